@@ -1,0 +1,1 @@
+//! Colombian conventions: phones, money, dates. Pure, and useful without the hub.

@@ -1,0 +1,161 @@
+//! The contract that a provider is written against. No I/O: a connector turns bytes into
+//! facts and intents into requests; the engine does the calls, once for all.
+//!
+//! A provider is one folder in `pasarela-connectors` that offers a [`Provider`]: its
+//! [`Manifest`] (what it can do), [`Provider::connect`] (one configured account of it) and
+//! [`Provider::simulator`] (its double). Everything that is the same for all providers is
+//! written here once: signatures ([`sign`]), classification of answers ([`judge`]),
+//! request building ([`Request`]), and the conformance suite ([`testkit`]).
+
+mod config;
+mod fact;
+pub mod judge;
+mod manifest;
+pub mod sign;
+mod simulator;
+mod step;
+pub mod testkit;
+mod wire;
+
+pub use config::{ConfigError, ConnectionConfig, Environment};
+pub use fact::{Correlation, Dedup, EntityWrite, Fact, Item, Settlement, Settles, Translation};
+pub use manifest::{
+    Action, ActionBuilder, ApiVersion, Batch, Credential, Idempotency, Lane, Limits, Manifest, Rate, SettledBy, Task,
+    Verification,
+};
+pub use simulator::{Arrival, Attempts, OutgoingWebhook, SimConfig, SimReply, Simulator};
+pub use step::{Auth, AuthStep, Call, Ctx, Done, Outcome, PollStep, ReadBack, Record, Repeat, Scope, Step};
+pub use wire::{Answer, Headers, RawRequest, Request};
+
+use jiff::Timestamp;
+use pasarela_domain::EntityRef;
+use serde_json::Value;
+
+/// A kind of outside system.
+pub trait Provider: Send + Sync + 'static {
+    /// What it is and can do.
+    fn manifest(&self) -> &Manifest;
+
+    /// Checks one connection's settings and returns its connector.
+    fn connect(&self, config: ConnectionConfig) -> Result<Box<dyn Connector>, ConfigError>;
+
+    /// A fresh double of the provider; `None` only for providers that are "anything".
+    fn simulator(&self, config: SimConfig) -> Option<Box<dyn Simulator>>;
+}
+
+/// One configured account of a provider. Pure: holds settings, no state.
+pub trait Connector: Send + Sync + 'static {
+    /// The settings that it was made of.
+    fn config(&self) -> &ConnectionConfig;
+
+    /// Is this request authentic? Also answers challenges.
+    fn verify(&self, request: &RawRequest<'_>, now: Timestamp) -> Verdict;
+
+    /// Takes the facts out of a verified body. `source` says whether a webhook, a poll or a fetch
+    /// brought it; polls and fetches hand over what [`Connector::poll`] put into [`Record::body`]
+    /// or what [`Connector::fetch`] was answered. An error quarantines the whole delivery.
+    fn translate(&self, source: Source, body: &[u8]) -> Result<Translation, Unread>;
+
+    /// Begins an action for one input, or for several when the manifest allows a batch.
+    /// Inputs have been checked against the action's schema.
+    fn begin(&self, action: &str, inputs: &[Value], ctx: &Ctx<'_>) -> Step;
+
+    /// Goes on with the answer to the call that `state` belongs to.
+    fn on(&self, action: &str, inputs: &[Value], state: &Value, answer: &Answer, ctx: &Ctx<'_>) -> Step;
+
+    /// Asks the provider whether a call whose answer was lost took effect. Only for actions whose
+    /// manifest says [`Idempotency::Readable`].
+    fn read_back(&self, _action: &str, _input: &Value, _ctx: &Ctx<'_>) -> Option<Request> {
+        None
+    }
+
+    /// Judges the answer to [`Connector::read_back`].
+    fn judge_read_back(&self, _action: &str, _input: &Value, _answer: &Answer) -> ReadBack {
+        ReadBack::Unclear("this action cannot be read back".into())
+    }
+
+    /// Credential for the next calls, or the call that brings one.
+    fn authenticate(&self, ctx: &Ctx<'_>) -> AuthStep {
+        let _ = ctx;
+        AuthStep::Ready(Auth::default())
+    }
+
+    /// Judges the answer to the call that [`Connector::authenticate`] asked for.
+    fn on_authenticate(&self, answer: &Answer, ctx: &Ctx<'_>) -> AuthStep {
+        let _ = (answer, ctx);
+        AuthStep::Refused("this connection needs no login".into())
+    }
+
+    /// Reads one record that an event names and the hub does not know. The answer comes back
+    /// through [`Connector::translate`] with [`Source::Fetch`]. `None`: cannot be read.
+    fn fetch(&self, entity: &EntityRef) -> Option<Request> {
+        let _ = entity;
+        None
+    }
+
+    /// Next step of reconciling `task` (named by the manifest). `cursor` is what the last finished
+    /// step left, `None` at the beginning of time; `answer` is the answer to the last
+    /// [`PollStep::Call`], with its state.
+    fn poll(&self, task: &str, cursor: Option<&Value>, answer: Option<(&Value, &Answer)>, ctx: &Ctx<'_>) -> PollStep {
+        let _ = (task, cursor, answer, ctx);
+        PollStep::Failed(Outcome::GiveUp { code: "no_history".into(), why: "this provider has no history".into() })
+    }
+
+    /// A cheap call that proves that the provider is there and the credential works.
+    fn probe(&self) -> Option<Request> {
+        None
+    }
+}
+
+/// What a connector says of an inbound request.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// Signed by the provider. A replay key, where the scheme has one, is refused the second time
+    /// within its time window.
+    Authentic {
+        /// Nonce or message id of the signature scheme.
+        replay_key: Option<String>,
+    },
+    /// Not authentic: 401. The reason is for the operator and never holds the secret.
+    Forged(&'static str),
+    /// A challenge or ping: this is the answer, and nothing is stored.
+    Reply(Answer),
+}
+
+/// How a delivery came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The provider called.
+    Webhook,
+    /// Reconciliation read a page.
+    Poll,
+    /// A record was read because an event named it.
+    Fetch,
+    /// Brought in by hand.
+    Import,
+}
+
+impl Source {
+    /// As the API writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Poll => "poll",
+            Self::Fetch => "fetch",
+            Self::Import => "import",
+        }
+    }
+}
+
+/// A verified body that could not be understood: quarantined whole, and replayable.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("cannot read the body: {0}")]
+pub struct Unread(pub String);
+
+impl From<serde_json::Error> for Unread {
+    fn from(e: serde_json::Error) -> Self {
+        Self(e.to_string())
+    }
+}

@@ -1,0 +1,266 @@
+//! What a provider is and can do, as data.
+
+use schemars::Schema;
+use serde_json::Value;
+use std::time::Duration;
+
+/// A provider's front page.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// Name in configuration and flows: `whatsapp`.
+    pub name: &'static str,
+    /// Name for people.
+    pub title: &'static str,
+    /// The provider's own documentation.
+    pub docs: &'static str,
+    /// The provider's API as this connector speaks it.
+    pub api: ApiVersion,
+    /// Base URL when the connection names none; `None`: it must.
+    pub default_base_url: Option<&'static str>,
+    /// How inbound calls prove who they are.
+    pub verification: Verification,
+    /// JSON Schema of the connection's own settings (besides the common ones).
+    pub settings: Schema,
+    /// Secrets that actions and reconciliation need.
+    pub credentials: Vec<Credential>,
+    /// What flows can ask for.
+    pub actions: Vec<Action>,
+    /// Canonical events that it can tell.
+    pub events: &'static [&'static str],
+    /// Read models that [`fetch`](crate::Connector::fetch) can bring.
+    pub fetches: &'static [&'static str],
+    /// What can be reconciled; empty means that the provider keeps no history, and `no_history` says so.
+    pub tasks: Vec<Task>,
+    /// Why it cannot be reconciled, where it cannot.
+    pub no_history: Option<&'static str>,
+    /// Limits that hold unless the connection sets others.
+    pub limits: Limits,
+}
+
+impl Manifest {
+    /// An action by name.
+    #[must_use]
+    pub fn action(&self, name: &str) -> Option<&Action> {
+        self.actions.iter().find(|a| a.name == name)
+    }
+}
+
+/// Version of a provider's API, and its end.
+#[derive(Debug, Clone, Copy)]
+pub struct ApiVersion {
+    /// The provider's name for it.
+    pub version: &'static str,
+    /// Last day on which it works (`2028-07-29`), if announced.
+    pub ends: Option<&'static str>,
+}
+
+/// How inbound calls prove who they are. There is no "none".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verification {
+    /// A keyed hash over the raw body, as described.
+    Hmac {
+        /// Header that carries it.
+        header: &'static str,
+        /// In words: key, message, form.
+        recipe: &'static str,
+    },
+    /// Chosen by the connection's `verify` setting, which must be there.
+    Configured,
+    /// The provider sends nothing: any inbound call is refused.
+    NoInbound,
+}
+
+/// A secret that a connection may hold.
+#[derive(Debug, Clone, Copy)]
+pub struct Credential {
+    /// Key in the connection's table: `access_token`.
+    pub name: &'static str,
+    /// What it is and where it is made.
+    pub help: &'static str,
+    /// Must it be there for actions to work?
+    pub required: bool,
+}
+
+/// How fast a connection may go.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Token bucket over all calls; `None`: unlimited.
+    pub rate: Option<Rate>,
+    /// Calls at the same time.
+    pub concurrency: u32,
+    /// Longest life of one call, real time.
+    pub timeout: Duration,
+}
+
+/// A token bucket: `burst` tokens, one more each `every`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rate {
+    /// Tokens when full.
+    pub burst: u32,
+    /// Time for one token, business time.
+    pub every: Duration,
+}
+
+/// Something that a flow can ask for: `do: whatsapp.send_template`.
+#[derive(Debug, Clone)]
+pub struct Action {
+    /// Name after the dot.
+    pub name: &'static str,
+    /// For people.
+    pub title: &'static str,
+    /// JSON Schema of the input.
+    pub input: Schema,
+    /// Fields of the result that flows may use; empty object schema when there are none.
+    pub output: Value,
+    /// Which calls must keep their order.
+    pub lane: Lane,
+    /// Is it a message to a person? Then a flow must give its class.
+    pub message: bool,
+    /// What happens when it is not known whether it was done.
+    pub idempotency: Idempotency,
+    /// When its outcome is final.
+    pub settled_by: SettledBy,
+    /// How long it is tried when the flow does not say.
+    pub give_up_after: Duration,
+    /// May several be put into one call?
+    pub batch: Option<Batch>,
+    /// Least time between two effects of one lane (WhatsApp: one message per person and 6 s), business time.
+    pub lane_gap: Option<Duration>,
+}
+
+impl Action {
+    /// An action with the input type's schema; idempotency must be said, there is no default for it.
+    #[must_use]
+    pub fn new<I: schemars::JsonSchema>(name: &'static str, title: &'static str, idempotency: Idempotency) -> ActionBuilder {
+        ActionBuilder(Self {
+            name,
+            title,
+            input: schemars::schema_for!(I),
+            output: Value::Object(serde_json::Map::new()),
+            lane: Lane::FlowKey,
+            message: false,
+            idempotency,
+            settled_by: SettledBy::Answer,
+            give_up_after: Duration::from_secs(24 * 3600),
+            batch: None,
+            lane_gap: None,
+        })
+    }
+}
+
+/// Builds an [`Action`].
+#[derive(Debug, Clone)]
+pub struct ActionBuilder(Action);
+
+impl ActionBuilder {
+    /// Which calls must keep their order.
+    #[must_use]
+    pub fn lane(mut self, lane: Lane) -> Self {
+        self.0.lane = lane;
+        self
+    }
+    /// It is a message to a person.
+    #[must_use]
+    pub fn message(mut self) -> Self {
+        self.0.message = true;
+        self
+    }
+    /// Its outcome is final only by a status that comes later, or after `timeout` (then `unsettled`).
+    #[must_use]
+    pub fn settled_by_status(mut self, timeout: Duration) -> Self {
+        self.0.settled_by = SettledBy::Status { timeout };
+        self
+    }
+    /// How long it is tried when the flow does not say.
+    #[must_use]
+    pub fn give_up_after(mut self, age: Duration) -> Self {
+        self.0.give_up_after = age;
+        self
+    }
+    /// Up to `max` inputs fit into one call.
+    #[must_use]
+    pub fn batch(mut self, max: usize) -> Self {
+        self.0.batch = Some(Batch { max });
+        self
+    }
+    /// Least time between two effects of one lane.
+    #[must_use]
+    pub fn lane_gap(mut self, gap: Duration) -> Self {
+        self.0.lane_gap = Some(gap);
+        self
+    }
+    /// Names of result fields with a short type each: `json!({"id": "string"})`.
+    #[must_use]
+    pub fn output(mut self, fields: Value) -> Self {
+        self.0.output = fields;
+        self
+    }
+    /// Done.
+    #[must_use]
+    pub fn build(self) -> Action {
+        self.0
+    }
+}
+
+/// Which effects share a lane of their connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Those of one flow key.
+    FlowKey,
+    /// Those with the same value at this JSON pointer of the input (`/to`); the flow key when it is absent.
+    Input(&'static str),
+    /// All of the connection.
+    Connection,
+}
+
+/// What the provider offers against doing a thing twice (G7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Idempotency {
+    /// An idempotency header or field, remembered for a time.
+    Native {
+        /// How long a key is remembered.
+        valid_for: Duration,
+    },
+    /// The hub chooses the record's id, or sets a state: sending again changes nothing.
+    ClientId,
+    /// The hub can look whether it was done, at the earliest `after` the call's longest life.
+    Readable {
+        /// Time to wait before looking.
+        after: Duration,
+    },
+    /// A later webhook carries the hub's own key; waited for `within`.
+    Correlated {
+        /// Time to wait for it.
+        within: Duration,
+    },
+    /// None of these: the flow's `on_unknown` decides.
+    AtMostOnce,
+}
+
+/// When an outcome is final.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SettledBy {
+    /// At the answer.
+    Answer,
+    /// At a later status; `unsettled` after the timeout.
+    Status {
+        /// Time to wait.
+        timeout: Duration,
+    },
+}
+
+/// Several inputs in one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batch {
+    /// At most so many.
+    pub max: usize,
+}
+
+/// Something that reconciliation reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Task {
+    /// Name: `orders`.
+    pub name: &'static str,
+    /// How often by default, business time.
+    pub every: Duration,
+}

@@ -1,0 +1,1 @@
+//! hi_events

@@ -1,0 +1,16 @@
+//! The words of the business as types. Pure: no I/O, no clock, no provider.
+
+mod clock;
+mod contact;
+mod event;
+mod id;
+pub mod model;
+mod money;
+mod secret;
+
+pub use clock::{Clock, Pace, PacedClock, Segment, SystemClock};
+pub use contact::{EmailAddress, InvalidEmail, InvalidPhone, Phone};
+pub use event::{CANONICAL_EVENT_TYPES, EntityRef, Envelope, is_canonical};
+pub use id::{DeliveryId, EffectId, EventId, IdMaker, InvalidId, RunId};
+pub use money::{Currency, InvalidMoney, Money};
+pub use secret::Secret;

@@ -1,0 +1,355 @@
+//! Canonical payloads and read models. Field names are those that flows use
+//! (`{{ buyer.email }}`, `{{ ticket.holder.name }}`, `{{ show.starts_at }}`).
+//!
+//! Absent facts are `null`, so that a flow can ask for them; unknown is never "no".
+
+use crate::{Currency, EmailAddress, Money, Phone};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A person as one document names them: a buyer, a ticket's holder, a message's sender.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Contact {
+    /// Full name as one text, both surnames kept.
+    pub name: String,
+    /// Given names.
+    pub first_name: String,
+    /// Surnames.
+    pub last_name: String,
+    /// E-mail, lower case.
+    pub email: Option<EmailAddress>,
+    /// Phone, E.164.
+    pub phone: Option<Phone>,
+    /// Language that the person chose (`es`, `en`), when known.
+    pub language: Option<String>,
+}
+
+/// State of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderStatus {
+    /// Stock is taken, money is not: an offline order.
+    Placed,
+    /// Paid, or free.
+    Paid,
+    /// Cancelled, refunded or not.
+    Cancelled,
+}
+
+/// One line of an order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OrderLine {
+    /// Provider's product id.
+    pub product_id: String,
+    /// What the buyer saw, tier included.
+    pub title: String,
+    /// How many.
+    pub quantity: u32,
+    /// Price of one, after discount, before taxes.
+    pub unit_price: Money,
+    /// Whole line, before taxes.
+    pub total: Money,
+}
+
+/// An answer to an organiser's question.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Answer {
+    /// Provider's question id.
+    pub question_id: String,
+    /// The question as asked.
+    pub title: String,
+    /// The answer as one text.
+    pub text: String,
+    /// The ticket it belongs to, if any.
+    pub ticket_id: Option<String>,
+}
+
+/// An order of tickets or goods.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Order {
+    /// Provider's id.
+    pub id: String,
+    /// Number shown to people (`O-3F9LX0C`).
+    pub number: String,
+    /// State.
+    pub status: OrderStatus,
+    /// Currency of all amounts.
+    pub currency: Currency,
+    /// Items after discount, before taxes and fees.
+    pub subtotal: Money,
+    /// Taxes.
+    pub tax: Money,
+    /// Fees.
+    pub fees: Money,
+    /// What the buyer pays.
+    pub total: Money,
+    /// Refunded so far.
+    pub refunded: Money,
+    /// True when all of it has been refunded.
+    pub fully_refunded: bool,
+    /// True when nothing was to be paid.
+    pub free: bool,
+    /// How it is paid: `stripe`, `offline`, ... ; null for free orders.
+    pub payment_method: Option<String>,
+    /// Promotional code, as typed.
+    pub promo_code: Option<String>,
+    /// Who bought.
+    pub buyer: Contact,
+    /// What was bought.
+    pub lines: Vec<OrderLine>,
+    /// The tickets of the order.
+    pub tickets: Vec<Ticket>,
+    /// Provider's id of the show.
+    pub show_id: String,
+    /// Answers to the organiser's questions.
+    pub answers: Vec<Answer>,
+    /// When the cart was reserved.
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub placed_at: Option<Timestamp>,
+}
+
+/// State of a ticket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TicketStatus {
+    /// Opens the door.
+    Active,
+    /// Order is not paid yet.
+    AwaitingPayment,
+    /// Does not open the door.
+    Cancelled,
+}
+
+/// A ticket (boleta) of one guest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Ticket {
+    /// Provider's id.
+    pub id: String,
+    /// Code printed in the QR (`A-7KQ2M9X`), upper case.
+    pub code: String,
+    /// State.
+    pub status: TicketStatus,
+    /// Who comes with it.
+    pub holder: Contact,
+    /// Provider's product id.
+    pub product_id: String,
+    /// Provider's tier id, if the product has tiers.
+    pub tier_id: Option<String>,
+    /// Provider's id of the show.
+    pub show_id: String,
+    /// Provider's id of the order.
+    pub order_id: String,
+}
+
+/// A scan at the door: payload of `ticket.checked_in` and `ticket.check_in_undone`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CheckIn {
+    /// Provider's id of the check-in.
+    pub id: String,
+    /// When it was scanned, by the provider.
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub at: Option<Timestamp>,
+    /// Provider's id of the door list.
+    pub list_id: String,
+    /// The ticket that was scanned.
+    pub ticket: Ticket,
+}
+
+/// State of a show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ShowStatus {
+    /// Not public.
+    Draft,
+    /// On sale or running.
+    Live,
+    /// Over.
+    Archived,
+}
+
+/// Where a show takes place.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Venue {
+    /// Name of the place.
+    pub name: Option<String>,
+    /// Street address.
+    pub address: Option<String>,
+    /// City.
+    pub city: Option<String>,
+}
+
+/// A fashion event: runway, fair, pop-up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Show {
+    /// Provider's id.
+    pub id: String,
+    /// Title.
+    pub title: String,
+    /// State.
+    pub status: ShowStatus,
+    /// Start, UTC.
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub starts_at: Option<Timestamp>,
+    /// End, UTC.
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub ends_at: Option<Timestamp>,
+    /// IANA zone in which it is announced.
+    pub time_zone: String,
+    /// Currency of its prices.
+    pub currency: Option<Currency>,
+    /// Place.
+    pub venue: Venue,
+}
+
+/// A tier of a product.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Tier {
+    /// Provider's id.
+    pub id: String,
+    /// Name of the tier.
+    pub label: Option<String>,
+    /// Price before taxes.
+    pub price: Money,
+}
+
+/// Something that can be bought.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Product {
+    /// Provider's id.
+    pub id: String,
+    /// Title.
+    pub title: String,
+    /// Provider's id of the show.
+    pub show_id: String,
+    /// Is it a ticket (or goods)?
+    pub is_ticket: bool,
+    /// Tiers; one without label for an untiered product.
+    pub tiers: Vec<Tier>,
+}
+
+/// A person in a CRM.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Person {
+    /// Provider's id.
+    pub id: String,
+    /// Names and ways to reach.
+    pub contact: Contact,
+    /// Role or job title.
+    pub job_title: Option<String>,
+    /// Provider's id of the company.
+    pub company_id: Option<String>,
+    /// True once deleted, softly or for good.
+    pub deleted: bool,
+}
+
+/// A brand, sponsor or buyer in a CRM.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Company {
+    /// Provider's id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Web domain, `https://host`.
+    pub domain: Option<String>,
+    /// True once deleted.
+    pub deleted: bool,
+}
+
+/// A deal in a CRM.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Deal {
+    /// Provider's id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Stage, as the CRM names it.
+    pub stage: String,
+    /// Amount.
+    pub amount: Option<Money>,
+    /// Provider's id of the person.
+    pub person_id: Option<String>,
+    /// Provider's id of the company.
+    pub company_id: Option<String>,
+    /// True once deleted.
+    pub deleted: bool,
+}
+
+/// A message from or to a person: payload of the `message.*` events.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Message {
+    /// Provider's id of the message.
+    pub id: String,
+    /// `whatsapp`, `email`, ...
+    pub channel: String,
+    /// Our number or address.
+    pub sender: String,
+    /// The person, as far as known. A phone may be missing (WhatsApp user names).
+    pub contact: Contact,
+    /// The channel's own id of the person (a WhatsApp BSUID), if given.
+    pub channel_user_id: Option<String>,
+    /// `text`, `image`, `button`, `reaction`, `location`, ... ; `status` for the events about our own messages.
+    pub kind: String,
+    /// Text, caption or label of the button that was pressed.
+    pub text: Option<String>,
+    /// Payload of a button or list row.
+    pub payload: Option<String>,
+    /// Message that this one answers.
+    pub reply_to: Option<String>,
+    /// Provider's id of attached media.
+    pub media_id: Option<String>,
+    /// Why it failed: the provider's code, for `message.failed`.
+    pub error_code: Option<String>,
+    /// Why it failed, in words.
+    pub error: Option<String>,
+}
+
+/// A message template's state: payload of the `template.*` events.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Template {
+    /// Provider's id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Language code.
+    pub language: String,
+    /// Reason given by the provider.
+    pub reason: Option<String>,
+}
+
+/// Consent given or withdrawn: payload of the `consent.*` events.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Consent {
+    /// Who.
+    pub contact: Contact,
+    /// The channel's own id of the person, if given.
+    pub channel_user_id: Option<String>,
+    /// `whatsapp`, `email`, ...
+    pub channel: String,
+    /// `marketing`, ...
+    pub purpose: String,
+}
+
+/// JSON Schema of the payload of a canonical event type, or of a read model by its name.
+/// `None` when the type has no fixed payload (events of the `http` provider).
+#[must_use]
+pub fn schema_of(name: &str) -> Option<schemars::Schema> {
+    let head = name.split('.').next().unwrap_or(name);
+    Some(match name {
+        "ticket.checked_in" | "ticket.check_in_undone" | "check_in" => schemars::schema_for!(CheckIn),
+        _ => match head {
+            "order" => schemars::schema_for!(Order),
+            "ticket" => schemars::schema_for!(Ticket),
+            "show" => schemars::schema_for!(Show),
+            "product" => schemars::schema_for!(Product),
+            "person" => schemars::schema_for!(Person),
+            "company" => schemars::schema_for!(Company),
+            "deal" => schemars::schema_for!(Deal),
+            "message" => schemars::schema_for!(Message),
+            "template" => schemars::schema_for!(Template),
+            "consent" => schemars::schema_for!(Consent),
+            "buyer" => schemars::schema_for!(Contact),
+            _ => return None,
+        },
+    })
+}

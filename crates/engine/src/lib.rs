@@ -1,0 +1,1 @@
+//! Accept, decide, lanes, dispatch, timers, reconcile. Names no provider.

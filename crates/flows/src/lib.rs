@@ -1,0 +1,1 @@
+//! The flow language: parse, check, step. Pure.

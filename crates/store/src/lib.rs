@@ -1,0 +1,1 @@
+//! The store contract, and SQLite behind it. No business rule.
