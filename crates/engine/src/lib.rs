@@ -1,1 +1,33 @@
-//! Accept, decide, lanes, dispatch, timers, reconcile. Names no provider.
+//! Accept, decide, lanes, dispatch, timers, reconcile. One direction: inbound never calls out,
+//! outbound never decides. Names no provider, and holds no SQL.
+//!
+//! [`Engine`] is the handle that the web, the command line and the tests hold. What the guarantees
+//! rest on is written at the head of each module.
+
+mod accept;
+mod admin;
+mod backoff;
+mod catalog;
+mod client;
+mod connections;
+mod decide;
+mod dispatch;
+mod engine;
+mod feed;
+mod lanes;
+mod pack;
+mod reconcile;
+mod recover;
+mod runs;
+mod telemetry;
+mod timers;
+
+pub use accept::{Admission, InboundRequest};
+pub use admin::{AdminError, Replayed};
+pub use catalog::HubCatalog;
+pub use connections::{ConnectionSetup, ConnectionState, LimitOverride};
+pub use engine::{Engine, FlowSet, Setup, StartError};
+pub use pack::{pack, unpack};
+pub use reconcile::{ReconcileError, Report};
+pub use runs::RunView;
+pub use telemetry::{Metrics, Snapshot};

@@ -1,1 +1,22 @@
-//! The store contract, and SQLite behind it. No business rule.
+//! The store contract, and the SQLite adapter behind it. No business rule lives here: the engine
+//! says what to write as domain batches ([`NewDelivery`], [`Decision`], [`Work`], [`Claim`]), the
+//! adapter writes each of them whole or not at all, and answers after the commit.
+//!
+//! A second adapter implements [`Store`] and passes the same conformance suite
+//! (`tests/conformance.rs`).
+
+mod contract;
+mod rows;
+mod seal;
+pub mod sqlite;
+
+pub use contract::{
+    Accepted, AttemptInsert, Claim, Decided, Decision, DedupKey, EffectGuard, EffectInsert, EffectState, EffectUpdate,
+    EntityUpsert, Error, EventInsert, FactResult, FactWrite, Fut, Listen, NewDelivery, Page, RunInsert, RunStatus,
+    RunWrite, Stats, Store, TimerKind, TimerSet, Work, Worked,
+};
+pub use rows::{
+    ApiKeyRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow, EntityRow,
+    EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, RunFilter, RunRow, TimerRow,
+};
+pub use seal::{SealError, Sealed, Sealer};

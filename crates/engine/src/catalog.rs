@@ -1,0 +1,89 @@
+//! What flows may name: actions of the configured connections, event types, read models.
+
+use pasarela_connector::{Manifest, Provider};
+use pasarela_domain::CANONICAL_EVENT_TYPES;
+use pasarela_flows::{ActionInfo, Catalog, Unresolved};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The catalogue of one configuration.
+pub struct HubCatalog {
+    /// Connection name to its provider.
+    connections: BTreeMap<String, Arc<dyn Provider>>,
+    /// All providers by name.
+    providers: BTreeMap<&'static str, Arc<dyn Provider>>,
+}
+
+impl HubCatalog {
+    /// A catalogue of configured connections (name, provider) and of all providers.
+    pub fn new<'a>(
+        connections: impl IntoIterator<Item = (&'a str, Arc<dyn Provider>)>,
+        providers: impl IntoIterator<Item = Arc<dyn Provider>>,
+    ) -> Self {
+        Self {
+            connections: connections.into_iter().map(|(n, p)| (n.to_owned(), p)).collect(),
+            providers: providers.into_iter().map(|p| (p.manifest().name, p)).collect(),
+        }
+    }
+
+    fn info(connection: &str, manifest: &Manifest, action: &str) -> Result<ActionInfo, Unresolved> {
+        let action = manifest.action(action).ok_or(Unresolved::Unknown)?;
+        Ok(ActionInfo {
+            connection: connection.to_owned(),
+            action: action.name.to_owned(),
+            input: action.input.as_value().clone(),
+            output: action.output.clone(),
+            message: action.message,
+        })
+    }
+
+    /// Connections of a provider that tells events of its own (`<connection>.<type>`).
+    fn is_open(provider: &Arc<dyn Provider>) -> bool {
+        provider.manifest().events.is_empty()
+    }
+}
+
+impl Catalog for HubCatalog {
+    fn action(&self, name: &str) -> Result<ActionInfo, Unresolved> {
+        let (head, action) = name.split_once('.').ok_or(Unresolved::Unknown)?;
+        if let Some(provider) = self.connections.get(head) {
+            return Self::info(head, provider.manifest(), action);
+        }
+        let provider = self.providers.get(head).ok_or(Unresolved::Unknown)?;
+        let own: Vec<&String> =
+            self.connections.iter().filter(|(_, p)| p.manifest().name == head).map(|(name, _)| name).collect();
+        match own.as_slice() {
+            [] if provider.manifest().action(action).is_none() => Err(Unresolved::Unknown),
+            [] => Err(Unresolved::NotConfigured { provider: head.to_owned() }),
+            [one] => Self::info(one, provider.manifest(), action),
+            many => Err(Unresolved::Ambiguous { connections: many.iter().map(|n| (*n).clone()).collect() }),
+        }
+    }
+
+    fn actions(&self) -> Vec<String> {
+        let named = self.connections.iter().map(|(name, p)| (name.as_str(), p));
+        let kinds = self.providers.iter().map(|(name, p)| (*name, p));
+        let mut all: Vec<String> = named
+            .chain(kinds)
+            .flat_map(|(head, p)| p.manifest().actions.iter().map(move |a| format!("{head}.{}", a.name)))
+            .collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+
+    fn event_types(&self) -> Vec<String> {
+        let open = self.connections.iter().filter(|(_, p)| Self::is_open(p)).map(|(name, _)| format!("{name}.…"));
+        CANONICAL_EVENT_TYPES.iter().map(|t| (*t).to_owned()).chain(open).collect()
+    }
+
+    fn is_event_type(&self, t: &str) -> bool {
+        pasarela_domain::is_canonical(t)
+            || t.split_once('.').is_some_and(|(head, rest)| !rest.is_empty() && self.connections.get(head).is_some_and(Self::is_open))
+    }
+
+    fn schema(&self, name: &str) -> Option<Value> {
+        pasarela_domain::model::schema_of(name).map(|s| s.as_value().clone())
+    }
+}

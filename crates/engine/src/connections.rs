@@ -1,0 +1,239 @@
+//! One connection at run time: its connector, its pace, its credential.
+
+use crate::client::Client;
+use crate::lanes::{LaneKey, Lanes, LanesView};
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use pasarela_connector::{Auth, AuthStep, Connector, Ctx, Environment, Limits, Manifest, Provider, Rate};
+use pasarela_domain::Clock;
+use pasarela_store::Store;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// What the configuration says of one connection, checked and with secrets resolved.
+pub struct ConnectionSetup {
+    /// The provider, out of the registry.
+    pub provider: Arc<dyn Provider>,
+    /// Settings for the connector.
+    pub config: pasarela_connector::ConnectionConfig,
+    /// May it reach loopback, private and metadata addresses?
+    pub allow_private_targets: bool,
+    /// Static headers on every call.
+    pub extra_headers: Vec<(String, String)>,
+    /// Limits in place of the manifest's.
+    pub limits: LimitOverride,
+    /// How often each task is reconciled; `None`: as the manifest says.
+    pub reconcile_every: Option<Duration>,
+}
+
+/// Limits that a connection sets for itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LimitOverride {
+    /// Calls at the same time.
+    pub concurrency: Option<u32>,
+    /// Calls per time.
+    pub rate: Option<Rate>,
+    /// Longest life of a call.
+    pub timeout: Option<Duration>,
+}
+
+/// A connection that the engine serves.
+pub(crate) struct ConnectionRuntime {
+    pub(crate) id: i64,
+    pub(crate) provider: Arc<dyn Provider>,
+    pub(crate) connector: Box<dyn Connector>,
+    pub(crate) allow_private: bool,
+    pub(crate) extra_headers: Vec<(String, String)>,
+    pub(crate) limits: Limits,
+    pub(crate) reconcile_every: Option<Duration>,
+    pub(crate) lanes: Mutex<Lanes>,
+    /// Woken when a lane may have something to start.
+    pub(crate) wake: Notify,
+    /// Woken when reconciliation is asked for now.
+    pub(crate) reconcile_now: Notify,
+    pub(crate) reconcile_state: Mutex<Vec<crate::reconcile::Report>>,
+    auth: tokio::sync::Mutex<Option<Auth>>,
+    auth_failures: AtomicU32,
+    problem: Mutex<Option<String>>,
+}
+
+/// How a connection stands, for people.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct ConnectionState {
+    /// Name.
+    pub name: String,
+    /// Provider.
+    pub provider: String,
+    /// `sandbox` or `live`.
+    pub environment: Environment,
+    /// `ready`, `receives_only`, `degraded`.
+    pub state: &'static str,
+    /// What is wrong and what to do, if something is.
+    pub problem: Option<String>,
+    /// Order and pace.
+    pub work: LanesView,
+}
+
+impl ConnectionRuntime {
+    pub(crate) fn new(id: i64, setup: ConnectionSetup, now: Timestamp) -> Result<Self, pasarela_connector::ConfigError> {
+        let connector = setup.provider.connect(setup.config)?;
+        let manifest = setup.provider.manifest();
+        let limits = Limits {
+            rate: setup.limits.rate.or(manifest.limits.rate),
+            concurrency: setup.limits.concurrency.unwrap_or(manifest.limits.concurrency).max(1),
+            timeout: setup.limits.timeout.unwrap_or(manifest.limits.timeout),
+        };
+        // The index after the last action is that of the engine's own reads.
+        let batch = manifest.actions.iter().map(|a| a.batch.map_or(1, |b| b.max)).chain([1]).collect();
+        let gaps = manifest.actions.iter().map(|a| a.lane_gap).chain([None]).collect();
+        Ok(Self {
+            id,
+            lanes: Mutex::new(Lanes::new(limits, batch, gaps, now)),
+            provider: setup.provider,
+            connector,
+            allow_private: setup.allow_private_targets,
+            extra_headers: setup.extra_headers,
+            limits,
+            reconcile_every: setup.reconcile_every,
+            wake: Notify::new(),
+            reconcile_now: Notify::new(),
+            reconcile_state: Mutex::new(Vec::new()),
+            auth: tokio::sync::Mutex::new(None),
+            auth_failures: AtomicU32::new(0),
+            problem: Mutex::new(None),
+        })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.connector.config().name
+    }
+
+    pub(crate) fn manifest(&self) -> &Manifest {
+        self.provider.manifest()
+    }
+
+    /// Index of an action; the engine's own reads have the one after the last.
+    pub(crate) fn action_index(&self, action: &str) -> u16 {
+        let actions = &self.manifest().actions;
+        actions.iter().position(|a| a.name == action).unwrap_or(actions.len()) as u16
+    }
+
+    /// Credentials that actions need and that are not there.
+    pub(crate) fn missing_credentials(&self) -> Vec<&'static str> {
+        let have = &self.connector.config().credentials;
+        self.manifest().credentials.iter().filter(|c| c.required && !have.contains_key(c.name)).map(|c| c.name).collect()
+    }
+
+    pub(crate) fn set_problem(&self, problem: Option<String>) {
+        let mut current = self.problem.lock();
+        if *current != problem {
+            match &problem {
+                Some(text) => tracing::warn!(connection = self.name(), "{text}"),
+                None => tracing::info!(connection = self.name(), "works again"),
+            }
+            *current = problem;
+        }
+    }
+
+    pub(crate) fn state(&self, now: Timestamp) -> ConnectionState {
+        let missing = self.missing_credentials();
+        let problem = self.problem.lock().clone();
+        let work = self.lanes.lock().view(now);
+        let state = match (&problem, missing.is_empty(), work.breaker) {
+            (Some(_), ..) | (_, _, "open") => "degraded",
+            (None, false, _) => "receives_only",
+            _ => "ready",
+        };
+        let note = (!missing.is_empty()).then(|| format!("set {} on [connections.{}] to use its actions", missing.join(", "), self.name()));
+        ConnectionState {
+            name: self.name().to_owned(),
+            provider: self.manifest().name.to_owned(),
+            environment: self.connector.config().environment,
+            state,
+            problem: problem.or(note),
+            work,
+        }
+    }
+
+    pub(crate) fn lock_lanes<T>(&self, f: impl FnOnce(&mut Lanes) -> T) -> T {
+        f(&mut self.lanes.lock())
+    }
+
+    pub(crate) fn unreserve(&self, key: LaneKey, now: Timestamp) {
+        self.lock_lanes(|l| l.unreserve(key, now));
+        self.wake.notify_one();
+    }
+
+    /// Credential headers for the next call. One login at a time, kept before it is used.
+    pub(crate) async fn credential(&self, store: &dyn Store, client: &Client, clock: &dyn Clock) -> Result<Vec<(String, String)>, AuthTrouble> {
+        let mut slot = self.auth.lock().await;
+        let now = clock.now();
+        let fresh = |auth: &Auth| auth.expires.is_none_or(|t| t > now);
+        if let Some(auth) = slot.as_ref().filter(|a| fresh(a)) {
+            return Ok(auth.headers.clone());
+        }
+        let key = format!("login:{}", self.name());
+        let ctx = Ctx { now, key: &key, attempt: 1 };
+        let mut step = self.connector.authenticate(&ctx);
+        if matches!(step, AuthStep::Call(_)) && self.auth_failures.load(Ordering::Relaxed) == 0 {
+            // A login costs a call and may end an older session: use the kept one as long as it lives.
+            let kept = store.credential(self.id).await.ok().flatten();
+            if let Some(auth) = kept.and_then(|k| serde_json::from_slice::<Auth>(&k).ok()).filter(fresh) {
+                let headers = auth.headers.clone();
+                *slot = Some(auth);
+                return Ok(headers);
+            }
+        }
+        for _ in 0..4 {
+            match step {
+                AuthStep::Ready(auth) => {
+                    if auth.expires.is_some()
+                        && let Err(e) = store.keep_credential(self.id, store.sealer().seal_json(&auth)).await
+                    {
+                        return Err(AuthTrouble::Later(e.to_string()));
+                    }
+                    let headers = auth.headers.clone();
+                    *slot = Some(auth);
+                    return Ok(headers);
+                }
+                AuthStep::Call(request) => {
+                    let answer = client.call(&request, &self.extra_headers, self.allow_private, self.limits.timeout).await;
+                    step = match answer {
+                        Ok(answer) => self.connector.on_authenticate(&answer, &ctx),
+                        Err(no) => AuthStep::Later(no.why),
+                    };
+                }
+                AuthStep::Refused(why) => {
+                    self.set_problem(Some(why.clone()));
+                    return Err(AuthTrouble::Refused(why));
+                }
+                AuthStep::Later(why) => return Err(AuthTrouble::Later(why)),
+            }
+        }
+        Err(AuthTrouble::Later("the login asks for more and more calls".into()))
+    }
+
+    /// The provider did not accept the credential. Returns false when a fresh one was refused before.
+    pub(crate) async fn credential_refused(&self) -> bool {
+        *self.auth.lock().await = None;
+        self.auth_failures.fetch_add(1, Ordering::Relaxed) < 2
+    }
+
+    /// The provider accepted the credential.
+    pub(crate) fn credential_accepted(&self) {
+        if self.auth_failures.swap(0, Ordering::Relaxed) > 0 {
+            self.set_problem(None);
+        }
+    }
+}
+
+/// Why there is no credential.
+#[derive(Debug, Clone)]
+pub(crate) enum AuthTrouble {
+    /// A person has to act.
+    Refused(String),
+    /// Later.
+    Later(String),
+}

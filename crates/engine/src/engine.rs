@@ -1,0 +1,430 @@
+//! The engine's handle and its parts.
+
+use crate::accept::{Admission, InboundRequest};
+use crate::admin::{AdminError, Replayed};
+use crate::backoff::Dice;
+use crate::client::Client;
+use crate::connections::{ConnectionRuntime, ConnectionSetup, ConnectionState};
+use crate::feed::Feed;
+use crate::reconcile::{ReconcileError, Report};
+use crate::runs::{EventScope, LiveRuns, RunView};
+use crate::telemetry::Metrics;
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use pasarela_domain::{Clock, DeliveryId, EffectId, EntityRef, Envelope, EventId, IdMaker, RunId};
+use pasarela_flows::{Catalog, Flow, Origin};
+use pasarela_store::{EventRow, RunRow, Store};
+use serde_json::Value;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::{Notify, broadcast};
+
+/// Live events kept for a slow reader of the stream.
+const STREAM: usize = 1024;
+
+/// What an engine is made of.
+pub struct Setup {
+    /// Where the truth is.
+    pub store: Arc<dyn Store>,
+    /// Business time.
+    pub clock: Arc<dyn Clock>,
+    /// Connections.
+    pub connections: Vec<ConnectionSetup>,
+    /// Flows, compiled against the same connections.
+    pub flows: Vec<Arc<Flow>>,
+    /// What stored flow versions are compiled against again.
+    pub catalog: Arc<dyn Catalog + Send + Sync>,
+    /// `config.vars` of flows.
+    pub vars: Value,
+    /// Seed of the engine's chance.
+    pub seed: u64,
+}
+
+/// Why an engine could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A connection's settings cannot work.
+    #[error(transparent)]
+    Config(#[from] pasarela_connector::ConfigError),
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] pasarela_store::Error),
+}
+
+/// Flows in force.
+#[derive(Default)]
+pub struct FlowSet {
+    by_type: HashMap<String, Vec<(i64, Arc<Flow>)>>,
+    all: Vec<(i64, Arc<Flow>)>,
+}
+
+impl FlowSet {
+    /// Flows that an event type starts.
+    pub(crate) fn on(&self, event_type: &str) -> Vec<(i64, Arc<Flow>)> {
+        self.by_type.get(event_type).cloned().unwrap_or_default()
+    }
+
+    /// May any run listen to events? If no flow waits or is cancelled by events, nobody asks the store.
+    pub(crate) fn listens(&self) -> bool {
+        self.all.iter().any(|(_, f)| f.may_listen())
+    }
+}
+
+/// Ids of events that are being written: readers of the stream stay below the lowest.
+#[derive(Default)]
+pub(crate) struct Watermark(Mutex<BTreeSet<i64>>);
+
+impl Watermark {
+    pub(crate) fn close(&self, id: i64) {
+        self.0.lock().remove(&id);
+    }
+
+    /// Events at or above this id may still be joined by lower ones.
+    pub(crate) fn lowest_open(&self) -> Option<i64> {
+        self.0.lock().first().copied()
+    }
+}
+
+/// Shared by all tasks of an engine.
+pub(crate) struct Inner {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) client: Client,
+    pub(crate) dice: Dice,
+    pub(crate) metrics: Metrics,
+    pub(crate) connections: HashMap<String, Arc<ConnectionRuntime>>,
+    by_id: HashMap<i64, Arc<ConnectionRuntime>>,
+    names: HashMap<i64, String>,
+    pub(crate) flows: ArcSwap<FlowSet>,
+    versions: Mutex<HashMap<i64, Arc<Flow>>>,
+    catalog: Arc<dyn Catalog + Send + Sync>,
+    pub(crate) vars: Value,
+    ids: Mutex<IdMaker>,
+    pub(crate) feed: Feed,
+    pub(crate) runs: LiveRuns,
+    pub(crate) fetching: Mutex<HashSet<(i64, EntityRef)>>,
+    pub(crate) watermark: Watermark,
+    pub(crate) timer_wake: Notify,
+    pub(crate) calls: AtomicU64,
+    stream: broadcast::Sender<Arc<Envelope>>,
+    stopping: AtomicBool,
+    stop: Notify,
+    fail_points: Vec<String>,
+}
+
+impl Inner {
+    pub(crate) fn connection(&self, name: &str) -> Option<Arc<ConnectionRuntime>> {
+        self.connections.get(name).cloned()
+    }
+
+    pub(crate) fn connection_by_id(&self, id: i64) -> Option<Arc<ConnectionRuntime>> {
+        self.by_id.get(&id).cloned()
+    }
+
+    pub(crate) fn connection_name(&self, id: i64) -> String {
+        self.names.get(&id).cloned().unwrap_or_else(|| format!("connection-{id}"))
+    }
+
+    pub(crate) fn next_effect_id(&self, now: Timestamp) -> EffectId {
+        EffectId::from_raw(self.ids.lock().next(now))
+    }
+
+    pub(crate) fn next_run_id(&self, now: Timestamp) -> RunId {
+        RunId::from_raw(self.ids.lock().next(now))
+    }
+
+    /// An event's id; open in the watermark until it is written or given up.
+    pub(crate) fn next_event_id(&self, now: Timestamp) -> EventId {
+        // Under one lock, so that a reader never sees a gap below an id that is given but not yet open.
+        let mut open = self.watermark.0.lock();
+        let id = self.ids.lock().next(now);
+        open.insert(id);
+        EventId::from_raw(id)
+    }
+
+    /// A flow version by its row, compiled once.
+    pub(crate) async fn flow_by_id(&self, id: i64) -> Result<Option<Arc<Flow>>, pasarela_store::Error> {
+        if let Some(flow) = self.versions.lock().get(&id) {
+            return Ok(Some(flow.clone()));
+        }
+        let Some((name, version, source)) = self.store.flow(id).await? else { return Ok(None) };
+        let file = format!("{name} version {version}");
+        match pasarela_flows::compile(&file, &source, Origin::BuiltIn, &*self.catalog) {
+            Ok(flow) => {
+                let flow = Arc::new(flow);
+                self.versions.lock().insert(id, flow.clone());
+                Ok(Some(flow))
+            }
+            Err(problems) => {
+                let why: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                tracing::error!(flow = file, why = why.join("; "), "a stored flow version does not compile any more");
+                Ok(None)
+            }
+        }
+    }
+
+    pub(crate) fn publish(&self, event: &EventScope) {
+        if self.stream.receiver_count() > 0 {
+            drop(self.stream.send(Arc::new(event.to_envelope())));
+        }
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Returns when the engine is to stop.
+    pub(crate) async fn stopped(&self) {
+        loop {
+            let notified = self.stop.notified();
+            if self.is_stopping() {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    /// Kills the process here when the environment variable `PASARELA_FAIL_POINTS` names the point and
+    /// chance says so: for the kill loop. Costs one comparison otherwise.
+    pub(crate) fn fail_point(&self, name: &str) {
+        if self.fail_points.iter().any(|p| p == name) && self.dice.one_in(40) {
+            // Not an exit: nothing is flushed, no destructor runs.
+            std::process::abort();
+        }
+    }
+
+    pub(crate) fn envelope(&self, row: &EventRow) -> Result<Envelope, serde_json::Error> {
+        Ok(EventScope::from_row(row, &self.connection_name(row.connection))?.to_envelope())
+    }
+}
+
+/// The engine, as its users hold it. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+impl Engine {
+    /// Starts everything: recovery first, then deciders, dispatchers, timers, reconciliation.
+    pub async fn start(setup: Setup) -> Result<Self, StartError> {
+        let now = setup.clock.now();
+        let (mut connections, mut by_id) = (HashMap::new(), HashMap::new());
+        let mut concurrency = 16;
+        for connection in setup.connections {
+            let name = connection.config.name.clone();
+            let id = setup.store.connection_id(&name, &connection.config.provider).await?;
+            let runtime = Arc::new(ConnectionRuntime::new(id, connection, now)?);
+            concurrency = concurrency.max(runtime.limits.concurrency as usize);
+            by_id.insert(id, runtime.clone());
+            connections.insert(name, runtime);
+        }
+        let names = setup.store.connections().await?.into_iter().map(|c| (c.id, c.name)).collect();
+        let mut flows = FlowSet::default();
+        let mut versions = HashMap::new();
+        for flow in setup.flows {
+            let id = setup.store.flow_id(&flow.name, flow.version, &flow.source).await?;
+            versions.insert(id, flow.clone());
+            for event_type in &flow.on {
+                flows.by_type.entry(event_type.clone()).or_default().push((id, flow.clone()));
+            }
+            flows.all.push((id, flow));
+        }
+        let (feed, ends) = Feed::new();
+        // Ids of this boot are above those of every earlier one, whatever the clock did in between.
+        let last = setup.store.events(pasarela_store::EventFilter { limit: 1, ..Default::default() }).await?;
+        let last_effect = setup.store.effects(pasarela_store::EffectFilter { limit: 1, ..Default::default() }).await?;
+        let last_run = setup.store.runs(pasarela_store::RunFilter { limit: 1, ..Default::default() }).await?;
+        let floor = [
+            last.rows.first().map_or(0, |e| e.id.get()),
+            last_effect.rows.first().map_or(0, |e| e.id.get()),
+            last_run.rows.first().map_or(0, |r| r.id.get()),
+        ];
+        let fail_points = std::env::var("PASARELA_FAIL_POINTS").unwrap_or_default();
+        let inner = Arc::new(Inner {
+            client: Client::new(concurrency),
+            dice: Dice::new(setup.seed),
+            metrics: Metrics::default(),
+            connections,
+            by_id,
+            names,
+            flows: ArcSwap::from_pointee(flows),
+            versions: Mutex::new(versions),
+            catalog: setup.catalog,
+            vars: setup.vars,
+            ids: Mutex::new(IdMaker::new(0, floor.into_iter().max().unwrap_or(0))),
+            feed,
+            runs: LiveRuns::default(),
+            fetching: Mutex::new(HashSet::new()),
+            watermark: Watermark::default(),
+            timer_wake: Notify::new(),
+            calls: AtomicU64::new(0),
+            stream: broadcast::channel(STREAM).0,
+            stopping: AtomicBool::new(false),
+            stop: Notify::new(),
+            fail_points: fail_points.split(',').filter(|p| !p.is_empty()).map(str::to_owned).collect(),
+            store: setup.store,
+            clock: setup.clock,
+        });
+        let interrupted = inner.recover().await?;
+        if interrupted > 0 {
+            tracing::warn!(calls = interrupted, "calls were out when the hub ended last time; each is being looked into");
+        }
+        for end in ends {
+            tokio::spawn(inner.clone().decider(end));
+        }
+        tokio::spawn(inner.clone().feeder());
+        tokio::spawn(inner.clone().timekeeper());
+        for connection in inner.connections.values() {
+            tokio::spawn(inner.clone().dispatcher(connection.clone()));
+            tokio::spawn(inner.clone().reconciler(connection.clone()));
+        }
+        Ok(Self { inner })
+    }
+
+    /// Takes a request from outside.
+    pub async fn accept(&self, connection: &str, request: InboundRequest<'_>) -> Admission {
+        self.inner.accept(connection, request).await
+    }
+
+    /// A request was refused before it came here (too large, too slow): its provider may try only
+    /// once, so the connection is reconciled at once.
+    pub fn missed(&self, connection: &str) {
+        if let Some(connection) = self.inner.connection(connection) {
+            self.inner.missed(&connection);
+        }
+    }
+
+    /// Is there a connection of that name?
+    #[must_use]
+    pub fn has_connection(&self, name: &str) -> bool {
+        self.inner.connections.contains_key(name)
+    }
+
+    /// The store, for reading.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.inner.store
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.clock
+    }
+
+    /// Counters.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.inner.metrics
+    }
+
+    /// How the connections stand.
+    #[must_use]
+    pub fn connections(&self) -> Vec<ConnectionState> {
+        let now = self.inner.clock.now();
+        let mut all: Vec<ConnectionState> = self.inner.connections.values().map(|c| c.state(now)).collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    /// A connection's name by its row id.
+    #[must_use]
+    pub fn connection_name(&self, id: i64) -> String {
+        self.inner.connection_name(id)
+    }
+
+    /// A connection's row id by its name.
+    #[must_use]
+    pub fn connection_id(&self, name: &str) -> Option<i64> {
+        self.inner.connection(name).map(|c| c.id)
+    }
+
+    /// Results of the last reconciliations of a connection.
+    #[must_use]
+    pub fn reports(&self, connection: &str) -> Vec<Report> {
+        self.inner.connection(connection).map(|c| c.reconcile_state.lock().clone()).unwrap_or_default()
+    }
+
+    /// Reconciles a connection now.
+    pub async fn reconcile(&self, connection: &str) -> Result<Vec<Report>, ReconcileError> {
+        self.inner.reconcile(connection).await
+    }
+
+    /// Tries a dead or unknown effect again.
+    pub async fn retry(&self, id: EffectId) -> Result<(), AdminError> {
+        self.inner.retry_dead(id).await
+    }
+
+    /// Gives a dead or unknown effect up.
+    pub async fn drop_effect(&self, id: EffectId) -> Result<(), AdminError> {
+        self.inner.drop_dead(id).await
+    }
+
+    /// Decides a delivery again.
+    pub async fn replay(&self, id: DeliveryId) -> Result<Replayed, AdminError> {
+        self.inner.replay(id).await
+    }
+
+    /// An event as the API shows it.
+    pub fn envelope(&self, row: &EventRow) -> Result<Envelope, serde_json::Error> {
+        self.inner.envelope(row)
+    }
+
+    /// A run as the API shows it.
+    pub async fn view_run(&self, row: &RunRow) -> Result<RunView, pasarela_store::Error> {
+        self.inner.view_run(row).await
+    }
+
+    /// Keyed hash by which events of a connection's key are found.
+    #[must_use]
+    pub fn key_hash(&self, connection: i64, key: &str) -> i64 {
+        self.inner.key_hash(connection, key)
+    }
+
+    /// Events as they are written, from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Envelope>> {
+        self.inner.stream.subscribe()
+    }
+
+    /// Readers of the event log that want no gaps stay below this id.
+    #[must_use]
+    pub fn watermark(&self) -> Option<i64> {
+        self.inner.watermark.lowest_open()
+    }
+
+    /// Flows in force.
+    #[must_use]
+    pub fn flows(&self) -> Vec<Arc<Flow>> {
+        self.inner.flows.load().all.iter().map(|(_, f)| f.clone()).collect()
+    }
+
+    /// Deliveries in memory, runs in memory, calls out.
+    #[must_use]
+    pub fn in_memory(&self) -> (usize, usize, u64) {
+        (self.inner.feed.view().0, self.inner.runs.len(), self.inner.calls.load(Ordering::Relaxed))
+    }
+
+    /// Is there nothing to do now: no delivery pending, no call out, nothing queued that is due?
+    pub async fn is_quiet(&self) -> Result<bool, pasarela_store::Error> {
+        let health = self.inner.store.health(self.inner.clock.now()).await?;
+        let (deliveries, _, calls) = self.in_memory();
+        Ok(deliveries == 0 && calls == 0 && health.inbox == 0 && health.calling == 0 && health.oldest_due.is_none())
+    }
+
+    /// Stops taking work and waits, at most `patience`, for the calls that are out.
+    pub async fn stop(&self, patience: Duration) {
+        self.inner.stopping.store(true, Ordering::SeqCst);
+        let deadline = tokio::time::Instant::now() + patience;
+        loop {
+            self.inner.stop.notify_waiters();
+            if self.inner.calls.load(Ordering::Relaxed) == 0 || tokio::time::Instant::now() >= deadline {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! From the inbox to the deciders: in memory while they keep up, from the store when they do not.
+//!
+//! Deliveries of one key are decided one after another, by the decider that the key's hash names.
+//! At most [`CAPACITY`] deliveries are in memory; beyond, they stay in the inbox and are read in
+//! order when there is room again, so that a flood costs disk and not memory.
+
+use crate::engine::Inner;
+use crate::telemetry::count;
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use pasarela_connector::{Item, Source, Translation, Unread};
+use pasarela_domain::DeliveryId;
+use std::collections::HashSet;
+use std::hash::{Hash as _, Hasher as _};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc};
+
+/// Deliveries in memory.
+const CAPACITY: usize = 1024;
+/// Deciders.
+pub(crate) const DECIDERS: usize = 16;
+/// Deliveries read from the inbox at a time.
+const LOAD: u32 = 256;
+
+/// A delivery on its way to its decider.
+pub(crate) struct Pending {
+    pub(crate) id: DeliveryId,
+    pub(crate) connection: i64,
+    pub(crate) source: Source,
+    pub(crate) received_at: Timestamp,
+    /// Translated before, on the way in; else `packed` is read.
+    pub(crate) translation: Option<Arc<Result<Translation, Unread>>>,
+    pub(crate) packed: Vec<u8>,
+    pub(crate) tries: u32,
+}
+
+#[derive(Default)]
+struct State {
+    in_memory: HashSet<i64>,
+    /// Everything pending above this id is in the inbox only; `None`: all is in memory.
+    behind: Option<i64>,
+    /// Highest id that was left in the inbox.
+    left: i64,
+}
+
+/// The way from the inbox to the deciders.
+pub(crate) struct Feed {
+    state: Mutex<State>,
+    deciders: Vec<mpsc::UnboundedSender<Pending>>,
+    room: Notify,
+}
+
+impl Feed {
+    /// The feed, and the ends that the deciders read from.
+    pub(crate) fn new() -> (Self, Vec<mpsc::UnboundedReceiver<Pending>>) {
+        let (deciders, ends) = (0..DECIDERS).map(|_| mpsc::unbounded_channel()).unzip();
+        // Until the inbox has been looked through, nothing new goes before what is in it.
+        let state = State { behind: Some(0), ..State::default() };
+        (Self { state: Mutex::new(state), deciders, room: Notify::new() }, ends)
+    }
+
+    /// Do deliveries go by memory now? If not, translating them early is wasted.
+    pub(crate) fn by_memory(&self) -> bool {
+        let state = self.state.lock();
+        state.behind.is_none() && state.in_memory.len() < CAPACITY
+    }
+
+    /// A delivery that was just accepted.
+    pub(crate) fn push(&self, pending: Pending) {
+        {
+            let mut state = self.state.lock();
+            let id = pending.id.get();
+            if state.behind.is_some() || state.in_memory.len() >= CAPACITY {
+                state.left = state.left.max(id);
+                state.behind = Some(state.behind.map_or(id - 1, |b| b.min(id - 1)));
+                drop(state);
+                self.room.notify_one();
+                return;
+            }
+            state.in_memory.insert(id);
+        }
+        self.send(pending);
+    }
+
+    fn send(&self, pending: Pending) {
+        let mut hasher = std::hash::DefaultHasher::new();
+        pending.connection.hash(&mut hasher);
+        match pending.translation.as_deref() {
+            Some(Ok(t)) => {
+                if let Some(Item::Fact(fact)) = t.items.iter().find(|i| matches!(i, Item::Fact(_))) {
+                    fact.key.hash(&mut hasher);
+                }
+            }
+            _ => pending.id.get().hash(&mut hasher),
+        }
+        let decider = (hasher.finish() % DECIDERS as u64) as usize;
+        // A decider that has ended means that the engine stops: the inbox keeps the delivery.
+        drop(self.deciders[decider].send(pending));
+    }
+
+    fn done(&self, id: DeliveryId) {
+        let mut state = self.state.lock();
+        state.in_memory.remove(&id.get());
+        let room = state.behind.is_some() && state.in_memory.len() < CAPACITY / 2;
+        drop(state);
+        if room {
+            self.room.notify_one();
+        }
+    }
+
+    /// Deliveries in memory, and whether more are in the inbox only.
+    pub(crate) fn view(&self) -> (usize, bool) {
+        let state = self.state.lock();
+        (state.in_memory.len(), state.behind.is_some())
+    }
+}
+
+impl Inner {
+    /// One decider.
+    pub(crate) async fn decider(self: Arc<Self>, mut end: mpsc::UnboundedReceiver<Pending>) {
+        loop {
+            let pending = tokio::select! {
+                pending = end.recv() => pending,
+                () = self.stopped() => return,
+            };
+            let Some(pending) = pending else { return };
+            let id = pending.id;
+            self.decide(pending).await;
+            self.feed.done(id);
+        }
+    }
+
+    /// Reads the inbox whenever deliveries were left in it.
+    pub(crate) async fn feeder(self: Arc<Self>) {
+        loop {
+            if self.is_stopping() {
+                return;
+            }
+            let from = {
+                let state = self.feed.state.lock();
+                state.behind.filter(|_| state.in_memory.len() < CAPACITY / 2)
+            };
+            let Some(from) = from else {
+                tokio::select! {
+                    () = self.feed.room.notified() => {}
+                    () = tokio::time::sleep(Duration::from_secs(60)) => self.backstop().await,
+                    () = self.stopped() => return,
+                }
+                continue;
+            };
+            match self.store.inbox(from, LOAD).await {
+                Ok(rows) => {
+                    let whole = rows.len() < LOAD as usize;
+                    let last = rows.last().map_or(from, |r| r.id.get());
+                    let mut fresh = Vec::with_capacity(rows.len());
+                    {
+                        let mut state = self.feed.state.lock();
+                        for row in rows {
+                            if state.in_memory.insert(row.id.get()) {
+                                fresh.push(row);
+                            }
+                        }
+                        // What was left while we read has a higher id than what we read.
+                        state.behind = if whole && state.left <= last { None } else { Some(last) };
+                    }
+                    for row in fresh {
+                        let pending = self.translated(row);
+                        self.feed.send(pending);
+                    }
+                }
+                Err(pasarela_store::Error::Closed) => return,
+                Err(e) => {
+                    tracing::error!(error = %e, "the inbox cannot be read");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            }
+        }
+    }
+
+    /// The inbox holds only what the deciders know of: anything else is a bug that is counted and mended.
+    async fn backstop(&self) {
+        let Ok(rows) = self.store.inbox(0, LOAD).await else { return };
+        let old = self.clock.now().checked_sub(Duration::from_secs(30)).unwrap_or(Timestamp::MIN);
+        for row in rows {
+            let lost = row.received_at < old
+                && self.connection_by_id(row.connection).is_some()
+                && {
+                    let mut state = self.feed.state.lock();
+                    state.behind.is_none() && state.in_memory.insert(row.id.get())
+                };
+            if lost {
+                count(&self.metrics.backstop);
+                tracing::error!(delivery = %row.id, "a delivery was found only by the backstop scan");
+                let pending = self.translated(row);
+                self.feed.send(pending);
+            }
+        }
+    }
+
+    /// A delivery of the inbox, translated, so that its key names its decider.
+    fn translated(&self, row: pasarela_store::InboxRow) -> Pending {
+        let source = match row.source.as_str() {
+            "poll" => Source::Poll,
+            "fetch" => Source::Fetch,
+            "import" => Source::Import,
+            _ => Source::Webhook,
+        };
+        let translation = self.connection_by_id(row.connection).map(|connection| {
+            let (_, body) = crate::pack::unpack(&row.packed);
+            Arc::new(self.translate(&connection, source, body))
+        });
+        Pending {
+            id: row.id,
+            connection: row.connection,
+            source,
+            received_at: row.received_at,
+            translation,
+            packed: row.packed,
+            tries: row.tries,
+        }
+    }
+
+    /// A delivery that the engine itself brought (a fetch, a poll).
+    pub(crate) fn feed_own(
+        &self,
+        connection: &crate::connections::ConnectionRuntime,
+        id: DeliveryId,
+        source: Source,
+        packed: Vec<u8>,
+        now: Timestamp,
+    ) {
+        let translation = self.feed.by_memory().then(|| {
+            let (_, body) = crate::pack::unpack(&packed);
+            Arc::new(self.translate(connection, source, body))
+        });
+        self.feed.push(Pending { id, connection: connection.id, source, received_at: now, translation, packed, tries: 0 });
+    }
+}

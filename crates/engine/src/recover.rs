@@ -1,0 +1,98 @@
+//! What a start finds: calls that were out when the process ended, lanes that are parked, the backlog.
+//!
+//! Exactly the effects in flight at the crash are `calling` under an earlier boot. What may be sent
+//! again is queued again, with the same bytes; what may not is found out about.
+
+use crate::dispatch::FETCH;
+use crate::engine::Inner;
+use crate::lanes::LaneKey;
+use pasarela_connector::Repeat;
+use pasarela_store::{AttemptInsert, EffectGuard, EffectState, EffectUpdate, Error, TimerSet, Work};
+use serde_json::json;
+use std::sync::Arc;
+
+impl Inner {
+    /// Called once, before anything is dispatched. Returns how many calls had been interrupted.
+    pub(crate) async fn recover(self: &Arc<Self>) -> Result<usize, Error> {
+        let interrupted = self.store.interrupted().await?;
+        let now = self.clock.now();
+        let count = interrupted.len();
+        for row in interrupted {
+            let repeat = crate::runs::repeat_of(row.repeat);
+            let why = "the hub stopped while the call was out".to_owned();
+            let (to, not_before, step, timer) = match self.connection_by_id(row.connection) {
+                _ if repeat != Repeat::Never || row.action == FETCH => (EffectState::Queued, None, None, None),
+                Some(connection) => {
+                    let (to, at, step, timer, _) = self.unknown_of(&connection, &row.action, row.resend_unknown, why.clone(), now);
+                    (to, at, step, timer)
+                }
+                None => (EffectState::Unknown, None, None, None),
+            };
+            let attempt = AttemptInsert {
+                effect: row.id,
+                attempt: row.attempt,
+                // Beyond any call of the attempt, so that none is overwritten.
+                call: 1000,
+                started_at: row.started_at.unwrap_or(now),
+                ended_at: now,
+                outcome: "interrupted",
+                status: None,
+                detail: Some(self.store.sealer().seal_json(&json!({ "why": why }))),
+            };
+            let guard = EffectGuard::State(&[EffectState::Calling]);
+            if let Some(step) = step {
+                let change = crate::dispatch::EffectChange {
+                    id: row.id,
+                    run: row.run,
+                    path: row.path.clone(),
+                    guard,
+                    to,
+                    not_before,
+                    code: None,
+                    note: Some(json!({ "why": why })),
+                    reference: None,
+                    renew: None,
+                    step: Some(step),
+                    timer: timer.map(|(due, kind)| (due, kind)),
+                    fired: Vec::new(),
+                    holding: None,
+                };
+                crate::telemetry::count(&self.metrics.unknown);
+                if let Some((calls, _)) = self.change_effect(change, Some(attempt), None, now).await {
+                    calls.into_iter().for_each(|c| self.spawn_call(c));
+                }
+                continue;
+            }
+            let work = Work {
+                updates: vec![EffectUpdate {
+                    id: row.id,
+                    guard,
+                    to,
+                    not_before,
+                    code: None,
+                    outcome: Some(self.store.sealer().seal_json(&json!({ "why": why }))),
+                    reference: None,
+                    renew: None,
+                }],
+                attempts: vec![attempt],
+                timers: timer
+                    .map(|(due, kind)| TimerSet { due, kind, target: row.id.get(), path: String::new() })
+                    .into_iter()
+                    .collect(),
+                ..Work::default()
+            };
+            self.store.work(work).await?;
+        }
+        for (connection, lane, urgency) in self.store.parked().await? {
+            if let Some(connection) = self.connection_by_id(connection) {
+                connection.lock_lanes(|l| l.park(LaneKey { lane, urgency }));
+            }
+        }
+        for connection in self.connections.values() {
+            for urgency in 0..3 {
+                self.load_backlog(connection, urgency, -1).await;
+            }
+        }
+        Ok(count)
+    }
+}

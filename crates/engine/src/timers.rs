@@ -1,0 +1,234 @@
+//! Timers: waits of runs, settlements that did not come, unknown effects to find out about.
+//! One sleep until the next one, woken by commits that set an earlier one.
+
+use crate::dispatch::{EffectChange, key_of};
+use crate::engine::Inner;
+use crate::lanes::LaneKey;
+use crate::runs::state_of_settled;
+use jiff::Timestamp;
+use pasarela_connector::{Ctx, Idempotency, ReadBack};
+use pasarela_domain::{EffectId, RunId};
+use pasarela_flows::StepOutcome;
+use pasarela_store::{EffectGuard, EffectRow, EffectState, TimerKind, TimerRow, Work, Worked};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Timers fired at a time.
+const FIRE: u32 = 64;
+/// Longest sleep: a backstop, since the clock may be set.
+const NAP: Duration = Duration::from_secs(30);
+
+impl Inner {
+    pub(crate) async fn timekeeper(self: Arc<Self>) {
+        loop {
+            if self.is_stopping() {
+                return;
+            }
+            let now = self.clock.now();
+            let due = match self.store.timers(now, FIRE).await {
+                Ok(due) => due,
+                Err(pasarela_store::Error::Closed) => return,
+                Err(e) => {
+                    tracing::error!(error = %e, "timers cannot be read");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    continue;
+                }
+            };
+            if due.is_empty() {
+                let next = self.store.next_timer().await.ok().flatten();
+                let nap = next.map_or(NAP, |t| self.clock.sleep_for(t).min(NAP));
+                tokio::select! {
+                    () = self.timer_wake.notified() => {}
+                    () = tokio::time::sleep(nap) => {}
+                    () = self.stopped() => return,
+                }
+                continue;
+            }
+            let mut failed = false;
+            for timer in due {
+                failed |= !self.fire(&timer, now).await;
+            }
+            if failed {
+                tokio::time::sleep(Duration::from_millis(250)).await;
+            }
+        }
+    }
+
+    /// False: it could not be fired now and is tried again.
+    async fn fire(self: &Arc<Self>, timer: &TimerRow, now: Timestamp) -> bool {
+        match timer.kind {
+            TimerKind::Wait => self.fire_wait(timer, now).await,
+            TimerKind::Settle => self.fire_settle(timer, now).await,
+            TimerKind::Check => self.fire_check(timer, now).await,
+        }
+    }
+
+    async fn fire_wait(self: &Arc<Self>, timer: &TimerRow, now: Timestamp) -> bool {
+        let id = RunId::from_raw(timer.target);
+        let cell = self.runs.cell(id);
+        let mut guard = cell.clone().lock_owned().await;
+        if guard.is_none() {
+            *guard = self.load_run(id).await.ok().flatten();
+        }
+        let mut work = Work { fired: vec![(timer.due, timer.id)], ..Work::default() };
+        let (mut planned, mut more) = (Vec::new(), false);
+        if let Some(run) = guard.as_mut() {
+            // A timer of another moment than the armed one is stale: the wait was moved or cancelled.
+            let armed = run.data.armed.get(&timer.path).is_some_and(|t| t.as_millisecond() == timer.due.as_millisecond());
+            if armed {
+                run.data.armed.remove(&timer.path);
+                run.flow.clone().on_timer(state_of_settled(&mut run.data), &timer.path);
+                let Ok((models, _)) = self.run_models(&run.flow.clone(), &run.event.clone()).await else { return false };
+                more = self.advance(run, &models, now, None, &mut work, &mut planned);
+                work.effects.extend(planned.iter().map(|p| p.insert.clone()));
+                work.runs.push(self.run_write(run, now));
+                run.version += 1;
+            }
+        }
+        match self.store.work(work).await {
+            Ok(Worked::Done { seqs, .. }) => {
+                let calls: Vec<_> = planned.into_iter().zip(seqs).filter_map(|(p, seq)| p.commit(seq, now)).collect();
+                drop(guard);
+                if calls.is_empty() && !more {
+                    self.runs.forget(id, cell);
+                }
+                calls.into_iter().for_each(|c| self.spawn_call(c));
+                if more {
+                    tokio::spawn(self.clone().go_on(id));
+                }
+                true
+            }
+            Ok(Worked::Stale) | Err(_) => {
+                planned.into_iter().for_each(|p| p.abort(now));
+                *guard = None;
+                drop(guard);
+                self.runs.forget(id, cell);
+                false
+            }
+        }
+    }
+
+    async fn fire_settle(self: &Arc<Self>, timer: &TimerRow, now: Timestamp) -> bool {
+        let Ok(row) = self.store.effect(EffectId::from_raw(timer.target)).await else { return false };
+        match row {
+            Some(row) if row.state == EffectState::Settling => {
+                let change = change_of(&row, timer, EffectState::Unsettled, &[EffectState::Settling], Some(StepOutcome::Unsettled), None);
+                self.apply(change, &row, now).await
+            }
+            _ => self.forget_timer(timer).await,
+        }
+    }
+
+    /// Finds out about an effect whose answer was lost.
+    async fn fire_check(self: &Arc<Self>, timer: &TimerRow, now: Timestamp) -> bool {
+        let Ok(row) = self.store.effect(EffectId::from_raw(timer.target)).await else { return false };
+        let Some(row) = row.filter(|r| r.state == EffectState::Checking) else { return self.forget_timer(timer).await };
+        let Some(connection) = self.connection_by_id(row.connection) else { return false };
+        let idempotency = connection.manifest().action(&row.action).map_or(Idempotency::AtMostOnce, |a| a.idempotency);
+        let found = match idempotency {
+            Idempotency::Readable { .. } => self.read_back(&connection, &row, now).await,
+            _ => ReadBack::Unclear("no status came for it in time".into()),
+        };
+        const CHECKING: &[EffectState] = &[EffectState::Checking];
+        let change = match found {
+            ReadBack::Done(done) => {
+                let mut change = change_of(
+                    &row,
+                    timer,
+                    EffectState::Done,
+                    CHECKING,
+                    Some(StepOutcome::Done { result: done.result.clone() }),
+                    Some(json!({ "result": done.result, "why": "found by reading back" })),
+                );
+                change.reference = done.reference;
+                change
+            }
+            ReadBack::NotThere => change_of(&row, timer, EffectState::Queued, CHECKING, None, None),
+            ReadBack::Unclear(_) if row.resend_unknown => change_of(&row, timer, EffectState::Queued, CHECKING, None, None),
+            ReadBack::Unclear(why) => change_of(
+                &row,
+                timer,
+                EffectState::Unknown,
+                CHECKING,
+                Some(StepOutcome::Unknown { why: why.clone() }),
+                Some(json!({ "why": why })),
+            ),
+        };
+        self.apply(change, &row, now).await
+    }
+
+    async fn read_back(&self, connection: &crate::connections::ConnectionRuntime, row: &EffectRow, now: Timestamp) -> ReadBack {
+        let input: Value = serde_json::from_slice(&row.input).unwrap_or(Value::Null);
+        let key = key_of(row.id, row.generation);
+        let ctx = Ctx { now, key: &key, attempt: row.attempt };
+        let Some(request) = connection.connector.read_back(&row.action, &input, &ctx) else {
+            return ReadBack::Unclear("it cannot be read back".into());
+        };
+        connection.lock_lanes(crate::lanes::Lanes::pay);
+        match self.send(connection, &request).await {
+            Ok(answer) => connection.connector.judge_read_back(&row.action, &input, &answer),
+            Err(_) => ReadBack::Unclear("the provider did not answer when it was asked".into()),
+        }
+    }
+
+    /// Applies a change of an effect that is not being called, and moves its lane on.
+    async fn apply(self: &Arc<Self>, change: EffectChange, row: &EffectRow, now: Timestamp) -> bool {
+        let to = change.to;
+        let Some((calls, _)) = self.change_effect(change, None, None, now).await else { return false };
+        calls.into_iter().for_each(|c| self.spawn_call(c));
+        if to == EffectState::Unknown {
+            crate::telemetry::count(&self.metrics.unknown);
+        }
+        self.lane_moved(row, to, now);
+        true
+    }
+
+    /// An effect left the state that stopped its lane.
+    pub(crate) fn lane_moved(&self, row: &EffectRow, to: EffectState, now: Timestamp) {
+        let Some(connection) = self.connection_by_id(row.connection) else { return };
+        let lane = LaneKey { lane: row.lane, urgency: row.urgency };
+        let stays = matches!(to, EffectState::Dead | EffectState::Unknown) && row.park;
+        connection.lock_lanes(|l| {
+            if to == EffectState::Queued {
+                let index = connection.action_index(&row.action);
+                l.enqueue(lane, crate::lanes::Queued { id: row.id, seq: row.seq, action: index, not_before: None }, now);
+            }
+            if !stays {
+                l.unpark(lane, now);
+            }
+        });
+        connection.wake.notify_one();
+    }
+
+    async fn forget_timer(&self, timer: &TimerRow) -> bool {
+        let work = Work { fired: vec![(timer.due, timer.id)], ..Work::default() };
+        !matches!(self.store.work(work).await, Err(_))
+    }
+}
+
+fn change_of(
+    row: &EffectRow,
+    timer: &TimerRow,
+    to: EffectState,
+    from: &'static [EffectState],
+    step: Option<StepOutcome>,
+    note: Option<Value>,
+) -> EffectChange {
+    EffectChange {
+        id: row.id,
+        run: row.run,
+        path: row.path.clone(),
+        guard: EffectGuard::State(from),
+        to,
+        not_before: None,
+        code: None,
+        note,
+        reference: None,
+        renew: None,
+        step,
+        timer: None,
+        fired: vec![(timer.due, timer.id)],
+        holding: None,
+    }
+}

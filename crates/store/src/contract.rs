@@ -1,0 +1,619 @@
+//! What the engine may ask of a store, as data. Closures over a database connection would not
+//! become arrays on PostgreSQL; these do.
+
+use crate::rows::{
+    ApiKeyRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow, EntityRow,
+    EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, RunFilter, RunRow, TimerRow,
+};
+use crate::seal::{Sealed, Sealer};
+use jiff::Timestamp;
+use pasarela_domain::{DeliveryId, EffectId, EntityRef, EventId, RunId};
+use std::future::Future;
+use std::pin::Pin;
+
+/// A store call in flight.
+pub type Fut<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+
+/// Why the store could not do what was asked. Nothing was written.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// The bounded queue in front of the writer is full: answer 503 and `Retry-After`.
+    #[error("the write queue is full")]
+    Busy,
+    /// The disk is full: answer 503 and `Retry-After`.
+    #[error("the disk that holds the database is full; free space and the hub goes on by itself")]
+    DiskFull,
+    /// The database file is damaged.
+    #[error("the database is damaged: {0}; stop the hub, keep the file, and restore a backup")]
+    Corrupt(String),
+    /// Another process serves this database.
+    #[error("another pasarela serves {0}; stop it first, or use another store.url")]
+    Locked(String),
+    /// Sealed data could not be opened.
+    #[error(transparent)]
+    Seal(#[from] crate::seal::SealError),
+    /// The writer has stopped.
+    #[error("the store is closed")]
+    Closed,
+    /// Anything else the database said.
+    #[error("database: {0}")]
+    Database(String),
+}
+
+/// A verified request or a polled record, on its way in.
+#[derive(Debug)]
+pub struct NewDelivery {
+    /// Connection it came by.
+    pub connection: i64,
+    /// `webhook`, `poll`, `fetch`, `import`.
+    pub source: &'static str,
+    /// When.
+    pub received_at: Timestamp,
+    /// Headers and body, sealed together.
+    pub packed: Sealed,
+    /// Nonce or message id of the signature scheme: the second delivery with it is known already.
+    pub replay_key: Option<String>,
+}
+
+/// What became of a delivery that was handed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accepted {
+    /// On disk, and in the inbox. Ids are given in commit order.
+    New(DeliveryId),
+    /// The same request was accepted before.
+    Known,
+}
+
+/// Everything that one delivery leads to (T2 of engine.md).
+#[derive(Debug)]
+pub struct Decision {
+    /// The delivery; its inbox row goes away.
+    pub delivery: DeliveryId,
+    /// How it ended. `Decided` becomes `Duplicate` when every fact was known.
+    pub status: DeliveryStatus,
+    /// Why, for quarantine and partial results.
+    pub reason: Option<String>,
+    /// Its facts, in order.
+    pub facts: Vec<FactWrite>,
+    /// Keyed hashes of the people in it.
+    pub subjects: Vec<i64>,
+}
+
+/// One fact and all that follows from it: written whole, or skipped whole when the fact is known.
+#[derive(Debug, Default)]
+pub struct FactWrite {
+    /// Key of a `Once` fact.
+    pub dedup: Option<DedupKey>,
+    /// Read models, each with the version that the decision was based on.
+    pub entities: Vec<EntityUpsert>,
+    /// The event, if the fact is one.
+    pub event: Option<EventInsert>,
+    /// New runs.
+    pub runs: Vec<RunInsert>,
+    /// What happens to effects, runs and timers.
+    pub work: Work,
+}
+
+/// What makes a fact the same fact for all time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DedupKey {
+    /// Connection.
+    pub connection: i64,
+    /// Kind of fact.
+    pub kind: String,
+    /// Keyed hash of the entity, since it may name a person.
+    pub entity: i64,
+    /// Keyed hash of the discriminator.
+    pub discriminator: i64,
+}
+
+/// A read model to write.
+#[derive(Debug)]
+pub struct EntityUpsert {
+    /// Connection whose id it is.
+    pub connection: i64,
+    /// Which one.
+    pub entity: EntityRef,
+    /// Version that was read; 0 for one that did not exist. Another version now: [`Decided::Conflict`].
+    pub expected: i64,
+    /// Provider's time of change.
+    pub updated_at: Option<Timestamp>,
+    /// Rank in its life.
+    pub rank: i16,
+    /// Keyed hash of the normalised state.
+    pub hash: i64,
+    /// State, sealed JSON.
+    pub data: Sealed,
+}
+
+/// An event to write.
+#[derive(Debug)]
+pub struct EventInsert {
+    /// Id, given by the engine.
+    pub id: EventId,
+    /// Canonical type.
+    pub event_type: String,
+    /// Connection.
+    pub connection: i64,
+    /// Keyed hash of the key.
+    pub key: i64,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// Where it came from.
+    pub delivery: DeliveryId,
+    /// `{"key":..,"data":..,"refs":[..]}`, sealed.
+    pub body: Sealed,
+    /// Keyed hashes of the people in it.
+    pub subjects: Vec<i64>,
+}
+
+/// State of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// Effects are open or steps wait.
+    Running,
+    /// A read model is missing and being fetched.
+    Blocked,
+    /// All steps have ended; late news may still come.
+    Settling,
+    /// Ended.
+    Done,
+    /// Ended by a `cancel_on` or by a person.
+    Cancelled,
+    /// Ended because it could not be decided.
+    Failed,
+}
+
+/// A new run.
+#[derive(Debug)]
+pub struct RunInsert {
+    /// Id, given by the engine.
+    pub id: RunId,
+    /// Flow and version that it is pinned to.
+    pub flow: i64,
+    /// Event that started it.
+    pub event: EventId,
+    /// Keyed hash of (connection, key) of its event.
+    pub key: i64,
+    /// State.
+    pub status: RunStatus,
+    /// Data of the run, sealed.
+    pub state: Sealed,
+    /// When.
+    pub created_at: Timestamp,
+    /// Event types that it listens to now.
+    pub listens: Vec<Listen>,
+}
+
+/// A run listens to events of one type with one key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listen {
+    /// Keyed hash of (connection, key), or of a read model's name.
+    pub key: i64,
+    /// Event type, or `entity`.
+    pub event_type: String,
+}
+
+/// A change of a run.
+#[derive(Debug)]
+pub struct RunWrite {
+    /// Which.
+    pub id: RunId,
+    /// Version that was read. Another version now: [`Worked::Stale`].
+    pub expected: i64,
+    /// State.
+    pub status: RunStatus,
+    /// Data of the run, sealed.
+    pub state: Sealed,
+    /// Now listens to these too.
+    pub listen: Vec<Listen>,
+    /// No longer listens to these.
+    pub unlisten: Vec<Listen>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// State of an effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum EffectState {
+    /// Waits for its turn, or for its next try.
+    Queued = 0,
+    /// A call is out.
+    Calling = 1,
+    /// Answered; waits for the provider's status.
+    Settling = 2,
+    /// It is not known whether it was done; the hub is finding out.
+    Checking = 3,
+    /// Done.
+    Done = 10,
+    /// Done in part.
+    Partial = 11,
+    /// Answered, but no status came in time.
+    Unsettled = 12,
+    /// It could not be done.
+    GaveUp = 20,
+    /// Accepted first, failed later.
+    FailedLate = 21,
+    /// Taken back before it was sent.
+    Withdrawn = 22,
+    /// Dropped by a person.
+    Dropped = 23,
+    /// Not sent, by a rule.
+    Withheld = 24,
+    /// Needs a person.
+    Dead = 30,
+    /// It is not known whether it was done, and a person must say.
+    Unknown = 31,
+}
+
+impl EffectState {
+    /// From the stored number.
+    #[must_use]
+    pub fn from_code(code: i64) -> Self {
+        match code {
+            0 => Self::Queued,
+            1 => Self::Calling,
+            2 => Self::Settling,
+            3 => Self::Checking,
+            10 => Self::Done,
+            11 => Self::Partial,
+            12 => Self::Unsettled,
+            20 => Self::GaveUp,
+            21 => Self::FailedLate,
+            22 => Self::Withdrawn,
+            23 => Self::Dropped,
+            24 => Self::Withheld,
+            31 => Self::Unknown,
+            _ => Self::Dead,
+        }
+    }
+
+    /// As the API writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Calling => "calling",
+            Self::Settling => "settling",
+            Self::Checking => "checking",
+            Self::Done => "done",
+            Self::Partial => "partial",
+            Self::Unsettled => "unsettled",
+            Self::GaveUp => "gave_up",
+            Self::FailedLate => "failed_late",
+            Self::Withdrawn => "withdrawn",
+            Self::Dropped => "dropped",
+            Self::Withheld => "withheld",
+            Self::Dead => "dead",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// A new effect. With `calling`, its first attempt is recorded by the same row.
+#[derive(Debug, Clone)]
+pub struct EffectInsert {
+    /// Id, given by the engine; stem of the idempotency key.
+    pub id: EffectId,
+    /// Run that wants it; `None` for the engine's own reads.
+    pub run: Option<RunId>,
+    /// Step path in the run.
+    pub path: String,
+    /// Connection.
+    pub connection: i64,
+    /// Action of the connection.
+    pub action: String,
+    /// Keyed hash of the lane key.
+    pub lane: i64,
+    /// 0 urgent, 1 normal, 2 bulk.
+    pub urgency: u8,
+    /// Class of the message, if it is one.
+    pub class: Option<String>,
+    /// Input, sealed JSON.
+    pub input: Sealed,
+    /// When it was decided.
+    pub created_at: Timestamp,
+    /// Not before; `None`: at once.
+    pub not_before: Option<Timestamp>,
+    /// Tried until.
+    pub give_up_at: Timestamp,
+    /// `hold` or `resend`.
+    pub resend_unknown: bool,
+    /// A dead letter parks its lane (else the lane goes on).
+    pub park: bool,
+    /// The first attempt, when it begins in the same transaction.
+    pub calling: Option<Claim>,
+}
+
+/// An attempt that begins: the record is made before the call.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// Effect.
+    pub id: EffectId,
+    /// Fence: the boot that owns the attempt.
+    pub boot: i64,
+    /// Number of the attempt, from 1.
+    pub attempt: u32,
+    /// Generation of the idempotency key.
+    pub generation: u32,
+    /// When it begins.
+    pub started_at: Timestamp,
+    /// Request bytes and connector state, sealed.
+    pub call: Sealed,
+    /// 0 safe, 1 same key, 2 never.
+    pub repeat: u8,
+}
+
+/// What must still hold when an effect is changed.
+#[derive(Debug, Clone)]
+pub enum EffectGuard {
+    /// This boot's attempt is still the open one.
+    Attempt {
+        /// Fence.
+        boot: i64,
+        /// Number.
+        attempt: u32,
+    },
+    /// The effect is in one of these states.
+    State(&'static [EffectState]),
+}
+
+/// A change of an effect.
+#[derive(Debug)]
+pub struct EffectUpdate {
+    /// Which.
+    pub id: EffectId,
+    /// What must still hold; else [`Worked::Stale`].
+    pub guard: EffectGuard,
+    /// New state.
+    pub to: EffectState,
+    /// Not before (for `Queued`).
+    pub not_before: Option<Timestamp>,
+    /// Stable code of a failure.
+    pub code: Option<String>,
+    /// Result or reason, sealed JSON; `None` keeps what is there.
+    pub outcome: Option<Sealed>,
+    /// Keyed hash of the provider's reference; `None` keeps what is there.
+    pub reference: Option<i64>,
+    /// A new generation of the idempotency key begins, and a new time to give up.
+    pub renew: Option<Timestamp>,
+}
+
+/// The history row of an attempt that ended.
+#[derive(Debug)]
+pub struct AttemptInsert {
+    /// Effect.
+    pub effect: EffectId,
+    /// Number, from 1. Calls of one attempt share it.
+    pub attempt: u32,
+    /// Ordinal of the call in the attempt, from 0.
+    pub call: u32,
+    /// When the call began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// Outcome's name.
+    pub outcome: &'static str,
+    /// HTTP status, if there was an answer.
+    pub status: Option<u16>,
+    /// Reason and excerpt of the answer, sealed JSON.
+    pub detail: Option<Sealed>,
+}
+
+/// What a timer is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum TimerKind {
+    /// A wait of a run: target is the run, path the step.
+    Wait = 0,
+    /// No status came in time: target is the effect.
+    Settle = 1,
+    /// Time to find out about an unknown effect: target is the effect.
+    Check = 2,
+}
+
+/// A timer to set.
+#[derive(Debug, Clone)]
+pub struct TimerSet {
+    /// When.
+    pub due: Timestamp,
+    /// What for.
+    pub kind: TimerKind,
+    /// Run or effect.
+    pub target: i64,
+    /// Step path.
+    pub path: String,
+}
+
+/// Changes that belong together: written whole, or [`Worked::Stale`] and nothing.
+#[derive(Debug, Default)]
+pub struct Work {
+    /// Effects that change.
+    pub updates: Vec<EffectUpdate>,
+    /// History.
+    pub attempts: Vec<AttemptInsert>,
+    /// Runs that change.
+    pub runs: Vec<RunWrite>,
+    /// New effects, in order; they enter their lanes in this order.
+    pub effects: Vec<EffectInsert>,
+    /// Timers to set.
+    pub timers: Vec<TimerSet>,
+    /// Timers that fired: (due, id).
+    pub fired: Vec<(Timestamp, i64)>,
+    /// Deliveries that a fetch brought.
+    pub deliveries: Vec<NewDelivery>,
+    /// A new call of an attempt that goes on: replaces the stored request.
+    pub progress: Option<Claim>,
+}
+
+impl Work {
+    /// Is there nothing to write?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.updates.is_empty()
+            && self.attempts.is_empty()
+            && self.runs.is_empty()
+            && self.effects.is_empty()
+            && self.timers.is_empty()
+            && self.fired.is_empty()
+            && self.deliveries.is_empty()
+            && self.progress.is_none()
+    }
+}
+
+/// Result of [`Store::work`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Worked {
+    /// Written. Sequence numbers of the new effects and ids of the deliveries, in order.
+    Done {
+        /// Sequence numbers of the new effects.
+        seqs: Vec<i64>,
+        /// Ids of the deliveries.
+        deliveries: Vec<DeliveryId>,
+    },
+    /// A guard no longer holds; nothing was written.
+    Stale,
+}
+
+/// Result of one fact.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FactResult {
+    /// Written; sequence numbers of its new effects.
+    New(Vec<i64>),
+    /// Known before; nothing of it was written.
+    Known,
+}
+
+/// Result of [`Store::decide`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decided {
+    /// Written, one result per fact.
+    Done(Vec<FactResult>),
+    /// A version had changed; nothing was written. Read again and decide again.
+    Conflict,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone)]
+pub struct Page<T> {
+    /// Rows.
+    pub rows: Vec<T>,
+    /// Cursor of the next page.
+    pub next: Option<i64>,
+}
+
+/// Counters of the adapter since it was opened.
+#[derive(Debug, Clone, Copy, Default, serde::Serialize)]
+pub struct Stats {
+    /// Groups committed.
+    pub commits: u64,
+    /// Members of those groups: accepts, decisions, works and claims.
+    pub transactions: u64,
+    /// Rows inserted, updated or deleted.
+    pub row_operations: u64,
+    /// Bytes of the write-ahead log.
+    pub wal_bytes: u64,
+    /// Requests in the writer's queue.
+    pub queued: u64,
+    /// Groups that were rolled back.
+    pub rollbacks: u64,
+}
+
+/// A database that keeps the hub's truth.
+pub trait Store: Send + Sync + 'static {
+    /// Seals what goes in. Cheap to call from many threads.
+    fn sealer(&self) -> &Sealer;
+    /// Fence of this boot: higher than every earlier one.
+    fn boot(&self) -> i64;
+    /// Counters.
+    fn stats(&self) -> Stats;
+
+    /// T1. Answers after the commit.
+    fn accept(&self, delivery: NewDelivery) -> Fut<'_, Accepted>;
+    /// T2. Answers after the commit.
+    fn decide(&self, decision: Decision) -> Fut<'_, Decided>;
+    /// Outcome and next, timers, cancellations. Answers after the commit.
+    fn work(&self, work: Work) -> Fut<'_, Worked>;
+    /// Begins attempts. `false`: the effect is no longer queued.
+    fn claim(&self, claims: Vec<Claim>) -> Fut<'_, Vec<bool>>;
+    /// Counts a failed try to decide; returns the tries so far.
+    fn decide_failed(&self, delivery: DeliveryId) -> Fut<'_, u32>;
+    /// Puts a quarantined or decided delivery back into the inbox.
+    fn reopen(&self, delivery: DeliveryId) -> Fut<'_, bool>;
+
+    /// Which of these dedup keys exist, and these read models as they are.
+    fn lookup(&self, keys: Vec<DedupKey>, entities: Vec<(i64, EntityRef)>) -> Fut<'_, (Vec<bool>, Vec<Option<EntityRow>>)>;
+    /// Runs that listen to an event type with a key.
+    fn listeners(&self, key: i64, event_type: &str) -> Fut<'_, Vec<ListenerRow>>;
+    /// Pending deliveries above `after`, with their bytes, in order.
+    fn inbox(&self, after: i64, limit: u32) -> Fut<'_, Vec<InboxRow>>;
+    /// Effects that were calling under an earlier boot.
+    fn interrupted(&self) -> Fut<'_, Vec<EffectRow>>;
+    /// Queued effects of a connection and urgency above `after` in lane order.
+    fn queued(&self, connection: i64, urgency: u8, after: i64, limit: u32) -> Fut<'_, Vec<EffectRow>>;
+    /// Lanes parked by a dead or unknown effect: (connection, lane, urgency).
+    fn parked(&self) -> Fut<'_, Vec<(i64, i64, u8)>>;
+    /// Timers due before `until`, oldest first.
+    fn timers(&self, until: Timestamp, limit: u32) -> Fut<'_, Vec<TimerRow>>;
+    /// Due time of the next timer.
+    fn next_timer(&self) -> Fut<'_, Option<Timestamp>>;
+    /// An unsettled effect by the provider's reference.
+    fn by_reference(&self, connection: i64, reference: i64) -> Fut<'_, Option<EffectRow>>;
+    /// A flow version's row id, made if new.
+    fn flow_id(&self, name: &str, version: u32, source: &str) -> Fut<'_, i64>;
+    /// A stored flow version: (name, version, source).
+    fn flow(&self, id: i64) -> Fut<'_, Option<(String, u32, String)>>;
+
+    /// A connection's row id, made if new.
+    fn connection_id(&self, name: &str, provider: &str) -> Fut<'_, i64>;
+    /// All connections ever known.
+    fn connections(&self) -> Fut<'_, Vec<ConnectionRow>>;
+    /// A kept credential.
+    fn credential(&self, connection: i64) -> Fut<'_, Option<Vec<u8>>>;
+    /// Keeps a credential before it is used.
+    fn keep_credential(&self, connection: i64, credential: Sealed) -> Fut<'_, ()>;
+    /// Where reconciliation of a task stands.
+    fn cursor(&self, connection: i64, task: &str) -> Fut<'_, Option<CursorRow>>;
+    /// Moves it on.
+    fn keep_cursor(&self, connection: i64, task: &str, cursor: Sealed, at: Timestamp, read: u64) -> Fut<'_, ()>;
+
+    /// One delivery.
+    fn delivery(&self, id: DeliveryId) -> Fut<'_, Option<DeliveryRow>>;
+    /// Deliveries, newest first, below `before`.
+    fn deliveries(&self, status: Option<DeliveryStatus>, before: Option<i64>, limit: u32) -> Fut<'_, Page<DeliveryRow>>;
+    /// One event.
+    fn event(&self, id: EventId) -> Fut<'_, Option<EventRow>>;
+    /// Events of a delivery.
+    fn events_of(&self, delivery: DeliveryId) -> Fut<'_, Vec<EventId>>;
+    /// Events by filter.
+    fn events(&self, filter: EventFilter) -> Fut<'_, Page<EventRow>>;
+    /// One run.
+    fn run(&self, id: RunId) -> Fut<'_, Option<RunRow>>;
+    /// Runs by filter, newest first.
+    fn runs(&self, filter: RunFilter) -> Fut<'_, Page<RunRow>>;
+    /// One effect.
+    fn effect(&self, id: EffectId) -> Fut<'_, Option<EffectRow>>;
+    /// Effects by filter, newest first.
+    fn effects(&self, filter: EffectFilter) -> Fut<'_, Page<EffectRow>>;
+    /// Attempts of an effect.
+    fn attempts(&self, effect: EffectId) -> Fut<'_, Vec<AttemptRow>>;
+    /// Ages and counts for health and metrics.
+    fn health(&self, now: Timestamp) -> Fut<'_, HealthRow>;
+
+    /// Keeps an API key's hash.
+    fn keep_api_key(&self, key: ApiKeyRow) -> Fut<'_, ()>;
+    /// All API keys.
+    fn api_keys(&self) -> Fut<'_, Vec<ApiKeyRow>>;
+    /// Revokes a key; `false` when there is none.
+    fn revoke_api_key(&self, id: &str, at: Timestamp) -> Fut<'_, bool>;
+
+    /// Writes a probe through the writer: proves that it answers.
+    fn ping(&self) -> Fut<'_, ()>;
+    /// Checks the whole file; a sentence for people when it is damaged.
+    fn integrity(&self) -> Fut<'_, Option<String>>;
+}

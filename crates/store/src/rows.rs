@@ -1,0 +1,345 @@
+//! What the store gives back: opened, in the hub's words.
+
+use crate::contract::{EffectState, RunStatus, TimerKind};
+use jiff::Timestamp;
+use pasarela_domain::{DeliveryId, EffectId, EntityRef, EventId, RunId};
+
+/// How a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum DeliveryStatus {
+    /// In the inbox.
+    Received = 0,
+    /// All of it was understood and decided.
+    Decided = 1,
+    /// Some of it was not understood.
+    Partial = 2,
+    /// Nothing in it that anyone needs.
+    Ignored = 3,
+    /// Not understood: kept, shown, replayable.
+    Quarantined = 4,
+    /// Everything in it was known.
+    Duplicate = 5,
+}
+
+impl DeliveryStatus {
+    /// From the stored number.
+    #[must_use]
+    pub fn from_code(code: i64) -> Self {
+        match code {
+            0 => Self::Received,
+            1 => Self::Decided,
+            2 => Self::Partial,
+            3 => Self::Ignored,
+            5 => Self::Duplicate,
+            _ => Self::Quarantined,
+        }
+    }
+    /// As the API writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Received => "received",
+            Self::Decided => "decided",
+            Self::Partial => "partial",
+            Self::Ignored => "ignored",
+            Self::Quarantined => "quarantined",
+            Self::Duplicate => "duplicate",
+        }
+    }
+}
+
+/// A pending delivery.
+#[derive(Debug, Clone)]
+pub struct InboxRow {
+    /// Delivery.
+    pub id: DeliveryId,
+    /// Connection.
+    pub connection: i64,
+    /// Source.
+    pub source: String,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// Headers and body as packed by the engine.
+    pub packed: Vec<u8>,
+    /// Failed tries to decide it.
+    pub tries: u32,
+}
+
+/// A delivery.
+#[derive(Debug, Clone)]
+pub struct DeliveryRow {
+    /// Id.
+    pub id: DeliveryId,
+    /// Connection.
+    pub connection: i64,
+    /// Source.
+    pub source: String,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// How it stands.
+    pub status: DeliveryStatus,
+    /// Why.
+    pub reason: Option<String>,
+    /// Headers and body; empty in lists.
+    pub packed: Vec<u8>,
+}
+
+/// An event.
+#[derive(Debug, Clone)]
+pub struct EventRow {
+    /// Id.
+    pub id: EventId,
+    /// Type.
+    pub event_type: String,
+    /// Connection.
+    pub connection: i64,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// Delivery.
+    pub delivery: DeliveryId,
+    /// `{"key":..,"data":..,"refs":[..]}`.
+    pub body: Vec<u8>,
+}
+
+/// Which events.
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    /// Only this type.
+    pub event_type: Option<String>,
+    /// Only this keyed hash of the key.
+    pub key: Option<i64>,
+    /// Only this connection.
+    pub connection: Option<i64>,
+    /// Only below this id.
+    pub below: Option<i64>,
+    /// Only above this id.
+    pub above: Option<i64>,
+    /// Oldest first.
+    pub ascending: bool,
+    /// At most.
+    pub limit: u32,
+}
+
+/// A read model.
+#[derive(Debug, Clone)]
+pub struct EntityRow {
+    /// Which.
+    pub entity: EntityRef,
+    /// Version, from 1.
+    pub version: i64,
+    /// Provider's time of change.
+    pub updated_at: Option<Timestamp>,
+    /// Rank in its life.
+    pub rank: i16,
+    /// Keyed hash of the state.
+    pub hash: i64,
+    /// State as JSON.
+    pub data: Vec<u8>,
+}
+
+/// A run that listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListenerRow {
+    /// Run.
+    pub run: RunId,
+}
+
+/// A run.
+#[derive(Debug, Clone)]
+pub struct RunRow {
+    /// Id.
+    pub id: RunId,
+    /// Flow version.
+    pub flow: i64,
+    /// Event.
+    pub event: EventId,
+    /// State.
+    pub status: RunStatus,
+    /// Version.
+    pub version: i64,
+    /// Data.
+    pub state: Vec<u8>,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// Which runs.
+#[derive(Debug, Clone, Default)]
+pub struct RunFilter {
+    /// Only in this state.
+    pub status: Option<RunStatus>,
+    /// Only of this event.
+    pub event: Option<EventId>,
+    /// Only below this id.
+    pub below: Option<i64>,
+    /// At most.
+    pub limit: u32,
+}
+
+/// An effect.
+#[derive(Debug, Clone)]
+pub struct EffectRow {
+    /// Id.
+    pub id: EffectId,
+    /// Run.
+    pub run: Option<RunId>,
+    /// Step path.
+    pub path: String,
+    /// Connection.
+    pub connection: i64,
+    /// Action.
+    pub action: String,
+    /// Lane.
+    pub lane: i64,
+    /// Place in its lane.
+    pub seq: i64,
+    /// 0 urgent, 1 normal, 2 bulk.
+    pub urgency: u8,
+    /// Class of the message.
+    pub class: Option<String>,
+    /// State.
+    pub state: EffectState,
+    /// Not before.
+    pub not_before: Option<Timestamp>,
+    /// Attempts begun.
+    pub attempt: u32,
+    /// Generation of the idempotency key.
+    pub generation: u32,
+    /// When the open attempt began.
+    pub started_at: Option<Timestamp>,
+    /// 0 safe, 1 same key, 2 never.
+    pub repeat: u8,
+    /// When it was decided.
+    pub created_at: Timestamp,
+    /// Tried until.
+    pub give_up_at: Timestamp,
+    /// Resend when unknown.
+    pub resend_unknown: bool,
+    /// A dead letter parks the lane.
+    pub park: bool,
+    /// Stable code of a failure.
+    pub code: Option<String>,
+    /// Input as JSON; empty in lists.
+    pub input: Vec<u8>,
+    /// Stored call (request and connector state); empty when there was none, and in lists.
+    pub call: Vec<u8>,
+    /// Result or reason as JSON; empty when there is none.
+    pub outcome: Vec<u8>,
+}
+
+/// Which effects.
+#[derive(Debug, Clone, Default)]
+pub struct EffectFilter {
+    /// Only in these states; empty: any.
+    pub states: Vec<EffectState>,
+    /// Only of this connection.
+    pub connection: Option<i64>,
+    /// Only these ids.
+    pub ids: Vec<EffectId>,
+    /// Only below this id.
+    pub below: Option<i64>,
+    /// At most.
+    pub limit: u32,
+}
+
+/// An ended call.
+#[derive(Debug, Clone)]
+pub struct AttemptRow {
+    /// Attempt.
+    pub attempt: u32,
+    /// Call of the attempt.
+    pub call: u32,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// Outcome's name.
+    pub outcome: String,
+    /// HTTP status.
+    pub status: Option<u16>,
+    /// Reason and excerpt as JSON.
+    pub detail: Vec<u8>,
+}
+
+/// A timer.
+#[derive(Debug, Clone)]
+pub struct TimerRow {
+    /// When.
+    pub due: Timestamp,
+    /// Id beside the due time.
+    pub id: i64,
+    /// What for.
+    pub kind: TimerKind,
+    /// Run or effect.
+    pub target: i64,
+    /// Step path.
+    pub path: String,
+}
+
+/// A connection that was ever configured.
+#[derive(Debug, Clone)]
+pub struct ConnectionRow {
+    /// Id.
+    pub id: i64,
+    /// Name.
+    pub name: String,
+    /// Provider.
+    pub provider: String,
+}
+
+/// Where a reconciliation task stands.
+#[derive(Debug, Clone)]
+pub struct CursorRow {
+    /// The connector's cursor as JSON.
+    pub cursor: Vec<u8>,
+    /// When it last moved.
+    pub at: Timestamp,
+    /// Records read so far.
+    pub read: u64,
+}
+
+/// An API key.
+#[derive(Debug, Clone)]
+pub struct ApiKeyRow {
+    /// Public id.
+    pub id: String,
+    /// Name given by a person.
+    pub name: String,
+    /// SHA-256 of the key.
+    pub hash: Vec<u8>,
+    /// `read`, `write`.
+    pub scopes: Vec<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// Ages and counts (G13).
+#[derive(Debug, Clone, Default)]
+pub struct HealthRow {
+    /// Oldest delivery in the inbox.
+    pub oldest_inbox: Option<Timestamp>,
+    /// Deliveries in the inbox.
+    pub inbox: u64,
+    /// Oldest effect that is due.
+    pub oldest_due: Option<Timestamp>,
+    /// Effects queued.
+    pub queued: u64,
+    /// Effects calling.
+    pub calling: u64,
+    /// Dead letters.
+    pub dead: u64,
+    /// Unknown effects that need a person.
+    pub unknown: u64,
+    /// Deliveries in quarantine.
+    pub quarantined: u64,
+    /// Bytes free on the disk.
+    pub disk_free: u64,
+}

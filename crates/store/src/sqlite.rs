@@ -1,0 +1,503 @@
+//! SQLite behind the store contract: one writer thread with group commit at `synchronous=FULL`,
+//! a checkpoint thread, a pool of read-only connections.
+
+mod checkpoint;
+mod read;
+mod schema;
+mod write;
+mod writer;
+
+use crate::contract::{
+    Accepted, Claim, Decided, Decision, DedupKey, Error, Fut, NewDelivery, Page, Stats, Store, Work, Worked,
+};
+use crate::rows::{
+    ApiKeyRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow, EntityRow,
+    EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, RunFilter, RunRow, TimerRow,
+};
+use crate::seal::{self, Sealed, Sealer};
+use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
+use pasarela_domain::{DeliveryId, EffectId, EntityRef, EventId, IdMaker, RunId};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use tokio::sync::oneshot;
+use write::ms;
+use writer::{Job, Shared, classify};
+
+const READERS: usize = 4;
+
+/// A hub's database in one SQLite file.
+pub struct SqliteStore {
+    shared: Arc<Shared>,
+    readers: Vec<Mutex<Connection>>,
+    turn: AtomicUsize,
+    sealer: Sealer,
+    boot: i64,
+    path: PathBuf,
+    threads: Vec<JoinHandle<()>>,
+    _lock: std::fs::File,
+}
+
+/// How a database file is opened.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The database file.
+    pub path: PathBuf,
+    /// The master key file; by default the database's path with `.key` appended.
+    pub key_file: Option<PathBuf>,
+    /// For tests of G1 only: how `PRAGMA synchronous` is set. `None`: `FULL`.
+    pub synchronous: Option<&'static str>,
+}
+
+impl Options {
+    /// Defaults for a file.
+    #[must_use]
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), key_file: None, synchronous: None }
+    }
+
+    fn key_path(&self) -> PathBuf {
+        self.key_file.clone().unwrap_or_else(|| with_suffix(&self.path, ".key"))
+    }
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+impl SqliteStore {
+    /// Opens or creates the database, takes its lock, and begins a new boot.
+    pub fn open(options: &Options) -> Result<Self, Error> {
+        let path = &options.path;
+        let lock = take_lock(path)?;
+        check_files(path)?;
+        let mut db = connect(path, false)?;
+        db.pragma_update(None, "journal_mode", "WAL").map_err(|e| classify(&e))?;
+        db.pragma_update(None, "synchronous", options.synchronous.unwrap_or("FULL")).map_err(|e| classify(&e))?;
+        db.pragma_update(None, "wal_autocheckpoint", 0).map_err(|e| classify(&e))?;
+        let sealer = prepare(&mut db, path, &options.key_path())?;
+        let (boot, ids, seq) = begin_boot(&db).map_err(|e| classify(&e))?;
+
+        let shared = Arc::new(Shared::default());
+        let readers = (0..READERS).map(|_| connect(path, true).map(Mutex::new)).collect::<Result<_, _>>()?;
+        let checkpointer = connect(path, false)?;
+        let log = with_suffix(path, "-wal");
+        let (for_writer, for_checkpoint) = (shared.clone(), shared.clone());
+        let spawn = |name: &str, body: Box<dyn FnOnce() + Send>| {
+            std::thread::Builder::new().name(name.into()).spawn(body).map_err(|e| Error::Database(e.to_string()))
+        };
+        let threads = vec![
+            spawn(
+                "store-writer",
+                Box::new(move || {
+                    writer::run(&mut db, ids, seq, &for_writer);
+                    for_writer.close();
+                    // Everything is on disk: leave the next start an empty log.
+                    drop(db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
+                }),
+            )?,
+            spawn("store-checkpoint", Box::new(move || checkpoint::run(&checkpointer, &log, &for_checkpoint)))?,
+        ];
+        Ok(Self { shared, readers, turn: AtomicUsize::new(0), sealer, boot, path: path.clone(), threads, _lock: lock })
+    }
+
+    fn reader(&self) -> MutexGuard<'_, Connection> {
+        let start = self.turn.fetch_add(1, Ordering::Relaxed);
+        for i in 0..READERS {
+            if let Some(free) = self.readers[(start + i) % READERS].try_lock() {
+                return free;
+            }
+        }
+        self.readers[start % READERS].lock()
+    }
+
+    fn read<T: Send + 'static>(&self, f: impl FnOnce(&Connection, &Sealer) -> Result<T, ReadError> + Send + 'static) -> Fut<'_, T> {
+        Box::pin(async move {
+            f(&self.reader(), &self.sealer).map_err(|e| match e {
+                ReadError::Database(e) => classify(&e),
+                ReadError::Seal(e) => Error::Seal(e),
+            })
+        })
+    }
+
+    fn write<T: Send + 'static>(&self, job: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Job) -> Fut<'_, T> {
+        let (tx, rx) = oneshot::channel();
+        let pushed = self.shared.push(job(tx));
+        Box::pin(async move {
+            pushed?;
+            rx.await.unwrap_or(Err(Error::Closed))
+        })
+    }
+
+    fn misc(&self, f: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static) -> Fut<'_, ()> {
+        self.write(|tx| Job::Misc(Box::new(f), tx))
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        self.shared.close();
+        for thread in self.threads.drain(..) {
+            drop(thread.join());
+        }
+    }
+}
+
+/// Why a read failed.
+enum ReadError {
+    Database(rusqlite::Error),
+    Seal(seal::SealError),
+}
+impl From<rusqlite::Error> for ReadError {
+    fn from(e: rusqlite::Error) -> Self {
+        Self::Database(e)
+    }
+}
+impl From<seal::SealError> for ReadError {
+    fn from(e: seal::SealError) -> Self {
+        Self::Seal(e)
+    }
+}
+
+fn take_lock(path: &Path) -> Result<std::fs::File, Error> {
+    let lock_path = with_suffix(path, ".lock");
+    let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path).map_err(|e| {
+        Error::Database(format!("cannot write {}: {e}; does the folder exist, and may this user write to it?", lock_path.display()))
+    })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(Error::Locked(path.display().to_string())),
+        Err(std::fs::TryLockError::Error(e)) => Err(Error::Database(format!("cannot lock {}: {e}", lock_path.display()))),
+    }
+}
+
+/// Header of the file and shape of the log, before SQLite sees them.
+fn check_files(path: &Path) -> Result<(), Error> {
+    use std::io::Read;
+    let mut head = [0u8; 16];
+    if let Ok(mut file) = std::fs::File::open(path) {
+        let n = file.read(&mut head).unwrap_or(0);
+        if n > 0 && &head != b"SQLite format 3\0" {
+            return Err(Error::Corrupt(format!("{} does not begin like a SQLite file", path.display())));
+        }
+    }
+    let log = with_suffix(path, "-wal");
+    if let Ok(meta) = std::fs::metadata(&log)
+        && meta.len() > 32
+    {
+        // Frames are a header of 24 bytes and a page of 4096.
+        let rest = (meta.len() - 32) % (24 + 4096);
+        if rest != 0 {
+            tracing::warn!(
+                log = %log.display(),
+                "the write-ahead log ends in the middle of a frame, as after a crash or a truncation; every whole transaction in it is used"
+            );
+        }
+    }
+    Ok(())
+}
+
+fn connect(path: &Path, read_only: bool) -> Result<Connection, Error> {
+    let mut flags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    flags |= if read_only {
+        OpenFlags::SQLITE_OPEN_READ_ONLY
+    } else {
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE
+    };
+    let db = Connection::open_with_flags(path, flags)
+        .map_err(|e| Error::Database(format!("cannot open {}: {e}", path.display())))?;
+    db.execute_batch(schema::PRAGMAS).map_err(|e| classify(&e))?;
+    db.set_prepared_statement_cache_capacity(96);
+    Ok(db)
+}
+
+/// Makes or checks the schema, and opens the keys.
+fn prepare(db: &mut Connection, path: &Path, key_path: &Path) -> Result<Sealer, Error> {
+    let tables: i64 = db
+        .query_row("SELECT count(*) FROM sqlite_schema WHERE type = 'table'", [], |r| r.get(0))
+        .map_err(|e| classify(&e))?;
+    if tables == 0 {
+        let master = seal::master_key(key_path, true)?;
+        let (data, index) = (seal::fresh_key()?, seal::fresh_key()?);
+        let wrapped = [("data", seal::wrap(&master, &data)?), ("index", seal::wrap(&master, &index)?)];
+        (|| {
+            let tx = db.transaction()?;
+            tx.execute_batch(schema::SCHEMA)?;
+            for (purpose, key) in &wrapped {
+                tx.execute("INSERT INTO keys (purpose, wrapped) VALUES (?1, ?2)", params![purpose, key])?;
+            }
+            tx.execute("INSERT INTO meta (name, value) VALUES ('schema', ?1), ('boot', 0)", [schema::VERSION])?;
+            tx.commit()
+        })()
+        .map_err(|e: rusqlite::Error| classify(&e))?;
+        return Ok(Sealer::new(&data, &index)?);
+    }
+    let version: Option<i64> = db
+        .query_row("SELECT value FROM meta WHERE name = 'schema'", [], |r| r.get(0))
+        .optional()
+        .map_err(|e| match classify(&e) {
+            Error::Database(_) => Error::Database(format!("{} is not a database of pasarela; choose another store.url", path.display())),
+            other => other,
+        })?;
+    match version {
+        Some(v) if v <= schema::VERSION => {}
+        Some(v) => {
+            return Err(Error::Database(format!(
+                "{} has schema {v}, made by a newer pasarela; this one knows up to {}: start the newer program",
+                path.display(),
+                schema::VERSION
+            )));
+        }
+        None => {
+            return Err(Error::Database(format!("{} is not a database of pasarela; choose another store.url", path.display())));
+        }
+    }
+    let master = seal::master_key(key_path, false)?;
+    let key = |purpose: &str| -> Result<[u8; 32], Error> {
+        let wrapped: Vec<u8> = db
+            .query_row("SELECT wrapped FROM keys WHERE purpose = ?1 ORDER BY id DESC", [purpose], |r| r.get(0))
+            .map_err(|e| classify(&e))?;
+        Ok(seal::unwrap(&master, &wrapped, key_path)?)
+    };
+    Ok(Sealer::new(&key("data")?, &key("index")?)?)
+}
+
+/// Raises the fence, and finds where ids and lane places go on.
+fn begin_boot(db: &Connection) -> rusqlite::Result<(i64, IdMaker, i64)> {
+    db.execute("UPDATE meta SET value = value + 1 WHERE name = 'boot'", [])?;
+    let boot = db.query_row("SELECT value FROM meta WHERE name = 'boot'", [], |r| r.get(0))?;
+    let last: i64 = db.query_row("SELECT coalesce(max(id), 0) FROM deliveries", [], |r| r.get(0))?;
+    // Places of open effects matter; those of ended ones do not, so the hot index is enough.
+    let seq: i64 = db.query_row("SELECT coalesce(max(seq), 0) FROM effects WHERE status = 0", [], |r| r.get(0))?;
+    let calling: i64 = db.query_row("SELECT coalesce(max(seq), 0) FROM effects WHERE status = 1", [], |r| r.get(0))?;
+    let held: i64 = db.query_row("SELECT coalesce(max(seq), 0) FROM effects WHERE status IN (3, 30, 31)", [], |r| r.get(0))?;
+    Ok((boot, IdMaker::new(0, last), seq.max(calling).max(held)))
+}
+
+impl Store for SqliteStore {
+    fn sealer(&self) -> &Sealer {
+        &self.sealer
+    }
+    fn boot(&self) -> i64 {
+        self.boot
+    }
+    fn stats(&self) -> Stats {
+        Stats {
+            commits: self.shared.commits.load(Ordering::Relaxed),
+            transactions: self.shared.members.load(Ordering::Relaxed),
+            row_operations: self.shared.rows.load(Ordering::Relaxed),
+            rollbacks: self.shared.rollbacks.load(Ordering::Relaxed),
+            wal_bytes: std::fs::metadata(with_suffix(&self.path, "-wal")).map_or(0, |m| m.len()),
+            queued: self.shared.queued() as u64,
+        }
+    }
+
+    fn accept(&self, delivery: NewDelivery) -> Fut<'_, Accepted> {
+        self.write(|tx| Job::Accept(delivery, tx))
+    }
+    fn decide(&self, decision: Decision) -> Fut<'_, Decided> {
+        self.write(|tx| Job::Decide(Box::new(decision), tx))
+    }
+    fn work(&self, work: Work) -> Fut<'_, Worked> {
+        self.write(|tx| Job::Work(Box::new(work), tx))
+    }
+    fn claim(&self, claims: Vec<Claim>) -> Fut<'_, Vec<bool>> {
+        self.write(|tx| Job::Claim(claims, tx))
+    }
+    fn decide_failed(&self, delivery: DeliveryId) -> Fut<'_, u32> {
+        self.write(|tx| Job::DecideFailed(delivery, tx))
+    }
+    fn reopen(&self, delivery: DeliveryId) -> Fut<'_, bool> {
+        self.write(|tx| Job::Reopen(delivery, tx))
+    }
+
+    fn lookup(&self, keys: Vec<DedupKey>, entities: Vec<(i64, EntityRef)>) -> Fut<'_, (Vec<bool>, Vec<Option<EntityRow>>)> {
+        self.read(move |db, sealer| read::lookup(db, sealer, &keys, &entities))
+    }
+    fn listeners(&self, key: i64, event_type: &str) -> Fut<'_, Vec<ListenerRow>> {
+        let event_type = event_type.to_owned();
+        self.read(move |db, _| read::listeners(db, key, &event_type))
+    }
+    fn inbox(&self, after: i64, limit: u32) -> Fut<'_, Vec<InboxRow>> {
+        self.read(move |db, sealer| read::inbox(db, sealer, after, limit))
+    }
+    fn interrupted(&self) -> Fut<'_, Vec<EffectRow>> {
+        let boot = self.boot;
+        self.read(move |db, sealer| read::interrupted(db, sealer, boot))
+    }
+    fn queued(&self, connection: i64, urgency: u8, after: i64, limit: u32) -> Fut<'_, Vec<EffectRow>> {
+        self.read(move |db, sealer| read::queued(db, sealer, connection, urgency, after, limit))
+    }
+    fn parked(&self) -> Fut<'_, Vec<(i64, i64, u8)>> {
+        self.read(|db, _| read::parked(db))
+    }
+    fn timers(&self, until: Timestamp, limit: u32) -> Fut<'_, Vec<TimerRow>> {
+        self.read(move |db, _| read::timers(db, until, limit))
+    }
+    fn next_timer(&self) -> Fut<'_, Option<Timestamp>> {
+        self.read(|db, _| read::next_timer(db))
+    }
+    fn by_reference(&self, connection: i64, reference: i64) -> Fut<'_, Option<EffectRow>> {
+        self.read(move |db, sealer| read::by_reference(db, sealer, connection, reference))
+    }
+    fn flow_id(&self, name: &str, version: u32, source: &str) -> Fut<'_, i64> {
+        let (name, source) = (name.to_owned(), source.to_owned());
+        Box::pin(async move {
+            let key = (name.clone(), source.clone());
+            self.misc(move |db| {
+                db.execute(
+                    "INSERT INTO flows (name, version, source) SELECT ?1, ?2, ?3
+                     WHERE NOT EXISTS (SELECT 1 FROM flows WHERE name = ?1 AND version = ?2 AND source = ?3)",
+                    params![key.0, version, key.1],
+                )
+                .map(|_| ())
+            })
+            .await?;
+            self.read(move |db, _| {
+                Ok(db.query_row(
+                    "SELECT id FROM flows WHERE name = ?1 AND version = ?2 AND source = ?3",
+                    params![name, version, source],
+                    |r| r.get(0),
+                )?)
+            })
+            .await
+        })
+    }
+    fn flow(&self, id: i64) -> Fut<'_, Option<(String, u32, String)>> {
+        self.read(move |db, _| {
+            Ok(db
+                .prepare_cached("SELECT name, version, source FROM flows WHERE id = ?1")?
+                .query_row([id], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))
+                .optional()?)
+        })
+    }
+
+    fn connection_id(&self, name: &str, provider: &str) -> Fut<'_, i64> {
+        let (name, provider) = (name.to_owned(), provider.to_owned());
+        Box::pin(async move {
+            let key = name.clone();
+            self.misc(move |db| {
+                db.execute(
+                    "INSERT INTO connections (name, provider) VALUES (?1, ?2)
+                     ON CONFLICT (name) DO UPDATE SET provider = excluded.provider",
+                    params![key, provider],
+                )
+                .map(|_| ())
+            })
+            .await?;
+            self.read(move |db, _| Ok(db.query_row("SELECT id FROM connections WHERE name = ?1", [name], |r| r.get(0))?)).await
+        })
+    }
+    fn connections(&self) -> Fut<'_, Vec<ConnectionRow>> {
+        self.read(|db, _| read::connections(db))
+    }
+    fn credential(&self, connection: i64) -> Fut<'_, Option<Vec<u8>>> {
+        self.read(move |db, sealer| {
+            let sealed: Option<Vec<u8>> =
+                db.query_row("SELECT secret FROM credentials WHERE connection = ?1", [connection], |r| r.get(0)).optional()?;
+            Ok(sealed.map(|s| sealer.open(&s)).transpose()?)
+        })
+    }
+    fn keep_credential(&self, connection: i64, credential: Sealed) -> Fut<'_, ()> {
+        self.misc(move |db| {
+            db.execute("INSERT OR REPLACE INTO credentials (connection, secret) VALUES (?1, ?2)", params![connection, credential.0])
+                .map(|_| ())
+        })
+    }
+    fn cursor(&self, connection: i64, task: &str) -> Fut<'_, Option<CursorRow>> {
+        let task = task.to_owned();
+        self.read(move |db, sealer| read::cursor(db, sealer, connection, &task))
+    }
+    fn keep_cursor(&self, connection: i64, task: &str, cursor: Sealed, at: Timestamp, read: u64) -> Fut<'_, ()> {
+        let task = task.to_owned();
+        self.misc(move |db| {
+            db.execute(
+                "INSERT INTO cursors (connection, task, cursor, at, read) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT (connection, task) DO UPDATE SET cursor = excluded.cursor, at = excluded.at, read = read + excluded.read",
+                params![connection, task, cursor.0, ms(at), read],
+            )
+            .map(|_| ())
+        })
+    }
+
+    fn delivery(&self, id: DeliveryId) -> Fut<'_, Option<DeliveryRow>> {
+        self.read(move |db, sealer| read::delivery(db, sealer, id))
+    }
+    fn deliveries(&self, status: Option<DeliveryStatus>, before: Option<i64>, limit: u32) -> Fut<'_, Page<DeliveryRow>> {
+        self.read(move |db, _| read::deliveries(db, status, before, limit))
+    }
+    fn event(&self, id: EventId) -> Fut<'_, Option<EventRow>> {
+        self.read(move |db, sealer| read::event(db, sealer, id))
+    }
+    fn events_of(&self, delivery: DeliveryId) -> Fut<'_, Vec<EventId>> {
+        self.read(move |db, _| read::events_of(db, delivery))
+    }
+    fn events(&self, filter: EventFilter) -> Fut<'_, Page<EventRow>> {
+        self.read(move |db, sealer| read::events(db, sealer, &filter))
+    }
+    fn run(&self, id: RunId) -> Fut<'_, Option<RunRow>> {
+        self.read(move |db, sealer| read::run(db, sealer, id))
+    }
+    fn runs(&self, filter: RunFilter) -> Fut<'_, Page<RunRow>> {
+        self.read(move |db, sealer| read::runs(db, sealer, &filter))
+    }
+    fn effect(&self, id: EffectId) -> Fut<'_, Option<EffectRow>> {
+        self.read(move |db, sealer| read::effect(db, sealer, id))
+    }
+    fn effects(&self, filter: EffectFilter) -> Fut<'_, Page<EffectRow>> {
+        self.read(move |db, sealer| read::effects(db, sealer, &filter))
+    }
+    fn attempts(&self, effect: EffectId) -> Fut<'_, Vec<AttemptRow>> {
+        self.read(move |db, sealer| read::attempts(db, sealer, effect))
+    }
+    fn health(&self, now: Timestamp) -> Fut<'_, HealthRow> {
+        let folder = self.path.clone();
+        self.read(move |db, _| read::health(db, now, &folder))
+    }
+
+    fn keep_api_key(&self, key: ApiKeyRow) -> Fut<'_, ()> {
+        self.misc(move |db| {
+            db.execute(
+                "INSERT INTO api_keys (id, name, hash, scopes, created_at, revoked_at) VALUES (?1, ?2, ?3, ?4, ?5, NULL)",
+                params![key.id, key.name, key.hash, key.scopes.join(","), ms(key.created_at)],
+            )
+            .map(|_| ())
+        })
+    }
+    fn api_keys(&self) -> Fut<'_, Vec<ApiKeyRow>> {
+        self.read(|db, _| read::api_keys(db))
+    }
+    fn revoke_api_key(&self, id: &str, at: Timestamp) -> Fut<'_, bool> {
+        let id = id.to_owned();
+        Box::pin(async move {
+            let key = id.clone();
+            self.misc(move |db| {
+                db.execute("UPDATE api_keys SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1", params![key, ms(at)]).map(|_| ())
+            })
+            .await?;
+            Ok(self.api_keys().await?.iter().any(|k| k.id == id))
+        })
+    }
+
+    fn ping(&self) -> Fut<'_, ()> {
+        self.misc(|_| Ok(()))
+    }
+    fn integrity(&self) -> Fut<'_, Option<String>> {
+        let path = self.path.clone();
+        Box::pin(async move {
+            tokio::task::spawn_blocking(move || {
+                let db = connect(&path, true)?;
+                let verdict: String =
+                    db.query_row("PRAGMA quick_check(1)", [], |r| r.get(0)).map_err(|e| classify(&e))?;
+                Ok((verdict != "ok").then_some(verdict))
+            })
+            .await
+            .unwrap_or(Err(Error::Closed))
+        })
+    }
+}

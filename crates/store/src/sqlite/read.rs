@@ -1,0 +1,452 @@
+//! Reads. Every query that can grow goes by an index and a limit.
+
+use super::ReadError;
+use super::write::{ms, run_code, run_status};
+use crate::contract::{DedupKey, EffectState, Page, RunStatus, TimerKind};
+use crate::rows::{
+    ApiKeyRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow, EntityRow,
+    EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, RunFilter, RunRow, TimerRow,
+};
+use crate::seal::Sealer;
+use jiff::Timestamp;
+use pasarela_domain::{DeliveryId, EffectId, EntityRef, EventId, RunId};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+use std::path::Path;
+
+type Read<T> = Result<T, ReadError>;
+
+fn time(millis: i64) -> Timestamp {
+    Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+fn at(row: &Row<'_>, i: usize) -> rusqlite::Result<Timestamp> {
+    row.get(i).map(time)
+}
+
+fn maybe_at(row: &Row<'_>, i: usize) -> rusqlite::Result<Option<Timestamp>> {
+    Ok(row.get::<_, Option<i64>>(i)?.map(time))
+}
+
+fn open(sealer: &Sealer, sealed: Option<Vec<u8>>) -> Read<Vec<u8>> {
+    Ok(sealed.map(|s| sealer.open(&s)).transpose()?.unwrap_or_default())
+}
+
+/// Cuts a list that was read with one row too many into a page.
+fn page<T>(mut rows: Vec<T>, limit: u32, id: impl Fn(&T) -> i64) -> Page<T> {
+    let more = rows.len() > limit as usize;
+    rows.truncate(limit as usize);
+    let next = if more { rows.last().map(id) } else { None };
+    Page { rows, next }
+}
+
+pub(super) fn lookup(
+    db: &Connection,
+    sealer: &Sealer,
+    keys: &[DedupKey],
+    entities: &[(i64, EntityRef)],
+) -> Read<(Vec<bool>, Vec<Option<EntityRow>>)> {
+    let mut known = Vec::with_capacity(keys.len());
+    for key in keys {
+        known.push(
+            db.prepare_cached("SELECT 1 FROM dedup WHERE entity = ?1 AND discriminator = ?2 AND connection = ?3 AND kind = ?4")?
+                .exists(params![key.entity, key.discriminator, key.connection, key.kind])?,
+        );
+    }
+    let mut rows = Vec::with_capacity(entities.len());
+    for (connection, entity) in entities {
+        let row = db
+            .prepare_cached(
+                "SELECT version, updated_at, rank, hash, data FROM entities WHERE connection = ?1 AND kind = ?2 AND entity = ?3",
+            )?
+            .query_row(params![connection, entity.kind, entity.id], |r| {
+                Ok((r.get(0)?, maybe_at(r, 1)?, r.get(2)?, r.get(3)?, r.get::<_, Vec<u8>>(4)?))
+            })
+            .optional()?;
+        rows.push(match row {
+            None => None,
+            Some((version, updated_at, rank, hash, data)) => {
+                Some(EntityRow { entity: entity.clone(), version, updated_at, rank, hash, data: sealer.open(&data)? })
+            }
+        });
+    }
+    Ok((known, rows))
+}
+
+pub(super) fn listeners(db: &Connection, key: i64, event_type: &str) -> Read<Vec<ListenerRow>> {
+    let mut statement = db.prepare_cached("SELECT run FROM run_waits WHERE key = ?1 AND type = ?2 ORDER BY run")?;
+    let rows = statement.query_map(params![key, event_type], |r| Ok(ListenerRow { run: RunId::from_raw(r.get(0)?) }))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn inbox(db: &Connection, sealer: &Sealer, after: i64, limit: u32) -> Read<Vec<InboxRow>> {
+    let mut statement = db.prepare_cached(
+        "SELECT d.id, d.connection, d.source, d.received_at, d.packed, i.tries
+         FROM inbox i JOIN deliveries d ON d.id = i.delivery WHERE i.delivery > ?1 ORDER BY i.delivery LIMIT ?2",
+    )?;
+    let mut rows = statement.query(params![after, limit])?;
+    let mut out = Vec::new();
+    while let Some(r) = rows.next()? {
+        out.push(InboxRow {
+            id: DeliveryId::from_raw(r.get(0)?),
+            connection: r.get(1)?,
+            source: r.get(2)?,
+            received_at: at(r, 3)?,
+            packed: open(sealer, r.get(4)?)?,
+            tries: r.get(5)?,
+        });
+    }
+    Ok(out)
+}
+
+const EFFECT: &str = "SELECT id, run, path, connection, action, lane, seq, urgency, class, status, not_before, attempt, generation,
+    started_at, repeat, created_at, give_up_at, resend_unknown, park, code, input, call, outcome FROM effects ";
+/// The same columns without the sealed bodies of input and call.
+const EFFECT_BRIEF: &str = "SELECT id, run, path, connection, action, lane, seq, urgency, class, status, not_before, attempt, generation,
+    started_at, repeat, created_at, give_up_at, resend_unknown, park, code, NULL, NULL, outcome FROM effects ";
+
+fn effect_row(r: &Row<'_>, sealer: &Sealer) -> Read<EffectRow> {
+    Ok(EffectRow {
+        id: EffectId::from_raw(r.get(0)?),
+        run: r.get::<_, Option<i64>>(1)?.map(RunId::from_raw),
+        path: r.get(2)?,
+        connection: r.get(3)?,
+        action: r.get(4)?,
+        lane: r.get(5)?,
+        seq: r.get(6)?,
+        urgency: r.get(7)?,
+        class: r.get(8)?,
+        state: EffectState::from_code(r.get(9)?),
+        not_before: maybe_at(r, 10)?,
+        attempt: r.get(11)?,
+        generation: r.get(12)?,
+        started_at: maybe_at(r, 13)?,
+        repeat: r.get(14)?,
+        created_at: at(r, 15)?,
+        give_up_at: at(r, 16)?,
+        resend_unknown: r.get(17)?,
+        park: r.get(18)?,
+        code: r.get(19)?,
+        input: open(sealer, r.get(20)?)?,
+        call: open(sealer, r.get(21)?)?,
+        outcome: open(sealer, r.get(22)?)?,
+    })
+}
+
+fn effect_rows(db: &Connection, sealer: &Sealer, sql: &str, params: impl rusqlite::Params) -> Read<Vec<EffectRow>> {
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    let mut out = Vec::new();
+    while let Some(r) = rows.next()? {
+        out.push(effect_row(r, sealer)?);
+    }
+    Ok(out)
+}
+
+pub(super) fn interrupted(db: &Connection, sealer: &Sealer, boot: i64) -> Read<Vec<EffectRow>> {
+    effect_rows(db, sealer, &format!("{EFFECT} WHERE status = 1 AND boot < ?1"), [boot])
+}
+
+pub(super) fn queued(db: &Connection, sealer: &Sealer, connection: i64, urgency: u8, after: i64, limit: u32) -> Read<Vec<EffectRow>> {
+    effect_rows(
+        db,
+        sealer,
+        &format!("{EFFECT} WHERE status = 0 AND connection = ?1 AND urgency = ?2 AND seq > ?3 ORDER BY seq LIMIT ?4"),
+        params![connection, urgency, after, limit],
+    )
+}
+
+pub(super) fn parked(db: &Connection) -> Read<Vec<(i64, i64, u8)>> {
+    let mut statement =
+        db.prepare_cached("SELECT DISTINCT connection, lane, urgency FROM effects WHERE status IN (3, 30, 31) AND (park OR status = 3)")?;
+    let rows = statement.query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn timers(db: &Connection, until: Timestamp, limit: u32) -> Read<Vec<TimerRow>> {
+    let mut statement =
+        db.prepare_cached("SELECT due, id, kind, target, path FROM timers WHERE due <= ?1 ORDER BY due, id LIMIT ?2")?;
+    let rows = statement.query_map(params![ms(until), limit], |r| {
+        Ok(TimerRow {
+            due: at(r, 0)?,
+            id: r.get(1)?,
+            kind: match r.get::<_, i64>(2)? {
+                0 => TimerKind::Wait,
+                1 => TimerKind::Settle,
+                _ => TimerKind::Check,
+            },
+            target: r.get(3)?,
+            path: r.get(4)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn next_timer(db: &Connection) -> Read<Option<Timestamp>> {
+    Ok(db.prepare_cached("SELECT due FROM timers ORDER BY due LIMIT 1")?.query_row([], |r| at(r, 0)).optional()?)
+}
+
+pub(super) fn by_reference(db: &Connection, sealer: &Sealer, connection: i64, reference: i64) -> Read<Option<EffectRow>> {
+    let rows = effect_rows(
+        db,
+        sealer,
+        &format!("{EFFECT} WHERE connection = ?1 AND reference = ?2 AND reference IS NOT NULL AND status IN (2, 3, 12, 31) LIMIT 1"),
+        params![connection, reference],
+    )?;
+    Ok(rows.into_iter().next())
+}
+
+pub(super) fn connections(db: &Connection) -> Read<Vec<ConnectionRow>> {
+    let mut statement = db.prepare_cached("SELECT id, name, provider FROM connections ORDER BY name")?;
+    let rows = statement.query_map([], |r| Ok(ConnectionRow { id: r.get(0)?, name: r.get(1)?, provider: r.get(2)? }))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn cursor(db: &Connection, sealer: &Sealer, connection: i64, task: &str) -> Read<Option<CursorRow>> {
+    let row = db
+        .prepare_cached("SELECT cursor, at, read FROM cursors WHERE connection = ?1 AND task = ?2")?
+        .query_row(params![connection, task], |r| Ok((r.get::<_, Vec<u8>>(0)?, at(r, 1)?, r.get(2)?)))
+        .optional()?;
+    row.map(|(cursor, at, read)| Ok(CursorRow { cursor: sealer.open(&cursor)?, at, read })).transpose()
+}
+
+const DELIVERY: &str = "SELECT d.id, d.connection, d.source, d.received_at, r.status, r.reason";
+
+fn delivery_row(r: &Row<'_>, packed: Vec<u8>) -> rusqlite::Result<DeliveryRow> {
+    Ok(DeliveryRow {
+        id: DeliveryId::from_raw(r.get(0)?),
+        connection: r.get(1)?,
+        source: r.get(2)?,
+        received_at: at(r, 3)?,
+        status: r.get::<_, Option<i64>>(4)?.map_or(DeliveryStatus::Received, DeliveryStatus::from_code),
+        reason: r.get(5)?,
+        packed,
+    })
+}
+
+pub(super) fn delivery(db: &Connection, sealer: &Sealer, id: DeliveryId) -> Read<Option<DeliveryRow>> {
+    let sql = format!("{DELIVERY}, d.packed FROM deliveries d LEFT JOIN delivery_result r ON r.delivery = d.id WHERE d.id = ?1");
+    let row = db
+        .prepare_cached(&sql)?
+        .query_row([id.get()], |r| Ok((delivery_row(r, Vec::new())?, r.get::<_, Vec<u8>>(6)?)))
+        .optional()?;
+    row.map(|(mut row, packed)| {
+        row.packed = sealer.open(&packed)?;
+        Ok(row)
+    })
+    .transpose()
+}
+
+pub(super) fn deliveries(db: &Connection, status: Option<DeliveryStatus>, before: Option<i64>, limit: u32) -> Read<Page<DeliveryRow>> {
+    // Each status goes by the smallest index that holds it.
+    let (from, filter) = match status {
+        Some(DeliveryStatus::Received) => {
+            ("FROM inbox i JOIN deliveries d ON d.id = i.delivery LEFT JOIN delivery_result r ON r.delivery = d.id", "i.delivery < ?1")
+        }
+        Some(DeliveryStatus::Quarantined) => {
+            ("FROM delivery_result r JOIN deliveries d ON d.id = r.delivery", "r.status = 4 AND r.delivery < ?1")
+        }
+        Some(_) => ("FROM delivery_result r JOIN deliveries d ON d.id = r.delivery", "r.status = ?3 AND r.delivery < ?1"),
+        None => ("FROM deliveries d LEFT JOIN delivery_result r ON r.delivery = d.id", "d.id < ?1"),
+    };
+    let sql = format!("{DELIVERY} {from} WHERE {filter} AND ?3 = ?3 ORDER BY d.id DESC LIMIT ?2");
+    let mut statement = db.prepare_cached(&sql)?;
+    let rows = statement.query_map(
+        params![before.unwrap_or(i64::MAX), limit + 1, status.map_or(0, |s| s as u8)],
+        |r| delivery_row(r, Vec::new()),
+    )?;
+    Ok(page(rows.collect::<Result<_, _>>()?, limit, |d| d.id.get()))
+}
+
+const EVENT: &str = "SELECT id, type, connection, occurred_at, received_at, delivery, body FROM events ";
+
+fn event_row(r: &Row<'_>, sealer: &Sealer) -> Read<EventRow> {
+    Ok(EventRow {
+        id: EventId::from_raw(r.get(0)?),
+        event_type: r.get(1)?,
+        connection: r.get(2)?,
+        occurred_at: at(r, 3)?,
+        received_at: at(r, 4)?,
+        delivery: DeliveryId::from_raw(r.get(5)?),
+        body: open(sealer, r.get(6)?)?,
+    })
+}
+
+pub(super) fn event(db: &Connection, sealer: &Sealer, id: EventId) -> Read<Option<EventRow>> {
+    let mut statement = db.prepare_cached(&format!("{EVENT} WHERE id = ?1"))?;
+    let mut rows = statement.query([id.get()])?;
+    rows.next()?.map(|r| event_row(r, sealer)).transpose()
+}
+
+pub(super) fn events_of(db: &Connection, delivery: DeliveryId) -> Read<Vec<EventId>> {
+    let mut statement = db.prepare_cached("SELECT id FROM events WHERE delivery = ?1 ORDER BY id")?;
+    let rows = statement.query_map([delivery.get()], |r| r.get(0).map(EventId::from_raw))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn events(db: &Connection, sealer: &Sealer, f: &EventFilter) -> Read<Page<EventRow>> {
+    let mut sql = format!("{EVENT} WHERE id < ? AND id > ?");
+    let mut values: Vec<Value> = vec![f.below.unwrap_or(i64::MAX).into(), f.above.unwrap_or(-1).into()];
+    if let Some(t) = &f.event_type {
+        sql.push_str(" AND type = ?");
+        values.push(t.clone().into());
+    }
+    if let Some(k) = f.key {
+        sql.push_str(" AND key = ?");
+        values.push(k.into());
+    }
+    if let Some(c) = f.connection {
+        sql.push_str(" AND connection = ?");
+        values.push(c.into());
+    }
+    sql.push_str(if f.ascending { " ORDER BY id LIMIT ?" } else { " ORDER BY id DESC LIMIT ?" });
+    values.push(i64::from(f.limit + 1).into());
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(values))?;
+    let mut out = Vec::new();
+    while let Some(r) = rows.next()? {
+        out.push(event_row(r, sealer)?);
+    }
+    Ok(page(out, f.limit, |e| e.id.get()))
+}
+
+const RUN: &str = "SELECT id, flow, event, status, version, state, created_at, updated_at FROM runs ";
+
+fn run_row(r: &Row<'_>, sealer: &Sealer) -> Read<RunRow> {
+    Ok(RunRow {
+        id: RunId::from_raw(r.get(0)?),
+        flow: r.get(1)?,
+        event: EventId::from_raw(r.get(2)?),
+        status: run_status(r.get(3)?),
+        version: r.get(4)?,
+        state: open(sealer, r.get(5)?)?,
+        created_at: at(r, 6)?,
+        updated_at: at(r, 7)?,
+    })
+}
+
+pub(super) fn run(db: &Connection, sealer: &Sealer, id: RunId) -> Read<Option<RunRow>> {
+    let mut statement = db.prepare_cached(&format!("{RUN} WHERE id = ?1"))?;
+    let mut rows = statement.query([id.get()])?;
+    rows.next()?.map(|r| run_row(r, sealer)).transpose()
+}
+
+pub(super) fn runs(db: &Connection, sealer: &Sealer, f: &RunFilter) -> Read<Page<RunRow>> {
+    let mut sql = format!("{RUN} WHERE id < ?");
+    let mut values: Vec<Value> = vec![f.below.unwrap_or(i64::MAX).into()];
+    if let Some(status) = f.status {
+        let live = matches!(status, RunStatus::Running | RunStatus::Blocked | RunStatus::Settling);
+        // The live index is partial: name its condition, so that it is used.
+        sql.push_str(if live { " AND status < 10 AND status = ?" } else { " AND status = ?" });
+        values.push(run_code(status).into());
+    }
+    if let Some(event) = f.event {
+        sql.push_str(" AND event = ?");
+        values.push(event.get().into());
+    }
+    sql.push_str(" ORDER BY id DESC LIMIT ?");
+    values.push(i64::from(f.limit + 1).into());
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(values))?;
+    let mut out = Vec::new();
+    while let Some(r) = rows.next()? {
+        out.push(run_row(r, sealer)?);
+    }
+    Ok(page(out, f.limit, |r| r.id.get()))
+}
+
+pub(super) fn effect(db: &Connection, sealer: &Sealer, id: EffectId) -> Read<Option<EffectRow>> {
+    Ok(effect_rows(db, sealer, &format!("{EFFECT} WHERE id = ?1"), [id.get()])?.into_iter().next())
+}
+
+pub(super) fn effects(db: &Connection, sealer: &Sealer, f: &EffectFilter) -> Read<Page<EffectRow>> {
+    let mut sql = format!("{EFFECT_BRIEF} WHERE id < ?");
+    let mut values: Vec<Value> = vec![f.below.unwrap_or(i64::MAX).into()];
+    if !f.states.is_empty() {
+        let codes: Vec<String> = f.states.iter().map(|s| (*s as u8).to_string()).collect();
+        sql.push_str(&format!(" AND status IN ({})", codes.join(",")));
+    }
+    if let Some(c) = f.connection {
+        sql.push_str(" AND connection = ?");
+        values.push(c.into());
+    }
+    if !f.ids.is_empty() {
+        let ids: Vec<String> = f.ids.iter().map(|i| i.get().to_string()).collect();
+        sql.push_str(&format!(" AND id IN ({})", ids.join(",")));
+    }
+    sql.push_str(" ORDER BY id DESC LIMIT ?");
+    values.push(i64::from(f.limit + 1).into());
+    Ok(page(effect_rows(db, sealer, &sql, params_from_iter(values))?, f.limit, |e| e.id.get()))
+}
+
+pub(super) fn attempts(db: &Connection, sealer: &Sealer, effect: EffectId) -> Read<Vec<AttemptRow>> {
+    let mut statement = db.prepare_cached(
+        "SELECT attempt, call, started_at, ended_at, outcome, status, detail FROM attempts WHERE effect = ?1 ORDER BY attempt, call",
+    )?;
+    let mut rows = statement.query([effect.get()])?;
+    let mut out = Vec::new();
+    while let Some(r) = rows.next()? {
+        out.push(AttemptRow {
+            attempt: r.get(0)?,
+            call: r.get(1)?,
+            started_at: at(r, 2)?,
+            ended_at: at(r, 3)?,
+            outcome: r.get(4)?,
+            status: r.get(5)?,
+            detail: open(sealer, r.get(6)?)?,
+        });
+    }
+    Ok(out)
+}
+
+pub(super) fn api_keys(db: &Connection) -> Read<Vec<ApiKeyRow>> {
+    let mut statement = db.prepare_cached("SELECT id, name, hash, scopes, created_at, revoked_at FROM api_keys ORDER BY created_at, id")?;
+    let rows = statement.query_map([], |r| {
+        Ok(ApiKeyRow {
+            id: r.get(0)?,
+            name: r.get(1)?,
+            hash: r.get(2)?,
+            scopes: r.get::<_, String>(3)?.split(',').map(str::to_owned).collect(),
+            created_at: at(r, 4)?,
+            revoked_at: maybe_at(r, 5)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Counts go over hot partial indexes only: their size follows the backlog, not the history.
+pub(super) fn health(db: &Connection, now: Timestamp, path: &Path) -> Read<HealthRow> {
+    let count = |sql: &str| -> rusqlite::Result<u64> { db.prepare_cached(sql)?.query_row([], |r| r.get(0)) };
+    let oldest_due = db
+        .prepare_cached(
+            "SELECT min(coalesce(not_before, created_at)) FROM effects WHERE status = 0 AND (not_before IS NULL OR not_before <= ?1)",
+        )?
+        .query_row([ms(now)], |r| maybe_at(r, 0))?;
+    Ok(HealthRow {
+        oldest_inbox: db
+            .prepare_cached("SELECT d.received_at FROM inbox i JOIN deliveries d ON d.id = i.delivery ORDER BY i.delivery LIMIT 1")?
+            .query_row([], |r| at(r, 0))
+            .optional()?,
+        inbox: count("SELECT count(*) FROM inbox")?,
+        oldest_due,
+        queued: count("SELECT count(*) FROM effects WHERE status = 0")?,
+        calling: count("SELECT count(*) FROM effects WHERE status = 1")?,
+        dead: count("SELECT count(*) FROM effects WHERE status = 30")?,
+        unknown: count("SELECT count(*) FROM effects WHERE status = 31")?,
+        quarantined: count("SELECT count(*) FROM delivery_result WHERE status = 4")?,
+        disk_free: disk_free(path),
+    })
+}
+
+/// Bytes that an ordinary user may still write beside the database; 0 when it cannot be asked.
+#[allow(unsafe_code)]
+fn disk_free(path: &Path) -> u64 {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let Ok(name) = std::ffi::CString::new(folder.as_os_str().as_bytes()) else { return 0 };
+    // SAFETY: `name` is a valid C string and `stats` is plain memory of the right size that the call fills.
+    unsafe {
+        let mut stats: libc::statvfs = std::mem::zeroed();
+        if libc::statvfs(name.as_ptr(), &raw mut stats) == 0 { stats.f_bavail * stats.f_frsize } else { 0 }
+    }
+}

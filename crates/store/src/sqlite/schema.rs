@@ -1,0 +1,76 @@
+//! The SQLite schema. Changes expand first and contract later: the previous binary still runs on it.
+
+/// Version written by this binary into `meta`.
+pub(super) const VERSION: i64 = 1;
+
+/// Settings of every connection.
+pub(super) const PRAGMAS: &str = "
+PRAGMA foreign_keys = OFF;
+PRAGMA temp_store = MEMORY;
+PRAGMA cache_size = -8000;
+PRAGMA mmap_size = 0;
+PRAGMA busy_timeout = 5000;
+";
+
+/// Times are Unix milliseconds. Columns named `body`, `packed`, `state`, `input`, `call`, `outcome`,
+/// `detail`, `data`, `cursor`, `secret` are sealed; `key`, `lane`, `subject`, `reference`, `hash` are keyed hashes.
+pub(super) const SCHEMA: &str = "
+CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE keys (id INTEGER PRIMARY KEY, purpose TEXT NOT NULL, wrapped BLOB NOT NULL);
+CREATE TABLE brands (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE senders (id INTEGER PRIMARY KEY, brand INTEGER NOT NULL DEFAULT 1, name TEXT NOT NULL UNIQUE);
+CREATE TABLE connections (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, provider TEXT NOT NULL,
+  brand INTEGER NOT NULL DEFAULT 1, sender INTEGER NOT NULL DEFAULT 1);
+CREATE TABLE credentials (connection INTEGER PRIMARY KEY, secret BLOB NOT NULL);
+CREATE TABLE api_keys (id TEXT PRIMARY KEY, name TEXT NOT NULL, hash BLOB NOT NULL, scopes TEXT NOT NULL,
+  created_at INTEGER NOT NULL, revoked_at INTEGER) WITHOUT ROWID;
+CREATE TABLE flows (id INTEGER PRIMARY KEY, name TEXT NOT NULL, version INTEGER NOT NULL, source TEXT NOT NULL);
+CREATE INDEX flows_name ON flows (name, version);
+
+CREATE TABLE deliveries (id INTEGER PRIMARY KEY, connection INTEGER NOT NULL, source TEXT NOT NULL,
+  received_at INTEGER NOT NULL, packed BLOB NOT NULL);
+CREATE TABLE inbox (delivery INTEGER PRIMARY KEY, tries INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE delivery_result (delivery INTEGER PRIMARY KEY, status INTEGER NOT NULL, reason TEXT);
+CREATE INDEX delivery_quarantine ON delivery_result (delivery) WHERE status = 4;
+CREATE TABLE dedup (entity INTEGER NOT NULL, discriminator INTEGER NOT NULL, connection INTEGER NOT NULL,
+  kind TEXT NOT NULL, PRIMARY KEY (entity, discriminator, connection, kind)) WITHOUT ROWID;
+
+CREATE TABLE events (id INTEGER PRIMARY KEY, type TEXT NOT NULL, connection INTEGER NOT NULL, key INTEGER NOT NULL,
+  occurred_at INTEGER NOT NULL, received_at INTEGER NOT NULL, delivery INTEGER NOT NULL,
+  brand INTEGER NOT NULL DEFAULT 1, body BLOB NOT NULL);
+CREATE INDEX events_key ON events (key, id);
+CREATE INDEX events_type ON events (type, id);
+CREATE INDEX events_delivery ON events (delivery);
+CREATE TABLE event_subject (subject INTEGER NOT NULL, event INTEGER NOT NULL, PRIMARY KEY (subject, event)) WITHOUT ROWID;
+CREATE TABLE delivery_subject (subject INTEGER NOT NULL, delivery INTEGER NOT NULL, PRIMARY KEY (subject, delivery)) WITHOUT ROWID;
+CREATE TABLE entities (id INTEGER PRIMARY KEY, connection INTEGER NOT NULL, kind TEXT NOT NULL, entity TEXT NOT NULL,
+  version INTEGER NOT NULL, updated_at INTEGER, rank INTEGER NOT NULL, hash INTEGER NOT NULL,
+  brand INTEGER NOT NULL DEFAULT 1, data BLOB NOT NULL, UNIQUE (connection, kind, entity));
+
+CREATE TABLE runs (id INTEGER PRIMARY KEY, flow INTEGER NOT NULL, event INTEGER NOT NULL, key INTEGER NOT NULL,
+  status INTEGER NOT NULL, version INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+  brand INTEGER NOT NULL DEFAULT 1, state BLOB NOT NULL);
+CREATE INDEX runs_live ON runs (id) WHERE status < 10;
+CREATE INDEX runs_event ON runs (event);
+CREATE TABLE run_waits (key INTEGER NOT NULL, type TEXT NOT NULL, run INTEGER NOT NULL, PRIMARY KEY (key, type, run)) WITHOUT ROWID;
+
+CREATE TABLE effects (id INTEGER PRIMARY KEY, run INTEGER, path TEXT NOT NULL, connection INTEGER NOT NULL,
+  action TEXT NOT NULL, lane INTEGER NOT NULL, seq INTEGER NOT NULL, urgency INTEGER NOT NULL, class TEXT,
+  status INTEGER NOT NULL, not_before INTEGER, attempt INTEGER NOT NULL DEFAULT 0, generation INTEGER NOT NULL DEFAULT 1,
+  boot INTEGER, started_at INTEGER, repeat INTEGER NOT NULL DEFAULT 2, created_at INTEGER NOT NULL,
+  give_up_at INTEGER NOT NULL, resend_unknown INTEGER NOT NULL, park INTEGER NOT NULL, code TEXT, reference INTEGER,
+  sender INTEGER NOT NULL DEFAULT 1, input BLOB NOT NULL, call BLOB, outcome BLOB);
+CREATE INDEX effects_open ON effects (connection, urgency, seq) WHERE status = 0;
+CREATE INDEX effects_calling ON effects (boot) WHERE status = 1;
+CREATE INDEX effects_reference ON effects (connection, reference) WHERE reference IS NOT NULL AND status IN (2, 3, 12, 31);
+CREATE INDEX effects_held ON effects (status, id) WHERE status IN (3, 30, 31);
+CREATE TABLE attempts (effect INTEGER NOT NULL, attempt INTEGER NOT NULL, call INTEGER NOT NULL, started_at INTEGER NOT NULL,
+  ended_at INTEGER NOT NULL, outcome TEXT NOT NULL, status INTEGER, detail BLOB, PRIMARY KEY (effect, attempt, call)) WITHOUT ROWID;
+CREATE TABLE timers (due INTEGER NOT NULL, id INTEGER NOT NULL, kind INTEGER NOT NULL, target INTEGER NOT NULL,
+  path TEXT NOT NULL, PRIMARY KEY (due, id)) WITHOUT ROWID;
+CREATE TABLE cursors (connection INTEGER NOT NULL, task TEXT NOT NULL, cursor BLOB NOT NULL, at INTEGER NOT NULL,
+  read INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (connection, task)) WITHOUT ROWID;
+
+INSERT INTO brands (id, name) VALUES (1, 'default');
+INSERT INTO senders (id, brand, name) VALUES (1, 1, 'default');
+";

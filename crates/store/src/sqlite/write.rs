@@ -1,0 +1,376 @@
+//! The statements behind each member of a group. Every function writes all of its member or
+//! returns an error, upon which the writer rolls its savepoint back.
+
+use crate::contract::{
+    Accepted, AttemptInsert, Claim, Decided, Decision, EffectGuard, EffectInsert, EffectState, EffectUpdate,
+    EntityUpsert, EventInsert, FactResult, FactWrite, Listen, NewDelivery, RunInsert, RunStatus, RunWrite, TimerSet,
+    Work, Worked,
+};
+use crate::rows::DeliveryStatus;
+use jiff::Timestamp;
+use pasarela_domain::{DeliveryId, IdMaker};
+use rusqlite::{Connection, OptionalExtension, params};
+
+/// What a member could not write.
+pub(super) enum Stop {
+    /// The database refused: the whole group is in doubt.
+    Database(rusqlite::Error),
+    /// A guard does not hold: roll the member back.
+    Guard,
+}
+
+impl From<rusqlite::Error> for Stop {
+    fn from(e: rusqlite::Error) -> Self {
+        Self::Database(e)
+    }
+}
+
+pub(super) fn ms(t: Timestamp) -> i64 {
+    t.as_millisecond()
+}
+
+pub(super) fn run_code(status: RunStatus) -> i64 {
+    match status {
+        RunStatus::Running => 0,
+        RunStatus::Blocked => 1,
+        RunStatus::Settling => 2,
+        RunStatus::Done => 10,
+        RunStatus::Cancelled => 11,
+        RunStatus::Failed => 12,
+    }
+}
+
+pub(super) fn run_status(code: i64) -> RunStatus {
+    match code {
+        0 => RunStatus::Running,
+        1 => RunStatus::Blocked,
+        2 => RunStatus::Settling,
+        11 => RunStatus::Cancelled,
+        12 => RunStatus::Failed,
+        _ => RunStatus::Done,
+    }
+}
+
+/// State of the writer that lives as long as its connection.
+pub(super) struct Writer<'c> {
+    pub(super) db: &'c Connection,
+    pub(super) ids: &'c mut IdMaker,
+    pub(super) seq: &'c mut i64,
+    pub(super) rows: u64,
+}
+
+impl Writer<'_> {
+    fn run(&mut self, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<usize> {
+        let changed = self.db.prepare_cached(sql)?.execute(params)?;
+        self.rows += changed as u64;
+        Ok(changed)
+    }
+
+    pub(super) fn accept(&mut self, d: &NewDelivery) -> Result<Accepted, Stop> {
+        if let Some(nonce) = &d.replay_key {
+            let hash = replay_hash(nonce);
+            let fresh = self.run(
+                "INSERT OR IGNORE INTO dedup (entity, discriminator, connection, kind) VALUES (?1, ?2, ?3, 'replay')",
+                params![hash.0, hash.1, d.connection],
+            )?;
+            if fresh == 0 {
+                return Ok(Accepted::Known);
+            }
+        }
+        let id = self.ids.next(d.received_at);
+        self.run(
+            "INSERT INTO deliveries (id, connection, source, received_at, packed) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![id, d.connection, d.source, ms(d.received_at), d.packed.0],
+        )?;
+        self.run("INSERT INTO inbox (delivery) VALUES (?1)", [id])?;
+        Ok(Accepted::New(DeliveryId::from_raw(id)))
+    }
+
+    pub(super) fn decide(&mut self, d: &mut Decision) -> Result<Decided, Stop> {
+        if self.run("DELETE FROM inbox WHERE delivery = ?1", [d.delivery.get()])? == 0 {
+            // Decided before: by the run of this process that a conflict interrupted, or by another node.
+            return Ok(Decided::Done(vec![FactResult::Known; d.facts.len()]));
+        }
+        let mut results = Vec::with_capacity(d.facts.len());
+        for fact in &mut d.facts {
+            results.push(self.fact(fact)?);
+        }
+        let all_known = !results.is_empty() && results.iter().all(|r| *r == FactResult::Known);
+        let status = if all_known && d.status == DeliveryStatus::Decided { DeliveryStatus::Duplicate } else { d.status };
+        self.run(
+            "INSERT OR REPLACE INTO delivery_result (delivery, status, reason) VALUES (?1, ?2, ?3)",
+            params![d.delivery.get(), status as u8, d.reason],
+        )?;
+        for subject in &d.subjects {
+            self.run(
+                "INSERT OR IGNORE INTO delivery_subject (subject, delivery) VALUES (?1, ?2)",
+                [*subject, d.delivery.get()],
+            )?;
+        }
+        Ok(Decided::Done(results))
+    }
+
+    fn fact(&mut self, fact: &mut FactWrite) -> Result<FactResult, Stop> {
+        if let Some(key) = &fact.dedup {
+            let fresh = self.run(
+                "INSERT OR IGNORE INTO dedup (entity, discriminator, connection, kind) VALUES (?1, ?2, ?3, ?4)",
+                params![key.entity, key.discriminator, key.connection, key.kind],
+            )?;
+            if fresh == 0 {
+                return Ok(FactResult::Known);
+            }
+        }
+        for entity in &fact.entities {
+            self.entity(entity)?;
+        }
+        if let Some(event) = &fact.event {
+            self.event(event)?;
+        }
+        for run in &fact.runs {
+            self.new_run(run)?;
+        }
+        match self.work(&mut fact.work)? {
+            Worked::Done { seqs, .. } => Ok(FactResult::New(seqs)),
+            Worked::Stale => Err(Stop::Guard),
+        }
+    }
+
+    fn entity(&mut self, e: &EntityUpsert) -> Result<(), Stop> {
+        let updated_at = e.updated_at.map(ms);
+        let changed = if e.expected == 0 {
+            self.run(
+                "INSERT OR IGNORE INTO entities (connection, kind, entity, version, updated_at, rank, hash, data)
+                 VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?7)",
+                params![e.connection, e.entity.kind, e.entity.id, updated_at, e.rank, e.hash, e.data.0],
+            )?
+        } else {
+            self.run(
+                "UPDATE entities SET version = version + 1, updated_at = ?4, rank = ?5, hash = ?6, data = ?7
+                 WHERE connection = ?1 AND kind = ?2 AND entity = ?3 AND version = ?8",
+                params![e.connection, e.entity.kind, e.entity.id, updated_at, e.rank, e.hash, e.data.0, e.expected],
+            )?
+        };
+        if changed == 0 { Err(Stop::Guard) } else { Ok(()) }
+    }
+
+    fn event(&mut self, e: &EventInsert) -> Result<(), Stop> {
+        self.run(
+            "INSERT INTO events (id, type, connection, key, occurred_at, received_at, delivery, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            params![
+                e.id.get(), e.event_type, e.connection, e.key, ms(e.occurred_at), ms(e.received_at), e.delivery.get(), e.body.0
+            ],
+        )?;
+        for subject in &e.subjects {
+            self.run("INSERT OR IGNORE INTO event_subject (subject, event) VALUES (?1, ?2)", [*subject, e.id.get()])?;
+        }
+        Ok(())
+    }
+
+    fn new_run(&mut self, r: &RunInsert) -> Result<(), Stop> {
+        self.run(
+            "INSERT INTO runs (id, flow, event, key, status, version, created_at, updated_at, state)
+             VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?6, ?7)",
+            params![r.id.get(), r.flow, r.event.get(), r.key, run_code(r.status), ms(r.created_at), r.state.0],
+        )?;
+        self.listen(r.id.get(), &r.listens)
+    }
+
+    fn listen(&mut self, run: i64, listens: &[Listen]) -> Result<(), Stop> {
+        for l in listens {
+            self.run(
+                "INSERT OR IGNORE INTO run_waits (key, type, run) VALUES (?1, ?2, ?3)",
+                params![l.key, l.event_type, run],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Guards first, so that a stale member costs little.
+    pub(super) fn work(&mut self, w: &mut Work) -> Result<Worked, Stop> {
+        for update in &w.updates {
+            self.update(update)?;
+        }
+        for run in &w.runs {
+            self.run_write(run)?;
+        }
+        if let Some(claim) = &w.progress {
+            let changed = self.run(
+                "UPDATE effects SET call = ?1, repeat = ?2, started_at = ?3
+                 WHERE id = ?4 AND status = 1 AND boot = ?5 AND attempt = ?6",
+                params![claim.call.0, claim.repeat, ms(claim.started_at), claim.id.get(), claim.boot, claim.attempt],
+            )?;
+            if changed == 0 {
+                return Err(Stop::Guard);
+            }
+        }
+        for (due, id) in &w.fired {
+            // Another node, or an earlier try of ours, may have fired it: then this work is stale.
+            if self.run("DELETE FROM timers WHERE due = ?1 AND id = ?2", params![ms(*due), id])? == 0 {
+                return Err(Stop::Guard);
+            }
+        }
+        for attempt in &w.attempts {
+            self.attempt(attempt)?;
+        }
+        let mut seqs = Vec::with_capacity(w.effects.len());
+        for effect in &w.effects {
+            seqs.push(self.effect(effect)?);
+        }
+        for timer in &w.timers {
+            self.timer(timer)?;
+        }
+        let mut deliveries = Vec::with_capacity(w.deliveries.len());
+        for delivery in &w.deliveries {
+            if let Accepted::New(id) = self.accept(delivery)? {
+                deliveries.push(id);
+            }
+        }
+        Ok(Worked::Done { seqs, deliveries })
+    }
+
+    fn update(&mut self, u: &EffectUpdate) -> Result<(), Stop> {
+        let not_before = u.not_before.map(ms);
+        let (renew, renew_at) = (u.renew.is_some(), u.renew.map(ms));
+        let changed = match &u.guard {
+            EffectGuard::Attempt { boot, attempt } => self.run(
+                UPDATE_BY_ATTEMPT,
+                params![
+                    u.id.get(), u.to as u8, not_before, u.code, u.outcome.as_ref().map(|o| &o.0), u.reference, renew,
+                    renew_at, boot, attempt
+                ],
+            )?,
+            EffectGuard::State(states) => {
+                let current: Option<i64> = self
+                    .db
+                    .prepare_cached("SELECT status FROM effects WHERE id = ?1")?
+                    .query_row([u.id.get()], |r| r.get(0))
+                    .optional()?;
+                let fits = current.is_some_and(|c| states.contains(&EffectState::from_code(c)));
+                if !fits {
+                    return Err(Stop::Guard);
+                }
+                self.run(
+                    UPDATE_BY_ID,
+                    params![
+                        u.id.get(), u.to as u8, not_before, u.code, u.outcome.as_ref().map(|o| &o.0), u.reference, renew,
+                        renew_at
+                    ],
+                )?
+            }
+        };
+        if changed == 0 { Err(Stop::Guard) } else { Ok(()) }
+    }
+
+    fn run_write(&mut self, r: &RunWrite) -> Result<(), Stop> {
+        let changed = self.run(
+            "UPDATE runs SET status = ?2, state = ?3, updated_at = ?4, version = version + 1 WHERE id = ?1 AND version = ?5",
+            params![r.id.get(), run_code(r.status), r.state.0, ms(r.at), r.expected],
+        )?;
+        if changed == 0 {
+            return Err(Stop::Guard);
+        }
+        for l in &r.unlisten {
+            self.run(
+                "DELETE FROM run_waits WHERE key = ?1 AND type = ?2 AND run = ?3",
+                params![l.key, l.event_type, r.id.get()],
+            )?;
+        }
+        self.listen(r.id.get(), &r.listen)
+    }
+
+    fn attempt(&mut self, a: &AttemptInsert) -> Result<(), Stop> {
+        self.run(
+            "INSERT OR REPLACE INTO attempts (effect, attempt, call, started_at, ended_at, outcome, status, detail)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            params![
+                a.effect.get(), a.attempt, a.call, ms(a.started_at), ms(a.ended_at), a.outcome, a.status,
+                a.detail.as_ref().map(|d| &d.0)
+            ],
+        )?;
+        Ok(())
+    }
+
+    fn effect(&mut self, e: &EffectInsert) -> Result<i64, Stop> {
+        *self.seq += 1;
+        let seq = *self.seq;
+        let status = if e.calling.is_some() { EffectState::Calling } else { EffectState::Queued };
+        let c = e.calling.as_ref();
+        self.run(
+            "INSERT INTO effects (id, run, path, connection, action, lane, seq, urgency, class, status, not_before, attempt,
+               generation, boot, started_at, repeat, created_at, give_up_at, resend_unknown, park, input, call)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)",
+            params![
+                e.id.get(), e.run.map(|r| r.get()), e.path, e.connection, e.action, e.lane, seq, e.urgency, e.class,
+                status as u8, e.not_before.map(ms), c.map_or(0, |c| c.attempt), c.map_or(1, |c| c.generation),
+                c.map(|c| c.boot), c.map(|c| ms(c.started_at)), c.map_or(2, |c| c.repeat), ms(e.created_at),
+                ms(e.give_up_at), e.resend_unknown, e.park, e.input.0, c.map(|c| &c.call.0)
+            ],
+        )?;
+        Ok(seq)
+    }
+
+    fn timer(&mut self, t: &TimerSet) -> Result<(), Stop> {
+        let id = self.ids.next(t.due);
+        self.run(
+            "INSERT INTO timers (due, id, kind, target, path) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![ms(t.due), id, t.kind as u8, t.target, t.path],
+        )?;
+        Ok(())
+    }
+
+    pub(super) fn claim(&mut self, claims: &[Claim]) -> Result<Vec<bool>, Stop> {
+        claims
+            .iter()
+            .map(|c| {
+                let changed = self.run(
+                    "UPDATE effects SET status = 1, attempt = ?2, generation = ?3, boot = ?4, started_at = ?5, repeat = ?6,
+                       call = ?7, not_before = NULL WHERE id = ?1 AND status = 0",
+                    params![c.id.get(), c.attempt, c.generation, c.boot, ms(c.started_at), c.repeat, c.call.0],
+                )?;
+                Ok(changed == 1)
+            })
+            .collect()
+    }
+
+    pub(super) fn decide_failed(&mut self, delivery: DeliveryId) -> Result<u32, Stop> {
+        self.run("UPDATE inbox SET tries = tries + 1 WHERE delivery = ?1", [delivery.get()])?;
+        let tries: Option<u32> = self
+            .db
+            .prepare_cached("SELECT tries FROM inbox WHERE delivery = ?1")?
+            .query_row([delivery.get()], |r| r.get(0))
+            .optional()?;
+        Ok(tries.unwrap_or(0))
+    }
+
+    pub(super) fn reopen(&mut self, delivery: DeliveryId) -> Result<bool, Stop> {
+        let known: Option<i64> = self
+            .db
+            .prepare_cached("SELECT id FROM deliveries WHERE id = ?1")?
+            .query_row([delivery.get()], |r| r.get(0))
+            .optional()?;
+        if known.is_none() {
+            return Ok(false);
+        }
+        self.run("INSERT OR IGNORE INTO inbox (delivery) VALUES (?1)", [delivery.get()])?;
+        self.run("DELETE FROM delivery_result WHERE delivery = ?1", [delivery.get()])?;
+        Ok(true)
+    }
+}
+
+const UPDATE_BY_ID: &str = "UPDATE effects SET status = ?2, not_before = ?3, code = ?4, outcome = coalesce(?5, outcome),
+     reference = coalesce(?6, reference), generation = generation + ?7, give_up_at = coalesce(?8, give_up_at)
+     WHERE id = ?1";
+const UPDATE_BY_ATTEMPT: &str = "UPDATE effects SET status = ?2, not_before = ?3, code = ?4, outcome = coalesce(?5, outcome),
+     reference = coalesce(?6, reference), generation = generation + ?7, give_up_at = coalesce(?8, give_up_at)
+     WHERE id = ?1 AND status = 1 AND boot = ?9 AND attempt = ?10";
+
+/// Two words of SHA-256 of a nonce. Nonces are not personal, and the key is not needed here.
+fn replay_hash(nonce: &str) -> (i64, i64) {
+    let digest = ring::digest::digest(&ring::digest::SHA256, nonce.as_bytes());
+    let word = |i: usize| {
+        let bytes: [u8; 8] = std::array::from_fn(|j| digest.as_ref()[i * 8 + j]);
+        (u64::from_le_bytes(bytes) >> 1) as i64
+    };
+    (word(0), word(1))
+}

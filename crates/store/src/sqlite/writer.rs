@@ -1,0 +1,305 @@
+//! The writer: one thread that owns the connection, drains its queues and commits once.
+//!
+//! It never waits to fill a group: what is there is taken (at most [`GROUP`] members or
+//! [`GROUP_TIME`]), committed with `synchronous=FULL`, and only then answered. Accepting comes
+//! before deciding, so that a flood is taken in first; a share of each group is kept for either.
+
+use super::write::{Stop, Writer};
+use crate::contract::{Accepted, Claim, Decided, Decision, Error, NewDelivery, Work, Worked};
+use parking_lot::{Condvar, Mutex};
+use pasarela_domain::{DeliveryId, IdMaker};
+use rusqlite::Connection;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// Members of one group at most.
+const GROUP: usize = 128;
+/// Share of a group that decisions keep while a flood is accepted.
+const DECIDE_SHARE: usize = 24;
+/// Time of one group at most.
+const GROUP_TIME: Duration = Duration::from_millis(4);
+/// Accepts that may wait; more are refused with [`Error::Busy`].
+const ACCEPT_QUEUE: usize = 8192;
+/// Bytes of accepts that may wait.
+const ACCEPT_BYTES: usize = 64 * 1024 * 1024;
+
+type Tx<T> = oneshot::Sender<Result<T, Error>>;
+type Misc = Box<dyn FnOnce(&Connection) -> rusqlite::Result<()> + Send>;
+
+pub(super) enum Job {
+    Accept(NewDelivery, Tx<Accepted>),
+    Decide(Box<Decision>, Tx<Decided>),
+    Work(Box<Work>, Tx<Worked>),
+    Claim(Vec<Claim>, Tx<Vec<bool>>),
+    DecideFailed(DeliveryId, Tx<u32>),
+    Reopen(DeliveryId, Tx<bool>),
+    Misc(Misc, Tx<()>),
+}
+
+/// What a member's caller hears after the commit.
+enum Reply {
+    Accept(Tx<Accepted>, Accepted),
+    Decide(Tx<Decided>, Decided),
+    Work(Tx<Worked>, Worked),
+    Claim(Tx<Vec<bool>>, Vec<bool>),
+    Count(Tx<u32>, u32),
+    Flag(Tx<bool>, bool),
+    Unit(Tx<()>),
+}
+
+impl Reply {
+    fn send(self, result: Result<(), Error>) {
+        // A caller that went away does not want the answer.
+        match self {
+            Self::Accept(tx, v) => drop(tx.send(result.map(|()| v))),
+            Self::Decide(tx, v) => drop(tx.send(result.map(|()| v))),
+            Self::Work(tx, v) => drop(tx.send(result.map(|()| v))),
+            Self::Claim(tx, v) => drop(tx.send(result.map(|()| v))),
+            Self::Count(tx, v) => drop(tx.send(result.map(|()| v))),
+            Self::Flag(tx, v) => drop(tx.send(result.map(|()| v))),
+            Self::Unit(tx) => drop(tx.send(result)),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Queues {
+    accept: VecDeque<(NewDelivery, Tx<Accepted>)>,
+    accept_bytes: usize,
+    work: VecDeque<Job>,
+    decide: VecDeque<(Box<Decision>, Tx<Decided>)>,
+    closed: bool,
+}
+
+impl Queues {
+    fn len(&self) -> usize {
+        self.accept.len() + self.work.len() + self.decide.len()
+    }
+
+    fn take(&mut self, group: &mut Vec<Job>) {
+        let decide_share = self.decide.len().min(DECIDE_SHARE);
+        while group.len() < GROUP {
+            match self.work.pop_front() {
+                Some(job) => group.push(job),
+                None => break,
+            }
+        }
+        while group.len() + decide_share < GROUP {
+            match self.accept.pop_front() {
+                Some((delivery, tx)) => {
+                    self.accept_bytes -= delivery.packed.0.len();
+                    group.push(Job::Accept(delivery, tx));
+                }
+                None => break,
+            }
+        }
+        while group.len() < GROUP {
+            match self.decide.pop_front() {
+                Some((decision, tx)) => group.push(Job::Decide(decision, tx)),
+                None => break,
+            }
+        }
+    }
+}
+
+/// Shared between the writer thread, its callers and the checkpoint thread.
+#[derive(Default)]
+pub(super) struct Shared {
+    queues: Mutex<Queues>,
+    wake: Condvar,
+    /// Held by the writer during a group; the checkpoint thread takes it for its last short step.
+    pub(super) gate: Mutex<()>,
+    pub(super) commits: AtomicU64,
+    pub(super) members: AtomicU64,
+    pub(super) rows: AtomicU64,
+    pub(super) rollbacks: AtomicU64,
+    /// Commits since the log was last reset, for the checkpoint thread.
+    pub(super) dirty: AtomicBool,
+}
+
+impl Shared {
+    pub(super) fn push(&self, job: Job) -> Result<(), Error> {
+        let mut queues = self.queues.lock();
+        if queues.closed {
+            return Err(Error::Closed);
+        }
+        match job {
+            Job::Accept(delivery, tx) => {
+                let bytes = delivery.packed.0.len();
+                if queues.accept.len() >= ACCEPT_QUEUE || queues.accept_bytes + bytes > ACCEPT_BYTES {
+                    return Err(Error::Busy);
+                }
+                queues.accept_bytes += bytes;
+                queues.accept.push_back((delivery, tx));
+            }
+            Job::Decide(decision, tx) => queues.decide.push_back((decision, tx)),
+            other => queues.work.push_back(other),
+        }
+        drop(queues);
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    pub(super) fn queued(&self) -> usize {
+        self.queues.lock().len()
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.queues.lock().closed
+    }
+
+    pub(super) fn close(&self) {
+        self.queues.lock().closed = true;
+        self.wake.notify_all();
+    }
+}
+
+/// The writer's loop: ends when the queues are closed and empty.
+pub(super) fn run(db: &mut Connection, mut ids: IdMaker, mut seq: i64, shared: &Arc<Shared>) {
+    let mut group = Vec::with_capacity(GROUP);
+    loop {
+        {
+            let mut queues = shared.queues.lock();
+            while queues.len() == 0 {
+                if queues.closed {
+                    return;
+                }
+                shared.wake.wait(&mut queues);
+            }
+            queues.take(&mut group);
+        }
+        let _gate = shared.gate.lock();
+        commit(db, &mut ids, &mut seq, &mut group, shared);
+    }
+}
+
+fn commit(db: &mut Connection, ids: &mut IdMaker, seq: &mut i64, group: &mut Vec<Job>, shared: &Shared) {
+    let mut replies: Vec<Reply> = Vec::with_capacity(group.len());
+    let mut jobs = group.drain(..);
+    let (before_seq, count) = (*seq, jobs.len());
+    let mut rows = 0;
+    let result = (|| -> rusqlite::Result<()> {
+        db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let mut writer = Writer { db, ids, seq, rows: 0 };
+        let begun = Instant::now();
+        for job in jobs.by_ref() {
+            write_member(&mut writer, job, &mut replies)?;
+            if begun.elapsed() > GROUP_TIME {
+                break;
+            }
+        }
+        rows = writer.rows;
+        db.prepare_cached("COMMIT")?.execute([])?;
+        Ok(())
+    })();
+    let late: Vec<Job> = jobs.collect();
+    match result {
+        Ok(()) => {
+            shared.commits.fetch_add(1, Ordering::Relaxed);
+            shared.members.fetch_add(replies.len() as u64, Ordering::Relaxed);
+            shared.rows.fetch_add(rows, Ordering::Relaxed);
+            shared.dirty.store(true, Ordering::Relaxed);
+            replies.into_iter().for_each(|r| r.send(Ok(())));
+            // The rest of a group that took too long goes on in the next one, in order.
+            group.extend(late);
+            if !group.is_empty() {
+                commit(db, ids, seq, group, shared);
+            }
+        }
+        Err(e) => {
+            if !db.is_autocommit()
+                && let Err(rollback) = db.execute_batch("ROLLBACK")
+            {
+                tracing::error!(error = %rollback, "the writer cannot roll back");
+            }
+            *seq = before_seq;
+            shared.rollbacks.fetch_add(1, Ordering::Relaxed);
+            let error = classify(&e);
+            tracing::error!(%error, members = count, "a group of writes was rolled back");
+            replies.into_iter().for_each(|r| r.send(Err(error.clone())));
+            late.into_iter().for_each(|j| refuse(j, &error));
+        }
+    }
+}
+
+/// Writes one member under its own savepoint, so that its failure does not undo the others.
+fn write_member(writer: &mut Writer<'_>, job: Job, replies: &mut Vec<Reply>) -> rusqlite::Result<()> {
+    /// Answers a database error to the member that met it, too.
+    fn keep<T>(
+        writer: &mut Writer<'_>,
+        tx: Tx<T>,
+        replies: &mut Vec<Reply>,
+        on_guard: Option<T>,
+        reply: fn(Tx<T>, T) -> Reply,
+        write: impl FnOnce(&mut Writer<'_>) -> Result<T, Stop>,
+    ) -> rusqlite::Result<()> {
+        let savepoint = on_guard.is_some();
+        let rows = writer.rows;
+        let seq = *writer.seq;
+        if savepoint {
+            writer.db.prepare_cached("SAVEPOINT member")?.execute([])?;
+        }
+        match (write(writer), on_guard) {
+            (Ok(value), _) => {
+                if savepoint {
+                    writer.db.prepare_cached("RELEASE member")?.execute([])?;
+                }
+                replies.push(reply(tx, value));
+                Ok(())
+            }
+            (Err(Stop::Guard), Some(value)) => {
+                writer.db.prepare_cached("ROLLBACK TO member")?.execute([])?;
+                writer.db.prepare_cached("RELEASE member")?.execute([])?;
+                writer.rows = rows;
+                *writer.seq = seq;
+                replies.push(reply(tx, value));
+                Ok(())
+            }
+            (Err(Stop::Database(e)), _) => {
+                drop(tx.send(Err(classify(&e))));
+                Err(e)
+            }
+            (Err(Stop::Guard), None) => {
+                drop(tx.send(Err(Error::Database("a guard failed where none was expected".into()))));
+                Err(rusqlite::Error::InvalidQuery)
+            }
+        }
+    }
+    match job {
+        Job::Accept(d, tx) => keep(writer, tx, replies, None, Reply::Accept, |w| w.accept(&d)),
+        Job::Decide(mut d, tx) => keep(writer, tx, replies, Some(Decided::Conflict), Reply::Decide, |w| w.decide(&mut d)),
+        Job::Work(mut w, tx) => keep(writer, tx, replies, Some(Worked::Stale), Reply::Work, |x| x.work(&mut w)),
+        Job::Claim(c, tx) => keep(writer, tx, replies, None, Reply::Claim, |w| w.claim(&c)),
+        Job::DecideFailed(d, tx) => keep(writer, tx, replies, None, Reply::Count, |w| w.decide_failed(d)),
+        Job::Reopen(d, tx) => keep(writer, tx, replies, None, Reply::Flag, |w| w.reopen(d)),
+        Job::Misc(f, tx) => keep(writer, tx, replies, None, |tx, ()| Reply::Unit(tx), |w| f(w.db).map_err(Stop::Database)),
+    }
+}
+
+fn refuse(job: Job, error: &Error) {
+    let error = error.clone();
+    match job {
+        Job::Accept(_, tx) => drop(tx.send(Err(error))),
+        Job::Decide(_, tx) => drop(tx.send(Err(error))),
+        Job::Work(_, tx) => drop(tx.send(Err(error))),
+        Job::Claim(_, tx) => drop(tx.send(Err(error))),
+        Job::DecideFailed(_, tx) => drop(tx.send(Err(error))),
+        Job::Reopen(_, tx) => drop(tx.send(Err(error))),
+        Job::Misc(_, tx) => drop(tx.send(Err(error))),
+    }
+}
+
+/// A database error in words that tell people what to do.
+pub(super) fn classify(e: &rusqlite::Error) -> Error {
+    use rusqlite::ErrorCode;
+    match e.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => Error::DiskFull,
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Error::Corrupt(e.to_string()),
+        // A full disk often shows as a failed write or sync of the log.
+        Some(ErrorCode::SystemIoFailure) => Error::DiskFull,
+        _ => Error::Database(e.to_string()),
+    }
+}
