@@ -16,7 +16,10 @@ pub fn classify(answer: &Answer, now: Timestamp) -> Option<Outcome> {
         408 | 425 => Outcome::Retry { after: retry_after(answer, now), scope: Scope::Effect, why: why() },
         500..=599 => Outcome::ProviderDown { after: retry_after(answer, now), why: why() },
         404 | 410 => Outcome::TargetGone { why: why() },
-        300..=399 => Outcome::give_up("redirected", format!("{}; redirects are not followed, set the final address as base_url", why())),
+        300..=399 => Outcome::give_up(
+            "redirected",
+            format!("{}; redirects are not followed, set the final address as base_url", why()),
+        ),
         _ => Outcome::give_up(format!("http_{}", answer.status), why()),
     })
 }

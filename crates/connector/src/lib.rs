@@ -25,7 +25,7 @@ pub use manifest::{
 };
 pub use simulator::{Arrival, Attempts, OutgoingWebhook, SimConfig, SimReply, Simulator};
 pub use step::{Auth, AuthStep, Call, Ctx, Done, Outcome, PollStep, ReadBack, Record, Repeat, Scope, Step};
-pub use wire::{Answer, Headers, RawRequest, Request};
+pub use wire::{Answer, Headers, RawRequest, Request, query_pairs};
 
 use jiff::Timestamp;
 use pasarela_domain::EntityRef;
@@ -47,6 +47,11 @@ pub trait Provider: Send + Sync + 'static {
 pub trait Connector: Send + Sync + 'static {
     /// The settings that it was made of.
     fn config(&self) -> &ConnectionConfig;
+
+    /// Limits that this connection's settings ask for, in place of the manifest's.
+    fn limits(&self) -> Option<Limits> {
+        None
+    }
 
     /// Is this request authentic? Also answers challenges.
     fn verify(&self, request: &RawRequest<'_>, now: Timestamp) -> Verdict;

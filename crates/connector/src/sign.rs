@@ -27,6 +27,13 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
+/// Equality in constant time for equal lengths: for MACs of keys that are not text.
+#[must_use]
+pub fn same(mac: &[u8], candidate: &[u8]) -> bool {
+    use subtle::ConstantTimeEq;
+    mac.ct_eq(candidate).into()
+}
+
 /// Does any live secret give this MAC? Compared in constant time.
 #[must_use]
 pub fn any_hmac_matches(secrets: &[Secret], parts: &[&[u8]], candidate: &[u8]) -> bool {

@@ -35,6 +35,12 @@ pub struct RawRequest<'a> {
     pub body: &'a [u8],
 }
 
+/// Name and value of each query parameter, percent-decoded, in order.
+#[must_use]
+pub fn query_pairs(query: &str) -> Vec<(String, String)> {
+    form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+}
+
 /// A call that the engine is to make. The engine adds credentials and `extra_headers`, never stores them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Request {
@@ -165,9 +171,7 @@ mod body_text {
     pub(super) fn serialize<S: Serializer>(body: &Bytes, s: S) -> Result<S::Ok, S::Error> {
         match std::str::from_utf8(body) {
             Ok(text) if !text.starts_with(MARK) => s.serialize_str(text),
-            _ => {
-                s.serialize_str(&format!("{MARK}{}", base64::engine::general_purpose::STANDARD.encode(body)))
-            }
+            _ => s.serialize_str(&format!("{MARK}{}", base64::engine::general_purpose::STANDARD.encode(body))),
         }
     }
 

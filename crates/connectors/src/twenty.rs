@@ -1,1 +1,254 @@
-//! twenty
+//! Twenty CRM: people, companies and deals of the platform, over its REST API.
+//!
+//! Role: keeps one person per e-mail address in the CRM, files notes and deals there, and tells the
+//! hub what people in the CRM's own interface change.
+//! Promise: every write may be repeated (an upsert by unique e-mail, or a record id that the hub
+//! derives from its own key), and one bad person never holds back the 199 others of a batch.
+//! What it is not: it neither changes the workspace's schema nor speaks GraphQL, whose errors and
+//! rate limits hide behind HTTP 200 (contract 1.4, 1.5).
+
+mod auth;
+mod effects;
+mod inbound;
+mod names;
+mod reconcile;
+mod simulator;
+mod wire;
+
+use jiff::Timestamp;
+use pasarela_connector::{
+    Answer, ApiVersion, AuthStep, ConfigError, ConnectionConfig, Connector, Credential, Ctx, Limits, Manifest,
+    PollStep, Provider, Rate, RawRequest, Request, SimConfig, Simulator, Source, Step, Task, Translation, Unread,
+    Verdict, Verification,
+};
+use pasarela_domain::EntityRef;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+use std::sync::LazyLock;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// Calls a minute that Twenty's defaults and its Organization plan allow (contract 1.4).
+const CALLS_PER_MINUTE: u32 = 100;
+
+/// Reconciliation is every few minutes: a webhook is tried once, and never again (contract 0.2, 7.7).
+const SWEEP: Duration = Duration::from_secs(300);
+
+/// The provider.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Twenty;
+
+/// Settings of a `[connections.NAME]` table with `provider = "twenty"`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Calls a minute that the workspace's plan allows: 100, or 50 on the cloud's Pro plan.
+    #[schemars(range(min = 1, max = 6000))]
+    pub calls_per_minute: u32,
+    /// Id of the workspace; webhooks of another one are quarantined.
+    pub workspace: Option<String>,
+    /// Name of the API key in Twenty (Settings → APIs & Webhooks). Changes made with it are the hub's
+    /// own echoes and raise no events.
+    pub api_key_name: Option<String>,
+    /// API name of a unique text field on people, companies and opportunities that takes the hub's
+    /// own key (`hubId`), where the workspace has one.
+    pub hub_id_field: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { calls_per_minute: CALLS_PER_MINUTE, workspace: None, api_key_name: None, hub_id_field: None }
+    }
+}
+
+/// Time between two calls. Version 2.31 refills its bucket by whole tokens since the last *accepted*
+/// call: whoever calls faster than one token's time gets no refill at all and is refused after a
+/// minute (contract 1.4). So there is no burst, and a tenth of a second to spare for the network.
+fn pace(calls_per_minute: u32) -> Rate {
+    let every = 60_000 / u64::from(calls_per_minute.max(1)) + 100;
+    Rate { burst: 1, every: Duration::from_millis(every) }
+}
+
+fn limits(calls_per_minute: u32) -> Limits {
+    Limits { rate: Some(pace(calls_per_minute)), concurrency: 4, timeout: Duration::from_secs(30) }
+}
+
+static MANIFEST: LazyLock<Manifest> = LazyLock::new(|| Manifest {
+    name: "twenty",
+    title: "Twenty CRM",
+    docs: "https://docs.twenty.com/developers/extend/api",
+    api: ApiVersion { version: "2.31", ends: None },
+    default_base_url: Some("https://api.twenty.com"),
+    verification: Verification::Hmac {
+        header: inbound::SIGNATURE,
+        recipe: "HMAC-SHA256 in lower-case hex with the webhook's secret (as text) over \
+                 X-Twenty-Webhook-Timestamp (milliseconds), a colon and the raw body",
+    },
+    settings: schemars::schema_for!(Settings),
+    credentials: vec![Credential {
+        name: auth::API_KEY,
+        help: "API key of the workspace: Settings → APIs & Webhooks → Create key. It cannot renew itself; a person \
+               makes the next one before it expires",
+        required: true,
+    }],
+    actions: effects::actions(),
+    events: &[
+        "person.created",
+        "person.updated",
+        "person.deleted",
+        "company.created",
+        "company.updated",
+        "company.deleted",
+        "deal.created",
+        "deal.updated",
+        "deal.stage_changed",
+    ],
+    fetches: &["person", "company", "deal"],
+    tasks: reconcile::OBJECTS.iter().map(|o| Task { name: o.plural(), every: SWEEP }).collect(),
+    no_history: None,
+    limits: limits(CALLS_PER_MINUTE),
+});
+
+impl Provider for Twenty {
+    fn manifest(&self) -> &Manifest {
+        &MANIFEST
+    }
+
+    fn connect(&self, config: ConnectionConfig) -> Result<Box<dyn Connector>, ConfigError> {
+        let settings: Settings = config.settings_as()?;
+        if !(1..=6000).contains(&settings.calls_per_minute) {
+            return Err(config.error(format!(
+                "calls_per_minute is {}; write a number from 1 to 6000, such as 100",
+                settings.calls_per_minute
+            )));
+        }
+        if let Some(field) = &settings.hub_id_field
+            && !is_field_name(field)
+        {
+            return Err(config.error(format!(
+                "hub_id_field '{field}' cannot be a field of Twenty; write its API name, such as hubId"
+            )));
+        }
+        Ok(Box::new(Connection { config, settings }))
+    }
+
+    fn simulator(&self, config: SimConfig) -> Option<Box<dyn Simulator>> {
+        Some(Box::new(simulator::Double::new(config)))
+    }
+}
+
+/// Field names are camelCase with ASCII letters and digits (contract 3.2).
+fn is_field_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(|c| c.is_ascii_alphanumeric())
+}
+
+/// One workspace.
+struct Connection {
+    config: ConnectionConfig,
+    settings: Settings,
+}
+
+impl Connection {
+    /// Address of a path below the base (`/rest/people`).
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.config.base_or(MANIFEST.default_base_url.unwrap_or_default()))
+    }
+
+    /// The record id that belongs to one of the hub's own keys, for ever: the client may choose ids
+    /// (contract 0.10), and the same id sent again is the same record.
+    fn record_id(&self, object: &str, key: &str) -> Uuid {
+        let namespace = Uuid::new_v5(&Uuid::NAMESPACE_DNS, b"twenty.pasarela.fashionistas");
+        // Names of connections and objects hold no zero byte, so no two triples are the same text.
+        Uuid::new_v5(&namespace, format!("{}\0{object}\0{key}", self.config.name).as_bytes())
+    }
+}
+
+impl Connector for Connection {
+    fn config(&self) -> &ConnectionConfig {
+        &self.config
+    }
+
+    fn verify(&self, request: &RawRequest<'_>, now: Timestamp) -> Verdict {
+        inbound::verify(&self.config, request, now)
+    }
+
+    fn translate(&self, _source: Source, body: &[u8]) -> Result<Translation, Unread> {
+        inbound::translate(&self.settings, body)
+    }
+
+    fn begin(&self, action: &str, inputs: &[Value], ctx: &Ctx<'_>) -> Step {
+        effects::begin(self, action, inputs, ctx)
+    }
+
+    fn on(&self, action: &str, inputs: &[Value], state: &Value, answer: &Answer, ctx: &Ctx<'_>) -> Step {
+        effects::on(self, action, inputs, state, answer, ctx)
+    }
+
+    fn authenticate(&self, _ctx: &Ctx<'_>) -> AuthStep {
+        auth::authenticate(&self.config)
+    }
+
+    fn on_authenticate(&self, _answer: &Answer, _ctx: &Ctx<'_>) -> AuthStep {
+        auth::authenticate(&self.config)
+    }
+
+    fn fetch(&self, entity: &EntityRef) -> Option<Request> {
+        let object = wire::Object::of_entity(&entity.kind)?;
+        // Anything but a UUID is refused there (contract 1.5), and must not become another path.
+        let id: Uuid = entity.id.parse().ok()?;
+        Some(Request::get(self.url(&format!("/rest/{}/{id}", object.plural()))))
+    }
+
+    fn poll(&self, task: &str, cursor: Option<&Value>, answer: Option<(&Value, &Answer)>, ctx: &Ctx<'_>) -> PollStep {
+        reconcile::poll(self, task, cursor, answer, ctx)
+    }
+
+    fn limits(&self) -> Option<Limits> {
+        Some(limits(self.settings.calls_per_minute))
+    }
+
+    fn probe(&self) -> Option<Request> {
+        Some(Request::get(self.url("/rest/people")).query([("limit", "1")]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pace_stays_above_the_refill() {
+        for (calls, millis) in [(100, 700), (50, 1300)] {
+            assert_eq!(pace(calls), Rate { burst: 1, every: Duration::from_millis(millis) });
+        }
+    }
+
+    #[test]
+    fn settings_that_cannot_work_are_named() {
+        let with = |settings: Value| {
+            let config = ConnectionConfig { settings, ..ConnectionConfig::bare("crm", "twenty") };
+            Twenty.connect(config).map(|_| ()).map_err(|e| e.to_string())
+        };
+        assert_eq!(with(serde_json::json!({ "calls_per_minute": 50, "hub_id_field": "hubId" })), Ok(()));
+        for (settings, word) in [
+            (serde_json::json!({ "calls_per_minute": 0 }), "calls_per_minute"),
+            (serde_json::json!({ "hub_id_field": "hub id" }), "hub_id_field"),
+            (serde_json::json!({ "burst": 3 }), "burst"),
+        ] {
+            let message = with(settings).unwrap_err();
+            assert!(message.starts_with("[connections.crm]") && message.contains(word), "{message}");
+        }
+    }
+
+    #[test]
+    fn record_ids_differ_by_connection_object_and_key_and_by_nothing_else() {
+        let connection =
+            |name: &str| Connection { config: ConnectionConfig::bare(name, "twenty"), settings: Settings::default() };
+        let id = connection("crm").record_id("note", "e1");
+        assert_eq!(id, connection("crm").record_id("note", "e1"));
+        assert_ne!(id, connection("crm").record_id("note", "e2"));
+        assert_ne!(id, connection("crm").record_id("noteTarget", "e1"));
+        assert_ne!(id, connection("crm2").record_id("note", "e1"));
+    }
+}

@@ -34,9 +34,8 @@ impl FromStr for Phone {
     type Err = InvalidPhone;
     fn from_str(text: &str) -> Result<Self, InvalidPhone> {
         let digits = text.strip_prefix('+').unwrap_or("");
-        let plausible = (8..=15).contains(&digits.len())
-            && digits.bytes().all(|b| b.is_ascii_digit())
-            && !digits.starts_with('0');
+        let plausible =
+            (8..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
         if plausible { Ok(Self(text.to_owned())) } else { Err(InvalidPhone(text.chars().take(32).collect())) }
     }
 }

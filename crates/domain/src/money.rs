@@ -104,8 +104,7 @@ impl Money {
     /// to the minor unit, as providers that speak in major units need at their border.
     pub fn from_major_text(text: &str, currency: Currency) -> Result<Self, InvalidMoney> {
         let bad = || InvalidMoney::Amount(text.chars().take(40).collect());
-        let decimal =
-            Decimal::from_str(text).or_else(|_| Decimal::from_scientific(text)).map_err(|_| bad())?;
+        let decimal = Decimal::from_str(text).or_else(|_| Decimal::from_scientific(text)).map_err(|_| bad())?;
         let scaled = decimal
             .checked_mul(Decimal::from(10_i64.pow(currency.exponent())))
             .ok_or_else(|| InvalidMoney::TooLarge(text.to_owned()))?
@@ -127,7 +126,9 @@ mod tests {
 
     #[test]
     fn major_units_are_converted_by_decimal() {
-        for (text, minor) in [("85000", 8_500_000), ("38304.319199999998", 3_830_432), ("0", 0), ("-1.005", -101), ("1e3", 100_000)] {
+        for (text, minor) in
+            [("85000", 8_500_000), ("38304.319199999998", 3_830_432), ("0", 0), ("-1.005", -101), ("1e3", 100_000)]
+        {
             assert_eq!(Money::from_major_text(text, Currency::COP).unwrap().minor, minor, "{text}");
         }
         assert_eq!(Money::from_major_text("10", "JPY".parse().unwrap()).unwrap().minor, 10);

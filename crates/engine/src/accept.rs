@@ -47,15 +47,11 @@ impl Inner {
     pub(crate) async fn accept(self: &Arc<Self>, connection: &str, request: InboundRequest<'_>) -> Admission {
         let Some(connection) = self.connection(connection) else { return Admission::NoConnection };
         let now = self.clock.now();
-        let header = |name: &str| request.headers.get(name).and_then(|v| v.to_str().ok());
-        let raw = RawRequest { method: request.method, query: request.query, header: &header, body: &request.body };
-        let verified =
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| connection.connector.verify(&raw, now)));
-        let replay_key = match verified {
-            Ok(Verdict::Authentic { replay_key }) => replay_key,
-            Ok(Verdict::Forged(why)) => return self.forged(&connection, why),
-            Ok(Verdict::Reply(answer)) => return Admission::Reply(answer),
-            Err(_) => return self.forged(&connection, "the connector failed on this request; please report it"),
+        let replay_key = match verify(&connection, &request, now) {
+            Some(Verdict::Authentic { replay_key }) => replay_key,
+            Some(Verdict::Forged(why)) => return self.forged(&connection, why),
+            Some(Verdict::Reply(answer)) => return Admission::Reply(answer),
+            None => return self.forged(&connection, "the connector failed on this request; please report it"),
         };
         let headers = request.headers.iter().map(|(n, v)| (n.as_str(), v.as_bytes()));
         let packed = pack(headers, &request.body);
@@ -111,4 +107,11 @@ impl Inner {
     pub(crate) fn missed(&self, connection: &ConnectionRuntime) {
         connection.reconcile_now.notify_one();
     }
+}
+
+/// `None`: the connector panicked.
+fn verify(connection: &ConnectionRuntime, request: &InboundRequest<'_>, now: jiff::Timestamp) -> Option<Verdict> {
+    let header = |name: &str| request.headers.get(name).and_then(|v| v.to_str().ok());
+    let raw = RawRequest { method: request.method, query: request.query, header: &header, body: &request.body };
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| connection.connector.verify(&raw, now))).ok()
 }

@@ -51,13 +51,27 @@ impl Inner {
             self.connection_by_id(row.connection).ok_or_else(|| AdminError::NoConnection(id.to_string()))?;
         let now = self.clock.now();
         let age = connection.manifest().action(&row.action).map_or(Duration::from_secs(86_400), |a| a.give_up_after);
-        self.stuck_change(&row, EffectState::Queued, now.checked_add(age).ok(), None, json!({ "why": "retried by a person" })).await
+        self.stuck_change(
+            &row,
+            EffectState::Queued,
+            now.checked_add(age).ok(),
+            None,
+            json!({ "why": "retried by a person" }),
+        )
+        .await
     }
 
     /// Gives a dead or unknown effect up for good.
     pub(crate) async fn drop_dead(self: &Arc<Self>, id: EffectId) -> Result<(), AdminError> {
         let row = self.stuck(id).await?;
-        self.stuck_change(&row, EffectState::Dropped, None, Some(StepOutcome::Dropped), json!({ "why": "dropped by a person" })).await
+        self.stuck_change(
+            &row,
+            EffectState::Dropped,
+            None,
+            Some(StepOutcome::Dropped),
+            json!({ "why": "dropped by a person" }),
+        )
+        .await
     }
 
     async fn stuck(&self, id: EffectId) -> Result<pasarela_store::EffectRow, AdminError> {

@@ -80,7 +80,8 @@ impl Catalog for HubCatalog {
 
     fn is_event_type(&self, t: &str) -> bool {
         pasarela_domain::is_canonical(t)
-            || t.split_once('.').is_some_and(|(head, rest)| !rest.is_empty() && self.connections.get(head).is_some_and(Self::is_open))
+            || t.split_once('.')
+                .is_some_and(|(head, rest)| !rest.is_empty() && self.connections.get(head).is_some_and(Self::is_open))
     }
 
     fn schema(&self, name: &str) -> Option<Value> {

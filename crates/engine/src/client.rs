@@ -48,7 +48,8 @@ impl Client {
         timeout: Duration,
     ) -> Result<Answer, NoAnswer> {
         let never = |why: String| NoAnswer { maybe_sent: false, why };
-        let uri: http::Uri = request.url.parse().map_err(|e| never(format!("'{}' is not a URL: {e}", cut(&request.url))))?;
+        let uri: http::Uri =
+            request.url.parse().map_err(|e| never(format!("'{}' is not a URL: {e}", cut(&request.url))))?;
         // A literal address is not resolved by the connector's look-up, so it is checked here too.
         if let Some(ip) = uri.host().and_then(|h| h.trim_matches(['[', ']']).parse::<IpAddr>().ok())
             && !allow_private
@@ -61,13 +62,13 @@ impl Client {
             builder = builder.header(name, value);
         }
         builder = builder.header("user-agent", "pasarela");
-        let request = builder.body(Full::new(request.body.clone())).map_err(|e| never(format!("the request cannot be built: {e}")))?;
+        let request = builder
+            .body(Full::new(request.body.clone()))
+            .map_err(|e| never(format!("the request cannot be built: {e}")))?;
         let pool = if allow_private { &self.open } else { &self.guarded };
         let exchange = async {
-            let answer = pool
-                .request(request)
-                .await
-                .map_err(|e| NoAnswer { maybe_sent: !e.is_connect(), why: chain(&e) })?;
+            let answer =
+                pool.request(request).await.map_err(|e| NoAnswer { maybe_sent: !e.is_connect(), why: chain(&e) })?;
             let (parts, body) = answer.into_parts();
             let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(|e| NoAnswer {
                 maybe_sent: true,
@@ -77,12 +78,13 @@ impl Client {
                     format!("the answer broke off: {e}")
                 },
             })?;
-            let headers = parts.headers.iter().filter_map(|(n, v)| Some((n.as_str().to_owned(), v.to_str().ok()?.to_owned())));
+            let headers =
+                parts.headers.iter().filter_map(|(n, v)| Some((n.as_str().to_owned(), v.to_str().ok()?.to_owned())));
             Ok(Answer { status: parts.status.as_u16(), headers: Headers(headers.collect()), body: body.to_bytes() })
         };
-        tokio::time::timeout(timeout, exchange)
-            .await
-            .unwrap_or_else(|_| Err(NoAnswer { maybe_sent: true, why: format!("no answer within {} s", timeout.as_secs_f32()) }))
+        tokio::time::timeout(timeout, exchange).await.unwrap_or_else(|_| {
+            Err(NoAnswer { maybe_sent: true, why: format!("no answer within {} s", timeout.as_secs_f32()) })
+        })
     }
 }
 
@@ -103,7 +105,9 @@ fn chain(e: &dyn std::error::Error) -> String {
 }
 
 fn refused(address: &str) -> String {
-    format!("{address} is a loopback, private or metadata address; set allow_private_targets = true on the connection if it is meant")
+    format!(
+        "{address} is a loopback, private or metadata address; set allow_private_targets = true on the connection if it is meant"
+    )
 }
 
 fn pool(allow_private: bool, idle: usize) -> Pool<HttpsConnector<Guard>, Full<Bytes>> {
@@ -112,7 +116,10 @@ fn pool(allow_private: bool, idle: usize) -> Pool<HttpsConnector<Guard>, Full<By
         .https_or_http()
         .enable_http1()
         .wrap_connector(Guard { allow_private });
-    Pool::builder(TokioExecutor::new()).pool_max_idle_per_host(idle).pool_idle_timeout(Duration::from_secs(60)).build(https)
+    Pool::builder(TokioExecutor::new())
+        .pool_max_idle_per_host(idle)
+        .pool_idle_timeout(Duration::from_secs(60))
+        .build(https)
 }
 
 /// Resolves, checks, connects.
@@ -131,7 +138,11 @@ impl Connection for Plain {
 }
 
 impl hyper::rt::Read for Plain {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: hyper::rt::ReadBufCursor<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: hyper::rt::ReadBufCursor<'_>,
+    ) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.0).poll_read(cx, buf)
     }
 }
@@ -149,7 +160,11 @@ impl hyper::rt::Write for Plain {
     fn is_write_vectored(&self) -> bool {
         self.0.is_write_vectored()
     }
-    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[std::io::IoSlice<'_>]) -> Poll<std::io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[std::io::IoSlice<'_>],
+    ) -> Poll<std::io::Result<usize>> {
         Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
     }
 }
@@ -172,7 +187,10 @@ impl tower::Service<http::Uri> for Guard {
             let mut last = std::io::Error::new(std::io::ErrorKind::NotFound, format!("{host} has no address"));
             for address in resolved {
                 if !allow_private && !is_public(address.ip()) {
-                    last = std::io::Error::new(std::io::ErrorKind::PermissionDenied, refused(&format!("{host} ({})", address.ip())));
+                    last = std::io::Error::new(
+                        std::io::ErrorKind::PermissionDenied,
+                        refused(&format!("{host} ({})", address.ip())),
+                    );
                     continue;
                 }
                 match TcpStream::connect(address).await {
@@ -236,9 +254,27 @@ mod tests {
     #[test]
     fn only_public_addresses_are_public() {
         for private in [
-            "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0", "100.64.0.1", "198.18.0.1",
-            "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "fc00::1", "fd12::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1",
-            "64:ff9b::7f00:1", "2002:7f00:1::", "::7f00:1", "ff02::1",
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "0.0.0.0",
+            "100.64.0.1",
+            "198.18.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::1",
+            "::",
+            "fe80::1",
+            "fc00::1",
+            "fd12::1",
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "64:ff9b::7f00:1",
+            "2002:7f00:1::",
+            "::7f00:1",
+            "ff02::1",
         ] {
             assert!(!is_public(private.parse().unwrap()), "{private}");
         }

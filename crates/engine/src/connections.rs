@@ -77,13 +77,18 @@ pub struct ConnectionState {
 }
 
 impl ConnectionRuntime {
-    pub(crate) fn new(id: i64, setup: ConnectionSetup, now: Timestamp) -> Result<Self, pasarela_connector::ConfigError> {
+    pub(crate) fn new(
+        id: i64,
+        setup: ConnectionSetup,
+        now: Timestamp,
+    ) -> Result<Self, pasarela_connector::ConfigError> {
         let connector = setup.provider.connect(setup.config)?;
         let manifest = setup.provider.manifest();
+        let base = connector.limits().unwrap_or(manifest.limits);
         let limits = Limits {
-            rate: setup.limits.rate.or(manifest.limits.rate),
-            concurrency: setup.limits.concurrency.unwrap_or(manifest.limits.concurrency).max(1),
-            timeout: setup.limits.timeout.unwrap_or(manifest.limits.timeout),
+            rate: setup.limits.rate.or(base.rate),
+            concurrency: setup.limits.concurrency.unwrap_or(base.concurrency).max(1),
+            timeout: setup.limits.timeout.unwrap_or(base.timeout),
         };
         // The index after the last action is that of the engine's own reads.
         let batch = manifest.actions.iter().map(|a| a.batch.map_or(1, |b| b.max)).chain([1]).collect();
@@ -123,7 +128,12 @@ impl ConnectionRuntime {
     /// Credentials that actions need and that are not there.
     pub(crate) fn missing_credentials(&self) -> Vec<&'static str> {
         let have = &self.connector.config().credentials;
-        self.manifest().credentials.iter().filter(|c| c.required && !have.contains_key(c.name)).map(|c| c.name).collect()
+        self.manifest()
+            .credentials
+            .iter()
+            .filter(|c| c.required && !have.contains_key(c.name))
+            .map(|c| c.name)
+            .collect()
     }
 
     pub(crate) fn set_problem(&self, problem: Option<String>) {
@@ -146,7 +156,8 @@ impl ConnectionRuntime {
             (None, false, _) => "receives_only",
             _ => "ready",
         };
-        let note = (!missing.is_empty()).then(|| format!("set {} on [connections.{}] to use its actions", missing.join(", "), self.name()));
+        let note = (!missing.is_empty())
+            .then(|| format!("set {} on [connections.{}] to use its actions", missing.join(", "), self.name()));
         ConnectionState {
             name: self.name().to_owned(),
             provider: self.manifest().name.to_owned(),
@@ -167,7 +178,12 @@ impl ConnectionRuntime {
     }
 
     /// Credential headers for the next call. One login at a time, kept before it is used.
-    pub(crate) async fn credential(&self, store: &dyn Store, client: &Client, clock: &dyn Clock) -> Result<Vec<(String, String)>, AuthTrouble> {
+    pub(crate) async fn credential(
+        &self,
+        store: &dyn Store,
+        client: &Client,
+        clock: &dyn Clock,
+    ) -> Result<Vec<(String, String)>, AuthTrouble> {
         let mut slot = self.auth.lock().await;
         let now = clock.now();
         let fresh = |auth: &Auth| auth.expires.is_none_or(|t| t > now);
@@ -199,7 +215,8 @@ impl ConnectionRuntime {
                     return Ok(headers);
                 }
                 AuthStep::Call(request) => {
-                    let answer = client.call(&request, &self.extra_headers, self.allow_private, self.limits.timeout).await;
+                    let answer =
+                        client.call(&request, &self.extra_headers, self.allow_private, self.limits.timeout).await;
                     step = match answer {
                         Ok(answer) => self.connector.on_authenticate(&answer, &ctx),
                         Err(no) => AuthStep::Later(no.why),

@@ -11,12 +11,14 @@ use crate::feed::Pending;
 use crate::runs::{EventScope, LiveRun, OpenCall, PlanAt, Planned, RunCell, RunData, state_of_settled};
 use crate::telemetry::count;
 use jiff::Timestamp;
-use pasarela_connector::{Correlation, Dedup, EntityWrite, Fact, Item, Settlement, Settles, Source, Translation, Unread};
+use pasarela_connector::{
+    Correlation, Dedup, EntityWrite, Fact, Item, Settlement, Settles, Source, Translation, Unread,
+};
 use pasarela_domain::{EffectId, EntityRef, RunId};
 use pasarela_flows::{EventEffect, Scope, Start, StepOutcome};
 use pasarela_store::{
-    Decided, Decision, DedupKey, DeliveryStatus, EffectGuard, EffectRow, EffectState, EffectUpdate, EntityRow, EntityUpsert,
-    Error, EventInsert, FactResult, FactWrite, RunInsert, RunStatus,
+    Decided, Decision, DedupKey, DeliveryStatus, EffectGuard, EffectRow, EffectState, EffectUpdate, EntityRow,
+    EntityUpsert, Error, EventInsert, FactResult, FactWrite, RunInsert, RunStatus,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
@@ -54,8 +56,14 @@ struct Draft {
 
 impl Inner {
     /// Translates a body, and turns a panic of a connector into a clear refusal.
-    pub(crate) fn translate(&self, connection: &ConnectionRuntime, source: Source, body: &[u8]) -> Result<Translation, Unread> {
-        let attempt = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| connection.connector.translate(source, body)));
+    pub(crate) fn translate(
+        &self,
+        connection: &ConnectionRuntime,
+        source: Source,
+        body: &[u8],
+    ) -> Result<Translation, Unread> {
+        let attempt =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| connection.connector.translate(source, body)));
         attempt.unwrap_or_else(|_| Err(Unread("the connector failed on this body; please report it".into())))
     }
 
@@ -101,7 +109,11 @@ impl Inner {
     }
 
     /// `Ok(false)`: something had changed; again.
-    async fn decide_once(self: &Arc<Self>, connection: &Arc<ConnectionRuntime>, pending: &Pending) -> Result<bool, Error> {
+    async fn decide_once(
+        self: &Arc<Self>,
+        connection: &Arc<ConnectionRuntime>,
+        pending: &Pending,
+    ) -> Result<bool, Error> {
         let translation = match &pending.translation {
             Some(done) => done.clone(),
             None => {
@@ -117,7 +129,8 @@ impl Inner {
             }
         };
         let now = self.clock.now();
-        let facts: Vec<&Fact> = translation.items.iter().filter_map(|i| if let Item::Fact(f) = i { Some(&**f) } else { None }).collect();
+        let facts: Vec<&Fact> =
+            translation.items.iter().filter_map(|i| if let Item::Fact(f) = i { Some(&**f) } else { None }).collect();
         let (status, reason) = verdict(translation);
         let mut draft = Draft {
             facts: Vec::with_capacity(facts.len()),
@@ -179,7 +192,8 @@ impl Inner {
             // The same fact twice in one body is a duplicate of itself.
             let repeated = key.as_ref().is_some_and(|k| draft.facts.iter().any(|f| f.dedup.as_ref() == Some(k)));
             let mut write = FactWrite { dedup: key, ..FactWrite::default() };
-            let fresh = if seen[index] || repeated { false } else { self.entities(connection, fact, &mut known, &mut write) };
+            let fresh =
+                if seen[index] || repeated { false } else { self.entities(connection, fact, &mut known, &mut write) };
             if !fresh {
                 if write.dedup.is_none() {
                     // An equal or older state: nothing is written, and the store has nothing to compare.
@@ -225,9 +239,9 @@ impl Inner {
                 wanted.push((connection, entity.clone()));
             }
         }
-        let asked: Vec<(usize, DedupKey)> = keys.iter().enumerate().filter_map(|(i, k)| Some((i, k.clone()?))).collect();
-        let (found, rows) =
-            self.store.lookup(asked.iter().map(|(_, k)| k.clone()).collect(), wanted.clone()).await?;
+        let asked: Vec<(usize, DedupKey)> =
+            keys.iter().enumerate().filter_map(|(i, k)| Some((i, k.clone()?))).collect();
+        let (found, rows) = self.store.lookup(asked.iter().map(|(_, k)| k.clone()).collect(), wanted.clone()).await?;
         for ((index, _), is_known) in asked.iter().zip(found) {
             seen[*index] = is_known;
         }
@@ -333,7 +347,8 @@ impl Inner {
                 body: self.store.sealer().seal(&scope.body_json()),
                 subjects,
             });
-            let listeners = if self.flows.load().listens() { self.store.listeners(key, event_type).await? } else { Vec::new() };
+            let listeners =
+                if self.flows.load().listens() { self.store.listeners(key, event_type).await? } else { Vec::new() };
             for listener in listeners {
                 self.event_heard(listener.run, &scope, known, now, &mut write.work, &mut planned, draft).await?;
             }
@@ -409,7 +424,13 @@ impl Inner {
     }
 
     /// Reads a record that a run needs, once however many runs need it.
-    fn plan_fetch(&self, connection: &Arc<ConnectionRuntime>, entity: &EntityRef, now: Timestamp, planned: &mut Vec<Planned>) {
+    fn plan_fetch(
+        &self,
+        connection: &Arc<ConnectionRuntime>,
+        entity: &EntityRef,
+        now: Timestamp,
+        planned: &mut Vec<Planned>,
+    ) {
         if !connection.manifest().fetches.contains(&entity.kind.as_str()) {
             return;
         }
@@ -463,7 +484,8 @@ impl Inner {
         let vars = self.vars.clone();
         let Some(run) = self.hold(id, draft).await? else { return Ok(()) };
         let flow = run.flow.clone();
-        let (models, _) = Self::models(&flow, &event.refs, |r| known.get(r).and_then(Option::as_ref).map(|k| k.data.clone()));
+        let (models, _) =
+            Self::models(&flow, &event.refs, |r| known.get(r).and_then(Option::as_ref).map(|k| k.data.clone()));
         let Some(state) = run.data.flow.as_mut() else {
             return Ok(());
         };
@@ -577,7 +599,13 @@ impl Inner {
     }
 
     /// Puts a held run's new row into the work, in place of an earlier one of the same decision.
-    fn write_held(&self, id: RunId, now: Timestamp, work: &mut pasarela_store::Work, draft: &mut Draft) -> Result<(), Error> {
+    fn write_held(
+        &self,
+        id: RunId,
+        now: Timestamp,
+        work: &mut pasarela_store::Work,
+        draft: &mut Draft,
+    ) -> Result<(), Error> {
         let Some(run) = draft.held.get_mut(&id).and_then(|(_, g)| g.as_mut()) else { return Ok(()) };
         let mut write = self.run_write(run, now);
         run.version += 1;
@@ -605,7 +633,13 @@ impl Inner {
         draft: &mut Draft,
     ) -> Result<(), Error> {
         let Some((effect, reference)) = self.find_settled(connection, settles).await? else { return Ok(()) };
-        let open = [EffectState::Calling, EffectState::Settling, EffectState::Checking, EffectState::Unknown, EffectState::Unsettled];
+        let open = [
+            EffectState::Calling,
+            EffectState::Settling,
+            EffectState::Checking,
+            EffectState::Unknown,
+            EffectState::Unsettled,
+        ];
         if !open.contains(&effect.state) {
             return Ok(());
         }
@@ -617,7 +651,9 @@ impl Inner {
         let done = json!({ "id": reference });
         let (to, outcome) = match &settles.settlement {
             Settlement::Accepted if !unanswered => return Ok(()),
-            Settlement::Accepted if by_status => (EffectState::Settling, Some(StepOutcome::Done { result: done.clone() })),
+            Settlement::Accepted if by_status => {
+                (EffectState::Settling, Some(StepOutcome::Done { result: done.clone() }))
+            }
             Settlement::Accepted | Settlement::Delivered => {
                 (EffectState::Done, unanswered.then(|| StepOutcome::Done { result: done.clone() }))
             }
@@ -670,8 +706,13 @@ impl Inner {
         Ok(())
     }
 
-    async fn find_settled(&self, connection: &ConnectionRuntime, settles: &Settles) -> Result<Option<(EffectRow, Option<String>)>, Error> {
-        let reference = settles.by.iter().find_map(|c| if let Correlation::Reference(r) = c { Some(r.clone()) } else { None });
+    async fn find_settled(
+        &self,
+        connection: &ConnectionRuntime,
+        settles: &Settles,
+    ) -> Result<Option<(EffectRow, Option<String>)>, Error> {
+        let reference =
+            settles.by.iter().find_map(|c| if let Correlation::Reference(r) = c { Some(r.clone()) } else { None });
         for correlation in &settles.by {
             let found = match correlation {
                 Correlation::Key(key) => match key.split('.').next().unwrap_or_default().parse::<EffectId>() {
@@ -749,7 +790,8 @@ impl Inner {
                 if run.status == RunStatus::Done {
                     count(&self.metrics.runs_done);
                 }
-                if calls.iter().any(|c| c.members.iter().any(|m| m.run == Some(run.id))) || draft.more.contains(&run.id) {
+                if calls.iter().any(|c| c.members.iter().any(|m| m.run == Some(run.id))) || draft.more.contains(&run.id)
+                {
                     self.runs.keep(run);
                 }
             }

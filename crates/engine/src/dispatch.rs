@@ -15,8 +15,8 @@ use pasarela_connector::{
 use pasarela_domain::{DeliveryId, EffectId, EntityRef, RunId};
 use pasarela_flows::StepOutcome;
 use pasarela_store::{
-    AttemptInsert, EffectGuard, EffectRow, EffectState, EffectUpdate, Error, NewDelivery, RunStatus, TimerKind, TimerSet,
-    Work, Worked,
+    AttemptInsert, EffectGuard, EffectRow, EffectState, EffectUpdate, Error, NewDelivery, RunStatus, TimerKind,
+    TimerSet, Work, Worked,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -63,7 +63,12 @@ impl Inner {
         }
         let attempt =
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| connection.connector.begin(action, inputs, ctx)));
-        attempt.unwrap_or_else(|_| Step::all(inputs.len(), &Outcome::NeedsHuman { why: "the connector failed on this input; please report it".into() }))
+        attempt.unwrap_or_else(|_| {
+            Step::all(
+                inputs.len(),
+                &Outcome::NeedsHuman { why: "the connector failed on this input; please report it".into() },
+            )
+        })
     }
 
     fn judge(&self, call: &OpenCall, answer: &Answer, ctx: &Ctx<'_>) -> Step {
@@ -78,7 +83,10 @@ impl Inner {
             call.connection.connector.on(&call.action, &inputs, &call.state, answer, ctx)
         }));
         attempt.unwrap_or_else(|_| {
-            Step::all(inputs.len(), &Outcome::Unknown { why: "the connector failed on this answer; please report it".into() })
+            Step::all(
+                inputs.len(),
+                &Outcome::Unknown { why: "the connector failed on this answer; please report it".into() },
+            )
         })
     }
 
@@ -108,7 +116,8 @@ impl Inner {
             match idle {
                 None => {}
                 Some(until) => {
-                    let pause = until.map_or(Duration::from_secs(60), |t| self.clock.sleep_for(t).min(Duration::from_secs(60)));
+                    let pause =
+                        until.map_or(Duration::from_secs(60), |t| self.clock.sleep_for(t).min(Duration::from_secs(60)));
                     tokio::select! {
                         () = connection.wake.notified() => {}
                         () = tokio::time::sleep(pause) => {}
@@ -142,14 +151,26 @@ impl Inner {
                     self.fetching.lock().insert((connection.id, entity));
                 }
                 let key = LaneKey { lane: r.lane, urgency: r.urgency };
-                (key, Queued { id: r.id, seq: r.seq, action: connection.action_index(&r.action), not_before: r.not_before })
+                (
+                    key,
+                    Queued {
+                        id: r.id,
+                        seq: r.seq,
+                        action: connection.action_index(&r.action),
+                        not_before: r.not_before,
+                    },
+                )
             })
             .collect();
         connection.lock_lanes(|l| l.loaded(urgency, after, queued, whole, now));
     }
 
     /// Claims what the lanes gave, in one transaction, and makes the calls.
-    async fn claim_and_call(self: &Arc<Self>, connection: &Arc<ConnectionRuntime>, starts: Vec<Vec<(LaneKey, Queued)>>) {
+    async fn claim_and_call(
+        self: &Arc<Self>,
+        connection: &Arc<ConnectionRuntime>,
+        starts: Vec<Vec<(LaneKey, Queued)>>,
+    ) {
         let now = self.clock.now();
         let mut calls: Vec<OpenCall> = Vec::new();
         let mut claims = Vec::new();
@@ -355,7 +376,14 @@ impl Inner {
     }
 
     /// Records the next call of an attempt before it is made.
-    async fn progress(&self, call: &mut OpenCall, next: Call, answer: &Answer, started: Timestamp, now: Timestamp) -> bool {
+    async fn progress(
+        &self,
+        call: &mut OpenCall,
+        next: Call,
+        answer: &Answer,
+        started: Timestamp,
+        now: Timestamp,
+    ) -> bool {
         let batch = (call.members.len() > 1).then(|| call.members[0].id);
         let leader = &call.members[0];
         let attempt = AttemptInsert {
@@ -437,7 +465,8 @@ impl Inner {
                 ended_at: now,
                 outcome: outcome.name(),
                 status: answer.as_ref().map(|a| a.status),
-                detail: attempt_detail(&outcome, answer.as_ref().filter(|_| i == 0)).map(|d| self.store.sealer().seal_json(&d)),
+                detail: attempt_detail(&outcome, answer.as_ref().filter(|_| i == 0))
+                    .map(|d| self.store.sealer().seal_json(&d)),
             };
             let calls = self.settle(&connection, &call.action, member, verdict, attempt, now).await;
             let mut calls = calls.into_iter();
@@ -517,7 +546,8 @@ impl Inner {
                 if connection.credential_refused().await {
                     again(Some(Duration::ZERO), "the credential was not accepted".into())
                 } else {
-                    let why = "the provider refuses the credential; renew it in the configuration, then retry".to_owned();
+                    let why =
+                        "the provider refuses the credential; renew it in the configuration, then retry".to_owned();
                     connection.set_problem(Some(why.clone()));
                     dead(why)
                 }
@@ -531,7 +561,14 @@ impl Inner {
         }
     }
 
-    fn done(&self, connection: &ConnectionRuntime, action: &str, done: Done, answer: Option<&Answer>, now: Timestamp) -> Verdict {
+    fn done(
+        &self,
+        connection: &ConnectionRuntime,
+        action: &str,
+        done: Done,
+        answer: Option<&Answer>,
+        now: Timestamp,
+    ) -> Verdict {
         if action == FETCH {
             return Verdict { fetched: answer.cloned(), ..Verdict::new(EffectState::Done) };
         }
@@ -566,7 +603,9 @@ impl Inner {
             Idempotency::Readable { after } => Some(after + connection.limits.timeout),
             Idempotency::Correlated { within } => Some(within),
             // The same request changes nothing when it is made again.
-            Idempotency::Native { .. } | Idempotency::ClientId => return (EffectState::Queued, Some(now), None, None, why),
+            Idempotency::Native { .. } | Idempotency::ClientId => {
+                return (EffectState::Queued, Some(now), None, None, why);
+            }
             Idempotency::AtMostOnce => None,
         };
         match check_after {
@@ -579,7 +618,14 @@ impl Inner {
         }
     }
 
-    fn unknown(&self, connection: &ConnectionRuntime, action: &str, resend: bool, why: String, now: Timestamp) -> Verdict {
+    fn unknown(
+        &self,
+        connection: &ConnectionRuntime,
+        action: &str,
+        resend: bool,
+        why: String,
+        now: Timestamp,
+    ) -> Verdict {
         let (to, not_before, step, timer, why) = self.unknown_of(connection, action, resend, why, now);
         Verdict { not_before, step, timer, note: Some(json!({ "why": why })), ..Verdict::new(to) }
     }
@@ -780,7 +826,13 @@ impl Inner {
                     planned.into_iter().for_each(|p: Planned| p.abort(now));
                     forget_changed(&mut guard);
                     // Was it the effect that moved, or only the run?
-                    let still = self.store.effect(change.id).await.ok().flatten().is_some_and(|row| change.still_holds(&row, self.store.boot()));
+                    let still = self
+                        .store
+                        .effect(change.id)
+                        .await
+                        .ok()
+                        .flatten()
+                        .is_some_and(|row| change.still_holds(&row, self.store.boot()));
                     if !still {
                         self.after_run_change(cell, guard, &[], false);
                         return None;
@@ -938,7 +990,9 @@ impl Trouble {
     pub(crate) fn outcome(&self, repeat: Repeat) -> Outcome {
         match self {
             Self::Auth(AuthTrouble::Refused(why)) => Outcome::NeedsHuman { why: why.clone() },
-            Self::Auth(AuthTrouble::Later(why)) => Outcome::Retry { after: None, scope: Scope::Effect, why: why.clone() },
+            Self::Auth(AuthTrouble::Later(why)) => {
+                Outcome::Retry { after: None, scope: Scope::Effect, why: why.clone() }
+            }
             Self::NoAnswer(no) if no.maybe_sent && repeat == Repeat::Never => Outcome::Unknown { why: no.why.clone() },
             Self::NoAnswer(no) => Outcome::Retry { after: None, scope: Scope::Effect, why: no.why.clone() },
         }
@@ -971,7 +1025,10 @@ fn open_effect(lane: LaneKey, row: &EffectRow) -> OpenEffect {
 }
 
 fn started_nothing(first: Option<&Outcome>) -> bool {
-    matches!(first, Some(Outcome::GiveUp { .. } | Outcome::TargetGone { .. } | Outcome::NeedsHuman { .. } | Outcome::Done(_)))
+    matches!(
+        first,
+        Some(Outcome::GiveUp { .. } | Outcome::TargetGone { .. } | Outcome::NeedsHuman { .. } | Outcome::Done(_))
+    )
 }
 
 fn dead(why: String) -> Verdict {

@@ -41,6 +41,8 @@ pub struct Setup {
     pub vars: Value,
     /// Seed of the engine's chance.
     pub seed: u64,
+    /// Only read and write: nothing is recovered, decided or sent. For commands on a database that no hub serves.
+    pub passive: bool,
 }
 
 /// Why an engine could not start.
@@ -268,9 +270,15 @@ impl Engine {
             store: setup.store,
             clock: setup.clock,
         });
+        if setup.passive {
+            return Ok(Self { inner });
+        }
         let interrupted = inner.recover().await?;
         if interrupted > 0 {
-            tracing::warn!(calls = interrupted, "calls were out when the hub ended last time; each is being looked into");
+            tracing::warn!(
+                calls = interrupted,
+                "calls were out when the hub ended last time; each is being looked into"
+            );
         }
         for end in ends {
             tokio::spawn(inner.clone().decider(end));

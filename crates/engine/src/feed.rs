@@ -183,12 +183,10 @@ impl Inner {
         let Ok(rows) = self.store.inbox(0, LOAD).await else { return };
         let old = self.clock.now().checked_sub(Duration::from_secs(30)).unwrap_or(Timestamp::MIN);
         for row in rows {
-            let lost = row.received_at < old
-                && self.connection_by_id(row.connection).is_some()
-                && {
-                    let mut state = self.feed.state.lock();
-                    state.behind.is_none() && state.in_memory.insert(row.id.get())
-                };
+            let lost = row.received_at < old && self.connection_by_id(row.connection).is_some() && {
+                let mut state = self.feed.state.lock();
+                state.behind.is_none() && state.in_memory.insert(row.id.get())
+            };
             if lost {
                 count(&self.metrics.backstop);
                 tracing::error!(delivery = %row.id, "a delivery was found only by the backstop scan");
@@ -234,6 +232,14 @@ impl Inner {
             let (_, body) = crate::pack::unpack(&packed);
             Arc::new(self.translate(connection, source, body))
         });
-        self.feed.push(Pending { id, connection: connection.id, source, received_at: now, translation, packed, tries: 0 });
+        self.feed.push(Pending {
+            id,
+            connection: connection.id,
+            source,
+            received_at: now,
+            translation,
+            packed,
+            tries: 0,
+        });
     }
 }

@@ -156,7 +156,10 @@ impl Lanes {
     /// if nothing else waits in it.
     pub(crate) fn try_hand_over(&mut self, key: LaneKey, now: Timestamp) -> bool {
         let urgency = usize::from(key.urgency.min(2));
-        if !self.may_call(now) || self.overflow[urgency].from.is_some() || self.ready.iter().take(urgency + 1).any(|r| !r.is_empty()) {
+        if !self.may_call(now)
+            || self.overflow[urgency].from.is_some()
+            || self.ready.iter().take(urgency + 1).any(|r| !r.is_empty())
+        {
             return false;
         }
         let Some(lane) = self.lanes.get_mut(&key) else { return false };
@@ -211,7 +214,14 @@ impl Lanes {
     }
 
     /// Part of the backlog, read from the store above `after`. `whole`: there was no more.
-    pub(crate) fn loaded(&mut self, urgency: u8, after: i64, rows: Vec<(LaneKey, Queued)>, whole: bool, now: Timestamp) {
+    pub(crate) fn loaded(
+        &mut self,
+        urgency: u8,
+        after: i64,
+        rows: Vec<(LaneKey, Queued)>,
+        whole: bool,
+        now: Timestamp,
+    ) {
         let at = usize::from(urgency.min(2));
         let last = rows.last().map_or(after, |(_, q)| q.seq);
         for (key, effect) in rows {
@@ -369,7 +379,11 @@ impl Lanes {
             let mut kept = VecDeque::new();
             while let Some(key) = self.ready[urgency].pop_front() {
                 let fits = started.len() < max
-                    && self.lanes.get(&key).and_then(|l| l.queue.first_key_value()).is_some_and(|(_, q)| q.action == action);
+                    && self
+                        .lanes
+                        .get(&key)
+                        .and_then(|l| l.queue.first_key_value())
+                        .is_some_and(|(_, q)| q.action == action);
                 if fits {
                     self.start_head(key, started);
                 } else {

@@ -71,7 +71,9 @@ impl Inner {
             return;
         }
         let start = self.clock.now();
-        let every = |task: &pasarela_connector::Task| connection.reconcile_every.unwrap_or(task.every).max(Duration::from_secs(1));
+        let every = |task: &pasarela_connector::Task| {
+            connection.reconcile_every.unwrap_or(task.every).max(Duration::from_secs(1))
+        };
         let mut next: Vec<Timestamp> = tasks.iter().map(|t| start.checked_add(every(t)).unwrap_or(start)).collect();
         loop {
             let soonest = next.iter().min().copied().unwrap_or(start);
@@ -86,7 +88,12 @@ impl Inner {
                 }
                 let report = self.reconcile_task(&connection, task.name).await;
                 if let Some(problem) = &report.problem {
-                    tracing::warn!(connection = connection.name(), task = task.name, problem, "reconciliation did not complete");
+                    tracing::warn!(
+                        connection = connection.name(),
+                        task = task.name,
+                        problem,
+                        "reconciliation did not complete"
+                    );
                 }
                 *due = self.clock.now().checked_add(every(task)).unwrap_or(Timestamp::MAX);
             }
@@ -117,7 +124,12 @@ impl Inner {
         report
     }
 
-    async fn read_task(&self, connection: &Arc<ConnectionRuntime>, task: &'static str, report: &mut Report) -> Result<(), String> {
+    async fn read_task(
+        &self,
+        connection: &Arc<ConnectionRuntime>,
+        task: &'static str,
+        report: &mut Report,
+    ) -> Result<(), String> {
         let text = |e: Error| e.to_string();
         let row = self.store.cursor(connection.id, task).await.map_err(text)?;
         let mut cursor: Option<Value> = row.and_then(|r| serde_json::from_slice(&r.cursor).ok());
@@ -198,7 +210,12 @@ impl Inner {
         }
     }
 
-    async fn after_failure(&self, connection: &ConnectionRuntime, outcome: Outcome, attempt: u32) -> Result<u32, String> {
+    async fn after_failure(
+        &self,
+        connection: &ConnectionRuntime,
+        outcome: Outcome,
+        attempt: u32,
+    ) -> Result<u32, String> {
         if attempt >= 6 {
             return Err(format!("{} after {attempt} tries", outcome.name()));
         }
@@ -214,7 +231,9 @@ impl Inner {
                 after.map_or_else(|| self.dice.backoff(attempt), |a| self.dice.spread(a))
             }
             Outcome::AuthExpired if connection.credential_refused().await => Duration::ZERO,
-            Outcome::AuthExpired => return Err("the provider refuses the credential; renew it in the configuration".into()),
+            Outcome::AuthExpired => {
+                return Err("the provider refuses the credential; renew it in the configuration".into());
+            }
             Outcome::GiveUp { why, .. } | Outcome::TargetGone { why } | Outcome::NeedsHuman { why } => return Err(why),
             other => return Err(other.name().to_owned()),
         };
@@ -230,7 +249,12 @@ impl Inner {
     }
 
     /// Stores a record that says something new.
-    async fn take_record(&self, connection: &Arc<ConnectionRuntime>, record: &Record, report: &mut Report) -> Result<(), Error> {
+    async fn take_record(
+        &self,
+        connection: &Arc<ConnectionRuntime>,
+        record: &Record,
+        report: &mut Report,
+    ) -> Result<(), Error> {
         report.read += 1;
         let body = serde_json::to_vec(&record.body).unwrap_or_default();
         let translation = self.translate(connection, Source::Poll, &body);

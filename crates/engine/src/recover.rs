@@ -23,7 +23,8 @@ impl Inner {
             let (to, not_before, step, timer) = match self.connection_by_id(row.connection) {
                 _ if repeat != Repeat::Never || row.action == FETCH => (EffectState::Queued, None, None, None),
                 Some(connection) => {
-                    let (to, at, step, timer, _) = self.unknown_of(&connection, &row.action, row.resend_unknown, why.clone(), now);
+                    let (to, at, step, timer, _) =
+                        self.unknown_of(&connection, &row.action, row.resend_unknown, why.clone(), now);
                     (to, at, step, timer)
                 }
                 None => (EffectState::Unknown, None, None, None),

@@ -11,9 +11,7 @@ use jiff::Timestamp;
 use pasarela_connector::{Call, Ctx, Lane, Request, Step};
 use pasarela_domain::{DeliveryId, EffectId, EntityRef, EventId, RunId};
 use pasarela_flows::{Flow, NewEffect, OnDead, OnUnknown, RunState, Scope, Urgency};
-use pasarela_store::{
-    Claim, EffectInsert, EventRow, Listen, RunRow, RunStatus, RunWrite, TimerKind, TimerSet, Work,
-};
+use pasarela_store::{Claim, EffectInsert, EventRow, Listen, RunRow, RunStatus, RunWrite, TimerKind, TimerSet, Work};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -359,7 +357,11 @@ impl Inner {
     }
 
     /// Models of a run, read from the store.
-    pub(crate) async fn run_models(&self, flow: &Flow, event: &EventScope) -> Result<(Models, Vec<EntityRef>), pasarela_store::Error> {
+    pub(crate) async fn run_models(
+        &self,
+        flow: &Flow,
+        event: &EventScope,
+    ) -> Result<(Models, Vec<EntityRef>), pasarela_store::Error> {
         let wanted: Vec<(i64, EntityRef)> = event
             .refs
             .iter()
@@ -398,7 +400,8 @@ impl Inner {
         };
         let data: RunData = serde_json::from_slice(&row.state).unwrap_or_default();
         let steps = data.flow.as_ref().map_or(Value::Null, RunState::summary);
-        let problems = data.why.into_iter().chain(data.failures.iter().map(|(path, why)| format!("{path}: {why}"))).collect();
+        let problems =
+            data.why.into_iter().chain(data.failures.iter().map(|(path, why)| format!("{path}: {why}"))).collect();
         Ok(RunView {
             id: row.id,
             flow,
@@ -444,12 +447,17 @@ impl Inner {
                 }
                 Err(why) => {
                     run.data.failures.push((path.clone(), why.clone()));
-                    run.flow.clone().on_outcome(state_of_settled(&mut run.data), &path, pasarela_flows::StepOutcome::Dead { why });
+                    run.flow.clone().on_outcome(
+                        state_of_settled(&mut run.data),
+                        &path,
+                        pasarela_flows::StepOutcome::Dead { why },
+                    );
                 }
             }
         }
         if step.finished {
-            if run.status == RunStatus::Running || run.status == RunStatus::Settling || run.status == RunStatus::Blocked {
+            if run.status == RunStatus::Running || run.status == RunStatus::Settling || run.status == RunStatus::Blocked
+            {
                 run.status = if run.data.settling.is_empty() { RunStatus::Done } else { RunStatus::Settling };
             }
         } else if run.status != RunStatus::Cancelled {
@@ -484,7 +492,9 @@ impl Inner {
         let lane = match action.lane {
             Lane::Connection => String::new(),
             Lane::FlowKey => format!("key:{flow_key}"),
-            Lane::Input(pointer) => input_key(pointer).map_or_else(|| format!("key:{flow_key}"), |k| format!("{pointer}:{k}")),
+            Lane::Input(pointer) => {
+                input_key(pointer).map_or_else(|| format!("key:{flow_key}"), |k| format!("{pointer}:{k}"))
+            }
         };
         let give_up_after = effect.give_up_after.unwrap_or(action.give_up_after);
         let urgency = match effect.urgency {
@@ -533,7 +543,8 @@ impl Inner {
             park: p.park,
             calling: None,
         };
-        let handed = p.holding == Some((p.connection.id, lane)) && p.connection.lock_lanes(|l| l.try_hand_over(lane, now));
+        let handed =
+            p.holding == Some((p.connection.id, lane)) && p.connection.lock_lanes(|l| l.try_hand_over(lane, now));
         let started = handed || p.connection.lock_lanes(|l| l.try_start(lane, now));
         if started {
             let key = id.to_string();
@@ -657,7 +668,10 @@ impl Inner {
         wanted.sort();
         wanted.dedup();
         let listens = |pairs: Vec<&(i64, String)>| {
-            pairs.into_iter().map(|(key, event_type)| Listen { key: *key, event_type: event_type.clone() }).collect::<Vec<_>>()
+            pairs
+                .into_iter()
+                .map(|(key, event_type)| Listen { key: *key, event_type: event_type.clone() })
+                .collect::<Vec<_>>()
         };
         let added = listens(wanted.iter().filter(|w| !run.data.listening.contains(w)).collect());
         let removed = listens(run.data.listening.iter().filter(|l| !wanted.contains(l)).collect());

@@ -114,7 +114,9 @@ impl Metrics {
         for (connection, n) in self.forged.lock().iter() {
             let _ = writeln!(out, "pasarela_deliveries_forged_total{{connection=\"{connection}\"}} {n}");
         }
-        out.push_str("# HELP pasarela_calls_total Calls to providers by outcome.\n# TYPE pasarela_calls_total counter\n");
+        out.push_str(
+            "# HELP pasarela_calls_total Calls to providers by outcome.\n# TYPE pasarela_calls_total counter\n",
+        );
         for ((connection, outcome), n) in self.calls.lock().iter() {
             let _ = writeln!(out, "pasarela_calls_total{{connection=\"{connection}\",outcome=\"{outcome}\"}} {n}");
         }

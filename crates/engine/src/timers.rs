@@ -75,11 +75,14 @@ impl Inner {
         let (mut planned, mut more) = (Vec::new(), false);
         if let Some(run) = guard.as_mut() {
             // A timer of another moment than the armed one is stale: the wait was moved or cancelled.
-            let armed = run.data.armed.get(&timer.path).is_some_and(|t| t.as_millisecond() == timer.due.as_millisecond());
+            let armed =
+                run.data.armed.get(&timer.path).is_some_and(|t| t.as_millisecond() == timer.due.as_millisecond());
             if armed {
                 run.data.armed.remove(&timer.path);
                 run.flow.clone().on_timer(state_of_settled(&mut run.data), &timer.path);
-                let Ok((models, _)) = self.run_models(&run.flow.clone(), &run.event.clone()).await else { return false };
+                let Ok((models, _)) = self.run_models(&run.flow.clone(), &run.event.clone()).await else {
+                    return false;
+                };
                 more = self.advance(run, &models, now, None, &mut work, &mut planned);
                 work.effects.extend(planned.iter().map(|p| p.insert.clone()));
                 work.runs.push(self.run_write(run, now));
@@ -113,7 +116,14 @@ impl Inner {
         let Ok(row) = self.store.effect(EffectId::from_raw(timer.target)).await else { return false };
         match row {
             Some(row) if row.state == EffectState::Settling => {
-                let change = change_of(&row, timer, EffectState::Unsettled, &[EffectState::Settling], Some(StepOutcome::Unsettled), None);
+                let change = change_of(
+                    &row,
+                    timer,
+                    EffectState::Unsettled,
+                    &[EffectState::Settling],
+                    Some(StepOutcome::Unsettled),
+                    None,
+                );
                 self.apply(change, &row, now).await
             }
             _ => self.forget_timer(timer).await,
@@ -145,7 +155,9 @@ impl Inner {
                 change
             }
             ReadBack::NotThere => change_of(&row, timer, EffectState::Queued, CHECKING, None, None),
-            ReadBack::Unclear(_) if row.resend_unknown => change_of(&row, timer, EffectState::Queued, CHECKING, None, None),
+            ReadBack::Unclear(_) if row.resend_unknown => {
+                change_of(&row, timer, EffectState::Queued, CHECKING, None, None)
+            }
             ReadBack::Unclear(why) => change_of(
                 &row,
                 timer,
@@ -158,7 +170,12 @@ impl Inner {
         self.apply(change, &row, now).await
     }
 
-    async fn read_back(&self, connection: &crate::connections::ConnectionRuntime, row: &EffectRow, now: Timestamp) -> ReadBack {
+    async fn read_back(
+        &self,
+        connection: &crate::connections::ConnectionRuntime,
+        row: &EffectRow,
+        now: Timestamp,
+    ) -> ReadBack {
         let input: Value = serde_json::from_slice(&row.input).unwrap_or(Value::Null);
         let key = key_of(row.id, row.generation);
         let ctx = Ctx { now, key: &key, attempt: row.attempt };
@@ -192,7 +209,11 @@ impl Inner {
         connection.lock_lanes(|l| {
             if to == EffectState::Queued {
                 let index = connection.action_index(&row.action);
-                l.enqueue(lane, crate::lanes::Queued { id: row.id, seq: row.seq, action: index, not_before: None }, now);
+                l.enqueue(
+                    lane,
+                    crate::lanes::Queued { id: row.id, seq: row.seq, action: index, not_before: None },
+                    now,
+                );
             }
             if !stays {
                 l.unpark(lane, now);

@@ -1,1 +1,132 @@
-fn main() {}
+//! Pasarela: the integration hub of Fashionistas.
+//!
+//! This crate is the command line: it reads the configuration, builds the parts and hands them to
+//! one another. Exit codes: 0 done, 1 failed, 2 wrong use or configuration.
+
+mod admin;
+mod commands;
+mod config;
+mod hub;
+mod output;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The integration hub of Fashionistas: hears what happens at one provider, decides by written
+/// flows, and makes it happen at the others.
+#[derive(Parser)]
+#[command(name = "pasarela", version, propagate_version = true, disable_help_subcommand = true)]
+struct Cli {
+    /// Configuration file.
+    #[arg(long, global = true, default_value = "pasarela.toml", value_name = "FILE")]
+    config: PathBuf,
+    /// Print facts as JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the hub.
+    Serve,
+    /// See a show night happen: hub and simulators on this machine, without an account anywhere.
+    Demo(commands::demo::Args),
+    /// Check the configuration and every flow, without starting anything.
+    Check(commands::check::Args),
+    /// Make, list and revoke API keys.
+    #[command(subcommand)]
+    Keys(commands::keys::Action),
+    /// List canonical events, or tell the story of one.
+    Events(commands::lists::EventsArgs),
+    /// List runs of flows.
+    Runs(commands::lists::RunsArgs),
+    /// List what needs a person, and retry or drop it.
+    #[command(subcommand)]
+    Dead(commands::lists::DeadAction),
+    /// List connections and how they stand.
+    Connections,
+    /// Decide a delivery again, for example one in quarantine after an upgrade.
+    Replay(commands::lists::ReplayArgs),
+    /// Read a connection's records now, and take in what its webhooks missed.
+    Reconcile(commands::lists::ReconcileArgs),
+    /// Serve the simulators of the configured connections.
+    Sandbox(commands::sandbox::Args),
+    /// Measure this machine: ingest and flows, beside a reference.
+    Bench(commands::bench::Args),
+    /// Print a completion script for a shell.
+    Completions {
+        /// Shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What a command ends with, besides success.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Wrong use or configuration: exit code 2.
+    Usage(String),
+    /// It did not work: exit code 1.
+    Failed(String),
+}
+
+impl From<config::Error> for Failure {
+    fn from(e: config::Error) -> Self {
+        Self::Usage(e.to_string())
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = run(cli);
+    match result {
+        Ok(code) => code,
+        Err(Failure::Usage(why)) => {
+            output::error(&why);
+            ExitCode::from(2)
+        }
+        Err(Failure::Failed(why)) => {
+            output::error(&why);
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    if let Command::Completions { shell } = cli.command {
+        use clap::CommandFactory as _;
+        clap_complete::generate(shell, &mut Cli::command(), "pasarela", &mut std::io::stdout());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let quiet = matches!(cli.command, Command::Demo(_) | Command::Bench(_));
+    output::start_logging(quiet);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::Failed(format!("the runtime cannot start: {e}")))?;
+    let (config, json) = (cli.config, cli.json);
+    let code = runtime.block_on(async move {
+        match cli.command {
+            Command::Serve => commands::serve::run(&config).await,
+            Command::Demo(args) => commands::demo::run(args, json).await,
+            Command::Check(args) => commands::check::run(&config, &args, json),
+            Command::Keys(action) => commands::keys::run(&config, action, json).await,
+            Command::Events(args) => commands::lists::events(&config, args, json).await,
+            Command::Runs(args) => commands::lists::runs(&config, args, json).await,
+            Command::Dead(action) => commands::lists::dead(&config, action, json).await,
+            Command::Connections => commands::lists::connections(&config, json).await,
+            Command::Replay(args) => commands::lists::replay(&config, args, json).await,
+            Command::Reconcile(args) => commands::lists::reconcile(&config, args, json).await,
+            Command::Sandbox(args) => commands::sandbox::run(&config, args).await,
+            Command::Bench(args) => commands::bench::run(args, json).await,
+            Command::Completions { .. } => Ok(ExitCode::SUCCESS),
+        }
+    });
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    code
+}

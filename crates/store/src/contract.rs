@@ -547,7 +547,11 @@ pub trait Store: Send + Sync + 'static {
     fn reopen(&self, delivery: DeliveryId) -> Fut<'_, bool>;
 
     /// Which of these dedup keys exist, and these read models as they are.
-    fn lookup(&self, keys: Vec<DedupKey>, entities: Vec<(i64, EntityRef)>) -> Fut<'_, (Vec<bool>, Vec<Option<EntityRow>>)>;
+    fn lookup(
+        &self,
+        keys: Vec<DedupKey>,
+        entities: Vec<(i64, EntityRef)>,
+    ) -> Fut<'_, (Vec<bool>, Vec<Option<EntityRow>>)>;
     /// Runs that listen to an event type with a key.
     fn listeners(&self, key: i64, event_type: &str) -> Fut<'_, Vec<ListenerRow>>;
     /// Pending deliveries above `after`, with their bytes, in order.
@@ -585,7 +589,8 @@ pub trait Store: Send + Sync + 'static {
     /// One delivery.
     fn delivery(&self, id: DeliveryId) -> Fut<'_, Option<DeliveryRow>>;
     /// Deliveries, newest first, below `before`.
-    fn deliveries(&self, status: Option<DeliveryStatus>, before: Option<i64>, limit: u32) -> Fut<'_, Page<DeliveryRow>>;
+    fn deliveries(&self, status: Option<DeliveryStatus>, before: Option<i64>, limit: u32)
+    -> Fut<'_, Page<DeliveryRow>>;
     /// One event.
     fn event(&self, id: EventId) -> Fut<'_, Option<EventRow>>;
     /// Events of a delivery.

@@ -25,7 +25,9 @@ impl std::fmt::Debug for Sealed {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SealError {
     /// The key file is missing.
-    #[error("the sealing key {0} is missing; the database cannot be read without it: put the file back, or restore a backup together with its key")]
+    #[error(
+        "the sealing key {0} is missing; the database cannot be read without it: put the file back, or restore a backup together with its key"
+    )]
     KeyMissing(PathBuf),
     /// The key does not fit the database.
     #[error("the sealing key {0} does not belong to this database")]
@@ -82,7 +84,9 @@ impl Sealer {
         out.extend_from_slice(plain);
         let body = &mut out[1 + NONCE_LEN..];
         // Sealing fails only for inputs above 64 GiB, far beyond every size limit at the border.
-        if let Ok(tag) = self.data.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from([KEY_ID]), body) {
+        if let Ok(tag) =
+            self.data.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from([KEY_ID]), body)
+        {
             out.extend_from_slice(tag.as_ref());
         }
         Sealed(out)

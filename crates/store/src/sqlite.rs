@@ -116,7 +116,10 @@ impl SqliteStore {
         self.readers[start % READERS].lock()
     }
 
-    fn read<T: Send + 'static>(&self, f: impl FnOnce(&Connection, &Sealer) -> Result<T, ReadError> + Send + 'static) -> Fut<'_, T> {
+    fn read<T: Send + 'static>(
+        &self,
+        f: impl FnOnce(&Connection, &Sealer) -> Result<T, ReadError> + Send + 'static,
+    ) -> Fut<'_, T> {
         Box::pin(async move {
             f(&self.reader(), &self.sealer).map_err(|e| match e {
                 ReadError::Database(e) => classify(&e),
@@ -167,12 +170,17 @@ impl From<seal::SealError> for ReadError {
 fn take_lock(path: &Path) -> Result<std::fs::File, Error> {
     let lock_path = with_suffix(path, ".lock");
     let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path).map_err(|e| {
-        Error::Database(format!("cannot write {}: {e}; does the folder exist, and may this user write to it?", lock_path.display()))
+        Error::Database(format!(
+            "cannot write {}: {e}; does the folder exist, and may this user write to it?",
+            lock_path.display()
+        ))
     })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(Error::Locked(path.display().to_string())),
-        Err(std::fs::TryLockError::Error(e)) => Err(Error::Database(format!("cannot lock {}: {e}", lock_path.display()))),
+        Err(std::fs::TryLockError::Error(e)) => {
+            Err(Error::Database(format!("cannot lock {}: {e}", lock_path.display())))
+        }
     }
 }
 
@@ -241,7 +249,9 @@ fn prepare(db: &mut Connection, path: &Path, key_path: &Path) -> Result<Sealer, 
         .query_row("SELECT value FROM meta WHERE name = 'schema'", [], |r| r.get(0))
         .optional()
         .map_err(|e| match classify(&e) {
-            Error::Database(_) => Error::Database(format!("{} is not a database of pasarela; choose another store.url", path.display())),
+            Error::Database(_) => {
+                Error::Database(format!("{} is not a database of pasarela; choose another store.url", path.display()))
+            }
             other => other,
         })?;
     match version {
@@ -254,7 +264,10 @@ fn prepare(db: &mut Connection, path: &Path, key_path: &Path) -> Result<Sealer, 
             )));
         }
         None => {
-            return Err(Error::Database(format!("{} is not a database of pasarela; choose another store.url", path.display())));
+            return Err(Error::Database(format!(
+                "{} is not a database of pasarela; choose another store.url",
+                path.display()
+            )));
         }
     }
     let master = seal::master_key(key_path, false)?;
@@ -275,7 +288,8 @@ fn begin_boot(db: &Connection) -> rusqlite::Result<(i64, IdMaker, i64)> {
     // Places of open effects matter; those of ended ones do not, so the hot index is enough.
     let seq: i64 = db.query_row("SELECT coalesce(max(seq), 0) FROM effects WHERE status = 0", [], |r| r.get(0))?;
     let calling: i64 = db.query_row("SELECT coalesce(max(seq), 0) FROM effects WHERE status = 1", [], |r| r.get(0))?;
-    let held: i64 = db.query_row("SELECT coalesce(max(seq), 0) FROM effects WHERE status IN (3, 30, 31)", [], |r| r.get(0))?;
+    let held: i64 =
+        db.query_row("SELECT coalesce(max(seq), 0) FROM effects WHERE status IN (3, 30, 31)", [], |r| r.get(0))?;
     Ok((boot, IdMaker::new(0, last), seq.max(calling).max(held)))
 }
 
@@ -316,7 +330,11 @@ impl Store for SqliteStore {
         self.write(|tx| Job::Reopen(delivery, tx))
     }
 
-    fn lookup(&self, keys: Vec<DedupKey>, entities: Vec<(i64, EntityRef)>) -> Fut<'_, (Vec<bool>, Vec<Option<EntityRow>>)> {
+    fn lookup(
+        &self,
+        keys: Vec<DedupKey>,
+        entities: Vec<(i64, EntityRef)>,
+    ) -> Fut<'_, (Vec<bool>, Vec<Option<EntityRow>>)> {
         self.read(move |db, sealer| read::lookup(db, sealer, &keys, &entities))
     }
     fn listeners(&self, key: i64, event_type: &str) -> Fut<'_, Vec<ListenerRow>> {
@@ -390,7 +408,10 @@ impl Store for SqliteStore {
                 .map(|_| ())
             })
             .await?;
-            self.read(move |db, _| Ok(db.query_row("SELECT id FROM connections WHERE name = ?1", [name], |r| r.get(0))?)).await
+            self.read(
+                move |db, _| Ok(db.query_row("SELECT id FROM connections WHERE name = ?1", [name], |r| r.get(0))?),
+            )
+            .await
         })
     }
     fn connections(&self) -> Fut<'_, Vec<ConnectionRow>> {
@@ -398,15 +419,19 @@ impl Store for SqliteStore {
     }
     fn credential(&self, connection: i64) -> Fut<'_, Option<Vec<u8>>> {
         self.read(move |db, sealer| {
-            let sealed: Option<Vec<u8>> =
-                db.query_row("SELECT secret FROM credentials WHERE connection = ?1", [connection], |r| r.get(0)).optional()?;
+            let sealed: Option<Vec<u8>> = db
+                .query_row("SELECT secret FROM credentials WHERE connection = ?1", [connection], |r| r.get(0))
+                .optional()?;
             Ok(sealed.map(|s| sealer.open(&s)).transpose()?)
         })
     }
     fn keep_credential(&self, connection: i64, credential: Sealed) -> Fut<'_, ()> {
         self.misc(move |db| {
-            db.execute("INSERT OR REPLACE INTO credentials (connection, secret) VALUES (?1, ?2)", params![connection, credential.0])
-                .map(|_| ())
+            db.execute(
+                "INSERT OR REPLACE INTO credentials (connection, secret) VALUES (?1, ?2)",
+                params![connection, credential.0],
+            )
+            .map(|_| ())
         })
     }
     fn cursor(&self, connection: i64, task: &str) -> Fut<'_, Option<CursorRow>> {
@@ -428,7 +453,12 @@ impl Store for SqliteStore {
     fn delivery(&self, id: DeliveryId) -> Fut<'_, Option<DeliveryRow>> {
         self.read(move |db, sealer| read::delivery(db, sealer, id))
     }
-    fn deliveries(&self, status: Option<DeliveryStatus>, before: Option<i64>, limit: u32) -> Fut<'_, Page<DeliveryRow>> {
+    fn deliveries(
+        &self,
+        status: Option<DeliveryStatus>,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Fut<'_, Page<DeliveryRow>> {
         self.read(move |db, _| read::deliveries(db, status, before, limit))
     }
     fn event(&self, id: EventId) -> Fut<'_, Option<EventRow>> {
@@ -477,7 +507,11 @@ impl Store for SqliteStore {
         Box::pin(async move {
             let key = id.clone();
             self.misc(move |db| {
-                db.execute("UPDATE api_keys SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1", params![key, ms(at)]).map(|_| ())
+                db.execute(
+                    "UPDATE api_keys SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1",
+                    params![key, ms(at)],
+                )
+                .map(|_| ())
             })
             .await?;
             Ok(self.api_keys().await?.iter().any(|k| k.id == id))

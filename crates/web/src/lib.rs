@@ -1,1 +1,77 @@
-//! HTTP: hooks, API, console. Thin. No SQL.
+//! HTTP: hooks, API, health, console. Thin: it turns requests into calls of the engine and rows into
+//! JSON. No SQL, no business rule.
+
+mod api;
+mod auth;
+mod console;
+mod health;
+mod hooks;
+mod problem;
+mod server;
+mod stream;
+
+pub use auth::{NewKey, create_key, revoke_key};
+pub use server::{MAX_BODY, Running, serve, serve_unix};
+
+use axum::Router;
+use pasarela_engine::Engine;
+use std::sync::Arc;
+
+/// What every handler holds.
+#[derive(Clone)]
+pub struct App {
+    pub(crate) engine: Engine,
+    pub(crate) keys: Arc<auth::Keys>,
+    pub(crate) console: Arc<console::Settings>,
+    pub(crate) started: std::time::Instant,
+    /// The caller has the database file already: no key is asked for.
+    pub(crate) trusted: bool,
+}
+
+/// Settings of the web side.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Address of the sandbox, when simulators stand in for the providers: its phone is shown in the
+    /// console, and a link may sign in.
+    pub sandbox: Option<String>,
+}
+
+impl App {
+    /// An app around a running engine.
+    #[must_use]
+    pub fn new(engine: Engine, options: Options) -> Self {
+        Self {
+            keys: Arc::new(auth::Keys::default()),
+            console: Arc::new(console::Settings::new(options.sandbox)),
+            engine,
+            started: std::time::Instant::now(),
+            trusted: false,
+        }
+    }
+
+    /// Public listener: hooks, API, health.
+    pub fn public(&self) -> Router {
+        Router::new()
+            .merge(hooks::routes())
+            .merge(api::routes())
+            .merge(health::routes())
+            .fallback(problem::no_such_path)
+            .with_state(self.clone())
+    }
+
+    /// The API for whoever may open the database file: no key is asked for, keys can be made.
+    pub fn admin(&self) -> Router {
+        let trusted = Self { trusted: true, ..self.clone() };
+        Router::new()
+            .merge(api::routes())
+            .merge(api::admin_routes())
+            .merge(health::routes())
+            .fallback(problem::no_such_path)
+            .with_state(trusted)
+    }
+
+    /// The console's listener.
+    pub fn console(&self) -> Router {
+        console::routes().fallback(problem::no_such_path).with_state(self.clone())
+    }
+}

@@ -49,8 +49,10 @@ pub(super) fn lookup(
     let mut known = Vec::with_capacity(keys.len());
     for key in keys {
         known.push(
-            db.prepare_cached("SELECT 1 FROM dedup WHERE entity = ?1 AND discriminator = ?2 AND connection = ?3 AND kind = ?4")?
-                .exists(params![key.entity, key.discriminator, key.connection, key.kind])?,
+            db.prepare_cached(
+                "SELECT 1 FROM dedup WHERE entity = ?1 AND discriminator = ?2 AND connection = ?3 AND kind = ?4",
+            )?
+            .exists(params![key.entity, key.discriminator, key.connection, key.kind])?,
         );
     }
     let mut rows = Vec::with_capacity(entities.len());
@@ -75,7 +77,8 @@ pub(super) fn lookup(
 
 pub(super) fn listeners(db: &Connection, key: i64, event_type: &str) -> Read<Vec<ListenerRow>> {
     let mut statement = db.prepare_cached("SELECT run FROM run_waits WHERE key = ?1 AND type = ?2 ORDER BY run")?;
-    let rows = statement.query_map(params![key, event_type], |r| Ok(ListenerRow { run: RunId::from_raw(r.get(0)?) }))?;
+    let rows =
+        statement.query_map(params![key, event_type], |r| Ok(ListenerRow { run: RunId::from_raw(r.get(0)?) }))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -99,10 +102,12 @@ pub(super) fn inbox(db: &Connection, sealer: &Sealer, after: i64, limit: u32) ->
     Ok(out)
 }
 
-const EFFECT: &str = "SELECT id, run, path, connection, action, lane, seq, urgency, class, status, not_before, attempt, generation,
+const EFFECT: &str =
+    "SELECT id, run, path, connection, action, lane, seq, urgency, class, status, not_before, attempt, generation,
     started_at, repeat, created_at, give_up_at, resend_unknown, park, code, input, call, outcome FROM effects ";
 /// The same columns without the sealed bodies of input and call.
-const EFFECT_BRIEF: &str = "SELECT id, run, path, connection, action, lane, seq, urgency, class, status, not_before, attempt, generation,
+const EFFECT_BRIEF: &str =
+    "SELECT id, run, path, connection, action, lane, seq, urgency, class, status, not_before, attempt, generation,
     started_at, repeat, created_at, give_up_at, resend_unknown, park, code, NULL, NULL, outcome FROM effects ";
 
 fn effect_row(r: &Row<'_>, sealer: &Sealer) -> Read<EffectRow> {
@@ -147,7 +152,14 @@ pub(super) fn interrupted(db: &Connection, sealer: &Sealer, boot: i64) -> Read<V
     effect_rows(db, sealer, &format!("{EFFECT} WHERE status = 1 AND boot < ?1"), [boot])
 }
 
-pub(super) fn queued(db: &Connection, sealer: &Sealer, connection: i64, urgency: u8, after: i64, limit: u32) -> Read<Vec<EffectRow>> {
+pub(super) fn queued(
+    db: &Connection,
+    sealer: &Sealer,
+    connection: i64,
+    urgency: u8,
+    after: i64,
+    limit: u32,
+) -> Read<Vec<EffectRow>> {
     effect_rows(
         db,
         sealer,
@@ -157,8 +169,9 @@ pub(super) fn queued(db: &Connection, sealer: &Sealer, connection: i64, urgency:
 }
 
 pub(super) fn parked(db: &Connection) -> Read<Vec<(i64, i64, u8)>> {
-    let mut statement =
-        db.prepare_cached("SELECT DISTINCT connection, lane, urgency FROM effects WHERE status IN (3, 30, 31) AND (park OR status = 3)")?;
+    let mut statement = db.prepare_cached(
+        "SELECT DISTINCT connection, lane, urgency FROM effects WHERE status IN (3, 30, 31) AND (park OR status = 3)",
+    )?;
     let rows = statement.query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -186,11 +199,18 @@ pub(super) fn next_timer(db: &Connection) -> Read<Option<Timestamp>> {
     Ok(db.prepare_cached("SELECT due FROM timers ORDER BY due LIMIT 1")?.query_row([], |r| at(r, 0)).optional()?)
 }
 
-pub(super) fn by_reference(db: &Connection, sealer: &Sealer, connection: i64, reference: i64) -> Read<Option<EffectRow>> {
+pub(super) fn by_reference(
+    db: &Connection,
+    sealer: &Sealer,
+    connection: i64,
+    reference: i64,
+) -> Read<Option<EffectRow>> {
     let rows = effect_rows(
         db,
         sealer,
-        &format!("{EFFECT} WHERE connection = ?1 AND reference = ?2 AND reference IS NOT NULL AND status IN (2, 3, 12, 31) LIMIT 1"),
+        &format!(
+            "{EFFECT} WHERE connection = ?1 AND reference = ?2 AND reference IS NOT NULL AND status IN (2, 3, 12, 31) LIMIT 1"
+        ),
         params![connection, reference],
     )?;
     Ok(rows.into_iter().next())
@@ -198,7 +218,8 @@ pub(super) fn by_reference(db: &Connection, sealer: &Sealer, connection: i64, re
 
 pub(super) fn connections(db: &Connection) -> Read<Vec<ConnectionRow>> {
     let mut statement = db.prepare_cached("SELECT id, name, provider FROM connections ORDER BY name")?;
-    let rows = statement.query_map([], |r| Ok(ConnectionRow { id: r.get(0)?, name: r.get(1)?, provider: r.get(2)? }))?;
+    let rows =
+        statement.query_map([], |r| Ok(ConnectionRow { id: r.get(0)?, name: r.get(1)?, provider: r.get(2)? }))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -225,7 +246,9 @@ fn delivery_row(r: &Row<'_>, packed: Vec<u8>) -> rusqlite::Result<DeliveryRow> {
 }
 
 pub(super) fn delivery(db: &Connection, sealer: &Sealer, id: DeliveryId) -> Read<Option<DeliveryRow>> {
-    let sql = format!("{DELIVERY}, d.packed FROM deliveries d LEFT JOIN delivery_result r ON r.delivery = d.id WHERE d.id = ?1");
+    let sql = format!(
+        "{DELIVERY}, d.packed FROM deliveries d LEFT JOIN delivery_result r ON r.delivery = d.id WHERE d.id = ?1"
+    );
     let row = db
         .prepare_cached(&sql)?
         .query_row([id.get()], |r| Ok((delivery_row(r, Vec::new())?, r.get::<_, Vec<u8>>(6)?)))
@@ -237,24 +260,32 @@ pub(super) fn delivery(db: &Connection, sealer: &Sealer, id: DeliveryId) -> Read
     .transpose()
 }
 
-pub(super) fn deliveries(db: &Connection, status: Option<DeliveryStatus>, before: Option<i64>, limit: u32) -> Read<Page<DeliveryRow>> {
+pub(super) fn deliveries(
+    db: &Connection,
+    status: Option<DeliveryStatus>,
+    before: Option<i64>,
+    limit: u32,
+) -> Read<Page<DeliveryRow>> {
     // Each status goes by the smallest index that holds it.
     let (from, filter) = match status {
-        Some(DeliveryStatus::Received) => {
-            ("FROM inbox i JOIN deliveries d ON d.id = i.delivery LEFT JOIN delivery_result r ON r.delivery = d.id", "i.delivery < ?1")
-        }
+        Some(DeliveryStatus::Received) => (
+            "FROM inbox i JOIN deliveries d ON d.id = i.delivery LEFT JOIN delivery_result r ON r.delivery = d.id",
+            "i.delivery < ?1",
+        ),
         Some(DeliveryStatus::Quarantined) => {
             ("FROM delivery_result r JOIN deliveries d ON d.id = r.delivery", "r.status = 4 AND r.delivery < ?1")
         }
-        Some(_) => ("FROM delivery_result r JOIN deliveries d ON d.id = r.delivery", "r.status = ?3 AND r.delivery < ?1"),
+        Some(_) => {
+            ("FROM delivery_result r JOIN deliveries d ON d.id = r.delivery", "r.status = ?3 AND r.delivery < ?1")
+        }
         None => ("FROM deliveries d LEFT JOIN delivery_result r ON r.delivery = d.id", "d.id < ?1"),
     };
     let sql = format!("{DELIVERY} {from} WHERE {filter} AND ?3 = ?3 ORDER BY d.id DESC LIMIT ?2");
     let mut statement = db.prepare_cached(&sql)?;
-    let rows = statement.query_map(
-        params![before.unwrap_or(i64::MAX), limit + 1, status.map_or(0, |s| s as u8)],
-        |r| delivery_row(r, Vec::new()),
-    )?;
+    let rows = statement
+        .query_map(params![before.unwrap_or(i64::MAX), limit + 1, status.map_or(0, |s| s as u8)], |r| {
+            delivery_row(r, Vec::new())
+        })?;
     Ok(page(rows.collect::<Result<_, _>>()?, limit, |d| d.id.get()))
 }
 
@@ -400,7 +431,9 @@ pub(super) fn attempts(db: &Connection, sealer: &Sealer, effect: EffectId) -> Re
 }
 
 pub(super) fn api_keys(db: &Connection) -> Read<Vec<ApiKeyRow>> {
-    let mut statement = db.prepare_cached("SELECT id, name, hash, scopes, created_at, revoked_at FROM api_keys ORDER BY created_at, id")?;
+    let mut statement = db.prepare_cached(
+        "SELECT id, name, hash, scopes, created_at, revoked_at FROM api_keys ORDER BY created_at, id",
+    )?;
     let rows = statement.query_map([], |r| {
         Ok(ApiKeyRow {
             id: r.get(0)?,
@@ -424,7 +457,9 @@ pub(super) fn health(db: &Connection, now: Timestamp, path: &Path) -> Read<Healt
         .query_row([ms(now)], |r| maybe_at(r, 0))?;
     Ok(HealthRow {
         oldest_inbox: db
-            .prepare_cached("SELECT d.received_at FROM inbox i JOIN deliveries d ON d.id = i.delivery ORDER BY i.delivery LIMIT 1")?
+            .prepare_cached(
+                "SELECT d.received_at FROM inbox i JOIN deliveries d ON d.id = i.delivery ORDER BY i.delivery LIMIT 1",
+            )?
             .query_row([], |r| at(r, 0))
             .optional()?,
         inbox: count("SELECT count(*) FROM inbox")?,

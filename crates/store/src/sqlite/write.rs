@@ -96,7 +96,8 @@ impl Writer<'_> {
             results.push(self.fact(fact)?);
         }
         let all_known = !results.is_empty() && results.iter().all(|r| *r == FactResult::Known);
-        let status = if all_known && d.status == DeliveryStatus::Decided { DeliveryStatus::Duplicate } else { d.status };
+        let status =
+            if all_known && d.status == DeliveryStatus::Decided { DeliveryStatus::Duplicate } else { d.status };
         self.run(
             "INSERT OR REPLACE INTO delivery_result (delivery, status, reason) VALUES (?1, ?2, ?3)",
             params![d.delivery.get(), status as u8, d.reason],
@@ -158,7 +159,14 @@ impl Writer<'_> {
             "INSERT INTO events (id, type, connection, key, occurred_at, received_at, delivery, body)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             params![
-                e.id.get(), e.event_type, e.connection, e.key, ms(e.occurred_at), ms(e.received_at), e.delivery.get(), e.body.0
+                e.id.get(),
+                e.event_type,
+                e.connection,
+                e.key,
+                ms(e.occurred_at),
+                ms(e.received_at),
+                e.delivery.get(),
+                e.body.0
             ],
         )?;
         for subject in &e.subjects {
@@ -236,8 +244,16 @@ impl Writer<'_> {
             EffectGuard::Attempt { boot, attempt } => self.run(
                 UPDATE_BY_ATTEMPT,
                 params![
-                    u.id.get(), u.to as u8, not_before, u.code, u.outcome.as_ref().map(|o| &o.0), u.reference, renew,
-                    renew_at, boot, attempt
+                    u.id.get(),
+                    u.to as u8,
+                    not_before,
+                    u.code,
+                    u.outcome.as_ref().map(|o| &o.0),
+                    u.reference,
+                    renew,
+                    renew_at,
+                    boot,
+                    attempt
                 ],
             )?,
             EffectGuard::State(states) => {
@@ -253,7 +269,13 @@ impl Writer<'_> {
                 self.run(
                     UPDATE_BY_ID,
                     params![
-                        u.id.get(), u.to as u8, not_before, u.code, u.outcome.as_ref().map(|o| &o.0), u.reference, renew,
+                        u.id.get(),
+                        u.to as u8,
+                        not_before,
+                        u.code,
+                        u.outcome.as_ref().map(|o| &o.0),
+                        u.reference,
+                        renew,
                         renew_at
                     ],
                 )?
@@ -284,7 +306,13 @@ impl Writer<'_> {
             "INSERT OR REPLACE INTO attempts (effect, attempt, call, started_at, ended_at, outcome, status, detail)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             params![
-                a.effect.get(), a.attempt, a.call, ms(a.started_at), ms(a.ended_at), a.outcome, a.status,
+                a.effect.get(),
+                a.attempt,
+                a.call,
+                ms(a.started_at),
+                ms(a.ended_at),
+                a.outcome,
+                a.status,
                 a.detail.as_ref().map(|d| &d.0)
             ],
         )?;
@@ -358,10 +386,12 @@ impl Writer<'_> {
     }
 }
 
-const UPDATE_BY_ID: &str = "UPDATE effects SET status = ?2, not_before = ?3, code = ?4, outcome = coalesce(?5, outcome),
+const UPDATE_BY_ID: &str =
+    "UPDATE effects SET status = ?2, not_before = ?3, code = ?4, outcome = coalesce(?5, outcome),
      reference = coalesce(?6, reference), generation = generation + ?7, give_up_at = coalesce(?8, give_up_at)
      WHERE id = ?1";
-const UPDATE_BY_ATTEMPT: &str = "UPDATE effects SET status = ?2, not_before = ?3, code = ?4, outcome = coalesce(?5, outcome),
+const UPDATE_BY_ATTEMPT: &str =
+    "UPDATE effects SET status = ?2, not_before = ?3, code = ?4, outcome = coalesce(?5, outcome),
      reference = coalesce(?6, reference), generation = generation + ?7, give_up_at = coalesce(?8, give_up_at)
      WHERE id = ?1 AND status = 1 AND boot = ?9 AND attempt = ?10";
 

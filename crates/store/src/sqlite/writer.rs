@@ -270,12 +270,16 @@ fn write_member(writer: &mut Writer<'_>, job: Job, replies: &mut Vec<Reply>) -> 
     }
     match job {
         Job::Accept(d, tx) => keep(writer, tx, replies, None, Reply::Accept, |w| w.accept(&d)),
-        Job::Decide(mut d, tx) => keep(writer, tx, replies, Some(Decided::Conflict), Reply::Decide, |w| w.decide(&mut d)),
+        Job::Decide(mut d, tx) => {
+            keep(writer, tx, replies, Some(Decided::Conflict), Reply::Decide, |w| w.decide(&mut d))
+        }
         Job::Work(mut w, tx) => keep(writer, tx, replies, Some(Worked::Stale), Reply::Work, |x| x.work(&mut w)),
         Job::Claim(c, tx) => keep(writer, tx, replies, None, Reply::Claim, |w| w.claim(&c)),
         Job::DecideFailed(d, tx) => keep(writer, tx, replies, None, Reply::Count, |w| w.decide_failed(d)),
         Job::Reopen(d, tx) => keep(writer, tx, replies, None, Reply::Flag, |w| w.reopen(d)),
-        Job::Misc(f, tx) => keep(writer, tx, replies, None, |tx, ()| Reply::Unit(tx), |w| f(w.db).map_err(Stop::Database)),
+        Job::Misc(f, tx) => {
+            keep(writer, tx, replies, None, |tx, ()| Reply::Unit(tx), |w| f(w.db).map_err(Stop::Database))
+        }
     }
 }
 

@@ -1,0 +1,113 @@
+//! What the engine reads at a provider: logins, single records, pages. A failure never moves a cursor.
+
+use super::Fixture;
+use super::common::rule;
+use crate::{Answer, AuthStep, Ctx, PollStep};
+use pasarela_domain::EntityRef;
+use serde_json::{Value, json};
+
+pub(super) fn check(fixture: &Fixture) {
+    login(fixture);
+    single_records(fixture);
+    pages(fixture);
+}
+
+fn ctx(fixture: &Fixture) -> Ctx<'_> {
+    Ctx { now: fixture.now, key: "lectura", attempt: 1 }
+}
+
+/// Answers that hold nothing.
+fn failures() -> [Answer; 6] {
+    [
+        Answer::text(500, ""),
+        Answer::text(503, "<html>busy</html>"),
+        Answer::text(429, "{}").header("retry-after", "3"),
+        Answer::text(401, "{}"),
+        Answer::text(200, "<html>Maintenance</html>"),
+        Answer::text(200, "\u{0}"),
+    ]
+}
+
+fn login(fixture: &Fixture) {
+    let connector = fixture.connector();
+    let ctx = ctx(fixture);
+    let step = fixture.calm("authenticate", || connector.authenticate(&ctx));
+    rule!(
+        fixture,
+        matches!(step, AuthStep::Ready(_) | AuthStep::Call(_)),
+        "with all its credentials the connection cannot authenticate: {step:?}"
+    );
+    if let AuthStep::Ready(auth) = &step {
+        for (name, value) in &auth.headers {
+            let sound =
+                http::HeaderName::from_bytes(name.as_bytes()).is_ok() && http::HeaderValue::from_str(value).is_ok();
+            rule!(fixture, sound, "the credential's header {name:?} cannot be sent");
+        }
+    }
+    for answer in failures() {
+        let step = fixture.calm("on_authenticate", || connector.on_authenticate(&answer, &ctx));
+        rule!(
+            fixture,
+            !matches!(step, AuthStep::Ready(_)),
+            "a login answered HTTP {} {:?} must not be taken for one",
+            answer.status,
+            answer.excerpt(40)
+        );
+    }
+    if let Some(request) = fixture.calm("probe", || connector.probe()) {
+        super::actions::absolute(fixture, &request, "probe", true);
+    }
+}
+
+fn single_records(fixture: &Fixture) {
+    let connector = fixture.connector();
+    for kind in fixture.provider.manifest().fetches {
+        let request = fixture.calm("fetch", || connector.fetch(&EntityRef::new(*kind, "1")));
+        match request {
+            Some(request) => super::actions::absolute(fixture, &request, "fetch", true),
+            None => rule!(fixture, false, "the manifest says that {kind:?} can be fetched, but it cannot"),
+        }
+        // Ids come from outside, and land in addresses.
+        for id in ["", "../../admin", "a/b?c#d", "ñ 1", "\r\nx: y"] {
+            if let Some(request) = fixture.calm("fetch", || connector.fetch(&EntityRef::new(*kind, id))) {
+                super::actions::absolute(fixture, &request, "fetch of a strange id", true);
+            }
+        }
+    }
+    let none = fixture.calm("fetch", || connector.fetch(&EntityRef::new("zz_no_such_kind", "1")));
+    rule!(fixture, none.is_none(), "a kind of record that is not in the manifest can be fetched");
+}
+
+fn pages(fixture: &Fixture) {
+    let connector = fixture.connector();
+    let ctx = ctx(fixture);
+    for task in &fixture.provider.manifest().tasks {
+        let name = task.name;
+        let step = fixture.calm("poll", || connector.poll(name, None, None, &ctx));
+        let PollStep::Call { request, state } = &step else {
+            panic!("[{}] the task {name:?} does not begin with a call: {step:?}", fixture.provider.manifest().name);
+        };
+        super::actions::absolute(fixture, request, name, true);
+        for answer in failures() {
+            let step = fixture.calm("poll", || connector.poll(name, None, Some((state, &answer)), &ctx));
+            rule!(
+                fixture,
+                matches!(step, PollStep::Failed(_)),
+                "{name}: a page answered HTTP {} {:?} must be Failed, or the cursor moves over what was not read; it is {step:?}",
+                answer.status,
+                answer.excerpt(40)
+            );
+        }
+        // A cursor of an older version, or a damaged one.
+        for cursor in [json!(null), json!({}), json!([]), json!("x"), json!(-1), json!({"since": "soon", "id": []})] {
+            fixture.calm("poll from a strange cursor", || connector.poll(name, Some(&cursor), None, &ctx));
+            for answer in [Answer::json(200, &json!({})), Answer::json(200, &Value::Null), Answer::text(500, "")] {
+                fixture.calm("poll with a strange state", || {
+                    connector.poll(name, Some(&cursor), Some((&cursor, &answer)), &ctx)
+                });
+            }
+        }
+    }
+    let step = fixture.calm("poll of an unknown task", || connector.poll("zz_no_such_task", None, None, &ctx));
+    rule!(fixture, matches!(step, PollStep::Failed(_)), "an unknown task must be Failed, it is {step:?}");
+}

@@ -1,0 +1,197 @@
+//! What Twenty tells: webhooks, pages of reconciliation and fetched records, all by the same way.
+//!
+//! Promise: the three meet at the record. A creation is `Once` per id, a deletion `Once` per moment
+//! of deletion, everything else the present state, ordered by the record's own `updatedAt`.
+//! What it is not: it knows no change from before; Twenty sends no image of the former state.
+
+mod facts;
+
+pub(super) use facts::person as person_of;
+
+use super::Settings;
+use super::wire::{Actor, Common, Data, Envelope, Object, Polled};
+use facts::Life;
+use jiff::Timestamp;
+use pasarela_connector::{
+    ConnectionConfig, Fact, Item, RawRequest, Translation, Unread, Verdict, sign::any_hmac_hex_matches,
+};
+use serde::Deserialize;
+use serde_json::Value;
+use std::time::Duration;
+
+/// Header of the signature, lower-case hex.
+pub(super) const SIGNATURE: &str = "x-twenty-webhook-signature";
+/// Header of the signed time, Unix milliseconds.
+pub(super) const TIMESTAMP: &str = "x-twenty-webhook-timestamp";
+/// Header of the nonce, which is not signed.
+pub(super) const NONCE: &str = "x-twenty-webhook-nonce";
+
+const MAX_AGE: Duration = Duration::from_secs(300);
+
+/// Checks the signature over the raw bytes (contract 4.4).
+pub(super) fn verify(config: &ConnectionConfig, request: &RawRequest<'_>, now: Timestamp) -> Verdict {
+    if request.method != "POST" {
+        return Verdict::Forged("Twenty's webhooks are POST requests");
+    }
+    let (Some(signature), Some(timestamp)) = ((request.header)(SIGNATURE), (request.header)(TIMESTAMP)) else {
+        return Verdict::Forged("no signature; give the webhook in Twenty a secret");
+    };
+    let Ok(sent_at) = timestamp.parse::<i64>() else {
+        return Verdict::Forged("the signed time is not a number of milliseconds");
+    };
+    if !any_hmac_hex_matches(&config.webhook_secrets, &[timestamp.as_bytes(), b":", request.body], signature) {
+        return Verdict::Forged("the signature fits none of the webhook_secrets");
+    }
+    let max_age = config.signature_max_age.unwrap_or(MAX_AGE).as_millis();
+    if u128::from(now.as_millisecond().abs_diff(sent_at)) > max_age {
+        return Verdict::Forged("the signature is too old, or a clock is wrong");
+    }
+    // The nonce is not covered by the signature; without one the signature itself is the key. Whoever
+    // replays with another nonce gains nothing: the facts are known already.
+    let replay_key = (request.header)(NONCE).filter(|n| !n.is_empty()).unwrap_or(signature);
+    Verdict::Authentic { replay_key: Some(replay_key.to_owned()) }
+}
+
+/// A body by its shape: a webhook has an `eventName`, a polled record its `object`, a fetched one `data`.
+pub(super) fn translate(settings: &Settings, body: &[u8]) -> Result<Translation, Unread> {
+    let body: Value = serde_json::from_slice(body)?;
+    let items = if body.get("eventName").is_some() {
+        webhook(settings, &body)?
+    } else if body.get("object").is_some() {
+        polled(settings, &body)?
+    } else if body.get("data").is_some() {
+        fetched(&body)?
+    } else {
+        return Err(Unread("neither a webhook (eventName) nor a record (object, data) of Twenty".into()));
+    };
+    Ok(Translation { items })
+}
+
+fn webhook(settings: &Settings, body: &Value) -> Result<Vec<Item>, Unread> {
+    let envelope = Envelope::deserialize(body)?;
+    let kind = envelope.event_name.clone();
+    if let (Some(ours), Some(theirs)) = (&settings.workspace, &envelope.workspace_id)
+        && ours != theirs
+    {
+        return Err(Unread(format!("{kind} of workspace {theirs}; this connection is for {ours}")));
+    }
+    // metadata.<name>.<action>, notes, tasks, workflow runs and the workspace's own objects.
+    let Some((object, action)) = kind.split_once('.').and_then(|(o, a)| Some((Object::of_singular(o)?, a))) else {
+        return Ok(vec![Item::Ignored { kind }]);
+    };
+    let Some(record) = &envelope.record else {
+        return Err(Unread(format!("{kind} without a record")));
+    };
+    let common = facts::common(record)?;
+    let by_person = envelope.user_id.is_some() || envelope.workspace_member_id.is_some();
+    let gone = matches!(action, "deleted" | "destroyed");
+    // A destroyed record shows who wrote it last, not who destroyed it; a deletion is told in any case.
+    if !gone && !by_person && is_own(settings, &common.updated_by) {
+        return Ok(vec![Item::Ignored { kind: format!("{kind} (own)") }]);
+    }
+    let fact = match action {
+        "created" => created(object, record, &common)?,
+        "updated" => return updated(object, record, &common, &envelope.updated_fields),
+        "restored" => state(object, record, &common)?,
+        "deleted" => deleted(object, record, &common, Life::Deleted)?,
+        "destroyed" => deleted(object, record, &common, Life::Destroyed)?.at(envelope.event_date.or(common.updated_at)),
+        _ => return Err(Unread(format!("{kind} is not known; was Twenty updated?"))),
+    };
+    Ok(vec![fact.into()])
+}
+
+/// A page of reconciliation: one record of it. Own changes bring the read model up to date in silence.
+fn polled(settings: &Settings, body: &Value) -> Result<Vec<Item>, Unread> {
+    let polled = Polled::deserialize(body)?;
+    let Some(object) = Object::of_singular(&polled.object) else {
+        return Err(Unread(format!("a record of the unknown object '{}'", polled.object)));
+    };
+    let record = &polled.record;
+    let common = facts::common(record)?;
+    if common.deleted_at.is_some() {
+        let fact = deleted(object, record, &common, Life::Deleted)?;
+        // At the first sweep the bin holds what was thrown away before the hub was there.
+        return Ok(vec![if polled.first_sweep { silent(object, record, &common)? } else { fact.into() }]);
+    }
+    let mut items = Vec::new();
+    if polled.created_since && !is_own(settings, &common.created_by) {
+        items.push(created(object, record, &common)?.into());
+    }
+    if is_own(settings, &common.updated_by) {
+        items.push(silent(object, record, &common)?);
+    } else if items.is_empty() || common.created_at != common.updated_at {
+        items.push(state(object, record, &common)?.into());
+    }
+    Ok(items)
+}
+
+/// A record that was read because an event named it: a read model, not news.
+fn fetched(body: &Value) -> Result<Vec<Item>, Unread> {
+    let data = Data::deserialize(body)?.data;
+    data.iter()
+        .map(|(name, record)| {
+            let object =
+                Object::of_singular(name).ok_or_else(|| Unread(format!("a record of the unknown object '{name}'")))?;
+            silent(object, record, &facts::common(record)?)
+        })
+        .collect()
+}
+
+/// Did the hub write this itself (contract 1.2)?
+fn is_own(settings: &Settings, by: &Actor) -> bool {
+    by.source == "API" && settings.api_key_name.as_ref().is_some_and(|name| *name == by.name)
+}
+
+fn created(object: Object, record: &Value, common: &Common) -> Result<Fact, Unread> {
+    let write = facts::write(object, record, common, Life::of(common))?;
+    let event = format!("{}.created", object.entity());
+    let key = format!("{}:{}", object.entity(), common.id);
+    let fact = Fact::once(&event, key, &common.id, "", write.data.clone());
+    Ok(facts::related(fact.at(common.created_at).with(write)))
+}
+
+fn state(object: Object, record: &Value, common: &Common) -> Result<Fact, Unread> {
+    let write = facts::write(object, record, common, Life::of(common))?;
+    let event = format!("{}.updated", object.entity());
+    Ok(facts::related(Fact::state(&event, write).at(common.updated_at)))
+}
+
+fn updated(object: Object, record: &Value, common: &Common, fields: &[String]) -> Result<Vec<Item>, Unread> {
+    let moved = object == Object::Opportunity && fields.iter().any(|f| f == "stage");
+    if !moved {
+        return Ok(vec![state(object, record, common)?.into()]);
+    }
+    let write = facts::write(object, record, common, Life::of(common))?;
+    let stage = record.get("stage").and_then(Value::as_str).unwrap_or_default();
+    let when = common.updated_at.map_or_else(String::new, |at| at.to_string());
+    let key = format!("deal:{}", common.id);
+    let fact = Fact::once("deal.stage_changed", key, &common.id, format!("{stage}@{when}"), write.data.clone())
+        .at(common.updated_at)
+        .with(write);
+    let moved = facts::related(fact).into();
+    // Other fields changed too: that is news of its own, and comes first, since the stage's fact
+    // brings the read model up to date.
+    let others = fields.iter().any(|f| f != "stage");
+    Ok(if others { vec![state(object, record, common)?.into(), moved] } else { vec![moved] })
+}
+
+fn deleted(object: Object, record: &Value, common: &Common, life: Life) -> Result<Fact, Unread> {
+    let write = facts::write(object, record, common, life)?;
+    let at = common.deleted_at.or(common.updated_at);
+    // There is no canonical event for a deleted deal; its state says so.
+    if object == Object::Opportunity {
+        return Ok(facts::related(Fact::state("deal.updated", write).at(at)));
+    }
+    let event = format!("{}.deleted", object.entity());
+    let key = format!("{}:{}", object.entity(), common.id);
+    // The moment of deletion is the same in the webhook and in the poll, and in the `destroyed` that
+    // empties the bin later: one deletion is one fact.
+    let moment = at.map_or_else(String::new, |at| at.to_string());
+    Ok(Fact::once(&event, key, &common.id, moment, write.data.clone()).at(at).with(write))
+}
+
+/// Brings the read model up to date without an event.
+fn silent(object: Object, record: &Value, common: &Common) -> Result<Item, Unread> {
+    let fact = Fact { event_type: None, ..state(object, record, common)? };
+    Ok(fact.into())
+}

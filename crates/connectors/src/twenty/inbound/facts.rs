@@ -1,0 +1,135 @@
+//! Twenty's records in the hub's words. Equal records give equal values, whatever brought them.
+
+use crate::twenty::wire::{self, Common, Object};
+use pasarela_connector::{EntityWrite, Fact, Unread};
+use pasarela_domain::model::{Company, Contact, Deal, Person};
+use pasarela_domain::{Currency, Money};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Where a record is in its life. The state before a deletion can bear the same `updatedAt` as what
+/// follows, so the later station wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Life {
+    Live,
+    Deleted,
+    Destroyed,
+}
+
+impl Life {
+    pub(super) fn of(common: &Common) -> Self {
+        if common.deleted_at.is_some() { Self::Deleted } else { Self::Live }
+    }
+}
+
+/// What every record has; without an id nothing can be said of it.
+pub(super) fn common(record: &Value) -> Result<Common, Unread> {
+    let common = Common::deserialize(record)?;
+    if common.id.is_empty() { Err(Unread("a record without an id".into())) } else { Ok(common) }
+}
+
+/// The read model of a record.
+pub(super) fn write(object: Object, record: &Value, common: &Common, life: Life) -> Result<EntityWrite, Unread> {
+    let deleted = life != Life::Live;
+    let data = match object {
+        Object::Person => serde_json::to_value(person(record, deleted)?),
+        Object::Company => serde_json::to_value(company(record, common, deleted)?),
+        Object::Opportunity => serde_json::to_value(deal(record, common, deleted)?),
+    }?;
+    Ok(EntityWrite::new(object.entity(), &common.id, data).updated(common.updated_at).rank(life as i16))
+}
+
+/// Adds the records that this one names, so that flows may use them.
+pub(super) fn related(fact: Fact) -> Fact {
+    let id = |field: &str| fact.data.get(field).and_then(Value::as_str).map(str::to_owned);
+    let named = [("company", id("company_id")), ("person", id("person_id"))];
+    named.into_iter().fold(fact, |fact, (kind, id)| match id {
+        Some(id) => fact.about(kind, id),
+        None => fact,
+    })
+}
+
+/// A person in the hub's words.
+pub(in crate::twenty) fn person(record: &Value, deleted: bool) -> Result<Person, Unread> {
+    let common = common(record)?;
+    let wire = wire::Person::deserialize(record)?;
+    let (first, last) = (wire.name.first_name.trim(), wire.name.last_name.trim());
+    let number = &wire.phones.primary_phone_number;
+    // The number comes without its country; older records may hold the whole of it.
+    let phone = if number.starts_with('+') {
+        number.clone()
+    } else {
+        format!("{}{number}", wire.phones.primary_phone_calling_code)
+    };
+    Ok(Person {
+        id: common.id,
+        contact: Contact {
+            name: format!("{first} {last}").trim().to_owned(),
+            first_name: first.to_owned(),
+            last_name: last.to_owned(),
+            // People type anything into a CRM: what is no address is no way to reach them.
+            email: wire.emails.primary_email.parse().ok(),
+            phone: phone.parse().ok(),
+            language: None,
+        },
+        job_title: some(&wire.job_title),
+        company_id: wire.company_id,
+        deleted,
+    })
+}
+
+fn company(record: &Value, common: &Common, deleted: bool) -> Result<Company, Unread> {
+    let wire = wire::Company::deserialize(record)?;
+    Ok(Company {
+        id: common.id.clone(),
+        name: wire.name.trim().to_owned(),
+        domain: domain(&wire.domain_name.primary_link_url),
+        deleted,
+    })
+}
+
+fn deal(record: &Value, common: &Common, deleted: bool) -> Result<Deal, Unread> {
+    let wire = wire::Opportunity::deserialize(record)?;
+    Ok(Deal {
+        id: common.id.clone(),
+        name: wire.name.trim().to_owned(),
+        stage: wire.stage,
+        amount: amount(&wire.amount)?,
+        person_id: wire.point_of_contact_id,
+        company_id: wire.company_id,
+        deleted,
+    })
+}
+
+fn some(text: &str) -> Option<String> {
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// `https://host`, as contract 2.4 asks for.
+fn domain(url: &str) -> Option<String> {
+    let url = url.trim().to_lowercase();
+    let host = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
+    let host = host.split(['/', '?', '#']).next().unwrap_or_default();
+    (!host.is_empty()).then(|| format!("https://{host}"))
+}
+
+/// Millionths into minor units; an amount without a currency is no amount.
+fn amount(wire: &wire::Currency) -> Result<Option<Money>, Unread> {
+    let micros = match &wire.amount_micros {
+        None => return Ok(None),
+        Some(Value::String(text)) if text.trim().is_empty() => return Ok(None),
+        Some(Value::String(text)) => text.trim().parse::<i64>().ok(),
+        Some(value) => value.as_i64(),
+    };
+    let Some(micros) = micros else {
+        return Err(Unread("amountMicros is not a whole number".into()));
+    };
+    let Some(currency) = wire.currency_code.as_deref().and_then(|c| c.parse::<Currency>().ok()) else {
+        return Ok(None);
+    };
+    let scale = 10_i64.pow(6_u32.saturating_sub(currency.exponent()));
+    // Half away from zero, as money is rounded everywhere in the hub.
+    let half = scale / 2 * micros.signum();
+    Ok(Some(Money::new(micros.saturating_add(half) / scale, currency)))
+}

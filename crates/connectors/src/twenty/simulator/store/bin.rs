@@ -1,0 +1,96 @@
+//! The bin, and what leaves for good (contract 2.7).
+
+use super::{Actor, Event, Record, Store, next_moment};
+use crate::twenty::simulator::answers::Refusal;
+use crate::twenty::simulator::schema::{self, Kind, ObjectType};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+impl Store {
+    /// Into the bin. The unique values stay taken, and `updatedBy` stays as it was.
+    pub(in crate::twenty::simulator) fn soft_delete(
+        &mut self,
+        object: &'static ObjectType,
+        id: &str,
+        by: &Actor,
+        now: Timestamp,
+        events: &mut Vec<Event>,
+    ) -> Result<Record, Refusal> {
+        self.live(object.plural, id)?;
+        self.set_deleted(object, id, by, now, true, events)
+    }
+
+    /// Out of the bin.
+    pub(in crate::twenty::simulator) fn restore(
+        &mut self,
+        object: &'static ObjectType,
+        id: &str,
+        by: &Actor,
+        now: Timestamp,
+        events: &mut Vec<Event>,
+    ) -> Result<Record, Refusal> {
+        self.set_deleted(object, id, by, now, false, events)
+    }
+
+    fn set_deleted(
+        &mut self,
+        object: &'static ObjectType,
+        id: &str,
+        by: &Actor,
+        now: Timestamp,
+        deleted: bool,
+        events: &mut Vec<Event>,
+    ) -> Result<Record, Refusal> {
+        let record =
+            self.records.get_mut(object.plural).and_then(|all| all.get_mut(id)).ok_or_else(Refusal::not_found)?;
+        let at = next_moment(Some(record), now);
+        record.insert("deletedAt".into(), if deleted { json!(at) } else { Value::Null });
+        record.insert("updatedAt".into(), json!(at));
+        let action = if deleted { "deleted" } else { "restored" };
+        let updated_fields = Some(vec!["deletedAt".to_owned()]);
+        events.push(Event { object, action, record: record.clone(), updated_fields, by: by.clone() });
+        Ok(record.clone())
+    }
+
+    /// For good: links go with it, relations to it become null, without events.
+    pub(in crate::twenty::simulator) fn destroy(
+        &mut self,
+        object: &'static ObjectType,
+        id: &str,
+        by: &Actor,
+        events: &mut Vec<Event>,
+    ) -> Result<Record, Refusal> {
+        let record =
+            self.records.get_mut(object.plural).and_then(|all| all.remove(id)).ok_or_else(Refusal::not_found)?;
+        for (field, value) in self.unique_values(object, &record) {
+            self.unique.remove(&(object.plural, field, value));
+        }
+        for other in schema::all() {
+            let links: Vec<&str> =
+                other.fields.iter().filter(|f| f.kind == Kind::Relation(object.plural)).map(|f| f.name).collect();
+            let Some(all) = self.records.get_mut(other.plural).filter(|_| !links.is_empty()) else {
+                continue;
+            };
+            let names = |record: &Record, link: &str| record.get(link).and_then(Value::as_str) == Some(id);
+            if other.plural.ends_with("Targets") {
+                all.retain(|_, r| !links.iter().any(|link| names(r, link)));
+            } else {
+                for r in all.values_mut() {
+                    for link in &links {
+                        if names(r, link) {
+                            r.insert((*link).to_owned(), Value::Null);
+                        }
+                    }
+                }
+            }
+        }
+        events.push(Event {
+            object,
+            action: "destroyed",
+            record: record.clone(),
+            updated_fields: None,
+            by: by.clone(),
+        });
+        Ok(record)
+    }
+}

@@ -1,0 +1,9 @@
+//! One file per command.
+
+pub(crate) mod bench;
+pub(crate) mod check;
+pub(crate) mod demo;
+pub(crate) mod keys;
+pub(crate) mod lists;
+pub(crate) mod sandbox;
+pub(crate) mod serve;

@@ -1,0 +1,70 @@
+//! `pasarela bench`: measures this machine, beside a reference in the same run.
+
+mod flows;
+mod ingest;
+mod load;
+mod process;
+mod sink;
+
+use crate::Failure;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(clap::Subcommand)]
+enum What {
+    /// How many signed webhooks a second are accepted, decided, and how the log grows.
+    Ingest(IngestArgs),
+    /// How many flows of three effects a second complete.
+    Flows(FlowArgs),
+}
+
+#[derive(clap::Args)]
+pub(crate) struct IngestArgs {
+    /// Seconds of load in each round.
+    #[arg(long, default_value_t = 30)]
+    pub(crate) seconds: u64,
+    /// Connections.
+    #[arg(long, default_value_t = 32)]
+    pub(crate) connections: usize,
+    /// Rounds of reference and hub, in turn; medians are told.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) rounds: usize,
+    /// The reference server (`http_ceiling`, built from bench/limits); without it only the hub is measured.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) reference: Option<PathBuf>,
+    /// Folder on the disk to be judged.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct FlowArgs {
+    /// Seconds of load.
+    #[arg(long, default_value_t = 20)]
+    pub(crate) seconds: u64,
+    /// Connections.
+    #[arg(long, default_value_t = 32)]
+    pub(crate) connections: usize,
+    /// Webhooks a second; without it as many as are accepted.
+    #[arg(long)]
+    pub(crate) rate: Option<u64>,
+    /// Milliseconds that the sink takes to answer.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) delay_ms: u64,
+    /// Folder on the disk to be judged.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+pub(crate) async fn run(args: Args, json: bool) -> Result<ExitCode, Failure> {
+    match args.what {
+        What::Ingest(args) => ingest::run(args, json).await,
+        What::Flows(args) => flows::run(args, json).await,
+    }
+}

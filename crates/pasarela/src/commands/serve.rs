@@ -1,0 +1,92 @@
+//! `pasarela serve`: the hub.
+
+use crate::Failure;
+use crate::admin::socket_path;
+use crate::config::Config;
+use crate::hub::Plan;
+use pasarela_web::{App, Options};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::net::{TcpListener, UnixListener};
+
+/// How long calls that are out may take when the hub is asked to stop.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(crate) async fn run(config_path: &Path) -> Result<ExitCode, Failure> {
+    let begun = std::time::Instant::now();
+    let plan = Plan::read(Config::load(config_path)?)?;
+    for note in &plan.notes {
+        tracing::info!("{note}");
+    }
+    let database = plan.config.database();
+    let (public, console) = (plan.config.server.listen, plan.config.console.listen);
+    let options = Options { sandbox: plan.config.sandbox.url.clone() };
+    let store = plan.open_store()?;
+    // Listeners before the engine: a port in use stops the start before anything is sent.
+    let public = listen(public, "server.listen").await?;
+    let console = listen(console, "console.listen").await?;
+    let socket = bind_socket(&database)?;
+    let (flows, connections) = (plan.flows.len(), plan.connections.len());
+    let engine = plan.start(store.clone(), false).await?;
+    let app = App::new(engine.clone(), options);
+    let failed = |e: std::io::Error| Failure::Failed(e.to_string());
+    let public = pasarela_web::serve(public, app.public()).map_err(failed)?;
+    let console = pasarela_web::serve(console, app.console()).map_err(failed)?;
+    let admin = pasarela_web::serve_unix(socket, app.admin());
+    tracing::info!(
+        hooks = %public.addr, console = %console.addr, connections, flows, database = %database.display(),
+        ready_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX), "the hub is open"
+    );
+    tokio::spawn(watch_integrity(store));
+    stop_signal().await;
+    tracing::info!("stopping: no new work is taken, calls that are out may end");
+    public.stop(Duration::from_secs(2)).await;
+    engine.stop(PATIENCE).await;
+    console.stop(Duration::from_millis(500)).await;
+    admin.abort();
+    drop(std::fs::remove_file(socket_path(&database)));
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn listen(addr: std::net::SocketAddr, key: &str) -> Result<TcpListener, Failure> {
+    TcpListener::bind(addr)
+        .await
+        .map_err(|e| Failure::Failed(format!("{key} {addr}: {e}; is another program using it?")))
+}
+
+/// The socket for commands. The file lock is ours, so an old socket is a leftover.
+fn bind_socket(database: &Path) -> Result<UnixListener, Failure> {
+    use std::os::unix::fs::PermissionsExt;
+    let path = socket_path(database);
+    drop(std::fs::remove_file(&path));
+    let failed = |e: std::io::Error| Failure::Failed(format!("{}: {e}", path.display()));
+    let listener = UnixListener::bind(&path).map_err(failed)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    Ok(listener)
+}
+
+/// Reads the whole file once, in the background, and alarms when a page is damaged.
+async fn watch_integrity(store: std::sync::Arc<dyn pasarela_store::Store>) {
+    match store.integrity().await {
+        Ok(None) => tracing::info!("the database file is whole"),
+        Ok(Some(verdict)) => tracing::error!(
+            verdict,
+            "the database is damaged: stop the hub, keep the file, restore a backup, and let reconciliation bring what is missing"
+        ),
+        Err(e) => tracing::error!(error = %e, "the database could not be checked"),
+    }
+}
+
+/// SIGTERM or SIGINT.
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        drop(tokio::signal::ctrl_c().await);
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}

@@ -1,0 +1,262 @@
+//! The configuration: one TOML file, environment overrides, secrets by reference. Unknown keys and
+//! contradictions stop the start with a sentence that says what to change.
+
+mod connections;
+mod secrets;
+mod units;
+
+pub(crate) use connections::read_connections;
+
+use pasarela_domain::Pace;
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// What is wrong with a configuration, where, and what to write instead.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("{path}: {why}")]
+    Unreadable { path: PathBuf, why: String },
+    #[error("{path}: {why}")]
+    Syntax { path: PathBuf, why: String },
+    #[error("{path}: {why}")]
+    Wrong { path: PathBuf, why: String },
+}
+
+/// A whole configuration.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Hooks, API, health, public pages.
+    #[serde(default)]
+    pub(crate) server: Server,
+    /// People who work in the hub.
+    #[serde(default)]
+    pub(crate) console: Console,
+    /// Where the truth is.
+    #[serde(default)]
+    pub(crate) store: StoreConfig,
+    /// Country, zone, languages.
+    #[serde(default)]
+    pub(crate) market: Market,
+    /// Flows beside the built-in ones.
+    #[serde(default)]
+    pub(crate) flows: Flows,
+    /// `config.vars` of flows.
+    #[serde(default)]
+    pub(crate) vars: toml::Table,
+    /// Simulators in place of providers.
+    #[serde(default)]
+    pub(crate) sandbox: Sandbox,
+    /// Accounts at providers.
+    #[serde(default)]
+    pub(crate) connections: toml::Table,
+    #[serde(skip)]
+    pub(crate) path: PathBuf,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Server {
+    pub(crate) listen: SocketAddr,
+    pub(crate) public_url: String,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), public_url: "http://127.0.0.1:8080".into() }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Console {
+    pub(crate) listen: SocketAddr,
+}
+
+impl Default for Console {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8081)) }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct StoreConfig {
+    pub(crate) url: String,
+    /// File of the master key; by default beside the database.
+    pub(crate) key_file: Option<PathBuf>,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self { url: "sqlite:pasarela.db".into(), key_file: None }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Market {
+    pub(crate) country: String,
+    pub(crate) time_zone: String,
+    pub(crate) languages: Vec<String>,
+}
+
+impl Default for Market {
+    fn default() -> Self {
+        Self { country: "CO".into(), time_zone: "America/Bogota".into(), languages: vec!["es".into(), "en".into()] }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Flows {
+    /// Folder of flow files; a file with the name of a built-in flow replaces it.
+    pub(crate) folder: Option<PathBuf>,
+    /// Are the built-in flows in force?
+    pub(crate) builtin: bool,
+}
+
+impl Default for Flows {
+    fn default() -> Self {
+        Self { folder: None, builtin: true }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Sandbox {
+    /// Address of the simulators' host.
+    pub(crate) url: Option<String>,
+    /// A clock that runs faster. Refused when a connection is live.
+    pub(crate) clock: Option<Pace>,
+}
+
+impl Config {
+    /// Reads a file and the environment. A missing default file is an empty configuration.
+    pub(crate) fn load(path: &Path) -> Result<Self, Error> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                return Err(Error::Unreadable {
+                    path: path.to_owned(),
+                    why: "there is no such file; write one (docs/configuration.md shows how) or name another with --config".into(),
+                });
+            }
+            Err(e) => return Err(Error::Unreadable { path: path.to_owned(), why: e.to_string() }),
+        };
+        Self::parse(path, &text, std::env::vars())
+    }
+
+    /// Parses a configuration with the overrides of `env`.
+    pub(crate) fn parse(path: &Path, text: &str, env: impl Iterator<Item = (String, String)>) -> Result<Self, Error> {
+        let syntax =
+            |e: toml::de::Error| Error::Syntax { path: path.to_owned(), why: e.to_string().trim_end().to_owned() };
+        let overrides: Vec<(Vec<String>, String)> =
+            env.filter_map(|(name, value)| Some((override_path(&name)?, value))).collect();
+        let mut config: Self = if overrides.is_empty() {
+            // Straight from the text, so that errors show the line.
+            toml::from_str(text).map_err(syntax)?
+        } else {
+            let mut table: toml::Table = toml::from_str(text).map_err(syntax)?;
+            for (keys, value) in overrides {
+                set(&mut table, &keys, &value).map_err(|why| Error::Wrong { path: path.to_owned(), why })?;
+            }
+            let whole: Self = table.try_into().map_err(syntax)?;
+            whole
+        };
+        config.path = path.to_owned();
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let wrong = |why: String| Err(Error::Wrong { path: self.path.clone(), why });
+        if self.market.country != "CO" {
+            return wrong(format!(
+                "market.country is '{}'; this release knows the rules of CO only",
+                self.market.country
+            ));
+        }
+        if jiff::tz::TimeZone::get(&self.market.time_zone).is_err() {
+            return wrong(format!(
+                "market.time_zone '{}' is not an IANA zone such as America/Bogota",
+                self.market.time_zone
+            ));
+        }
+        if let Some(odd) = self.market.languages.iter().find(|l| !["es", "en"].contains(&l.as_str())) {
+            return wrong(format!("market.languages holds '{odd}'; screens and messages exist in es and en"));
+        }
+        if self.server.listen == self.console.listen && self.server.listen.port() != 0 {
+            return wrong(
+                "server.listen and console.listen are the same; operators' sessions need an origin of their own".into(),
+            );
+        }
+        if !self.store.url.starts_with("sqlite:") {
+            return wrong(format!(
+                "store.url is '{}'; write sqlite:PATH (PostgreSQL is not in this release)",
+                self.store.url
+            ));
+        }
+        Ok(())
+    }
+
+    /// The database file.
+    pub(crate) fn database(&self) -> PathBuf {
+        PathBuf::from(self.store.url.trim_start_matches("sqlite:"))
+    }
+
+    /// Folder of flow files, beside the configuration file unless absolute.
+    pub(crate) fn flows_folder(&self) -> Option<PathBuf> {
+        let base = self.path.parent().unwrap_or(Path::new(""));
+        self.flows.folder.as_ref().map(|f| base.join(f))
+    }
+}
+
+/// `PASARELA__SERVER__LISTEN` as a path of keys.
+fn override_path(name: &str) -> Option<Vec<String>> {
+    let rest = name.strip_prefix("PASARELA__")?;
+    Some(rest.split("__").map(str::to_ascii_lowercase).collect())
+}
+
+fn set(table: &mut toml::Table, keys: &[String], value: &str) -> Result<(), String> {
+    let Some((last, parents)) = keys.split_last() else { return Ok(()) };
+    let mut here = table;
+    for key in parents {
+        let entry = here.entry(key.clone()).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        here = entry
+            .as_table_mut()
+            .ok_or_else(|| format!("PASARELA__{}: '{key}' is not a table", keys.join("__").to_uppercase()))?;
+    }
+    // A value that reads as TOML keeps its type (`8080`, `true`, `["a"]`); everything else is text.
+    let parsed = toml::from_str::<toml::Table>(&format!("v = {value}")).ok().and_then(|mut t| t.remove("v"));
+    here.insert(last.clone(), parsed.unwrap_or_else(|| toml::Value::String(value.to_owned())));
+    Ok(())
+}
+
+/// The candidate that was probably meant.
+pub(crate) fn nearest<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|c| (distance(wrong, c), c))
+        .filter(|(d, c)| *d <= 2.max(c.len() / 3))
+        .min()
+        .map(|(_, c)| c)
+}
+
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut previous = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let next = (previous + usize::from(x != *y)).min(row[j] + 1).min(row[j + 1] + 1);
+            previous = std::mem::replace(&mut row[j + 1], next);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,160 @@
+//! `[connections.NAME]`: what is common to all providers is read here, the rest by the manifest.
+
+use super::secrets::resolve;
+use super::units::Span;
+use super::{Config, Error, nearest};
+use pasarela_connector::{ConnectionConfig, Environment, Provider, Rate};
+use pasarela_engine::{ConnectionSetup, LimitOverride};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Keys that every connection has.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Common {
+    provider: String,
+    base_url: Option<String>,
+    webhook_secrets: Vec<String>,
+    environment: Environment,
+    signature_max_age: Option<Span>,
+    extra_headers: BTreeMap<String, String>,
+    allow_private_targets: bool,
+    limits: Limits,
+    reconcile_every: Option<Span>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Limits {
+    /// Calls at the same time.
+    concurrency: Option<u32>,
+    /// Calls in a minute; the burst is one second's worth.
+    per_minute: Option<u32>,
+    /// Longest life of a call.
+    timeout: Option<Span>,
+}
+
+const COMMON: &[&str] = &[
+    "provider",
+    "base_url",
+    "webhook_secrets",
+    "environment",
+    "signature_max_age",
+    "extra_headers",
+    "allow_private_targets",
+    "limits",
+    "reconcile_every",
+];
+
+/// All connections of a configuration; every problem is an error that names the connection.
+pub(crate) fn read_connections(config: &Config, registry: &[Arc<dyn Provider>]) -> Result<Vec<ConnectionSetup>, Error> {
+    config
+        .connections
+        .iter()
+        .map(|(name, value)| {
+            read(name, value, registry)
+                .map_err(|why| Error::Wrong { path: config.path.clone(), why: format!("[connections.{name}] {why}") })
+        })
+        .collect()
+}
+
+fn read(name: &str, value: &toml::Value, registry: &[Arc<dyn Provider>]) -> Result<ConnectionSetup, String> {
+    let plain = !name.is_empty()
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_');
+    if !plain {
+        return Err("a connection's name is made of a to z, 0 to 9, - and _".into());
+    }
+    let table = value.as_table().ok_or("must be a table")?;
+    let (own, rest): (toml::Table, toml::Table) =
+        table.clone().into_iter().partition(|(k, _)| COMMON.contains(&k.as_str()));
+    let common: Common = own.try_into().map_err(|e: toml::de::Error| e.message().to_owned())?;
+    let provider = find(&common.provider, registry)?;
+    let manifest = provider.manifest();
+    let environment = common.environment;
+    let secret = |place: &str, reference: &str| resolve(place, reference, environment);
+
+    let (mut settings, mut credentials) = (Map::new(), BTreeMap::new());
+    let known: Vec<String> = manifest
+        .settings
+        .get("properties")
+        .and_then(Value::as_object)
+        .map(|p| p.keys().cloned().collect())
+        .unwrap_or_default();
+    for (key, value) in rest {
+        if let Some(credential) = manifest.credentials.iter().find(|c| c.name == key) {
+            let reference = value.as_str().ok_or_else(|| format!("{key} must be text: env:NAME or file:PATH"))?;
+            credentials.insert(credential.name.to_owned(), secret(&key, reference)?);
+        } else if known.contains(&key) {
+            settings.insert(key, serde_json::to_value(value).map_err(|e| e.to_string())?);
+        } else {
+            let candidates = COMMON
+                .iter()
+                .copied()
+                .chain(known.iter().map(String::as_str))
+                .chain(manifest.credentials.iter().map(|c| c.name));
+            let hint = nearest(&key, candidates).map(|n| format!("; did you mean '{n}'?")).unwrap_or_default();
+            return Err(format!("'{key}' is not a setting of {}{hint}", manifest.name));
+        }
+    }
+    let webhook_secrets = common
+        .webhook_secrets
+        .iter()
+        .enumerate()
+        .map(|(i, reference)| secret(&format!("webhook_secrets[{i}]"), reference))
+        .collect::<Result<_, _>>()?;
+    if let Some(base) = &common.base_url {
+        let uri: http::Uri = base.parse().map_err(|_| format!("base_url '{base}' is not a URL"))?;
+        let secure = uri.scheme_str() == Some("https");
+        if !secure && uri.scheme_str() != Some("http") {
+            return Err(format!("base_url '{base}' must begin with https:// or http://"));
+        }
+        if !secure && environment == Environment::Live && !common.allow_private_targets {
+            return Err(format!("base_url '{base}' of a live connection must be https"));
+        }
+    }
+    if environment == Environment::Live && !common.extra_headers.is_empty() {
+        return Err("extra_headers are for test doubles; a live connection takes none".into());
+    }
+    let config = ConnectionConfig {
+        name: name.to_owned(),
+        provider: manifest.name.to_owned(),
+        base_url: common.base_url.map(|u| u.trim_end_matches('/').to_owned()),
+        webhook_secrets,
+        environment,
+        signature_max_age: common.signature_max_age.map(|s| s.0),
+        settings: Value::Object(settings),
+        credentials,
+    };
+    // The connector itself says what else is wrong, before anything starts.
+    provider.connect(config.clone()).map_err(|e| e.message)?;
+    let rate = common
+        .limits
+        .per_minute
+        .map(|n| Rate { burst: (n / 60).max(1), every: Duration::from_secs_f64(60.0 / f64::from(n.max(1))) });
+    Ok(ConnectionSetup {
+        provider,
+        config,
+        allow_private_targets: common.allow_private_targets,
+        extra_headers: common.extra_headers.into_iter().collect(),
+        limits: LimitOverride {
+            concurrency: common.limits.concurrency,
+            rate,
+            timeout: common.limits.timeout.map(|s| s.0),
+        },
+        reconcile_every: common.reconcile_every.map(|s| s.0),
+    })
+}
+
+fn find(name: &str, registry: &[Arc<dyn Provider>]) -> Result<Arc<dyn Provider>, String> {
+    let names = || registry.iter().map(|p| p.manifest().name);
+    if name.is_empty() {
+        return Err(format!("'provider' is missing; it is one of {}", names().collect::<Vec<_>>().join(", ")));
+    }
+    registry.iter().find(|p| p.manifest().name == name).cloned().ok_or_else(|| {
+        let hint = nearest(name, names()).map(|n| format!("did you mean '{n}'?")).unwrap_or_default();
+        format!("there is no provider '{name}'; {hint} known are {}", names().collect::<Vec<_>>().join(", "))
+    })
+}

@@ -1,0 +1,132 @@
+//! Puts the parts together: configuration, registry, flows, store, engine.
+
+use crate::Failure;
+use crate::config::{Config, read_connections};
+use pasarela_connector::{Environment, Provider};
+use pasarela_domain::{Clock, PacedClock, SystemClock};
+use pasarela_engine::{ConnectionSetup, Engine, HubCatalog, Setup};
+use pasarela_flows::{Flow, Origin, Problem};
+use pasarela_store::Store;
+use pasarela_store::sqlite::{Options, SqliteStore};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Flows that ship with the program: file name and text.
+pub(crate) const BUILT_IN: &[(&str, &str)] = &[];
+
+/// Everything that a configuration names, checked.
+pub(crate) struct Plan {
+    pub(crate) config: Config,
+    pub(crate) connections: Vec<ConnectionSetup>,
+    pub(crate) flows: Vec<Arc<Flow>>,
+    pub(crate) catalog: Arc<HubCatalog>,
+    pub(crate) notes: Vec<Problem>,
+}
+
+/// All providers.
+pub(crate) fn providers() -> Vec<Arc<dyn Provider>> {
+    pasarela_connectors::registry().into_iter().map(Arc::from).collect()
+}
+
+impl Plan {
+    /// Reads and checks. Every problem of every flow is told at once.
+    pub(crate) fn read(config: Config) -> Result<Self, Failure> {
+        let registry = providers();
+        let connections = read_connections(&config, &registry)?;
+        let live: Vec<&str> = connections
+            .iter()
+            .filter(|c| c.config.environment == Environment::Live)
+            .map(|c| c.config.name.as_str())
+            .collect();
+        if !live.is_empty() && (config.sandbox.clock.is_some() || config.sandbox.url.is_some()) {
+            return Err(Failure::Usage(format!(
+                "{}: [sandbox] cannot be used beside live connections ({}): a clock that runs faster would write to real people",
+                config.path.display(),
+                live.join(", ")
+            )));
+        }
+        let named = connections.iter().map(|c| (c.config.name.as_str(), c.provider.clone()));
+        let catalog = Arc::new(HubCatalog::new(named, registry.iter().cloned()));
+        let (flows, notes) = read_flows(&config, &catalog)?;
+        Ok(Self { config, connections, flows, catalog, notes })
+    }
+
+    /// Opens the store of the configuration.
+    pub(crate) fn open_store(&self) -> Result<Arc<dyn Store>, Failure> {
+        let options = Options { key_file: self.config.store.key_file.clone(), ..Options::file(self.config.database()) };
+        let store = SqliteStore::open(&options).map_err(|e| Failure::Failed(e.to_string()))?;
+        Ok(Arc::new(store))
+    }
+
+    /// The clock of the configuration.
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        match &self.config.sandbox.clock {
+            Some(pace) => Arc::new(PacedClock::new(pace.clone())),
+            None => Arc::new(SystemClock),
+        }
+    }
+
+    /// Starts the engine. `passive`: it only reads and writes; nothing is decided or sent.
+    pub(crate) async fn start(self, store: Arc<dyn Store>, passive: bool) -> Result<Engine, Failure> {
+        let vars = serde_json::to_value(&self.config.vars).unwrap_or_default();
+        let setup = Setup {
+            store,
+            clock: self.clock(),
+            connections: self.connections,
+            flows: self.flows,
+            catalog: self.catalog,
+            vars,
+            seed: rand::random(),
+            passive,
+        };
+        Engine::start(setup).await.map_err(|e| Failure::Failed(e.to_string()))
+    }
+}
+
+/// Built-in flows and those of the folder; a file replaces the built-in flow of the same name.
+fn read_flows(config: &Config, catalog: &HubCatalog) -> Result<(Vec<Arc<Flow>>, Vec<Problem>), Failure> {
+    let mut sources: BTreeMap<String, (PathBuf, String, Origin)> = BTreeMap::new();
+    if config.flows.builtin {
+        for (name, text) in BUILT_IN {
+            sources.insert(
+                (*name).to_owned(),
+                (PathBuf::from(format!("(built-in) {name}")), (*text).to_owned(), Origin::BuiltIn),
+            );
+        }
+    }
+    if let Some(folder) = config.flows_folder() {
+        let unreadable =
+            |e: std::io::Error| Failure::Usage(format!("{}: the flows folder cannot be read: {e}", folder.display()));
+        for entry in std::fs::read_dir(&folder).map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            if !path.extension().is_some_and(|e| e == "yaml" || e == "yml") {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path)
+                .map_err(|e| Failure::Usage(format!("{}: cannot be read: {e}", path.display())))?;
+            let name = path.file_stem().map(|n| format!("{}.yaml", n.to_string_lossy())).unwrap_or_default();
+            sources.insert(name, (path, text, Origin::File));
+        }
+    }
+    let (mut flows, mut notes, mut problems): (Vec<Arc<Flow>>, Vec<Problem>, Vec<String>) = Default::default();
+    for (path, text, origin) in sources.into_values() {
+        match pasarela_flows::compile(&path.display().to_string(), &text, origin, catalog) {
+            Ok(flow) => {
+                if let Some(other) = flows.iter().find(|f| f.name == flow.name) {
+                    problems.push(format!(
+                        "{}: another file has a flow '{}' too (version {})",
+                        path.display(),
+                        flow.name,
+                        other.version
+                    ));
+                    continue;
+                }
+                notes.extend(flow.notes.iter().cloned());
+                flows.push(Arc::new(flow));
+            }
+            Err(found) => problems.extend(found.iter().map(ToString::to_string)),
+        }
+    }
+    if problems.is_empty() { Ok((flows, notes)) } else { Err(Failure::Usage(problems.join("\n"))) }
+}

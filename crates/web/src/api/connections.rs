@@ -1,0 +1,29 @@
+//! Connections: how they stand, and reconciliation by hand.
+
+use super::list as page;
+use crate::App;
+use crate::auth::Caller;
+use crate::problem::Problem;
+use axum::Json;
+use axum::extract::{Path, State};
+use serde_json::{Value, json};
+
+pub(crate) async fn list(_: Caller, State(app): State<App>) -> Json<Value> {
+    page(app.engine.connections().iter().map(|c| json!(c)).collect(), None)
+}
+
+pub(crate) async fn one(_: Caller, State(app): State<App>, Path(name): Path<String>) -> Result<Json<Value>, Problem> {
+    let state = app.engine.connections().into_iter().find(|c| c.name == name);
+    let state = state.ok_or_else(|| Problem::not_found(format!("there is no connection '{name}'")))?;
+    let mut value = json!(state);
+    value["reconciliation"] = json!(app.engine.reports(&name));
+    Ok(Json(value))
+}
+
+pub(crate) async fn reconcile(
+    _: Caller,
+    State(app): State<App>,
+    Path(name): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    Ok(page(app.engine.reconcile(&name).await?.iter().map(|r| json!(r)).collect(), None))
+}

@@ -1,0 +1,64 @@
+//! Dead letters: effects that need a person, and deliveries that were not understood.
+
+use super::{Params, cursor, effect_json, id, limit, list as page};
+use crate::App;
+use crate::auth::Caller;
+use crate::problem::Problem;
+use axum::Json;
+use axum::extract::{Path, State};
+use pasarela_store::{DeliveryStatus, EffectFilter, EffectState};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Filter {
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+pub(crate) async fn list(_: Caller, State(app): State<App>, Params(f): Params<Filter>) -> Result<Json<Value>, Problem> {
+    let (below, limit) = (cursor(f.cursor.as_deref())?, limit(f.limit)?);
+    let store = app.engine.store();
+    let filter =
+        EffectFilter { states: vec![EffectState::Dead, EffectState::Unknown], below, limit, ..EffectFilter::default() };
+    let effects = store.effects(filter).await?;
+    let deliveries = store.deliveries(Some(DeliveryStatus::Quarantined), below, limit).await?;
+    // Ids of both are ordered by time on one scale, so that one cursor serves both.
+    let mut rows: Vec<(i64, Value)> = Vec::new();
+    for row in &effects.rows {
+        let mut value = effect_json(&app, row, false).await?;
+        value["kind"] = json!("effect");
+        rows.push((row.id.get(), value));
+    }
+    for row in &deliveries.rows {
+        let value = json!({
+            "kind": "delivery", "id": row.id, "connection": app.engine.connection_name(row.connection),
+            "received_at": row.received_at, "state": row.status, "why": row.reason,
+        });
+        rows.push((row.id.get(), value));
+    }
+    rows.sort_by_key(|(id, _)| std::cmp::Reverse(*id));
+    let more = effects.next.is_some() || deliveries.next.is_some() || rows.len() > limit as usize;
+    rows.truncate(limit as usize);
+    let next = if more { rows.last().map(|(id, _)| *id) } else { None };
+    Ok(page(rows.into_iter().map(|(_, v)| v).collect(), next))
+}
+
+pub(crate) async fn retry(_: Caller, State(app): State<App>, Path(text): Path<String>) -> Result<Json<Value>, Problem> {
+    if text.starts_with("del_") {
+        app.engine.replay(id(&text)?).await?;
+    } else {
+        app.engine.retry(id(&text)?).await?;
+    }
+    Ok(Json(json!({ "id": text, "state": "queued" })))
+}
+
+pub(crate) async fn drop_one(
+    _: Caller,
+    State(app): State<App>,
+    Path(text): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    app.engine.drop_effect(id(&text)?).await?;
+    Ok(Json(json!({ "id": text, "state": "dropped" })))
+}

@@ -1,0 +1,42 @@
+//! API keys, for whoever holds the database file.
+
+use crate::App;
+use crate::auth::{Caller, create_key, revoke_key};
+use crate::problem::Problem;
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wanted {
+    name: String,
+    scopes: Vec<String>,
+}
+
+pub(crate) async fn list(_: Caller, State(app): State<App>) -> Result<Json<Value>, Problem> {
+    let rows = app.engine.store().api_keys().await?;
+    let data = rows
+        .iter()
+        .map(|k| json!({ "id": k.id, "name": k.name, "scopes": k.scopes, "created_at": k.created_at, "revoked_at": k.revoked_at }))
+        .collect();
+    Ok(super::list(data, None))
+}
+
+pub(crate) async fn create(
+    _: Caller,
+    State(app): State<App>,
+    Json(wanted): Json<Wanted>,
+) -> Result<Json<Value>, Problem> {
+    let now = app.engine.clock().now();
+    let key =
+        create_key(&**app.engine.store(), &wanted.name, &wanted.scopes, now).await.map_err(Problem::bad_request)?;
+    Ok(Json(json!(key)))
+}
+
+pub(crate) async fn revoke(_: Caller, State(app): State<App>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+    let now = app.engine.clock().now();
+    revoke_key(&**app.engine.store(), &id, now).await.map_err(Problem::not_found)?;
+    Ok(Json(json!({ "id": id, "revoked": true })))
+}

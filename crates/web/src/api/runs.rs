@@ -1,0 +1,58 @@
+//! Runs.
+
+use super::{Params, cursor, id, limit, list as page};
+use crate::App;
+use crate::auth::Caller;
+use crate::problem::Problem;
+use axum::Json;
+use axum::extract::{Path, State};
+use pasarela_domain::{EventId, RunId};
+use pasarela_store::{RunFilter, RunStatus};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Filter {
+    status: Option<String>,
+    event: Option<EventId>,
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+fn status(text: &str) -> Result<RunStatus, Problem> {
+    Ok(match text {
+        "running" => RunStatus::Running,
+        "blocked" => RunStatus::Blocked,
+        "settling" => RunStatus::Settling,
+        "done" => RunStatus::Done,
+        "cancelled" => RunStatus::Cancelled,
+        "failed" => RunStatus::Failed,
+        other => {
+            return Err(Problem::bad_request(format!(
+                "status is '{other}'; it must be running, blocked, settling, done, cancelled or failed"
+            )));
+        }
+    })
+}
+
+pub(crate) async fn list(_: Caller, State(app): State<App>, Params(f): Params<Filter>) -> Result<Json<Value>, Problem> {
+    let filter = RunFilter {
+        status: f.status.as_deref().map(status).transpose()?,
+        event: f.event,
+        below: cursor(f.cursor.as_deref())?,
+        limit: limit(f.limit)?,
+    };
+    let found = app.engine.store().runs(filter).await?;
+    let mut data = Vec::with_capacity(found.rows.len());
+    for row in &found.rows {
+        data.push(json!(app.engine.view_run(row).await?));
+    }
+    Ok(page(data, found.next))
+}
+
+pub(crate) async fn one(_: Caller, State(app): State<App>, Path(text): Path<String>) -> Result<Json<Value>, Problem> {
+    let id: RunId = id(&text)?;
+    let row = app.engine.store().run(id).await?.ok_or_else(|| Problem::not_found(format!("there is no run {id}")))?;
+    Ok(Json(json!(app.engine.view_run(&row).await?)))
+}

@@ -1,0 +1,96 @@
+//! `/healthz`, `/readyz`, `/metrics`.
+
+use crate::App;
+use crate::problem::Problem;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::json;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// Due work older than this means that the hub is stuck.
+const OLDEST_DUE: Duration = Duration::from_secs(30);
+
+pub(crate) fn routes() -> Router<App> {
+    Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz)).route("/metrics", get(metrics))
+}
+
+async fn healthz() -> Json<serde_json::Value> {
+    Json(json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }))
+}
+
+/// The writer answers a probe within a second, and the oldest due work is younger than 30 s.
+async fn readyz(State(app): State<App>) -> Response {
+    let begun = std::time::Instant::now();
+    let writer = tokio::time::timeout(Duration::from_secs(1), app.engine.store().ping()).await;
+    let writer_ms = begun.elapsed().as_secs_f64() * 1e3;
+    let now = app.engine.clock().now();
+    let health = app.engine.store().health(now).await.ok();
+    let age = |t: Option<jiff::Timestamp>| t.map_or(0.0, |t| now.duration_since(t).as_secs_f64().max(0.0));
+    let oldest = health.as_ref().map_or(f64::MAX, |h| age(h.oldest_due).max(age(h.oldest_inbox)));
+    let writer_ok = matches!(writer, Ok(Ok(())));
+    let ready = writer_ok && oldest < OLDEST_DUE.as_secs_f64();
+    let why = match (writer_ok, ready) {
+        (false, _) => Some("the writer did not answer within 1 s"),
+        (true, false) => Some("due work is older than 30 s"),
+        _ => None,
+    };
+    let body = json!({ "ready": ready, "why": why, "writer_ms": writer_ms, "oldest_due_s": if oldest == f64::MAX { None } else { Some(oldest) } });
+    (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(body)).into_response()
+}
+
+async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
+    let now = app.engine.clock().now();
+    let store = app.engine.store();
+    let health = store.health(now).await?;
+    let stats = store.stats();
+    let (deliveries, runs, calls) = app.engine.in_memory();
+    let mut out = app.engine.metrics().render();
+    let age = |t: Option<jiff::Timestamp>| t.map_or(0.0, |t| now.duration_since(t).as_secs_f64().max(0.0));
+    let gauges: [(&str, &str, f64); 16] = [
+        ("pasarela_inbox", "Deliveries that wait to be decided.", health.inbox as f64),
+        ("pasarela_inbox_oldest_seconds", "Age of the oldest of them.", age(health.oldest_inbox)),
+        ("pasarela_effects_queued", "Effects that wait for their turn.", health.queued as f64),
+        ("pasarela_effects_oldest_due_seconds", "Age of the oldest effect that is due.", age(health.oldest_due)),
+        ("pasarela_effects_calling", "Effects with a call out.", health.calling as f64),
+        ("pasarela_dead_letters", "Effects that need a person.", health.dead as f64),
+        (
+            "pasarela_unknown",
+            "Effects of which it is not known whether they were done, and that need a person.",
+            health.unknown as f64,
+        ),
+        ("pasarela_quarantine", "Deliveries that were not understood.", health.quarantined as f64),
+        ("pasarela_wal_bytes", "Bytes of the write-ahead log.", stats.wal_bytes as f64),
+        ("pasarela_disk_free_bytes", "Bytes free on the disk.", health.disk_free as f64),
+        ("pasarela_writer_queue", "Members that wait for the writer.", stats.queued as f64),
+        ("pasarela_store_commits", "Groups committed since the start.", stats.commits as f64),
+        ("pasarela_store_transactions", "Members of those groups.", stats.transactions as f64),
+        ("pasarela_store_row_operations", "Rows written since the start.", stats.row_operations as f64),
+        ("pasarela_deliveries_in_memory", "Deliveries on their way to a decider.", deliveries as f64),
+        ("pasarela_runs_in_memory", "Runs with calls out.", runs as f64),
+    ];
+    for (name, help, value) in gauges {
+        let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");
+    }
+    let _ = writeln!(
+        out,
+        "# HELP pasarela_calls_out Chains of calls that are out.\n# TYPE pasarela_calls_out gauge\npasarela_calls_out {calls}"
+    );
+    let _ = writeln!(
+        out,
+        "# HELP pasarela_connection_up 1 when the connection works.\n# TYPE pasarela_connection_up gauge"
+    );
+    for c in app.engine.connections() {
+        let _ =
+            writeln!(out, "pasarela_connection_up{{connection=\"{}\"}} {}", c.name, u8::from(c.state != "degraded"));
+    }
+    let _ = writeln!(
+        out,
+        "# HELP pasarela_uptime_seconds Time since the start.\n# TYPE pasarela_uptime_seconds gauge\npasarela_uptime_seconds {:.1}",
+        app.started.elapsed().as_secs_f64()
+    );
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], out).into_response())
+}

@@ -1,0 +1,105 @@
+//! `POST /hooks/{connection}`: the way in for every provider.
+
+use crate::App;
+use crate::problem::Problem;
+use crate::server::MAX_BODY;
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use pasarela_engine::{Admission, InboundRequest};
+use std::time::Duration;
+
+/// Longest time a body may take to arrive.
+const BODY_TIME: Duration = Duration::from_secs(20);
+
+pub(crate) fn routes() -> Router<App> {
+    Router::new().route("/hooks/{connection}", any(hook))
+}
+
+async fn hook(State(app): State<App>, Path(connection): Path<String>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    if parts.method != axum::http::Method::POST && parts.method != axum::http::Method::GET {
+        let problem = Problem::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "Use POST",
+            "webhooks are sent with POST; GET is for challenges",
+        );
+        return ([(header::ALLOW, "GET, POST")], problem).into_response();
+    }
+    if !app.engine.has_connection(&connection) {
+        return Problem::not_found(format!(
+            "there is no connection '{}'",
+            connection.chars().take(64).collect::<String>()
+        ))
+        .into_response();
+    }
+    let body = match read(body).await {
+        Ok(body) => body,
+        Err(problem) => {
+            // A provider that tries once has lost this one: its records are read at once.
+            app.engine.missed(&connection);
+            return problem.into_response();
+        }
+    };
+    let request = InboundRequest {
+        method: parts.method.as_str(),
+        query: parts.uri.query().unwrap_or_default(),
+        headers: &parts.headers,
+        body,
+    };
+    match app.engine.accept(&connection, request).await {
+        Admission::Accepted(id) => ok(format!("{{\"status\":\"accepted\",\"delivery_id\":\"{id}\"}}")),
+        Admission::Known => ok("{\"status\":\"known\"}".to_owned()),
+        Admission::Reply(answer) => reply(answer),
+        Admission::Forged(_) => Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "not_authentic",
+            "Not authentic",
+            "the signature does not fit this body; check the connection's webhook_secrets against the provider's setting",
+        )
+        .into_response(),
+        Admission::NoConnection => Problem::not_found(format!("there is no connection '{connection}'")).into_response(),
+        Admission::Busy(why) => Problem::busy(why).into_response(),
+    }
+}
+
+async fn read(body: Body) -> Result<Bytes, Problem> {
+    let collected = tokio::time::timeout(BODY_TIME, Limited::new(body, MAX_BODY).collect()).await;
+    match collected {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(e)) if e.is::<LengthLimitError>() => Err(Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too_large",
+            "The body is too large",
+            format!("bodies up to {} MiB are accepted", MAX_BODY / 1024 / 1024),
+        )),
+        Ok(Err(_)) => Err(Problem::bad_request("the body broke off")),
+        Err(_) => Err(Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "too_slow",
+            "The body took too long",
+            format!("the whole body must arrive within {} s", BODY_TIME.as_secs()),
+        )),
+    }
+}
+
+fn ok(body: String) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
+}
+
+/// A connector's answer to a challenge.
+fn reply(answer: pasarela_connector::Answer) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    let mut response = (status, answer.body).into_response();
+    for (name, value) in &answer.headers.0 {
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}

@@ -1,0 +1,102 @@
+//! Errors for API users: RFC 9457 problem details with stable codes. What the log needs and the
+//! client does not, goes to the log.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use pasarela_engine::{AdminError, ReconcileError};
+use serde_json::json;
+
+/// A problem that is answered.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+    detail: String,
+    retry_after: Option<u32>,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, title, detail: detail.into(), retry_after: None }
+    }
+
+    pub(crate) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "Not found", detail)
+    }
+
+    pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", "The request cannot be used", detail)
+    }
+
+    pub(crate) fn busy(detail: impl Into<String>) -> Self {
+        Self { retry_after: Some(2), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Try again shortly", detail) }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = json!({
+            "type": format!("https://docs.pasarela.example/errors/{}", self.code),
+            "title": self.title, "status": self.status.as_u16(), "code": self.code, "detail": self.detail,
+        });
+        let mut response = (self.status, body.to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl From<pasarela_store::Error> for Problem {
+    fn from(e: pasarela_store::Error) -> Self {
+        use pasarela_store::Error;
+        match e {
+            Error::Busy | Error::DiskFull | Error::Closed => Self::busy(e.to_string()),
+            other => {
+                tracing::error!(error = %other, "a request could not be answered");
+                Self::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "internal",
+                    "Something went wrong here",
+                    "the hub could not read its store; the log says why",
+                )
+            }
+        }
+    }
+}
+
+impl From<AdminError> for Problem {
+    fn from(e: AdminError) -> Self {
+        match e {
+            AdminError::NotFound(_) => Self::not_found(e.to_string()),
+            AdminError::WrongState { .. } | AdminError::NoConnection(_) => {
+                Self::new(StatusCode::CONFLICT, "wrong_state", "Not possible in its present state", e.to_string())
+            }
+            AdminError::Store(e) => e.into(),
+        }
+    }
+}
+
+impl From<ReconcileError> for Problem {
+    fn from(e: ReconcileError) -> Self {
+        match e {
+            ReconcileError::NoConnection(_) => Self::not_found(e.to_string()),
+            ReconcileError::NoHistory { .. } | ReconcileError::NoCredentials { .. } => Self::new(
+                StatusCode::CONFLICT,
+                "cannot_reconcile",
+                "This connection cannot be reconciled",
+                e.to_string(),
+            ),
+        }
+    }
+}
+
+pub(crate) async fn no_such_path() -> Problem {
+    Problem::not_found("there is nothing at this address; /api/v1 lists what there is")
+}

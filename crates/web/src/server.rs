@@ -1,0 +1,98 @@
+//! Listeners: HTTP/1 with limits on time, so that a slow client holds nothing.
+
+use axum::Router;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// Largest body of a webhook.
+pub const MAX_BODY: usize = 6 * 1024 * 1024;
+/// Longest time for a request's headers.
+const HEADER_TIME: Duration = Duration::from_secs(10);
+
+/// A listener that runs.
+pub struct Running {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    /// Takes no new connections, lets requests that are being answered finish (at most `patience`).
+    pub async fn stop(self, patience: Duration) {
+        // Nobody listens any more only when the task has ended already.
+        let _ = self.stop.send(true);
+        drop(tokio::time::timeout(patience, self.task).await);
+    }
+}
+
+/// Serves `router` on `listener`.
+pub fn serve(listener: TcpListener, router: Router) -> std::io::Result<Running> {
+    let addr = listener.local_addr()?;
+    let (stop, stopped) = watch::channel(false);
+    let task = tokio::spawn(accept(listener, router, stopped));
+    Ok(Running { addr, stop, task })
+}
+
+/// Serves `router` on a Unix socket, for commands on this machine.
+#[must_use]
+pub fn serve_unix(listener: tokio::net::UnixListener, router: Router) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let service = TowerToHyperService::new(router.clone());
+            tokio::spawn(async move {
+                // A command that goes away early is no error.
+                drop(builder().serve_connection(TokioIo::new(stream), service).await);
+            });
+        }
+    })
+}
+
+fn builder() -> hyper::server::conn::http1::Builder {
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME);
+    builder
+}
+
+async fn accept(listener: TcpListener, router: Router, mut stopped: watch::Receiver<bool>) {
+    let mut connections = tokio::task::JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stopped.changed() => break,
+            // Ended connections are forgotten as they end.
+            Some(_) = connections.join_next() => continue,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(e) => {
+                // Too many open files, most likely: those that are open go on.
+                tracing::error!(error = %e, "a connection could not be taken");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        if let Err(e) = stream.set_nodelay(true) {
+            tracing::debug!(error = %e, "no nodelay");
+        }
+        let service = TowerToHyperService::new(router.clone());
+        let mut stopped = stopped.clone();
+        connections.spawn(async move {
+            let served = builder().serve_connection(TokioIo::new(stream), service);
+            tokio::pin!(served);
+            tokio::select! {
+                _ = &mut served => {}
+                _ = stopped.changed() => {
+                    served.as_mut().graceful_shutdown();
+                    drop(served.await);
+                }
+            }
+        });
+    }
+    while connections.join_next().await.is_some() {}
+}
