@@ -18,19 +18,19 @@
 //! It is not a test of the flows, nor of the engine; and it does not replace a connector's own
 //! tests of its provider's surprises.
 
-#[cfg(any(test, feature = "testkit"))]
+#[cfg(feature = "testkit")]
 mod actions;
-#[cfg(any(test, feature = "testkit"))]
+#[cfg(feature = "testkit")]
 mod facts;
-#[cfg(any(test, feature = "testkit"))]
+#[cfg(feature = "testkit")]
 mod front_page;
-#[cfg(any(test, feature = "testkit"))]
+#[cfg(feature = "testkit")]
 mod reading;
-#[cfg(any(test, feature = "testkit"))]
+#[cfg(feature = "testkit")]
 mod schema;
-#[cfg(any(test, feature = "testkit"))]
+#[cfg(feature = "testkit")]
 mod simulator;
-#[cfg(any(test, feature = "testkit"))]
+#[cfg(feature = "testkit")]
 mod verification;
 
 use crate::{Answer, ConnectionConfig, Provider};
@@ -85,7 +85,7 @@ pub struct ActionSample {
 ///
 /// # Panics
 /// When the connector breaks a rule of the contract.
-#[cfg(any(test, feature = "testkit"))]
+#[cfg(feature = "testkit")]
 pub fn check(fixture: &Fixture) {
     front_page::check(fixture);
     verification::check(fixture);
@@ -96,7 +96,7 @@ pub fn check(fixture: &Fixture) {
 }
 
 /// What the rooms of the suite share.
-#[cfg(any(test, feature = "testkit"))]
+#[cfg(feature = "testkit")]
 mod common {
     use super::Fixture;
     use crate::{ConfigError, ConnectionConfig, Connector, RawRequest, Verdict};

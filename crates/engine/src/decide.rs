@@ -390,7 +390,8 @@ impl Inner {
                 let scope = Scope { event: &event.envelope, data: &event.data, models: &models, vars: &self.vars, now };
                 match flow.start(&scope) {
                     Ok(Start::Skip { .. }) => continue,
-                    Ok(Start::Run { state, .. }) => {
+                    Ok(Start::Run { key, state }) => {
+                        run.data.key = (key != event.key).then_some(key);
                         run.data.flow = Some(state);
                         if self.advance(&mut run, &models, now, None, &mut write.work, planned) {
                             draft.more.push(run.id);
@@ -566,7 +567,8 @@ impl Inner {
                         run.status = RunStatus::Done;
                         run.data.why = Some(why);
                     }
-                    Ok(Start::Run { state, .. }) => {
+                    Ok(Start::Run { key, state }) => {
+                        run.data.key = (key != event.key).then_some(key);
                         run.data.flow = Some(state);
                         more = self.advance(run, &models, now, None, work, planned);
                     }

@@ -27,6 +27,9 @@ pub(crate) struct RunData {
     /// The flow's own state; `None` while a read model is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) flow: Option<RunState>,
+    /// The flow's own key, where it is not the event's: names the lanes of actions that go by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<String>,
     /// Effect of each step path.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) effects: BTreeMap<String, EffectId>,
@@ -399,7 +402,7 @@ impl Inner {
             None => ("?".into(), 0),
         };
         let data: RunData = serde_json::from_slice(&row.state).unwrap_or_default();
-        let steps = data.flow.as_ref().map_or(Value::Null, RunState::summary);
+        let steps = data.flow.as_ref().map_or(Value::Null, |s| s.summary()["steps"].take());
         let problems =
             data.why.into_iter().chain(data.failures.iter().map(|(path, why)| format!("{path}: {why}"))).collect();
         Ok(RunView {
@@ -438,9 +441,17 @@ impl Inner {
             work.timers.push(TimerSet { due, kind: TimerKind::Wait, target: run.id.get(), path });
         }
         run.data.failures.extend(step.failures);
+        for model in step.missing {
+            // The event names no record of this kind, so nothing can be fetched: people must see it.
+            let note = (model.clone(), format!("the event names no {model}; the steps that use it wait"));
+            if !run.data.failures.contains(&note) {
+                run.data.failures.push(note);
+            }
+        }
         for effect in step.effects {
             let path = effect.path.clone();
-            match self.plan(Some(run.id), &run.event.key, effect, holding, now) {
+            let key = run.data.key.as_deref().unwrap_or(&run.event.key);
+            match self.plan(Some(run.id), key, effect, holding, now) {
                 Ok(p) => {
                     run.data.effects.insert(path, p.insert.id);
                     planned.push(p);

@@ -13,7 +13,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Flows that ship with the program: file name and text.
-pub(crate) const BUILT_IN: &[(&str, &str)] = &[];
+pub(crate) const BUILT_IN: &[(&str, &str)] = &[
+    ("bienvenida.yaml", include_str!("../flows/bienvenida.yaml")),
+    ("boleta-confirmada.yaml", include_str!("../flows/boleta-confirmada.yaml")),
+    ("devolucion.yaml", include_str!("../flows/devolucion.yaml")),
+    ("pedido-cancelado.yaml", include_str!("../flows/pedido-cancelado.yaml")),
+    ("pedido-por-pagar.yaml", include_str!("../flows/pedido-por-pagar.yaml")),
+    ("recordatorio.yaml", include_str!("../flows/recordatorio.yaml")),
+];
 
 /// Everything that a configuration names, checked.
 pub(crate) struct Plan {

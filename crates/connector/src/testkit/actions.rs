@@ -173,8 +173,17 @@ impl Case<'_> {
         inputs.insert(0, self.sample.input.clone());
         inputs.push(self.sample.input.clone());
         inputs.truncate(batch.max.min(2));
-        let Step::Call(call) = self.begin(&inputs, KEY) else {
-            return;
+        let call = match self.begin(&inputs, KEY) {
+            Step::Call(call) => call,
+            step @ Step::End(_) => {
+                rule!(
+                    self.fixture,
+                    false,
+                    "{}: the manifest says that it takes a batch, but two inputs make no call: {step:?}",
+                    self.action.name
+                );
+                return;
+            }
         };
         rule!(
             self.fixture,

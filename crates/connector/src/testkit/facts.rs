@@ -15,17 +15,27 @@ pub(super) fn check(fixture: &Fixture) {
     for sample in &fixture.webhooks {
         tells_its_events(fixture, connector.as_ref(), sample);
     }
-    for source in [Source::Webhook, Source::Poll, Source::Fetch, Source::Import] {
-        for body in garbage() {
-            read(fixture, connector.as_ref(), source, &body).ok();
-        }
-        for sample in &fixture.webhooks {
-            for body in cut(&sample.body).into_iter().chain(changed(&sample.body)) {
-                read(fixture, connector.as_ref(), source, &body).ok();
+    for sample in &fixture.webhooks {
+        let bodies = cut(&sample.body).into_iter().chain(changed(&sample.body));
+        for (n, body) in bodies.enumerate() {
+            read(fixture, connector.as_ref(), Source::Webhook, &body).ok();
+            // Polls and fetches have shapes of their own: some of these bodies are enough there.
+            if n % 16 == 0 {
+                for source in OTHER_SOURCES {
+                    read(fixture, connector.as_ref(), source, &body).ok();
+                }
             }
         }
     }
+    for body in garbage() {
+        read(fixture, connector.as_ref(), Source::Webhook, &body).ok();
+        for source in OTHER_SOURCES {
+            read(fixture, connector.as_ref(), source, &body).ok();
+        }
+    }
 }
+
+const OTHER_SOURCES: [Source; 3] = [Source::Poll, Source::Fetch, Source::Import];
 
 fn tells_its_events(fixture: &Fixture, connector: &dyn Connector, sample: &WebhookSample) {
     let name = &sample.name;
@@ -77,7 +87,7 @@ fn read(fixture: &Fixture, connector: &dyn Connector, source: Source, body: &[u8
 
 fn holds(fixture: &Fixture, fact: &Fact, what: &str) {
     let manifest = fixture.provider.manifest();
-    rule!(fixture, !fact.key.trim().is_empty(), "{what}: a fact without a key ({:?})");
+    rule!(fixture, !fact.key.trim().is_empty(), "{what}: a fact without a key ({:?})", fact.event_type);
     if let Some(event_type) = fact.event_type.as_deref() {
         let own = manifest.name == "http"
             && event_type.strip_prefix(&fixture.config.name).is_some_and(|rest| rest.starts_with('.'));
@@ -90,7 +100,7 @@ fn holds(fixture: &Fixture, fact: &Fact, what: &str) {
     match &fact.dedup {
         Dedup::Once { kind, entity, discriminator } => rule!(
             fixture,
-            !kind.is_empty() && !(entity.is_empty() && discriminator.is_empty()),
+            !kind.is_empty() && (!entity.is_empty() || !discriminator.is_empty()),
             "{what}: all facts of this kind would be one and the same: {:?}",
             fact.dedup
         ),
@@ -110,7 +120,8 @@ fn holds(fixture: &Fixture, fact: &Fact, what: &str) {
     rule!(
         fixture,
         fact.event_type.is_some() || !fact.entities.is_empty() || fact.settles.is_some(),
-        "{what}: the fact {:?} has neither event type, entity nor settlement: it says nothing"
+        "{what}: the fact {:?} has neither event type, entity nor settlement: it says nothing",
+        fact.key
     );
 }
 
@@ -174,7 +185,7 @@ fn changed(body: &[u8]) -> Vec<Vec<u8>> {
     };
     let mut places = Vec::new();
     walk(&whole, String::new(), &mut places);
-    let step = (places.len() / CASES).max(1);
+    let step = (places.len() / (CASES / 3)).max(1);
     let others =
         [json!(null), json!(""), json!("ñ \u{1f457}"), json!(-1), json!(1e300), json!(true), json!([]), json!({})];
     let mut bodies = Vec::new();

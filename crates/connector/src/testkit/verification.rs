@@ -122,6 +122,13 @@ impl Case<'_> {
             changed[at] = another(chars[at]);
             forged.push((changed.into_iter().collect(), format!("character {at} of the signature changed")));
         }
+        // `SHA256=` is not `sha256=`; only a scheme of `Authorization` has no case (RFC 9110, 11.1).
+        if let Some((prefix, rest)) = signature.split_once('=')
+            && !name.eq_ignore_ascii_case("authorization")
+            && prefix.contains(|c: char| c.is_ascii_alphabetic())
+        {
+            forged.push((format!("{}={rest}", other_case(prefix)), "prefix of the signature in the other case".into()));
+        }
         for (signature, how) in forged {
             self.refused(&self.with(name, &signature), &self.sample.body, &how);
         }
@@ -256,6 +263,11 @@ fn another(c: char) -> char {
         'x' | 'X' => 'y',
         _ => 'x',
     }
+}
+
+/// The same letters, small ones large and large ones small.
+fn other_case(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() }).collect()
 }
 
 /// A secret of the same form: one character in its middle is another one.

@@ -21,9 +21,8 @@ const KEPT_HEADERS: [&str; 3] = ["content-type", "location", "etag"];
 
 /// Headers that are not the flow's: they belong to the connection between two machines, or to the
 /// connection's credentials, or change how the body is to be read.
-const REFUSED_HEADERS: [&str; 13] = [
+const REFUSED_HEADERS: [&str; 12] = [
     "accept-encoding",
-    "authorization",
     "connection",
     "content-length",
     "expect",

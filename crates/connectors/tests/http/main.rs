@@ -1,6 +1,8 @@
 //! The `http` provider in the conformance suite, once per scheme of verification; and the suite
-//! itself, which must find what is broken (`sabotage`).
+//! itself, which must find what is broken (`sabotage`), also in powers that `http` does not have
+//! (`every_power`).
 
+mod every_power;
 mod sabotage;
 
 use base64::Engine as _;

@@ -41,11 +41,12 @@ fn limits(case: &Case<'_>, call: &Call, n: usize) {
     let seconds = Duration::from_secs(12);
     let moment = now.as_second() + 90;
     let date = now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
-    let forms: [(&str, String, Option<Duration>); 7] = [
+    let forms: [(&str, String, Option<Duration>); 8] = [
         ("retry-after", "12".into(), Some(seconds)),
         ("retry-after", date, Some(Duration::ZERO)),
         ("x-ratelimit-reset", "7".into(), None),
         ("x-ratelimit-reset", moment.to_string(), None),
+        ("x-ratelimit-reset-after", "5".into(), None),
         ("ratelimit-reset", "3".into(), None),
         ("retry-after", "soon".into(), None),
         ("x-nothing", "said".into(), None),

@@ -68,10 +68,14 @@ impl Gate {
                 Some(Scheme::Bearer { header: name.map(|name| header("header", name)).transpose()? })
             }
             Some(Verify::Basic {}) => {
-                if let Some(n) = secrets.iter().position(|secret| !secret.expose().contains(':')) {
-                    return Err(
-                        config.error(format!("webhook_secrets[{n}] must be name:password for verify.scheme basic"))
-                    );
+                let is_pair = |secret: &Secret| {
+                    (secret.expose().split_once(':'))
+                        .is_some_and(|(name, password)| !name.is_empty() && !password.is_empty())
+                };
+                if let Some(n) = secrets.iter().position(|secret| !is_pair(secret)) {
+                    return Err(config.error(format!(
+                        "webhook_secrets[{n}] must be name:password for verify.scheme basic, neither of them empty"
+                    )));
                 }
                 Some(Scheme::Basic)
             }

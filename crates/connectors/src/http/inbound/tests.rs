@@ -129,6 +129,8 @@ fn settings_that_cannot_work_are_refused_with_a_reason() {
         (hmac(json!({})), "", "webhook_secrets[0] is empty"),
         (json!({ "verify": { "scheme": "standard-webhooks" } }), "whsec_ñ", "webhook_secrets[0]"),
         (json!({ "verify": { "scheme": "basic" } }), "sin-clave", "name:password"),
+        (json!({ "verify": { "scheme": "basic" } }), "tienda:", "neither of them empty"),
+        (json!({ "verify": { "scheme": "basic" } }), ":clave-larga", "neither of them empty"),
         (json!({ "event": { "id": "fijo" } }), "clave", "event.id"),
         (json!({ "event": { "key": "" } }), "clave", "event.key is empty"),
         (json!({ "event": { "key": "/a~2" } }), "clave", "~0"),
