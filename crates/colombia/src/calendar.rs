@@ -5,24 +5,8 @@ use crate::Lang;
 use jiff::Timestamp;
 use jiff::civil::{DateTime, Weekday};
 
-const DAYS_ES: [&str; 7] = [
-    "lunes",
-    "martes",
-    "miércoles",
-    "jueves",
-    "viernes",
-    "sábado",
-    "domingo",
-];
-const DAYS_EN: [&str; 7] = [
-    "Monday",
-    "Tuesday",
-    "Wednesday",
-    "Thursday",
-    "Friday",
-    "Saturday",
-    "Sunday",
-];
+const DAYS_ES: [&str; 7] = ["lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo"];
+const DAYS_EN: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 const MONTHS_ES: [&str; 12] = [
     "enero",
     "febrero",
@@ -116,13 +100,8 @@ fn names(local: DateTime, lang: Lang) -> (&'static str, &'static str) {
         Weekday::Saturday => 5,
         Weekday::Sunday => 6,
     };
-    let month = usize::try_from(local.month())
-        .unwrap_or(1)
-        .saturating_sub(1);
-    (
-        days.get(day).copied().unwrap_or(""),
-        months.get(month).copied().unwrap_or(""),
-    )
+    let month = usize::try_from(local.month()).unwrap_or(1).saturating_sub(1);
+    (days.get(day).copied().unwrap_or(""), months.get(month).copied().unwrap_or(""))
 }
 
 #[cfg(test)]
@@ -132,36 +111,17 @@ mod tests {
     #[test]
     fn moments_are_read_on_the_wall_in_bogota() {
         for (utc, es, en) in [
-            (
-                "2026-11-28T00:00:00Z",
-                "viernes 27 de noviembre, 7:00 p. m.",
-                "Friday, November 27, 7:00 PM",
-            ),
-            (
-                "2026-01-01T05:00:00Z",
-                "jueves 1 de enero, 12:00 a. m.",
-                "Thursday, January 1, 12:00 AM",
-            ),
-            (
-                "2026-02-28T17:05:00Z",
-                "sábado 28 de febrero, 12:05 p. m.",
-                "Saturday, February 28, 12:05 PM",
-            ),
-            (
-                "2027-12-31T04:59:59Z",
-                "jueves 30 de diciembre, 11:59 p. m.",
-                "Thursday, December 30, 11:59 PM",
-            ),
+            ("2026-11-28T00:00:00Z", "viernes 27 de noviembre, 7:00 p. m.", "Friday, November 27, 7:00 PM"),
+            ("2026-01-01T05:00:00Z", "jueves 1 de enero, 12:00 a. m.", "Thursday, January 1, 12:00 AM"),
+            ("2026-02-28T17:05:00Z", "sábado 28 de febrero, 12:05 p. m.", "Saturday, February 28, 12:05 PM"),
+            ("2027-12-31T04:59:59Z", "jueves 30 de diciembre, 11:59 p. m.", "Thursday, December 30, 11:59 PM"),
         ] {
             let moment: Timestamp = utc.parse().unwrap();
             assert_eq!(date_time(moment, Lang::Es), es);
             assert_eq!(date_time(moment, Lang::En), en);
         }
         let show: Timestamp = "2026-11-28T00:00:00Z".parse().unwrap();
-        assert_eq!(
-            date_with_year(show, Lang::Es),
-            "viernes 27 de noviembre de 2026"
-        );
+        assert_eq!(date_with_year(show, Lang::Es), "viernes 27 de noviembre de 2026");
         assert_eq!(date_with_year(show, Lang::En), "Friday, November 27, 2026");
         // The whole range of moments is readable.
         for edge in [Timestamp::MIN, Timestamp::MAX] {

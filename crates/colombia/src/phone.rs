@@ -33,9 +33,7 @@ pub struct PhoneNumber {
 // Phones are personal data: debug output does not show them.
 impl std::fmt::Debug for PhoneNumber {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PhoneNumber")
-            .field("kind", &self.kind)
-            .finish_non_exhaustive()
+        f.debug_struct("PhoneNumber").field("kind", &self.kind).finish_non_exhaustive()
     }
 }
 
@@ -52,9 +50,7 @@ pub enum InvalidPhone {
     #[error("this is a short code, not a phone number")]
     ShortCode,
     /// A fixed line as it was written before September 2021.
-    #[error(
-        "this is a fixed line of before 2021: put 60 and the number of the region before its seven digits"
-    )]
+    #[error("this is a fixed line of before 2021: put 60 and the number of the region before its seven digits")]
     OldFixedNumber,
     /// Digits are missing.
     #[error("digits are missing: a Colombian number has ten")]
@@ -63,9 +59,7 @@ pub enum InvalidPhone {
     #[error("there are too many digits: a Colombian number has ten")]
     TooLong,
     /// No operator or region has this prefix.
-    #[error(
-        "no operator or region of Colombia has this prefix; a foreign number needs its + and country code"
-    )]
+    #[error("no operator or region of Colombia has this prefix; a foreign number needs its + and country code")]
     Unassigned,
 }
 
@@ -134,11 +128,7 @@ pub fn read(typed: &str) -> Result<PhoneNumber, InvalidPhone> {
     } else {
         read_national(&digits, false)?
     };
-    Ok(PhoneNumber {
-        e164,
-        kind,
-        extension,
-    })
+    Ok(PhoneNumber { e164, kind, extension })
 }
 
 /// Full-width forms become ASCII, no-break spaces and long dashes plain ones, and format
@@ -149,11 +139,7 @@ fn cleaned(typed: &str) -> String {
         .take(200)
         .filter_map(|c| match c {
             '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0),
-            '\u{200b}'..='\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{2069}'
-            | '\u{feff}'
-            | '\u{ad}' => None,
+            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{ad}' => None,
             '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{3000}' => Some(' '),
             '\u{2010}'..='\u{2015}' | '\u{2212}' => Some('-'),
             c => Some(c.to_ascii_lowercase()),
@@ -173,9 +159,7 @@ fn split_extension(text: &str) -> (&str, Option<String>) {
     for mark in ["extensión", "extension", "ext.", "ext", " x"] {
         if let Some((number, rest)) = text.split_once(mark) {
             let extension: String = rest.chars().filter(char::is_ascii_digit).collect();
-            let only_digits = rest
-                .chars()
-                .all(|c| c.is_ascii_digit() || matches!(c, ' ' | '.' | ':'));
+            let only_digits = rest.chars().all(|c| c.is_ascii_digit() || matches!(c, ' ' | '.' | ':'));
             if only_digits && !extension.is_empty() && extension.len() <= 6 {
                 return (number.trim(), Some(extension));
             }
@@ -185,14 +169,8 @@ fn split_extension(text: &str) -> (&str, Option<String>) {
 }
 
 fn is_two_numbers(text: &str) -> bool {
-    let parts = text
-        .split(['/', ',', ';', '|'])
-        .flat_map(|part| part.split(" o "))
-        .flat_map(|part| part.split(" y "));
-    parts
-        .filter(|part| part.chars().filter(char::is_ascii_digit).count() >= 7)
-        .count()
-        >= 2
+    let parts = text.split(['/', ',', ';', '|']).flat_map(|part| part.split(" o ")).flat_map(|part| part.split(" y "));
+    parts.filter(|part| part.chars().filter(char::is_ascii_digit).count() >= 7).count() >= 2
 }
 
 fn read_foreign(digits: &str) -> Result<(String, Kind), InvalidPhone> {
@@ -200,11 +178,7 @@ fn read_foreign(digits: &str) -> Result<(String, Kind), InvalidPhone> {
         return Err(InvalidPhone::NotANumber);
     }
     // North America is the one plan with a fixed length that is common here.
-    let (least, most) = if digits.starts_with('1') {
-        (11, 11)
-    } else {
-        (8, 15)
-    };
+    let (least, most) = if digits.starts_with('1') { (11, 11) } else { (8, 15) };
     match digits.len() {
         n if n < least => Err(InvalidPhone::TooShort),
         n if n > most => Err(InvalidPhone::TooLong),
@@ -245,17 +219,12 @@ fn read_national(digits: &str, with_country: bool) -> Result<(String, Kind), Inv
 /// Mobile prefixes in use (phonenumbers 9.0.43).
 fn is_mobile(digits: &str) -> bool {
     matches!(
-        digits
-            .get(..3)
-            .and_then(|prefix| prefix.parse::<u16>().ok()),
+        digits.get(..3).and_then(|prefix| prefix.parse::<u16>().ok()),
         Some(300..=305 | 310..=324 | 330 | 333 | 350 | 351 | 370)
     )
 }
 
 /// Regions of fixed lines; 603 and 609 are none.
 fn is_fixed(digits: &str) -> bool {
-    matches!(
-        digits.get(..3),
-        Some("601" | "602" | "604" | "605" | "606" | "607" | "608")
-    )
+    matches!(digits.get(..3), Some("601" | "602" | "604" | "605" | "606" | "607" | "608"))
 }

@@ -45,28 +45,15 @@ fn every_vector_is_read_as_the_market_file_says() {
 #[test]
 fn the_extension_is_kept_beside_the_number_and_debug_shows_neither() {
     let number = read("+57 (601) 307-7042 ext. 123").unwrap();
-    assert_eq!(
-        (number.e164.as_str(), number.extension.as_deref()),
-        ("+576013077042", Some("123"))
-    );
+    assert_eq!((number.e164.as_str(), number.extension.as_deref()), ("+576013077042", Some("123")));
     assert!(!format!("{number:?}").contains("307"));
 }
 
 #[test]
 fn odd_text_is_refused_and_never_panics() {
-    for odd in [
-        "+",
-        "++57",
-        "+0 300 123 4567",
-        "🎟️",
-        "٣٠٠",
-        "57",
-        "+570",
-        "ext. 5",
-        "////",
-        "1800",
-        "😀".repeat(500).as_str(),
-    ] {
+    for odd in
+        ["+", "++57", "+0 300 123 4567", "🎟️", "٣٠٠", "57", "+570", "ext. 5", "////", "1800", "😀".repeat(500).as_str()]
+    {
         assert!(read(odd).is_err(), "{odd}");
     }
 }

@@ -132,7 +132,11 @@ impl Action {
     /// An action with the input type's schema; idempotency must be said, there is no default for it.
     #[must_use]
     #[expect(clippy::new_ret_no_self, reason = "it is always built by its builder")]
-    pub fn new<I: schemars::JsonSchema>(name: &'static str, title: &'static str, idempotency: Idempotency) -> ActionBuilder {
+    pub fn new<I: schemars::JsonSchema>(
+        name: &'static str,
+        title: &'static str,
+        idempotency: Idempotency,
+    ) -> ActionBuilder {
         ActionBuilder(Self {
             name,
             title,

@@ -11,5 +11,10 @@ use pasarela_connector::Provider;
 /// Every provider that the hub knows. A new one is one folder and one line here.
 #[must_use]
 pub fn registry() -> Vec<Box<dyn Provider>> {
-    vec![Box::new(http::Http::new()), Box::new(twenty::Twenty), Box::new(whatsapp::WhatsApp)]
+    vec![
+        Box::new(hi_events::HiEvents),
+        Box::new(http::Http::new()),
+        Box::new(twenty::Twenty),
+        Box::new(whatsapp::WhatsApp),
+    ]
 }

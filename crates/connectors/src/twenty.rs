@@ -189,10 +189,6 @@ impl Connector for Connection {
         auth::authenticate(&self.config)
     }
 
-    fn on_authenticate(&self, _answer: &Answer, _ctx: &Ctx<'_>) -> AuthStep {
-        auth::authenticate(&self.config)
-    }
-
     fn fetch(&self, entity: &EntityRef) -> Option<Request> {
         let object = wire::Object::of_entity(&entity.kind)?;
         // Anything but a UUID is refused there (contract 1.5), and must not become another path.

@@ -144,7 +144,7 @@ fn conformance() {
                     "person_id": "cd3c2c58-4fcf-44aa-9022-761eb85a99db", "title": "Fitting", "markdown": "Jueves a las 3."
                 }),
                 done: recorded("note-target-create-person"),
-                judged: refusals(),
+                judged: [(recorded("note-create"), "call")].into_iter().chain(refusals()).collect(),
                 refused: vec![
                     json!({ "title": "Sin nadie", "markdown": "x" }),
                     json!({ "person_id": "42", "title": "x", "markdown": "x" }),
@@ -266,6 +266,24 @@ fn deals_notes_and_polls_are_written_like_the_golden_ones() {
 fn parameters(url: &str) -> (String, std::collections::BTreeSet<String>) {
     let (path, query) = url.trim_start_matches("https://crm.example").split_once('?').unwrap();
     (path.to_owned(), query.split('&').map(str::to_owned).collect())
+}
+
+#[test]
+fn a_note_is_made_only_when_its_record_comes_back() {
+    let connector = connector(json!({}));
+    let input = json!({ "person_id": "cd3c2c58-4fcf-44aa-9022-761eb85a99db", "title": "t", "markdown": "m" });
+    let inputs = [input];
+    for at in ["note", "target", "old_target"] {
+        let state = json!({ "v": 1, "at": at });
+        for answer in [
+            Answer::text(200, "<html>Sign in</html>"),
+            Answer::json(201, &json!({ "data": {} })),
+            Answer::json(201, &json!({ "data": { "createNote": { "id": "" }, "createNoteTarget": null } })),
+        ] {
+            let step = connector.on("add_note", &inputs, &state, &answer, &ctx(1));
+            assert_eq!(outcomes(step)[0].name(), "retry", "{at} {answer:?}");
+        }
+    }
 }
 
 #[test]

@@ -46,6 +46,37 @@ fn the_golden_answers_are_done() {
 }
 
 #[test]
+fn what_is_not_metas_word_says_nothing_of_the_person() {
+    for (answer, send, mark) in [
+        (Answer::text(403, "<html>Forbidden</html>"), "needs_human", "needs_human"),
+        (Answer::text(404, ""), "needs_human", "needs_human"),
+        (Answer::text(401, ""), "needs_human", "needs_human"),
+        // The gateway gave up waiting: the message may be under way, a mark may be set again.
+        (Answer::text(504, "<html>Gateway Time-out</html>"), "unknown", "provider_down"),
+        (Answer::text(408, ""), "unknown", "retry"),
+        (Answer::text(200, "<html>Sign in</html>"), "unknown", "retry"),
+    ] {
+        assert_eq!(judge("send_template", &answer, 1).name(), send, "{answer:?}");
+        assert_eq!(judge("mark_read", &answer, 1).name(), mark, "{answer:?}");
+    }
+}
+
+#[test]
+fn an_error_of_another_form_is_an_error_still() {
+    let messages = json!([{ "id": "wamid.HQJJTi0wMDAx" }]);
+    for error in [json!("Service unavailable"), json!([]), json!({ "code": "soon" }), json!(true)] {
+        let hidden = Answer::json(200, &json!({ "error": error, "messages": messages, "success": true }));
+        assert_eq!(judge("send_text", &hidden, 1).name(), "unknown", "{error}");
+        assert_eq!(judge("mark_read", &hidden, 1).name(), "unknown", "{error}");
+    }
+    // One strange field beside it does not hide the code, nor the message's id.
+    let strange = json!({ "error": { "code": 130_429, "is_transient": "no", "title": 7 }, "contacts": "none" });
+    assert_eq!(judge("send_text", &Answer::json(400, &strange), 1).name(), "throttled");
+    let taken = json!({ "contacts": [{ "wa_id": 573_005_550_117_i64 }], "messages": messages });
+    assert_eq!(judge("send_text", &Answer::json(200, &taken), 1).name(), "done");
+}
+
+#[test]
 fn the_golden_errors_are_judged_by_their_code() {
     let expected = [
         (130_429, "throttled"),

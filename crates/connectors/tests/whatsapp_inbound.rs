@@ -199,6 +199,9 @@ fn preferences_are_consents_of_that_number_and_person() {
     };
     assert_eq!(kinds(body.replace("\"resume\"", "\"stop\"")), ["consent.withdrawn"]);
     assert_eq!(kinds(body.replace("\"resume\"", "\"signup\"")), ["ignored user_preferences.marketing_messages.signup"]);
+    // Without any time a third choice would pass for the first: it is kept aside instead.
+    let timeless = body.replace("\"timestamp\"", "\"stamp\"").replace("\"time\"", "\"when\"");
+    assert_eq!(kinds(timeless), ["unread user_preferences"]);
 }
 
 #[test]

@@ -105,7 +105,7 @@ impl Inner {
 
     /// A request of this connection was refused for a reason of ours.
     pub(crate) fn missed(&self, connection: &ConnectionRuntime) {
-        connection.reconcile_now.notify_one();
+        connection.missed(self.clock.now());
     }
 }
 

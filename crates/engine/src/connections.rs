@@ -8,7 +8,7 @@ use pasarela_connector::{Auth, AuthStep, Connector, Ctx, Environment, Limits, Ma
 use pasarela_domain::Clock;
 use pasarela_store::Store;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -57,6 +57,8 @@ pub(crate) struct ConnectionRuntime {
     auth: tokio::sync::Mutex<Option<Auth>>,
     auth_failures: AtomicU32,
     problem: Mutex<Option<String>>,
+    /// When reconciliation was last asked for because a request was refused, in seconds.
+    missed_at: AtomicI64,
 }
 
 /// How a connection stands, for people.
@@ -93,9 +95,15 @@ impl ConnectionRuntime {
         // The index after the last action is that of the engine's own reads.
         let batch = manifest.actions.iter().map(|a| a.batch.map_or(1, |b| b.max)).chain([1]).collect();
         let gaps = manifest.actions.iter().map(|a| a.lane_gap).chain([None]).collect();
+        let mut lanes = Lanes::new(limits, batch, gaps, now);
+        let have = &connector.config().credentials;
+        if manifest.credentials.iter().any(|c| c.required && !have.contains_key(c.name)) {
+            // It receives only. What flows want of it waits until the credentials are there.
+            lanes.pause();
+        }
         Ok(Self {
             id,
-            lanes: Mutex::new(Lanes::new(limits, batch, gaps, now)),
+            lanes: Mutex::new(lanes),
             provider: setup.provider,
             connector,
             allow_private: setup.allow_private_targets,
@@ -108,6 +116,7 @@ impl ConnectionRuntime {
             auth: tokio::sync::Mutex::new(None),
             auth_failures: AtomicU32::new(0),
             problem: Mutex::new(None),
+            missed_at: AtomicI64::new(i64::MIN / 2),
         })
     }
 
@@ -170,6 +179,16 @@ impl ConnectionRuntime {
 
     pub(crate) fn lock_lanes<T>(&self, f: impl FnOnce(&mut Lanes) -> T) -> T {
         f(&mut self.lanes.lock())
+    }
+
+    /// A request was refused for a reason of ours: its records are read at once, but not more than once a
+    /// minute, since nobody knows yet whether the request was authentic.
+    pub(crate) fn missed(&self, now: Timestamp) {
+        let (last, now) = (self.missed_at.load(Ordering::Relaxed), now.as_second());
+        if now - last >= 60 && self.missed_at.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        {
+            self.reconcile_now.notify_one();
+        }
     }
 
     pub(crate) fn unreserve(&self, key: LaneKey, now: Timestamp) {

@@ -84,7 +84,8 @@ impl Inner {
             match outcome {
                 Ok(true) => return,
                 Ok(false) => count(&self.metrics.conflicts),
-                Err(Error::Busy | Error::DiskFull) => tokio::time::sleep(Duration::from_millis(250)).await,
+                Err(Error::Busy) => tokio::time::sleep(Duration::from_millis(10)).await,
+                Err(Error::DiskFull) => tokio::time::sleep(Duration::from_millis(250)).await,
                 Err(Error::Closed) => return,
                 Err(e) => {
                     count(&self.metrics.decide_failures);
@@ -99,7 +100,7 @@ impl Inner {
         let decision = Decision {
             delivery: pending.id,
             status: DeliveryStatus::Quarantined,
-            reason: Some(why),
+            reason: Some(self.store.sealer().seal(why.as_bytes())),
             facts: Vec::new(),
             subjects: Vec::new(),
         };
@@ -152,7 +153,7 @@ impl Inner {
         let decision = Decision {
             delivery: pending.id,
             status,
-            reason,
+            reason: reason.map(|r| self.store.sealer().seal(r.as_bytes())),
             facts: std::mem::take(&mut draft.facts),
             subjects: std::mem::take(&mut draft.subjects),
         };
@@ -405,7 +406,11 @@ impl Inner {
             } else {
                 run.status = RunStatus::Blocked;
                 for entity in &missing {
-                    self.plan_fetch(connection, entity, now, planned);
+                    if !self.plan_fetch(connection, entity, now, planned) {
+                        let why = "cannot be read on its own; the run waits until reconciliation brings it".to_owned();
+                        run.data.failures.push((format!("{}:{}", entity.kind, entity.id), why));
+                        self.missed(connection);
+                    }
                 }
                 run.data.missing = missing;
             }
@@ -424,19 +429,19 @@ impl Inner {
         }
     }
 
-    /// Reads a record that a run needs, once however many runs need it.
+    /// Reads a record that a run needs, once however many runs need it. False: it cannot be read on its own.
     fn plan_fetch(
         &self,
         connection: &Arc<ConnectionRuntime>,
         entity: &EntityRef,
         now: Timestamp,
         planned: &mut Vec<Planned>,
-    ) {
+    ) -> bool {
         if !connection.manifest().fetches.contains(&entity.kind.as_str()) {
-            return;
+            return false;
         }
         if !self.fetching.lock().insert((connection.id, entity.clone())) {
-            return;
+            return true;
         }
         planned.push(self.plan_at(
             PlanAt {
@@ -447,6 +452,7 @@ impl Inner {
                 lane_text: format!("fetch:{}:{}", entity.kind, entity.id),
                 urgency: 0,
                 class: None,
+                purpose: None,
                 input: json!({ "kind": entity.kind, "id": entity.id }),
                 give_up_after: Duration::from_secs(7 * 24 * 3600),
                 resend_unknown: true,
@@ -455,13 +461,19 @@ impl Inner {
             },
             now,
         ));
+        true
     }
 
     /// Takes a run's lock into the draft. `None`: the run cannot be read any more.
     async fn hold<'d>(&self, id: RunId, draft: &'d mut Draft) -> Result<Option<&'d mut LiveRun>, Error> {
         if !draft.held.contains_key(&id) {
             let cell = self.runs.cell(id);
-            let mut guard = cell.clone().lock_owned().await;
+            // Whoever holds one run never waits for another: two deciders would wait for each other.
+            let mut guard = if draft.held.is_empty() {
+                cell.clone().lock_owned().await
+            } else {
+                cell.clone().try_lock_owned().map_err(|_| Error::Busy)?
+            };
             if guard.is_none() {
                 *guard = self.load_run(id).await?;
             }
@@ -482,32 +494,85 @@ impl Inner {
         planned: &mut Vec<Planned>,
         draft: &mut Draft,
     ) -> Result<(), Error> {
-        let vars = self.vars.clone();
         let Some(run) = self.hold(id, draft).await? else { return Ok(()) };
         let flow = run.flow.clone();
         let (models, _) =
             Self::models(&flow, &event.refs, |r| known.get(r).and_then(Option::as_ref).map(|k| k.data.clone()));
-        let Some(state) = run.data.flow.as_mut() else {
-            return Ok(());
-        };
-        let scope = Scope { event: &event.envelope, data: &event.data, models: &models, vars: &vars, now };
-        match flow.on_event(state, &event.event_type, &scope) {
-            EventEffect::None => return Ok(()),
-            EventEffect::Resumed => {
-                let (own, _) = self.run_models(&flow, &run.event.clone()).await?;
-                if self.advance(run, &own, now, None, work, planned) {
-                    let id = run.id;
-                    draft.more.push(id);
-                    return self.write_held(id, now, work, draft);
-                }
+        let resumed = self.hear(run, event, &models, now, work).await?;
+        if resumed {
+            let (own, _) = self.run_models(&flow, &run.event.clone()).await?;
+            if self.advance(run, &own, now, None, work, planned) {
+                draft.more.push(id);
             }
+        } else if run.status != RunStatus::Cancelled {
+            return Ok(());
+        }
+        self.write_held(id, now, work, draft)
+    }
+
+    /// Events that were decided since the run began and that it listens to only now, on entering a wait:
+    /// a cancel that came while an earlier step was still being done is not lost.
+    pub(crate) async fn hear_missed(
+        &self,
+        run: &mut LiveRun,
+        now: Timestamp,
+        work: &mut pasarela_store::Work,
+        planned: &mut Vec<Planned>,
+    ) -> Result<bool, Error> {
+        let Some(state) = run.data.flow.as_ref() else { return Ok(false) };
+        let fresh: Vec<String> = run
+            .flow
+            .listening(state)
+            .into_iter()
+            .filter(|t| !run.data.listening.iter().any(|(_, heard)| heard == t))
+            .collect();
+        if fresh.is_empty() || run.version == 0 {
+            return Ok(false);
+        }
+        let filter = pasarela_store::EventFilter {
+            key: Some(self.key_hash(run.event.connection, &run.event.key)),
+            above: Some(run.event.id.get()),
+            ascending: true,
+            limit: 200,
+            ..Default::default()
+        };
+        let mut more = false;
+        for row in self.store.events(filter).await?.rows {
+            if !fresh.contains(&row.event_type) || run.status == RunStatus::Cancelled {
+                continue;
+            }
+            let name = self.connection_name(row.connection);
+            let Ok(event) = EventScope::from_row(&row, &name) else { continue };
+            let (models, _) = self.run_models(&run.flow.clone(), &event).await?;
+            if self.hear(run, &event, &models, now, work).await? {
+                let (own, _) = self.run_models(&run.flow.clone(), &run.event.clone()).await?;
+                more |= self.advance(run, &own, now, None, work, planned);
+            }
+        }
+        Ok(more)
+    }
+
+    /// Lets a run hear one event. True: it goes on.
+    async fn hear(
+        &self,
+        run: &mut LiveRun,
+        event: &EventScope,
+        models: &crate::runs::Models,
+        now: Timestamp,
+        work: &mut pasarela_store::Work,
+    ) -> Result<bool, Error> {
+        let flow = run.flow.clone();
+        let Some(state) = run.data.flow.as_mut() else { return Ok(false) };
+        let scope = Scope { event: &event.envelope, data: &event.data, models, vars: &self.vars, now };
+        match flow.on_event(state, &event.event_type, &scope) {
+            EventEffect::None => Ok(false),
+            EventEffect::Resumed => Ok(true),
             EventEffect::Cancelled { why } => {
                 run.data.why = Some(why);
                 run.data.armed.clear();
                 run.status = RunStatus::Cancelled;
                 let open: Vec<EffectId> = run.data.effects.values().copied().collect();
-                let rows = self.open_effects(&open).await?;
-                for row in rows {
+                for row in self.open_effects(&open).await? {
                     work.updates.push(withdrawal(&row));
                     let lane = crate::lanes::LaneKey { lane: row.lane, urgency: row.urgency };
                     if let Some(connection) = self.connection_by_id(row.connection) {
@@ -515,9 +580,9 @@ impl Inner {
                         connection.wake.notify_one();
                     }
                 }
+                Ok(false)
             }
         }
-        self.write_held(id, now, work, draft)
     }
 
     /// Effects of a run that are still queued.

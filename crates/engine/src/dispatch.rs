@@ -397,10 +397,9 @@ impl Inner {
             detail: Some(self.store.sealer().seal_json(&json!({ "answer": answer.excerpt(500) }))),
         };
         let claim = self.claim_of(leader.id, leader.attempt, leader.generation, now, &next, call.ordinal + 1, batch);
-        let work = || Work { attempts: vec![], progress: Some(claim.clone()), ..Work::default() };
-        let mut first = work();
-        first.attempts.push(attempt);
-        let written = self.write_until_done(first).await;
+        let work =
+            || Work { attempts: vec![clone_attempt(&attempt)], progress: Some(claim.clone()), ..Work::default() };
+        let written = self.write_until_done(work).await;
         if !matches!(written, Some(Worked::Done { .. })) {
             count(&self.metrics.stale);
             self.release(call, None, now);
@@ -416,13 +415,15 @@ impl Inner {
     }
 
     /// Writes, and goes on trying while the store is only busy. `None`: the store is closed.
-    async fn write_until_done(&self, work: Work) -> Option<Worked> {
-        match self.store.work(work).await {
-            Ok(worked) => Some(worked),
-            Err(Error::Closed) => None,
-            Err(e) => {
-                tracing::error!(error = %e, "an outcome could not be written; the effect stays open and is looked into after a restart");
-                None
+    async fn write_until_done(&self, work: impl Fn() -> Work) -> Option<Worked> {
+        loop {
+            match self.store.work(work()).await {
+                Ok(worked) => return Some(worked),
+                Err(Error::Busy | Error::DiskFull) if !self.is_stopping() => tokio::time::sleep(PAUSE).await,
+                Err(e) => {
+                    tracing::error!(error = %e, "a call could not be recorded; it is looked into after a restart");
+                    return None;
+                }
             }
         }
     }
@@ -738,8 +739,8 @@ impl Inner {
         fetched: Option<(i64, Vec<u8>)>,
         now: Timestamp,
     ) -> Option<(Vec<OpenCall>, Vec<(DeliveryId, Vec<u8>)>)> {
-        let mut attempt = attempt;
-        for _ in 0..20 {
+        let mut stale = 0;
+        while stale < 20 {
             let cell = change.run.map(|id| (id, self.runs.cell(id)));
             let mut guard = match &cell {
                 Some((_, cell)) => Some(cell.clone().lock_owned().await),
@@ -785,10 +786,20 @@ impl Inner {
                                 Ok((models, _)) => models,
                                 Err(e) => {
                                     tracing::error!(run = %id, error = %e, "read models cannot be read");
+                                    forget_changed(&mut guard);
                                     return None;
                                 }
                             };
                             more = self.advance(run, &models, now, change.holding, &mut work, &mut planned);
+                            match self.hear_missed(run, now, &mut work, &mut planned).await {
+                                Ok(again) => more |= again,
+                                Err(e) => {
+                                    tracing::error!(run = %id, error = %e, "events cannot be read");
+                                    planned.into_iter().for_each(|p: Planned| p.abort(now));
+                                    forget_changed(&mut guard);
+                                    return None;
+                                }
+                            }
                         }
                         work.runs.push(self.run_write(run, now));
                         run.version += 1;
@@ -825,6 +836,7 @@ impl Inner {
                 Ok(Worked::Stale) => {
                     planned.into_iter().for_each(|p: Planned| p.abort(now));
                     forget_changed(&mut guard);
+                    stale += 1;
                     // Was it the effect that moved, or only the run?
                     let still = self
                         .store
@@ -851,8 +863,7 @@ impl Inner {
                 }
             }
         }
-        // The disk has been full for a while. The attempt stays open: after a restart it is looked into.
-        attempt.take();
+        tracing::error!(effect = %change.id, "an outcome could not be written: its run changes all the time");
         None
     }
 
@@ -890,7 +901,15 @@ impl Inner {
             let now = self.clock.now();
             let Ok((models, _)) = self.run_models(&run.flow.clone(), &run.event.clone()).await else { return };
             let (mut work, mut planned) = (Work::default(), Vec::new());
-            let more = self.advance(run, &models, now, None, &mut work, &mut planned);
+            let mut more = self.advance(run, &models, now, None, &mut work, &mut planned);
+            match self.hear_missed(run, now, &mut work, &mut planned).await {
+                Ok(again) => more |= again,
+                Err(_) => {
+                    planned.into_iter().for_each(|p: Planned| p.abort(now));
+                    *guard = None;
+                    return;
+                }
+            }
             work.effects.extend(planned.iter().map(|p| p.insert.clone()));
             work.runs.push(self.run_write(run, now));
             run.version += 1;

@@ -110,6 +110,8 @@ pub(crate) struct Inner {
     pub(crate) fetching: Mutex<HashSet<(i64, EntityRef)>>,
     pub(crate) watermark: Watermark,
     pub(crate) timer_wake: Notify,
+    /// Timers whose effects are being found out about.
+    pub(crate) checking: Mutex<HashSet<i64>>,
     pub(crate) calls: AtomicU64,
     stream: broadcast::Sender<Arc<Envelope>>,
     stopping: AtomicBool,
@@ -262,6 +264,7 @@ impl Engine {
             fetching: Mutex::new(HashSet::new()),
             watermark: Watermark::default(),
             timer_wake: Notify::new(),
+            checking: Mutex::new(HashSet::new()),
             calls: AtomicU64::new(0),
             stream: broadcast::channel(STREAM).0,
             stopping: AtomicBool::new(false),
@@ -271,6 +274,7 @@ impl Engine {
             clock: setup.clock,
         });
         if setup.passive {
+            inner.connections.values().for_each(|c| c.lock_lanes(crate::lanes::Lanes::pause));
             return Ok(Self { inner });
         }
         let interrupted = inner.recover().await?;

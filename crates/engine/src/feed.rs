@@ -71,7 +71,8 @@ impl Feed {
         {
             let mut state = self.state.lock();
             let id = pending.id.get();
-            if state.behind.is_some() || state.in_memory.len() >= CAPACITY {
+            // Without its translation its key is not known, and so not its decider: the feeder translates it.
+            if state.behind.is_some() || state.in_memory.len() >= CAPACITY || pending.translation.is_none() {
                 state.left = state.left.max(id);
                 state.behind = Some(state.behind.map_or(id - 1, |b| b.min(id - 1)));
                 drop(state);
@@ -92,6 +93,7 @@ impl Feed {
                     fact.key.hash(&mut hasher);
                 }
             }
+            // A body that cannot be read has no key.
             _ => pending.id.get().hash(&mut hasher),
         }
         let decider = (hasher.finish() % DECIDERS as u64) as usize;

@@ -133,6 +133,11 @@ impl Lanes {
         }
     }
 
+    /// Starts nothing more: the connection cannot call, or nothing may be sent.
+    pub(crate) fn pause(&mut self) {
+        self.paused = true;
+    }
+
     // ---- deciding ------------------------------------------------------------------------------
 
     /// Takes the lane, a slot and a token for an effect that is being decided, if nothing is before it.

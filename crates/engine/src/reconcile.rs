@@ -114,6 +114,7 @@ impl Inner {
         };
         if let Err(problem) = self.read_task(connection, task, &mut report).await {
             report.problem = Some(problem);
+            crate::telemetry::count(&self.metrics.reconcile_failed);
         }
         report.ended_at = self.clock.now();
         self.metrics.reconciled.fetch_add(report.read, Ordering::Relaxed);
@@ -184,7 +185,7 @@ impl Inner {
     }
 
     /// Waits for a free slot, behind nothing and before nothing: the bucket is shared.
-    async fn slot(&self, connection: &ConnectionRuntime) -> Result<(), String> {
+    pub(crate) async fn slot(&self, connection: &ConnectionRuntime) -> Result<(), String> {
         loop {
             let now = self.clock.now();
             let (free, at) = connection.lock_lanes(|l| (l.try_slot(now), l.next_slot(now)));

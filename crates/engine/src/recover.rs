@@ -17,6 +17,7 @@ impl Inner {
         let interrupted = self.store.interrupted().await?;
         let now = self.clock.now();
         let count = interrupted.len();
+        let mut advance = Vec::new();
         for row in interrupted {
             let repeat = crate::runs::repeat_of(row.repeat);
             let why = "the hub stopped while the call was out".to_owned();
@@ -54,14 +55,12 @@ impl Inner {
                     reference: None,
                     renew: None,
                     step: Some(step),
-                    timer: timer.map(|(due, kind)| (due, kind)),
+                    timer,
                     fired: Vec::new(),
                     holding: None,
                 };
                 crate::telemetry::count(&self.metrics.unknown);
-                if let Some((calls, _)) = self.change_effect(change, Some(attempt), None, now).await {
-                    calls.into_iter().for_each(|c| self.spawn_call(c));
-                }
+                advance.push((change, attempt));
                 continue;
             }
             let work = Work {
@@ -92,6 +91,12 @@ impl Inner {
         for connection in self.connections.values() {
             for urgency in 0..3 {
                 self.load_backlog(connection, urgency, -1).await;
+            }
+        }
+        // Runs decide on only now: what they want goes behind what was queued before.
+        for (change, attempt) in advance {
+            if let Some((calls, _)) = self.change_effect(change, Some(attempt), None, now).await {
+                calls.into_iter().for_each(|c| self.spawn_call(c));
             }
         }
         Ok(count)

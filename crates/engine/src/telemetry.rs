@@ -79,6 +79,8 @@ counters! {
     breaker_opened = "pasarela_breakers_opened_total";
     /// Records read by reconciliation.
     reconciled = "pasarela_reconcile_records_total";
+    /// Reconciliations that did not complete.
+    reconcile_failed = "pasarela_reconcile_failed_total";
     /// Records that only reconciliation brought.
     repaired = "pasarela_reconcile_missing_total";
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use pasarela_connector::{Ctx, Idempotency, ReadBack};
 use pasarela_domain::{EffectId, RunId};
 use pasarela_flows::StepOutcome;
-use pasarela_store::{EffectGuard, EffectRow, EffectState, TimerKind, TimerRow, Work, Worked};
+use pasarela_store::{EffectGuard, EffectRow, EffectState, TimerKind, TimerRow, TimerSet, Work, Worked};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,8 +26,8 @@ impl Inner {
                 return;
             }
             let now = self.clock.now();
-            let due = match self.store.timers(now, FIRE).await {
-                Ok(due) => due,
+            let due: Vec<TimerRow> = match self.store.timers(now, FIRE).await {
+                Ok(due) => due.into_iter().filter(|t| !self.checking.lock().contains(&t.id)).collect(),
                 Err(pasarela_store::Error::Closed) => return,
                 Err(e) => {
                     tracing::error!(error = %e, "timers cannot be read");
@@ -37,7 +37,9 @@ impl Inner {
             };
             if due.is_empty() {
                 let next = self.store.next_timer().await.ok().flatten();
-                let nap = next.map_or(NAP, |t| self.clock.sleep_for(t).min(NAP));
+                // Checks that are under way are due and not to be waited for in a circle.
+                let least = if self.checking.lock().is_empty() { Duration::ZERO } else { Duration::from_millis(200) };
+                let nap = next.map_or(NAP, |t| self.clock.sleep_for(t).clamp(least, NAP));
                 tokio::select! {
                     () = self.timer_wake.notified() => {}
                     () = tokio::time::sleep(nap) => {}
@@ -47,7 +49,19 @@ impl Inner {
             }
             let mut failed = false;
             for timer in due {
-                failed |= !self.fire(&timer, now).await;
+                if timer.kind == TimerKind::Check {
+                    // It may have to ask the provider: other timers do not wait for that.
+                    self.checking.lock().insert(timer.id);
+                    let inner = self.clone();
+                    tokio::spawn(async move {
+                        if !inner.fire_check(&timer, now).await {
+                            tokio::time::sleep(Duration::from_secs(1)).await;
+                        }
+                        inner.checking.lock().remove(&timer.id);
+                    });
+                } else {
+                    failed |= !self.fire(&timer, now).await;
+                }
             }
             if failed {
                 tokio::time::sleep(Duration::from_millis(250)).await;
@@ -60,7 +74,7 @@ impl Inner {
         match timer.kind {
             TimerKind::Wait => self.fire_wait(timer, now).await,
             TimerKind::Settle => self.fire_settle(timer, now).await,
-            TimerKind::Check => self.fire_check(timer, now).await,
+            TimerKind::Check => true,
         }
     }
 
@@ -80,7 +94,10 @@ impl Inner {
             if armed {
                 run.data.armed.remove(&timer.path);
                 run.flow.clone().on_timer(state_of_settled(&mut run.data), &timer.path);
-                let Ok((models, _)) = self.run_models(&run.flow.clone(), &run.event.clone()).await else {
+                let models = self.run_models(&run.flow.clone(), &run.event.clone()).await;
+                let Ok((models, _)) = models else {
+                    // What was changed in memory is not written: it is read again.
+                    *guard = None;
                     return false;
                 };
                 more = self.advance(run, &models, now, None, &mut work, &mut planned);
@@ -137,7 +154,11 @@ impl Inner {
         let Some(connection) = self.connection_by_id(row.connection) else { return false };
         let idempotency = connection.manifest().action(&row.action).map_or(Idempotency::AtMostOnce, |a| a.idempotency);
         let found = match idempotency {
-            Idempotency::Readable { .. } => self.read_back(&connection, &row, now).await,
+            Idempotency::Readable { .. } => match self.read_back(&connection, &row, now).await {
+                Some(found) => found,
+                None if now < row.give_up_at => return self.check_later(timer, &row, now).await,
+                None => ReadBack::Unclear("the provider did not answer when it was asked".into()),
+            },
             _ => ReadBack::Unclear("no status came for it in time".into()),
         };
         const CHECKING: &[EffectState] = &[EffectState::Checking];
@@ -170,22 +191,39 @@ impl Inner {
         self.apply(change, &row, now).await
     }
 
+    /// The provider did not answer: asked again in half a minute.
+    async fn check_later(&self, timer: &TimerRow, row: &EffectRow, now: Timestamp) -> bool {
+        let due = now.checked_add(self.dice.spread(Duration::from_secs(30))).unwrap_or(Timestamp::MAX);
+        let again = TimerSet { due, kind: TimerKind::Check, target: row.id.get(), path: String::new() };
+        let work = Work { fired: vec![(timer.due, timer.id)], timers: vec![again], ..Work::default() };
+        let written = self.store.work(work).await.is_ok();
+        self.timer_wake.notify_one();
+        written
+    }
+
+    /// `None`: no answer.
     async fn read_back(
         &self,
         connection: &crate::connections::ConnectionRuntime,
         row: &EffectRow,
         now: Timestamp,
-    ) -> ReadBack {
+    ) -> Option<ReadBack> {
         let input: Value = serde_json::from_slice(&row.input).unwrap_or(Value::Null);
         let key = key_of(row.id, row.generation);
         let ctx = Ctx { now, key: &key, attempt: row.attempt };
         let Some(request) = connection.connector.read_back(&row.action, &input, &ctx) else {
-            return ReadBack::Unclear("it cannot be read back".into());
+            return Some(ReadBack::Unclear("it cannot be read back".into()));
         };
-        connection.lock_lanes(crate::lanes::Lanes::pay);
-        match self.send(connection, &request).await {
-            Ok(answer) => connection.connector.judge_read_back(&row.action, &input, &answer),
-            Err(_) => ReadBack::Unclear("the provider did not answer when it was asked".into()),
+        if self.slot(connection).await.is_err() {
+            return None;
+        }
+        let answer = self.send(connection, &request).await;
+        let well = answer.as_ref().is_ok_and(|a| a.status < 500);
+        connection.lock_lanes(|l| l.release_slot(Some(well), self.clock.now()));
+        connection.wake.notify_one();
+        match answer {
+            Ok(answer) if well => Some(connection.connector.judge_read_back(&row.action, &input, &answer)),
+            _ => None,
         }
     }
 

@@ -21,29 +21,14 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-const FLOW_FIELDS: &[&str] = &[
-    "flow",
-    "version",
-    "title",
-    "on",
-    "when",
-    "key",
-    "steps",
-    "on_unknown",
-    "on_dead",
-    "give_up_after",
-];
+const FLOW_FIELDS: &[&str] =
+    &["flow", "version", "title", "on", "when", "key", "steps", "on_unknown", "on_dead", "give_up_after"];
 
 /// Reads, checks and compiles one flow file.
 ///
 /// # Errors
 /// Everything that is wrong, in the order of the file; notes among it.
-pub fn compile(
-    file: &str,
-    text: &str,
-    origin: Origin,
-    catalog: &dyn Catalog,
-) -> Result<Flow, Vec<Problem>> {
+pub fn compile(file: &str, text: &str, origin: Origin, catalog: &dyn Catalog) -> Result<Flow, Vec<Problem>> {
     let mut report = Report::new(file);
     let Some(document) = crate::yaml::parse(text, &mut report) else {
         return Err(report.into_problems());
@@ -142,49 +127,31 @@ impl<'a> Compiler<'a> {
         };
         head.name = match fields.get("flow") {
             Some(entry) => self.name(&entry.value, "flow").unwrap_or_default(),
-            None => self.missing(
-                document.at,
-                "the flow has no name",
-                "begin the file with `flow: a-name`",
-            ),
+            None => self.missing(document.at, "the flow has no name", "begin the file with `flow: a-name`"),
         };
         head.version = match fields.get("version") {
             Some(entry) => self.version(&entry.value),
-            None => self.missing(
-                document.at,
-                "the flow has no version",
-                "add `version: 1`, and raise it with every change",
-            ),
+            None => {
+                self.missing(document.at, "the flow has no version", "add `version: 1`, and raise it with every change")
+            }
         };
         if let Some(entry) = fields.get("title") {
             head.title = self.title(&entry.value);
         }
         match fields.get("on") {
             Some(entry) => self.on = self.event_types(&entry.value),
-            None => self.missing(
-                document.at,
-                "the flow does not say which event begins it",
-                "add `on: order.paid`",
-            ),
+            None => self.missing(document.at, "the flow does not say which event begins it", "add `on: order.paid`"),
         }
         self.defaults = Defaults {
             on_unknown: fields
                 .get("on_unknown")
                 .and_then(|entry| self.word(&entry.value, OnUnknown::from_word, OnUnknown::ALL)),
-            on_dead: fields
-                .get("on_dead")
-                .and_then(|entry| self.word(&entry.value, OnDead::from_word, OnDead::ALL)),
-            give_up_after: fields
-                .get("give_up_after")
-                .and_then(|entry| self.length(&entry.value)),
+            on_dead: fields.get("on_dead").and_then(|entry| self.word(&entry.value, OnDead::from_word, OnDead::ALL)),
+            give_up_after: fields.get("give_up_after").and_then(|entry| self.length(&entry.value)),
         };
         let head_values = values::Place::head();
-        head.when = fields
-            .get("when")
-            .and_then(|entry| self.condition(&entry.value, &head_values));
-        head.key = fields
-            .get("key")
-            .and_then(|entry| self.tree(&entry.value, &head_values));
+        head.when = fields.get("when").and_then(|entry| self.condition(&entry.value, &head_values));
+        head.key = fields.get("key").and_then(|entry| self.tree(&entry.value, &head_values));
         match fields.get("steps") {
             Some(entry) => {
                 head.top = self.list(&entry.value, &steps::Around::default());
@@ -219,12 +186,7 @@ impl<'a> Compiler<'a> {
             notes: self.report.into_problems(),
             when: head.when,
             key: head.key,
-            by_path: self
-                .steps
-                .iter()
-                .enumerate()
-                .map(|(ix, step)| (step.path.clone(), ix))
-                .collect(),
+            by_path: self.steps.iter().enumerate().map(|(ix, step)| (step.path.clone(), ix)).collect(),
             steps: self.steps,
             top: head.top,
             models: self.models,
@@ -244,9 +206,6 @@ impl<'a> Compiler<'a> {
 
     fn schema(&mut self, name: &str) -> Option<Value> {
         let catalog = self.catalog;
-        self.schemas
-            .entry(name.to_owned())
-            .or_insert_with(|| catalog.schema(name))
-            .clone()
+        self.schemas.entry(name.to_owned()).or_insert_with(|| catalog.schema(name)).clone()
     }
 }

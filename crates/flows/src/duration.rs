@@ -6,9 +6,7 @@ use std::time::Duration;
 
 /// Not a length of time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` is not a length of time: write `90s`, `15m`, `24h`, `2d 3h`, `1w` or ISO 8601 (`PT24H`)"
-)]
+#[error("`{0}` is not a length of time: write `90s`, `15m`, `24h`, `2d 3h`, `1w` or ISO 8601 (`PT24H`)")]
 pub struct InvalidDuration(pub String);
 
 /// Longest length that a flow can ask for: ten years.
@@ -36,9 +34,7 @@ fn plain_seconds(text: &str) -> Option<u64> {
     while !rest.is_empty() {
         let (number, after) = take_number(rest)?;
         let after = after.trim_start();
-        let end = after
-            .find(|c: char| !c.is_ascii_alphabetic())
-            .unwrap_or(after.len());
+        let end = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
         let (unit, after) = after.split_at_checked(end)?;
         let unit = match unit {
             "s" | "sec" | "secs" | "second" | "seconds" => 1,
@@ -86,9 +82,7 @@ fn iso_seconds(text: &str) -> Option<u64> {
 }
 
 fn take_number(text: &str) -> Option<(u64, &str)> {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, rest) = text.split_at_checked(end)?;
     Some((digits.parse().ok()?, rest))
 }
@@ -96,11 +90,7 @@ fn take_number(text: &str) -> Option<(u64, &str)> {
 /// `moment` plus or minus a length; `None` outside the range of moments.
 pub(crate) fn shift(moment: Timestamp, by: Duration, later: bool) -> Option<Timestamp> {
     let by = jiff::SignedDuration::try_from(by).ok()?;
-    let moved = if later {
-        moment.checked_add(by)
-    } else {
-        moment.checked_sub(by)
-    };
+    let moved = if later { moment.checked_add(by) } else { moment.checked_sub(by) };
     moved.ok()
 }
 
@@ -122,28 +112,11 @@ mod tests {
             ("P1W", 604_800),
             ("PT1M30S", 90),
         ] {
-            assert_eq!(
-                parse_duration(text),
-                Ok(Duration::from_secs(seconds)),
-                "{text}"
-            );
+            assert_eq!(parse_duration(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
-        for bad in [
-            "",
-            "h",
-            "24",
-            "-1h",
-            "1y",
-            "P",
-            "PT",
-            "P1M",
-            "PT1D",
-            "1h!",
-            "99999999999w",
-            "1 fortnight",
-            "é",
-            "2dé",
-        ] {
+        for bad in
+            ["", "h", "24", "-1h", "1y", "P", "PT", "P1M", "PT1D", "1h!", "99999999999w", "1 fortnight", "é", "2dé"]
+        {
             assert!(parse_duration(bad).is_err(), "{bad}");
         }
     }

@@ -54,13 +54,8 @@ impl Flow {
     /// their steps wait for.
     #[must_use]
     pub fn explain(&self, scope: &Scope<'_>) -> Explanation {
-        let mut out = Explanation {
-            flow: self.name.clone(),
-            version: self.version,
-            key: None,
-            skipped: None,
-            steps: Vec::new(),
-        };
+        let mut out =
+            Explanation { flow: self.name.clone(), version: self.version, key: None, skipped: None, steps: Vec::new() };
         let mut run = match self.start(scope) {
             Ok(Start::Run { key, state }) => {
                 out.key = Some(key);
@@ -77,34 +72,18 @@ impl Flow {
         };
         let mut effects = HashMap::new();
         let missing = self.play(&mut run, scope, &mut effects);
-        let told = Told {
-            flow: self,
-            run: &run,
-            effects: &effects,
-            missing,
-        };
+        let told = Told { flow: self, run: &run, effects: &effects, missing };
         told.list(&self.top, &mut Vec::new(), &mut out.steps);
         out
     }
 
     /// Runs to the end; the names of read models that are missing, if it cannot.
-    fn play(
-        &self,
-        run: &mut RunState,
-        scope: &Scope<'_>,
-        effects: &mut HashMap<String, NewEffect>,
-    ) -> String {
+    fn play(&self, run: &mut RunState, scope: &Scope<'_>, effects: &mut HashMap<String, NewEffect>) -> String {
         // Every round ends at least one step, and there are no more than this.
         for _ in 0..2 * MAX_EFFECTS {
             let advance = self.advance_with(run, scope, 100, true);
             for effect in advance.effects {
-                self.on_outcome(
-                    run,
-                    &effect.path,
-                    StepOutcome::Done {
-                        result: Value::Null,
-                    },
-                );
+                self.on_outcome(run, &effect.path, StepOutcome::Done { result: Value::Null });
                 effects.insert(effect.path.clone(), effect);
             }
             let waits: Vec<String> = run.waits.iter().cloned().collect();
@@ -146,22 +125,13 @@ impl Told<'_> {
                         self.list(&action.otherwise, items, out);
                     } else if self.effects.contains_key(&path) {
                         for ix in &action.otherwise {
-                            out.extend(
-                                self.flow
-                                    .steps
-                                    .get(*ix)
-                                    .map(|step| self.only_if_it_fails(step, *ix, items)),
-                            );
+                            out.extend(self.flow.steps.get(*ix).map(|step| self.only_if_it_fails(step, *ix, items)));
                         }
                     }
                 }
                 StepKind::Each(each) => {
-                    let count = self
-                        .run
-                        .steps
-                        .get(&path)
-                        .and_then(|rec| rec.items.as_ref())
-                        .map_or(0, |items| items.next);
+                    let count =
+                        self.run.steps.get(&path).and_then(|rec| rec.items.as_ref()).map_or(0, |items| items.next);
                     for index in 0..count {
                         items.push(index);
                         self.list(&each.steps, items, out);
@@ -238,17 +208,10 @@ impl Told<'_> {
                     Until::Events(types) => Some(format!("for {}", types.join(" or "))),
                     Until::Moment(_) | Until::Length(_) => None,
                 };
-                let cancel: Vec<&str> = wait
-                    .cancel_on
-                    .iter()
-                    .map(|cancel| cancel.event.as_str())
-                    .collect();
+                let cancel: Vec<&str> = wait.cancel_on.iter().map(|cancel| cancel.event.as_str()).collect();
                 if !cancel.is_empty() {
                     let text = format!("ends the run at {}", cancel.join(", "));
-                    told.why = Some(
-                        told.why
-                            .map_or(text.clone(), |why| format!("{why}; {text}")),
-                    );
+                    told.why = Some(told.why.map_or(text.clone(), |why| format!("{why}; {text}")));
                 }
             }
             (StepKind::Do(_), _) => {

@@ -40,13 +40,7 @@ pub struct Flow {
 
 impl std::fmt::Debug for Flow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "Flow({} v{}, {} steps)",
-            self.name,
-            self.version,
-            self.steps.len()
-        )
+        write!(f, "Flow({} v{}, {} steps)", self.name, self.version, self.steps.len())
     }
 }
 
@@ -154,12 +148,9 @@ impl Tree {
             Self::Fixed(value) => value.clone(),
             Self::Expr(template) => Value::String(template.source.clone()),
             Self::List(items) => items.iter().map(Self::source).collect(),
-            Self::Map(fields) => Value::Object(
-                fields
-                    .iter()
-                    .map(|(name, item)| (name.clone(), item.source()))
-                    .collect(),
-            ),
+            Self::Map(fields) => {
+                Value::Object(fields.iter().map(|(name, item)| (name.clone(), item.source())).collect())
+            }
         }
     }
 }
@@ -213,10 +204,7 @@ impl Flow {
     }
 
     fn outline_of(&self, list: &[Ix]) -> Value {
-        list.iter()
-            .filter_map(|ix| self.steps.get(*ix))
-            .map(|step| self.outline_step(step))
-            .collect()
+        list.iter().filter_map(|ix| self.steps.get(*ix)).map(|step| self.outline_step(step)).collect()
     }
 
     fn outline_step(&self, step: &Step) -> Value {
@@ -229,12 +217,8 @@ impl Flow {
         if let Some(when) = &step.when {
             out.insert("when".into(), condition_text(when));
         }
-        let after: BTreeSet<&str> = step
-            .after
-            .iter()
-            .filter_map(|after| self.steps.get(after.step))
-            .map(|step| step.path.as_str())
-            .collect();
+        let after: BTreeSet<&str> =
+            step.after.iter().filter_map(|after| self.steps.get(after.step)).map(|step| step.path.as_str()).collect();
         if !after.is_empty() {
             out.insert("after".into(), json!(after));
         }
@@ -253,10 +237,7 @@ impl Flow {
 
     fn outline_action(&self, action: &Action, out: &mut Map<String, Value>) {
         out.insert("kind".into(), "do".into());
-        out.insert(
-            "do".into(),
-            format!("{}.{}", action.connection, action.action).into(),
-        );
+        out.insert("do".into(), format!("{}.{}", action.connection, action.action).into());
         out.insert("connection".into(), action.connection.clone().into());
         out.insert("action".into(), action.action.clone().into());
         out.insert("with".into(), action.with.source());
@@ -281,11 +262,7 @@ fn outline_wait(wait: &Wait, out: &mut Map<String, Value>) {
         out.insert("timeout_seconds".into(), timeout.as_secs().into());
     }
     out.insert("lawful".into(), json!(wait.lawful));
-    let cancel: Vec<&str> = wait
-        .cancel_on
-        .iter()
-        .map(|cancel| cancel.event.as_str())
-        .collect();
+    let cancel: Vec<&str> = wait.cancel_on.iter().map(|cancel| cancel.event.as_str()).collect();
     out.insert("cancel_on".into(), json!(cancel));
 }
 

@@ -31,11 +31,7 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}:{}:{}: {}",
-            self.file, self.line, self.column, self.message
-        )?;
+        write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)?;
         match &self.suggestion {
             Some(suggestion) => write!(f, "\n  {suggestion}"),
             None => Ok(()),
@@ -61,10 +57,7 @@ const MAX_PROBLEMS: usize = 200;
 
 impl Report {
     pub(crate) fn new(file: &str) -> Self {
-        Self {
-            file: file.to_owned(),
-            found: Vec::new(),
-        }
+        Self { file: file.to_owned(), found: Vec::new() }
     }
 
     pub(crate) fn error(&mut self, at: At, message: impl Into<String>, suggestion: Option<String>) {
@@ -80,38 +73,25 @@ impl Report {
             return;
         }
         let (line, column) = (at.line.max(1), at.column.max(1));
-        let problem = Problem {
-            file: self.file.clone(),
-            line,
-            column,
-            message,
-            suggestion,
-            severity,
-        };
+        let problem = Problem { file: self.file.clone(), line, column, message, suggestion, severity };
         if !self.found.contains(&problem) {
             self.found.push(problem);
         }
     }
 
     pub(crate) fn failed(&self) -> bool {
-        self.found
-            .iter()
-            .any(|problem| problem.severity == Severity::Error)
+        self.found.iter().any(|problem| problem.severity == Severity::Error)
     }
 
     /// In the order of the file.
     pub(crate) fn into_problems(mut self) -> Vec<Problem> {
-        self.found
-            .sort_by_key(|problem| (problem.line, problem.column));
+        self.found.sort_by_key(|problem| (problem.line, problem.column));
         self.found
     }
 }
 
 /// "did you mean `x`?", or the choices when there are few, or nothing.
-pub(crate) fn did_you_mean<'a>(
-    wrong: &str,
-    choices: impl IntoIterator<Item = &'a str>,
-) -> Option<String> {
+pub(crate) fn did_you_mean<'a>(wrong: &str, choices: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let choices: Vec<&str> = choices.into_iter().collect();
     let most = (wrong.chars().count() / 3).clamp(1, 4);
     let best = choices
@@ -128,11 +108,7 @@ pub(crate) fn did_you_mean<'a>(
 }
 
 fn quoted(choices: &[&str]) -> String {
-    choices
-        .iter()
-        .map(|choice| format!("`{choice}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    choices.iter().map(|choice| format!("`{choice}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// Edit distance with swaps of neighbours; above `most` any number above `most`.
@@ -149,9 +125,7 @@ fn distance(a: &str, b: &str, most: usize) -> usize {
         row.push(i + 1);
         for (j, y) in b.iter().enumerate() {
             let get = |row: &[usize], at: usize| row.get(at).copied().unwrap_or(usize::MAX / 2);
-            let mut cost = (get(&last, j + 1) + 1)
-                .min(get(&row, j) + 1)
-                .min(get(&last, j) + usize::from(x != y));
+            let mut cost = (get(&last, j + 1) + 1).min(get(&row, j) + 1).min(get(&last, j) + usize::from(x != y));
             let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x);
             if swapped {
                 cost = cost.min(get(&before, j - 1) + 1);
@@ -170,14 +144,8 @@ mod tests {
     #[test]
     fn near_words_are_offered_and_far_ones_are_not() {
         let words = ["email", "phone", "name"];
-        assert_eq!(
-            did_you_mean("emial", words).as_deref(),
-            Some("did you mean `email`?")
-        );
-        assert_eq!(
-            did_you_mean("fone", words).as_deref(),
-            Some("known: `email`, `phone`, `name`")
-        );
+        assert_eq!(did_you_mean("emial", words).as_deref(), Some("did you mean `email`?"));
+        assert_eq!(did_you_mean("fone", words).as_deref(), Some("known: `email`, `phone`, `name`"));
         assert_eq!(did_you_mean("x", []), None);
     }
 }

@@ -157,21 +157,11 @@ impl Flow {
     /// # Errors
     /// When a read model is not loaded, or `when` or `key` has no value.
     pub fn start(&self, scope: &Scope<'_>) -> Result<Start, EvalError> {
-        let view = View {
-            flow: self,
-            run: None,
-            scope,
-            step: None,
-            items: &[],
-            explain: false,
-        };
+        let view = View { flow: self, run: None, scope, step: None, items: &[], explain: false };
         if let Some(when) = &self.when
             && !self.holds(when, &view)?
         {
-            let why = format!(
-                "`when` does not hold: {}",
-                crate::flow::condition_text(when)
-            );
+            let why = format!("`when` does not hold: {}", crate::flow::condition_text(when));
             return Ok(Start::Skip { why });
         }
         let key = match &self.key {
@@ -188,17 +178,10 @@ impl Flow {
                 });
             }
         };
-        Ok(Start::Run {
-            key,
-            state: RunState::default(),
-        })
+        Ok(Start::Run { key, state: RunState::default() })
     }
 
-    pub(crate) fn holds(
-        &self,
-        condition: &crate::flow::Condition,
-        names: &dyn Names,
-    ) -> Result<bool, EvalError> {
+    pub(crate) fn holds(&self, condition: &crate::flow::Condition, names: &dyn Names) -> Result<bool, EvalError> {
         match condition {
             crate::flow::Condition::Fixed(value) => Ok(*value),
             crate::flow::Condition::Expr(template) => template.holds(&self.env, names),
@@ -209,12 +192,9 @@ impl Flow {
         Ok(match tree {
             Tree::Fixed(value) => value.clone(),
             Tree::Expr(template) => template.eval(&self.env, names)?,
-            Tree::List(items) => Value::Array(
-                items
-                    .iter()
-                    .map(|item| self.value(item, names))
-                    .collect::<Result<_, _>>()?,
-            ),
+            Tree::List(items) => {
+                Value::Array(items.iter().map(|item| self.value(item, names)).collect::<Result<_, _>>()?)
+            }
             Tree::Map(fields) => {
                 let mut object = Map::new();
                 for (name, item) in fields {

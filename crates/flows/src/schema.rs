@@ -30,10 +30,7 @@ impl<'a> Shape<'a> {
     }
 
     fn below(&self, node: &'a Value) -> Self {
-        Self {
-            root: self.root,
-            node,
-        }
+        Self { root: self.root, node }
     }
 
     /// The alternatives that a value may have: `$ref` and `anyOf`/`oneOf`/`allOf` opened, null left out.
@@ -47,24 +44,15 @@ impl<'a> Shape<'a> {
         if depth > MAX_REFS || out.len() > 64 {
             return;
         }
-        if let Some(target) = self
-            .node
-            .get("$ref")
-            .and_then(Value::as_str)
-            .and_then(|reference| self.resolve(reference))
+        if let Some(target) =
+            self.node.get("$ref").and_then(Value::as_str).and_then(|reference| self.resolve(reference))
         {
             self.below(target).open(out, depth + 1);
             return;
         }
         let mut branched = false;
         for keyword in ["anyOf", "oneOf", "allOf"] {
-            for branch in self
-                .node
-                .get(keyword)
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
-            {
+            for branch in self.node.get(keyword).and_then(Value::as_array).into_iter().flatten() {
                 branched = true;
                 self.below(branch).open(out, depth + 1);
             }
@@ -85,12 +73,8 @@ impl<'a> Shape<'a> {
 
     /// Are other fields than the listed ones possible?
     fn is_open(&self) -> bool {
-        let more = self
-            .node
-            .get("additionalProperties")
-            .is_some_and(|more| *more != Value::Bool(false));
-        more || self.node.get("patternProperties").is_some()
-            || (self.properties().is_none() && !self.is_scalar())
+        let more = self.node.get("additionalProperties").is_some_and(|more| *more != Value::Bool(false));
+        more || self.node.get("patternProperties").is_some() || (self.properties().is_none() && !self.is_scalar())
     }
 
     fn types(&self) -> Vec<&'a str> {
@@ -103,19 +87,15 @@ impl<'a> Shape<'a> {
 
     fn is_scalar(&self) -> bool {
         let types = self.types();
-        (!types.is_empty()
-            && types
-                .iter()
-                .all(|name| !matches!(*name, "object" | "array")))
+        (!types.is_empty() && types.iter().all(|name| !matches!(*name, "object" | "array")))
             || self.node.get("enum").is_some()
             || self.node.get("const").is_some()
     }
 
     /// Is it an amount of money (`minor` and `currency`)?
     pub(crate) fn is_money(&self) -> bool {
-        self.properties().is_some_and(|fields| {
-            fields.len() == 2 && fields.contains_key("minor") && fields.contains_key("currency")
-        })
+        self.properties()
+            .is_some_and(|fields| fields.len() == 2 && fields.contains_key("minor") && fields.contains_key("currency"))
     }
 
     fn items(&self) -> Option<Shape<'a>> {
@@ -130,19 +110,11 @@ impl<'a> Shape<'a> {
             let mut fields = Vec::new();
             for shape in &now {
                 match seg {
-                    Seg::Field(name) => {
-                        match shape.properties().and_then(|known| known.get(name)) {
-                            Some(node) => next.extend(shape.below(node).alternatives()),
-                            None if shape.is_open() => return Found::Open,
-                            None => fields.extend(
-                                shape
-                                    .properties()
-                                    .into_iter()
-                                    .flat_map(Map::keys)
-                                    .map(String::as_str),
-                            ),
-                        }
-                    }
+                    Seg::Field(name) => match shape.properties().and_then(|known| known.get(name)) {
+                        Some(node) => next.extend(shape.below(node).alternatives()),
+                        None if shape.is_open() => return Found::Open,
+                        None => fields.extend(shape.properties().into_iter().flat_map(Map::keys).map(String::as_str)),
+                    },
                     Seg::Index(_) | Seg::Any => match shape.items() {
                         Some(items) => next.extend(items.alternatives()),
                         None if shape.is_scalar() || shape.properties().is_some() => {}
@@ -151,14 +123,7 @@ impl<'a> Shape<'a> {
                 }
             }
             if next.is_empty() {
-                return if now.is_empty() {
-                    Found::Open
-                } else {
-                    Found::Nothing {
-                        seg: position,
-                        fields,
-                    }
-                };
+                return if now.is_empty() { Found::Open } else { Found::Nothing { seg: position, fields } };
             }
             now = next;
         }
@@ -232,12 +197,7 @@ impl<'a> Shape<'a> {
                 if types.is_empty() || types.iter().any(|name| is_type(name, value)) {
                     return None;
                 }
-                wants.extend(
-                    types
-                        .iter()
-                        .filter(|name| **name != "null")
-                        .map(|name| article(name)),
-                );
+                wants.extend(types.iter().filter(|name| **name != "null").map(|name| article(name)));
             }
         }
         wants.dedup();
@@ -272,9 +232,7 @@ fn is_type(name: &str, value: &Value) -> bool {
         "string" => value.is_string(),
         "boolean" => value.is_boolean(),
         "number" => value.is_number(),
-        "integer" => {
-            value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|n| n.fract() == 0.0)
-        }
+        "integer" => value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|n| n.fract() == 0.0),
         "array" => value.is_array(),
         "object" => value.is_object(),
         "null" => value.is_null(),

@@ -68,15 +68,7 @@ pub(crate) struct Rec {
 
 impl Rec {
     pub(crate) fn new(mark: Mark) -> Self {
-        Self {
-            mark,
-            result: None,
-            code: None,
-            why: None,
-            at: None,
-            otherwise: false,
-            items: None,
-        }
+        Self { mark, result: None, code: None, why: None, at: None, otherwise: false, items: None }
     }
     pub(crate) fn why(mut self, why: impl Into<String>) -> Self {
         self.why = Some(why.into());
@@ -144,22 +136,11 @@ pub(crate) enum Mark {
 impl Mark {
     /// Nothing more is expected of it (a late failure may still come).
     pub(crate) fn is_over(self) -> bool {
-        !matches!(
-            self,
-            Self::Running | Self::Waiting | Self::Each | Self::DeadParked | Self::UnknownParked
-        )
+        !matches!(self, Self::Running | Self::Waiting | Self::Each | Self::DeadParked | Self::UnknownParked)
     }
     /// Its result may be used.
     pub(crate) fn is_good(self) -> bool {
-        matches!(
-            self,
-            Self::Done
-                | Self::Unsettled
-                | Self::Elapsed
-                | Self::Happened
-                | Self::TimedOut
-                | Self::Each
-        )
+        matches!(self, Self::Done | Self::Unsettled | Self::Elapsed | Self::Happened | Self::TimedOut | Self::Each)
     }
     /// As `steps.x.outcome` and the API say it.
     pub(crate) fn word(self) -> &'static str {
@@ -188,11 +169,7 @@ impl RunState {
     /// cancelled, if it was.
     #[must_use]
     pub fn summary(&self) -> Value {
-        let steps: Map<String, Value> = self
-            .steps
-            .iter()
-            .map(|(path, rec)| (path.clone(), rec.summary()))
-            .collect();
+        let steps: Map<String, Value> = self.steps.iter().map(|(path, rec)| (path.clone(), rec.summary())).collect();
         let mut out = Map::new();
         out.insert("steps".into(), Value::Object(steps));
         if let Some(why) = &self.cancelled {

@@ -90,16 +90,11 @@ pub(crate) fn is_template(text: &str) -> bool {
 }
 
 /// Compiles a text that [`is_template`]. Texts that are not one expression are added to `env`.
-pub(crate) fn compile(
-    text: &str,
-    line: u32,
-    env: &mut Environment<'static>,
-) -> Result<Template, Broken> {
+pub(crate) fn compile(text: &str, line: u32, env: &mut Environment<'static>) -> Result<Template, Broken> {
     let single = single_expression(text)?;
     let (uses, code) = match single {
         Some((start, expression)) => {
-            let ast = minijinja::machinery::parse_expr(expression)
-                .map_err(|error| broken(text, start, &error))?;
+            let ast = minijinja::machinery::parse_expr(expression).map_err(|error| broken(text, start, &error))?;
             let uses = uses::of_expression(&ast, start)?;
             let code = match uses::plain_path(&ast) {
                 Some((root, path)) => Code::Path { root, path },
@@ -112,16 +107,11 @@ pub(crate) fn compile(
             (uses, code)
         }
         None => {
-            let ast = minijinja::machinery::parse(
-                text,
-                "flow",
-                minijinja::syntax::SyntaxConfig::default(),
-            )
-            .map_err(|error| broken(text, 0, &error))?;
+            let ast = minijinja::machinery::parse(text, "flow", minijinja::syntax::SyntaxConfig::default())
+                .map_err(|error| broken(text, 0, &error))?;
             let uses = uses::of_template(&ast)?;
             let name = format!("text{}", env.templates().count());
-            env.add_template_owned(name.clone(), text.to_owned())
-                .map_err(|error| broken(text, 0, &error))?;
+            env.add_template_owned(name.clone(), text.to_owned()).map_err(|error| broken(text, 0, &error))?;
             (uses, Code::Text(name))
         }
     };
@@ -129,13 +119,7 @@ pub(crate) fn compile(
     for used in &uses {
         grow(&mut shapes, &used.root, &used.path);
     }
-    Ok(Template {
-        source: text.to_owned(),
-        line,
-        uses,
-        code,
-        shapes,
-    })
+    Ok(Template { source: text.to_owned(), line, uses, code, shapes })
 }
 
 /// The expression of a text that is one `{{ expression }}` and nothing else, with its offset.
@@ -149,8 +133,7 @@ fn single_expression(text: &str) -> Result<Option<(usize, &str)>, Broken> {
             Token::VariableStart if start.is_none() => start = Some(span.end_offset as usize),
             Token::VariableEnd => end = Some(span.start_offset as usize),
             // A block scalar ends with line ends that nobody means.
-            Token::TemplateData(data)
-                if end.is_some() && data.bytes().all(|b| matches!(b, b'\n' | b'\r')) => {}
+            Token::TemplateData(data) if end.is_some() && data.bytes().all(|b| matches!(b, b'\n' | b'\r')) => {}
             Token::TemplateData(_) | Token::BlockStart | Token::VariableStart => return Ok(None),
             _ => {}
         }
@@ -167,18 +150,10 @@ fn broken(text: &str, start: usize, error: &minijinja::Error) -> Broken {
         None => {
             // Only the line is known: its first byte.
             let line = error.line().unwrap_or(1).saturating_sub(1);
-            text.split_inclusive('\n')
-                .take(line)
-                .map(str::len)
-                .sum::<usize>()
-                .max(start)
+            text.split_inclusive('\n').take(line).map(str::len).sum::<usize>().max(start)
         }
     };
-    Broken {
-        offset: offset.min(text.len()),
-        message: format!("template: {}", words(error)),
-        suggestion: None,
-    }
+    Broken { offset: offset.min(text.len()), message: format!("template: {}", words(error)), suggestion: None }
 }
 
 /// An engine's error in one line, without its own file name.
@@ -192,10 +167,7 @@ pub(crate) fn words(error: &minijinja::Error) -> String {
         && let Some(part) = source.get(range)
         && !text.contains(part)
     {
-        text.push_str(&format!(
-            " in `{}`",
-            part.chars().take(80).collect::<String>()
-        ));
+        text.push_str(&format!(" in `{}`", part.chars().take(80).collect::<String>()));
     }
     text
 }

@@ -74,11 +74,7 @@ pub(crate) fn parse(text: &str, report: &mut Report) -> Option<Node> {
         Ok(loaded) => Some(loaded.0),
         Err(error) => {
             let at = error.location().map(place).unwrap_or_default();
-            report.error(
-                at,
-                format!("this is not readable YAML: {}", plain(&error.to_string())),
-                None,
-            );
+            report.error(at, format!("this is not readable YAML: {}", plain(&error.to_string())), None);
             None
         }
     }
@@ -95,19 +91,12 @@ fn plain(message: &str) -> String {
         (true, Some(end)) => line.get(end + 2..).unwrap_or(line),
         _ => line,
     };
-    line.trim_start_matches("error: ")
-        .trim()
-        .chars()
-        .take(300)
-        .collect()
+    line.trim_start_matches("error: ").trim().chars().take(300).collect()
 }
 
 fn place(location: Location) -> At {
     let clamp = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-    At {
-        line: clamp(location.line()),
-        column: clamp(location.column()),
-    }
+    At { line: clamp(location.line()), column: clamp(location.column()) }
 }
 
 struct Loaded(Node);
@@ -115,10 +104,7 @@ struct Loaded(Node);
 impl<'de> Deserialize<'de> for Loaded {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<Raw>::deserialize(deserializer)?;
-        Ok(Self(Node {
-            at: place(spanned.referenced),
-            kind: spanned.value.0,
-        }))
+        Ok(Self(Node { at: place(spanned.referenced), kind: spanned.value.0 }))
     }
 }
 
@@ -176,11 +162,7 @@ impl<'de> de::Visitor<'de> for RawVisitor {
         let mut entries = Vec::new();
         while let Some(key) = map.next_key::<Spanned<String>>()? {
             let Loaded(value) = map.next_value()?;
-            entries.push(Entry {
-                at: place(key.referenced),
-                key: key.value,
-                value,
-            });
+            entries.push(Entry { at: place(key.referenced), key: key.value, value });
         }
         Ok(Kind::Map(entries))
     }

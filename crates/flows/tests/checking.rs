@@ -38,28 +38,16 @@ fn heads_are_checked() {
         ),
     ]);
     let yaml = problems("flow: a\nversion: 1\nsteps:\n  - do: [x\n");
-    assert!(
-        yaml.starts_with("prueba.yaml:") && yaml.contains("this is not readable YAML"),
-        "{yaml}"
-    );
+    assert!(yaml.starts_with("prueba.yaml:") && yaml.contains("this is not readable YAML"), "{yaml}");
     let twice = problems("flow: a\nflow: b\n");
-    assert!(
-        twice.contains(":2:1: this is not readable YAML: duplicate"),
-        "{twice}"
-    );
+    assert!(twice.contains(":2:1: this is not readable YAML: duplicate"), "{twice}");
 }
 
 #[test]
 fn steps_are_checked() {
     for (steps, expected) in [
-        (
-            "- dö: x",
-            "prueba.yaml:5:5: a step has one of `do`, `each` and `wait`\n  did you mean `do`?",
-        ),
-        (
-            "- text",
-            "prueba.yaml:5:5: a step is a mapping, not a text\n  write `- do: provider.action`",
-        ),
+        ("- dö: x", "prueba.yaml:5:5: a step has one of `do`, `each` and `wait`\n  did you mean `do`?"),
+        ("- text", "prueba.yaml:5:5: a step is a mapping, not a text\n  write `- do: provider.action`"),
         (
             "- do: whatsap.send_template",
             "prueba.yaml:5:9: there is no action `whatsap.send_template`\n  did you mean `whatsapp.send_template`?",
@@ -123,10 +111,7 @@ fn steps_are_checked() {
             "- wait: { for: 2 fortnights }",
             "prueba.yaml:5:18: `2 fortnights` is not a length of time: write `90s`, `15m`, `24h`, `2d 3h`, `1w` or ISO 8601 (`PT24H`)",
         ),
-        (
-            "- wait: { for: 1h, timeout: 2h }",
-            "prueba.yaml:5:22: `timeout` is for a wait for an event\n  remove it",
-        ),
+        ("- wait: { for: 1h, timeout: 2h }", "prueba.yaml:5:22: `timeout` is for a wait for an event\n  remove it"),
         (
             "- wait: { lawful: after }",
             "prueba.yaml:5:11: `wait` does not say what for\n  add `until: \"{{ ... }}\"`, `for: 2h` or `for: order.paid`\nprueba.yaml:5:21: `after` is none of `latest_before`\n  known: `latest_before`",
@@ -138,11 +123,8 @@ fn steps_are_checked() {
 
 #[test]
 fn inputs_are_checked_as_far_as_they_are_literal() {
-    let send = |with: &str| {
-        with_head(&format!(
-            "- do: whatsapp.send_template\n  class: marketing\n  with: {{ {with} }}"
-        ))
-    };
+    let send =
+        |with: &str| with_head(&format!("- do: whatsapp.send_template\n  class: marketing\n  with: {{ {with} }}"));
     for (with, expected) in [
         (
             "to: \"{{ buyer.phone }}\", template: t, lenguage: es",
@@ -163,8 +145,7 @@ fn inputs_are_checked_as_far_as_they_are_literal() {
     }
     let all_literal = problems(&send("to: hola, template: t, language: es"));
     assert!(
-        all_literal
-            .starts_with("prueba.yaml:7:17: `whatsapp.send_template` does not take this input:"),
+        all_literal.starts_with("prueba.yaml:7:17: `whatsapp.send_template` does not take this input:"),
         "{all_literal}"
     );
     let nested = "- do: sendgrid.send\n  class: marketing\n  with: { to: a, template: \"{{ order.id }}\", attach: [ticket_pdf, kalendar] }";
@@ -176,28 +157,15 @@ fn inputs_are_checked_as_far_as_they_are_literal() {
 
 #[test]
 fn names_and_fields_of_expressions_are_checked() {
-    let track = |expression: &str| {
-        with_head(&format!(
-            "- do: tienda.request\n  with: {{ v: \"{expression}\" }}"
-        ))
-    };
+    let track = |expression: &str| with_head(&format!("- do: tienda.request\n  with: {{ v: \"{expression}\" }}"));
     for (expression, expected) in [
-        (
-            "{{ buyer.emial }}",
-            "prueba.yaml:6:20: `buyer.emial`: `buyer` has no field `email`",
-        ),
-        (
-            "{{ byer.email }}",
-            "prueba.yaml:6:20: there is no `byer` here\n  did you mean `buyer`?",
-        ),
+        ("{{ buyer.emial }}", "prueba.yaml:6:20: `buyer.emial`: `buyer` has no field `email`"),
+        ("{{ byer.email }}", "prueba.yaml:6:20: there is no `byer` here\n  did you mean `buyer`?"),
         (
             "Hola {{ order.buyer.nme }}",
             "prueba.yaml:6:25: `order.buyer.nme`: `order.buyer` has no field `nme`\n  did you mean `name`?",
         ),
-        (
-            "{{ order.id.x }}",
-            "prueba.yaml:6:20: `order.id.x`: `order.id` has no fields, so no `x`",
-        ),
+        ("{{ order.id.x }}", "prueba.yaml:6:20: `order.id.x`: `order.id` has no fields, so no `x`"),
         (
             "{{ order.total.minor * 2 }}",
             "prueba.yaml:6:20: `order.total.minor`: money has no parts and no arithmetic in templates\n  pass the amount whole, or show it with `| money`",
@@ -206,48 +174,20 @@ fn names_and_fields_of_expressions_are_checked() {
             "{% for t in order.tickets %}{{ t.holdr }}{% endfor %}",
             "prueba.yaml:6:48: `order.tickets[…].holdr`: `order.tickets[…]` has no field `holdr`\n  did you mean `holder`?",
         ),
-        (
-            "{{ data.totl }}",
-            "prueba.yaml:6:20: `data.totl`: `data` has no field `totl`\n  did you mean `total`?",
-        ),
-        (
-            "{{ event.tipe }}",
-            "prueba.yaml:6:20: `event.tipe`: an event has no `tipe`\n  did you mean `type`?",
-        ),
-        (
-            "{{ steps.nada.x }}",
-            "prueba.yaml:6:20: `steps.nada`: there is no step `nada`",
-        ),
-        (
-            "{{ config.x }}",
-            "prueba.yaml:6:20: `config` has only `vars` here\n  write `config.vars.name`",
-        ),
-        (
-            "{{ order.id | uper }}",
-            "prueba.yaml:6:31: there is no filter `uper`\n  did you mean `upper`?",
-        ),
-        (
-            "{{ order.id | }}",
-            "prueba.yaml:6:29: template: syntax error: unexpected end of input, expected identifier",
-        ),
+        ("{{ data.totl }}", "prueba.yaml:6:20: `data.totl`: `data` has no field `totl`\n  did you mean `total`?"),
+        ("{{ event.tipe }}", "prueba.yaml:6:20: `event.tipe`: an event has no `tipe`\n  did you mean `type`?"),
+        ("{{ steps.nada.x }}", "prueba.yaml:6:20: `steps.nada`: there is no step `nada`"),
+        ("{{ config.x }}", "prueba.yaml:6:20: `config` has only `vars` here\n  write `config.vars.name`"),
+        ("{{ order.id | uper }}", "prueba.yaml:6:31: there is no filter `uper`\n  did you mean `upper`?"),
+        ("{{ order.id | }}", "prueba.yaml:6:29: template: syntax error: unexpected end of input, expected identifier"),
         ("{{ order.id", "prueba.yaml:6:26: template: syntax error"),
     ] {
         let got = problems(&track(expression));
-        let expected = expected.replace(
-            "no field `email`",
-            "no field `emial`\n  did you mean `email`?",
-        );
-        assert!(
-            got.starts_with(&expected) && !got.is_empty(),
-            "{expression}\n{got}"
-        );
+        let expected = expected.replace("no field `email`", "no field `emial`\n  did you mean `email`?");
+        assert!(got.starts_with(&expected) && !got.is_empty(), "{expression}\n{got}");
     }
-    let block =
-        with_head("- do: tienda.request\n  with:\n    text: |\n      Hola\n      {{ buyer.nam }}");
-    assert_eq!(
-        problems(&block),
-        "prueba.yaml:9:12: `buyer.nam`: `buyer` has no field `nam`\n  did you mean `name`?"
-    );
+    let block = with_head("- do: tienda.request\n  with:\n    text: |\n      Hola\n      {{ buyer.nam }}");
+    assert_eq!(problems(&block), "prueba.yaml:9:12: `buyer.nam`: `buyer` has no field `nam`\n  did you mean `name`?");
     let item = with_head(
         "- each: \"{{ order.tickets }}\"\n  as: t\n  steps:\n    - do: tienda.request\n      with: { a: \"{{ t.holder.emial }}\" }",
     );
@@ -277,14 +217,8 @@ fn open_shapes_are_open() {
 
 #[test]
 fn notes_do_not_stop_a_flow() {
-    let flow = flow_text(&with_head(
-        "- do: tienda.request\n  class: marketing\n- wait: { for: order.cancelled }",
-    ));
-    assert!(
-        flow.notes
-            .iter()
-            .all(|note| note.severity == Severity::Note)
-    );
+    let flow = flow_text(&with_head("- do: tienda.request\n  class: marketing\n- wait: { for: order.cancelled }"));
+    assert!(flow.notes.iter().all(|note| note.severity == Severity::Note));
     assert_eq!(
         shown(&flow.notes),
         "prueba.yaml:6:5: `tienda.request` writes to nobody: its `class` only sets how soon it is sent\n\
@@ -299,9 +233,7 @@ fn sizes_are_limited() {
     let mut deep = String::new();
     for depth in 0..9 {
         let pad = "    ".repeat(depth);
-        deep.push_str(&format!(
-            "{pad}- each: \"{{{{ order.tickets }}}}\"\n{pad}  as: v{depth}\n{pad}  steps:\n"
-        ));
+        deep.push_str(&format!("{pad}- each: \"{{{{ order.tickets }}}}\"\n{pad}  as: v{depth}\n{pad}  steps:\n"));
     }
     deep.push_str(&format!("{}- do: tienda.request\n", "    ".repeat(9)));
     assert!(problems(&with_head(&deep)).contains("nested deeper than 8"));
@@ -310,10 +242,8 @@ fn sizes_are_limited() {
     assert!(!problems(bomb).is_empty());
     let deep = problems(&format!("flow: {}", "[".repeat(5000)));
     assert!(deep.contains("not readable YAML"), "{deep}");
-    let nested = problems(&with_head(&format!(
-        "- do: tienda.request\n  with: {{ v: \"{{{{ {}1 }}}}\" }}",
-        "(".repeat(5000)
-    )));
+    let nested =
+        problems(&with_head(&format!("- do: tienda.request\n  with: {{ v: \"{{{{ {}1 }}}}\" }}", "(".repeat(5000))));
     assert!(nested.contains("template"), "{nested}");
 }
 

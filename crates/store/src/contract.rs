@@ -72,7 +72,7 @@ pub struct Decision {
     /// How it ended. `Decided` becomes `Duplicate` when every fact was known.
     pub status: DeliveryStatus,
     /// Why, for quarantine and partial results.
-    pub reason: Option<String>,
+    pub reason: Option<Sealed>,
     /// Its facts, in order.
     pub facts: Vec<FactWrite>,
     /// Keyed hashes of the people in it.
@@ -314,6 +314,8 @@ pub struct EffectInsert {
     pub urgency: u8,
     /// Class of the message, if it is one.
     pub class: Option<String>,
+    /// Purpose of the data's use (Ley 1581), as the flow names it.
+    pub purpose: Option<String>,
     /// Input, sealed JSON.
     pub input: Sealed,
     /// When it was decided.

@@ -459,7 +459,7 @@ impl Store for SqliteStore {
         before: Option<i64>,
         limit: u32,
     ) -> Fut<'_, Page<DeliveryRow>> {
-        self.read(move |db, _| read::deliveries(db, status, before, limit))
+        self.read(move |db, sealer| read::deliveries(db, sealer, status, before, limit))
     }
     fn event(&self, id: EventId) -> Fut<'_, Option<EventRow>> {
         self.read(move |db, sealer| read::event(db, sealer, id))

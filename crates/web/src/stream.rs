@@ -46,6 +46,12 @@ pub(crate) async fn events(
 
 type Tx = mpsc::Sender<Result<Event, Infallible>>;
 
+/// How often the log is looked at when nothing wakes the reader: an event below the watermark may
+/// become visible without a wake-up.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Sends what the log holds, in the order of ids, below the watermark: no gap, nothing twice. The
+/// engine's live channel only wakes it.
 async fn feed(
     app: App,
     mut live: broadcast::Receiver<Arc<Envelope>>,
@@ -53,62 +59,48 @@ async fn feed(
     event_type: Option<String>,
     tx: Tx,
 ) {
-    // Events are published in the order in which decisions come back, which is not that of their ids;
-    // what was sent from the log is not sent again.
-    let mut sent = std::collections::BTreeSet::new();
-    let mut after = last.map(EventId::get);
-    if after.is_some() && !catch_up(&app, &mut after, &event_type, &tx, &mut sent).await {
-        return;
-    }
-    loop {
-        match live.recv().await {
-            Ok(event) => {
-                if event_type.as_ref().is_some_and(|t| *t != event.event_type) || sent.remove(&event.id.get()) {
-                    continue;
-                }
-                if after.is_some_and(|a| event.id.get() <= a) {
-                    continue;
-                }
-                if tx.send(Ok(sse(&event))).await.is_err() {
-                    return;
-                }
-            }
-            // A slow reader: it connects again with the last id that it saw.
-            Err(broadcast::error::RecvError::Lagged(_) | broadcast::error::RecvError::Closed) => return,
-        }
-    }
-}
-
-/// Sends what the log holds after `after`. False: the reader is gone.
-async fn catch_up(
-    app: &App,
-    after: &mut Option<i64>,
-    event_type: &Option<String>,
-    tx: &Tx,
-    sent: &mut std::collections::BTreeSet<i64>,
-) -> bool {
+    let mut after = match last {
+        Some(id) => id.get(),
+        None => match newest(&app).await {
+            Some(id) => id,
+            None => return,
+        },
+    };
     loop {
         let filter = EventFilter {
             event_type: event_type.clone(),
-            above: *after,
+            above: Some(after),
             below: app.engine.watermark(),
             ascending: true,
             limit: 200,
             ..EventFilter::default()
         };
-        let Ok(page) = app.engine.store().events(filter).await else { return false };
+        let Ok(page) = app.engine.store().events(filter).await else { return };
+        let more = page.next.is_some();
         for row in &page.rows {
-            *after = Some(row.id.get());
-            sent.insert(row.id.get());
+            after = row.id.get();
             let Ok(event) = app.engine.envelope(row) else { continue };
             if tx.send(Ok(sse(&event))).await.is_err() {
-                return false;
+                return;
             }
         }
-        if page.next.is_none() {
-            return true;
+        if more {
+            continue;
         }
+        tokio::select! {
+            woken = live.recv() => if matches!(woken, Err(broadcast::error::RecvError::Closed)) { return },
+            () = tokio::time::sleep(LOOK) => {}
+            () = tx.closed() => return,
+        }
+        while live.try_recv().is_ok() {}
     }
+}
+
+/// Id of the newest event that may be read; 0 when there is none.
+async fn newest(app: &App) -> Option<i64> {
+    let filter = EventFilter { below: app.engine.watermark(), limit: 1, ..EventFilter::default() };
+    let page = app.engine.store().events(filter).await.ok()?;
+    Some(page.rows.first().map_or(0, |r| r.id.get()))
 }
 
 fn sse(event: &Envelope) -> Event {

@@ -123,6 +123,11 @@ fn record_ref(field: &str, text: &Option<String>) -> Result<Option<Uuid>, Box<Ou
         .transpose()
 }
 
+/// The id of a record that an answer shows.
+fn record_id(record: &Value) -> Option<&str> {
+    record.get("id")?.as_str().filter(|id| !id.is_empty())
+}
+
 /// Was this record made by the call that it answers? Both times are then the same; any upsert that
 /// finds the record moves `updatedAt`, even when nothing changes (contract 2.5).
 fn is_new(record: &Value) -> bool {

@@ -112,6 +112,7 @@ pub(super) struct Person {
     pub(super) phones: Phones,
     #[serde(deserialize_with = "or_default")]
     pub(super) job_title: String,
+    #[serde(deserialize_with = "filled")]
     pub(super) company_id: Option<String>,
 }
 
@@ -133,7 +134,9 @@ pub(super) struct Opportunity {
     pub(super) stage: String,
     #[serde(deserialize_with = "or_default")]
     pub(super) amount: Currency,
+    #[serde(deserialize_with = "filled")]
     pub(super) company_id: Option<String>,
+    #[serde(deserialize_with = "filled")]
     pub(super) point_of_contact_id: Option<String>,
 }
 
@@ -247,4 +250,9 @@ impl ErrorBody {
 /// of the server may write null.
 fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(d: D) -> Result<T, D::Error> {
     Option::<T>::deserialize(d).map(Option::unwrap_or_default)
+}
+
+/// An id that may be unset; empty is the same as absent.
+fn filled<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::<String>::deserialize(d)?.filter(|id| !id.trim().is_empty()))
 }

@@ -101,7 +101,7 @@ fn translate_change(change: &wire::Change, entry: &wire::Entry, items: &mut Vec<
             Err(unread) => items.push(unread),
         },
         "user_preferences" => match read::<wire::MessagesValue>("user_preferences", &change.value) {
-            Ok(value) => account::preferences(&value, items),
+            Ok(value) => account::preferences(&value, &entry.time, items),
             Err(unread) => items.push(unread),
         },
         "message_template_status_update" => {

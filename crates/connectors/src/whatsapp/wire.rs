@@ -40,11 +40,13 @@ pub(super) fn is_template_name(text: &str) -> bool {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct GraphAnswer {
+    #[serde(deserialize_with = "present_error")]
     pub(super) error: Option<GraphError>,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "lenient")]
     pub(super) contacts: Vec<SentContact>,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "lenient")]
     pub(super) messages: Vec<SentMessage>,
+    #[serde(deserialize_with = "lenient")]
     pub(super) success: Option<bool>,
 }
 
@@ -52,7 +54,9 @@ pub(super) struct GraphAnswer {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct SentContact {
+    #[serde(deserialize_with = "lenient")]
     pub(super) wa_id: Option<String>,
+    #[serde(deserialize_with = "lenient")]
     pub(super) user_id: Option<String>,
 }
 
@@ -60,8 +64,9 @@ pub(super) struct SentContact {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct SentMessage {
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "lenient")]
     pub(super) id: String,
+    #[serde(deserialize_with = "lenient")]
     pub(super) message_status: Option<String>,
 }
 
@@ -73,17 +78,17 @@ pub(super) struct GraphError {
     pub(super) code: Option<u32>,
     #[serde(deserialize_with = "code")]
     pub(super) error_subcode: Option<u32>,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "lenient")]
     pub(super) title: String,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "lenient")]
     pub(super) message: String,
     /// An object with `details`, or a text.
     pub(super) error_data: Value,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "lenient")]
     pub(super) error_user_msg: String,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "lenient")]
     pub(super) is_transient: bool,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "lenient")]
     pub(super) fbtrace_id: String,
 }
 
@@ -249,6 +254,19 @@ pub(super) fn id_text(value: &Value) -> Option<String> {
 /// `null` is the same as absent.
 fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(d: D) -> Result<T, D::Error> {
     Ok(Option::<T>::deserialize(d)?.unwrap_or_default())
+}
+
+/// A field of another kind than we know is as good as absent: it must not cost the others.
+fn lenient<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned + Default>(d: D) -> Result<T, D::Error> {
+    Ok(serde_json::from_value(Value::deserialize(d)?).unwrap_or_default())
+}
+
+/// An error is an error whatever its form: one that cannot be read is one without a code.
+fn present_error<'de, D: Deserializer<'de>>(d: D) -> Result<Option<GraphError>, D::Error> {
+    Ok(match Value::deserialize(d)? {
+        Value::Null => None,
+        other => Some(serde_json::from_value(other).unwrap_or_default()),
+    })
 }
 
 /// A text; empty is the same as absent (seen for `wa_id` of people with a user name).

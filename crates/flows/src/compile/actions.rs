@@ -20,57 +20,30 @@ impl Compiler<'_> {
         }
     }
 
-    pub(super) fn action(
-        &mut self,
-        ix: Ix,
-        fields: &Fields<'_>,
-        place: &Place,
-        around: &Around,
-    ) -> Option<StepKind> {
+    pub(super) fn action(&mut self, ix: Ix, fields: &Fields<'_>, place: &Place, around: &Around) -> Option<StepKind> {
         let with_node = fields.get("with").map(|entry| &entry.value);
         let with = match with_node {
             Some(node) => self.tree(node, place),
             None => Some(Tree::Fixed(Value::Object(Map::new()))),
         };
         let class_entry = fields.get("class").copied();
-        let class =
-            class_entry.and_then(|entry| self.word(&entry.value, Class::from_word, Class::ALL));
-        let purpose = fields
-            .get("purpose")
-            .and_then(|entry| self.name(&entry.value, "purpose"));
-        let on_unknown = fields
-            .get("on_unknown")
-            .and_then(|entry| self.word(&entry.value, OnUnknown::from_word, OnUnknown::ALL));
-        let on_dead = fields
-            .get("on_dead")
-            .and_then(|entry| self.word(&entry.value, OnDead::from_word, OnDead::ALL));
-        let give_up_after = fields
-            .get("give_up_after")
-            .and_then(|entry| self.length(&entry.value));
+        let class = class_entry.and_then(|entry| self.word(&entry.value, Class::from_word, Class::ALL));
+        let purpose = fields.get("purpose").and_then(|entry| self.name(&entry.value, "purpose"));
+        let on_unknown =
+            fields.get("on_unknown").and_then(|entry| self.word(&entry.value, OnUnknown::from_word, OnUnknown::ALL));
+        let on_dead = fields.get("on_dead").and_then(|entry| self.word(&entry.value, OnDead::from_word, OnDead::ALL));
+        let give_up_after = fields.get("give_up_after").and_then(|entry| self.length(&entry.value));
         // What is sent instead of a message is the same message on another way.
         let inherited = around.instead_of.clone();
-        let class = class.or(inherited
-            .as_ref()
-            .filter(|_| class_entry.is_none())
-            .map(|(class, _)| *class));
+        let class = class.or(inherited.as_ref().filter(|_| class_entry.is_none()).map(|(class, _)| *class));
         let purpose = purpose.or(inherited.and_then(|(_, purpose)| purpose));
         let mut inner = self.around_otherwise(ix, around);
         inner.instead_of = class.map(|class| (class, purpose.clone()));
-        let otherwise = fields
-            .get("otherwise")
-            .map(|entry| self.list(&entry.value, &inner))
-            .unwrap_or_default();
+        let otherwise = fields.get("otherwise").map(|entry| self.list(&entry.value, &inner)).unwrap_or_default();
         let entry = fields.get("do")?;
         let Some(name) = entry.value.text() else {
-            let message = format!(
-                "`do` is the name of an action, not {}",
-                entry.value.describe()
-            );
-            self.report.error(
-                entry.value.at,
-                message,
-                Some("write `do: provider.action`".into()),
-            );
+            let message = format!("`do` is the name of an action, not {}", entry.value.describe());
+            self.report.error(entry.value.at, message, Some("write `do: provider.action`".into()));
             return None;
         };
         let info = match self.catalog.action(name) {
@@ -81,19 +54,15 @@ impl Compiler<'_> {
             }
         };
         if info.message && class_entry.is_none() && class.is_none() {
-            let suggestion =
-                "add `class: transactional` (or `transactional_urgent`, `collection`, `marketing`)";
-            let message = format!(
-                "`{name}` writes to a person and has no `class`: an unknown class counts as marketing"
-            );
-            self.report
-                .error(entry.value.at, message, Some(suggestion.to_owned()));
+            let suggestion = "add `class: transactional` (or `transactional_urgent`, `collection`, `marketing`)";
+            let message =
+                format!("`{name}` writes to a person and has no `class`: an unknown class counts as marketing");
+            self.report.error(entry.value.at, message, Some(suggestion.to_owned()));
         }
         if !info.message
             && let Some(class) = class_entry
         {
-            let message =
-                format!("`{name}` writes to nobody: its `class` only sets how soon it is sent");
+            let message = format!("`{name}` writes to nobody: its `class` only sets how soon it is sent");
             self.report.note(class.at, message, None);
         }
         if let Some(draft) = self.drafts.get_mut(ix) {
@@ -111,9 +80,7 @@ impl Compiler<'_> {
             with,
             class,
             purpose,
-            on_unknown: on_unknown
-                .or(self.defaults.on_unknown)
-                .unwrap_or(OnUnknown::Hold),
+            on_unknown: on_unknown.or(self.defaults.on_unknown).unwrap_or(OnUnknown::Hold),
             on_dead: on_dead.or(self.defaults.on_dead).unwrap_or(OnDead::Park),
             give_up_after: give_up_after.or(self.defaults.give_up_after),
             otherwise,
@@ -126,12 +93,10 @@ impl Compiler<'_> {
             (Unresolved::Unknown, _) => {
                 let actions = self.catalog.actions();
                 let suggestion = did_you_mean(name, actions.iter().map(String::as_str));
-                self.report
-                    .error(at, format!("there is no action `{name}`"), suggestion);
+                self.report.error(at, format!("there is no action `{name}`"), suggestion);
             }
             (Unresolved::NotConfigured { provider }, Origin::BuiltIn) => {
-                let message =
-                    format!("`{name}` is left out: no connection to `{provider}` is configured");
+                let message = format!("`{name}` is left out: no connection to `{provider}` is configured");
                 self.report.note(at, message, None);
                 if let Some(draft) = self.drafts.get_mut(ix) {
                     draft.absent = true;
@@ -146,13 +111,9 @@ impl Compiler<'_> {
             }
             (Unresolved::Ambiguous { connections }, _) => {
                 let action = name.split_once('.').map_or(name, |(_, action)| action);
-                let choices: Vec<String> = connections
-                    .iter()
-                    .map(|name| format!("`{name}.{action}`"))
-                    .collect();
+                let choices: Vec<String> = connections.iter().map(|name| format!("`{name}.{action}`")).collect();
                 let message = format!("`{name}` could be one of several connections");
-                self.report
-                    .error(at, message, Some(format!("write {}", choices.join(" or "))));
+                self.report.error(at, message, Some(format!("write {}", choices.join(" or "))));
             }
         }
     }

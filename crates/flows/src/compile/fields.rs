@@ -9,18 +9,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 impl Compiler<'_> {
-    pub(super) fn fields<'n>(
-        &mut self,
-        node: &'n Node,
-        known: &[&str],
-        what: &str,
-    ) -> Option<Fields<'n>> {
+    pub(super) fn fields<'n>(&mut self, node: &'n Node, known: &[&str], what: &str) -> Option<Fields<'n>> {
         let Kind::Map(entries) = &node.kind else {
-            self.report.error(
-                node.at,
-                format!("{what} is a mapping, not {}", node.describe()),
-                None,
-            );
+            self.report.error(node.at, format!("{what} is a mapping, not {}", node.describe()), None);
             return None;
         };
         let mut fields = HashMap::new();
@@ -29,11 +20,7 @@ impl Compiler<'_> {
                 fields.insert(entry.key.as_str(), entry);
             } else {
                 let suggestion = did_you_mean(&entry.key, known.iter().copied());
-                self.report.error(
-                    entry.at,
-                    format!("{what} has no field `{}`", entry.key),
-                    suggestion,
-                );
+                self.report.error(entry.at, format!("{what} has no field `{}`", entry.key), suggestion);
             }
         }
         Some(fields)
@@ -45,32 +32,16 @@ impl Compiler<'_> {
             Kind::Scalar(Value::String(text)) => text.clone(),
             Kind::Scalar(Value::Number(number)) => number.to_string(),
             _ => {
-                self.report.error(
-                    node.at,
-                    format!("`{field}` is a name, not {}", node.describe()),
-                    None,
-                );
+                self.report.error(node.at, format!("`{field}` is a name, not {}", node.describe()), None);
                 return None;
             }
         };
-        let plain = text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+        let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
         if text.is_empty() || !plain || text.len() > 64 {
-            let clean: String = text
-                .chars()
-                .map(|c| {
-                    if c.is_ascii_alphanumeric() || c == '_' {
-                        c
-                    } else {
-                        '_'
-                    }
-                })
-                .take(64)
-                .collect();
+            let clean: String =
+                text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).take(64).collect();
             let suggestion = (!clean.is_empty()).then(|| format!("write `{clean}`"));
-            let message =
-                format!("`{text}` cannot be a name: letters, digits, `-` and `_`, at most 64");
+            let message = format!("`{text}` cannot be a name: letters, digits, `-` and `_`, at most 64");
             self.report.error(node.at, message, suggestion);
             return None;
         }
@@ -84,11 +55,7 @@ impl Compiler<'_> {
         };
         match number {
             Some(version) if version >= 1 => version,
-            _ => self.missing(
-                node.at,
-                "`version` is a whole number from 1",
-                "write `version: 1`",
-            ),
+            _ => self.missing(node.at, "`version` is a whole number from 1", "write `version: 1`"),
         }
     }
 
@@ -111,11 +78,7 @@ impl Compiler<'_> {
                 }
                 titles
             }
-            _ => self.missing(
-                node.at,
-                "`title` is a text per language",
-                "write `title: { es: \"...\", en: \"...\" }`",
-            ),
+            _ => self.missing(node.at, "`title` is a text per language", "write `title: { es: \"...\", en: \"...\" }`"),
         }
     }
 
@@ -130,11 +93,7 @@ impl Compiler<'_> {
             match node.text() {
                 Some(text) if self.catalog.is_event_type(text) => {
                     if types.iter().any(|known| known == text) {
-                        self.report.note(
-                            node.at,
-                            format!("the event `{text}` is named twice"),
-                            None,
-                        );
+                        self.report.note(node.at, format!("the event `{text}` is named twice"), None);
                     } else {
                         types.push(text.to_owned());
                     }
@@ -142,45 +101,22 @@ impl Compiler<'_> {
                 Some(text) => {
                     let known = self.catalog.event_types();
                     let suggestion = did_you_mean(text, known.iter().map(String::as_str));
-                    self.report.error(
-                        node.at,
-                        format!("there is no event type `{text}`"),
-                        suggestion,
-                    );
+                    self.report.error(node.at, format!("there is no event type `{text}`"), suggestion);
                 }
-                None => self.report.error(
-                    node.at,
-                    format!("an event type is a text, not {}", node.describe()),
-                    None,
-                ),
+                None => self.report.error(node.at, format!("an event type is a text, not {}", node.describe()), None),
             }
         }
         if nodes.is_empty() {
-            self.report.error(
-                node.at,
-                "the list of event types is empty",
-                Some("name one: `order.paid`".into()),
-            );
+            self.report.error(node.at, "the list of event types is empty", Some("name one: `order.paid`".into()));
         }
         types
     }
 
-    pub(super) fn word<T>(
-        &mut self,
-        node: &Node,
-        read: fn(&str) -> Option<T>,
-        all: &[&str],
-    ) -> Option<T> {
+    pub(super) fn word<T>(&mut self, node: &Node, read: fn(&str) -> Option<T>, all: &[&str]) -> Option<T> {
         let word = node.text().and_then(read);
         if word.is_none() {
-            let written = node
-                .text()
-                .map_or_else(|| node.describe().to_owned(), |text| format!("`{text}`"));
-            let choices = all
-                .iter()
-                .map(|word| format!("`{word}`"))
-                .collect::<Vec<_>>()
-                .join(", ");
+            let written = node.text().map_or_else(|| node.describe().to_owned(), |text| format!("`{text}`"));
+            let choices = all.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
             self.report.error(
                 node.at,
                 format!("{written} is none of {choices}"),

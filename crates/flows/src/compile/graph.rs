@@ -25,15 +25,9 @@ impl Compiler<'_> {
             let Some(id) = &step.id else { continue };
             match ids.get(id).and_then(|first| self.steps.get(*first)) {
                 Some(first) => {
-                    let at = self
-                        .drafts
-                        .get(ix)
-                        .map(|draft| draft.at)
-                        .unwrap_or_default();
-                    let message =
-                        format!("the id `{id}` is taken by the step in line {}", first.line);
-                    self.report
-                        .error(at, message, Some("choose another id".into()));
+                    let at = self.drafts.get(ix).map(|draft| draft.at).unwrap_or_default();
+                    let message = format!("the id `{id}` is taken by the step in line {}", first.line);
+                    self.report.error(at, message, Some("choose another id".into()));
                 }
                 None => {
                     ids.insert(id.clone(), ix);
@@ -60,28 +54,17 @@ impl Compiler<'_> {
             for used in draft.uses.iter().chain(&draft.glances) {
                 let Some(target) = ids.get(&used.id) else {
                     let suggestion = did_you_mean(&used.id, sorted.iter().copied());
-                    self.report.error(
-                        used.at,
-                        format!("`steps.{0}`: there is no step `{0}`", used.id),
-                        suggestion,
-                    );
+                    self.report.error(used.at, format!("`steps.{0}`: there is no step `{0}`", used.id), suggestion);
                     continue;
                 };
-                let output = self
-                    .drafts
-                    .get(*target)
-                    .and_then(|draft| draft.output.as_ref());
+                let output = self.drafts.get(*target).and_then(|draft| draft.output.as_ref());
                 if let (Some(field), Some(output)) = (&used.field, output)
                     && !output.contains(field)
                     && !matches!(field.as_str(), "outcome" | "code" | "why")
                 {
                     let known = output.iter().map(String::as_str).chain(["outcome"]);
-                    let message = format!(
-                        "`steps.{0}.{field}`: the result of `{0}` has no field `{field}`",
-                        used.id
-                    );
-                    self.report
-                        .error(used.at, message, did_you_mean(field, known));
+                    let message = format!("`steps.{0}.{field}`: the result of `{0}` has no field `{field}`", used.id);
+                    self.report.error(used.at, message, did_you_mean(field, known));
                 }
             }
         }
@@ -91,30 +74,17 @@ impl Compiler<'_> {
     fn leave_out(&mut self, ids: &HashMap<String, Ix>) {
         loop {
             let mut more = Vec::new();
-            for (ix, draft) in self
-                .drafts
-                .iter()
-                .enumerate()
-                .filter(|(_, draft)| !draft.absent)
-            {
+            for (ix, draft) in self.drafts.iter().enumerate().filter(|(_, draft)| !draft.absent) {
                 let is_absent = |ix: &Ix| self.drafts.get(*ix).is_some_and(|draft| draft.absent);
                 let Some(step) = self.steps.get(ix) else {
                     continue;
                 };
-                let inside = step.otherwise_of.as_ref().is_some_and(is_absent)
-                    || step.eaches.iter().any(is_absent);
-                let used = draft
-                    .uses
-                    .iter()
-                    .find(|used| used.result && ids.get(&used.id).is_some_and(is_absent));
+                let inside = step.otherwise_of.as_ref().is_some_and(is_absent) || step.eaches.iter().any(is_absent);
+                let used = draft.uses.iter().find(|used| used.result && ids.get(&used.id).is_some_and(is_absent));
                 // A wait that is left out holds back for ever what stands below it.
                 let below = draft.waits_above.iter().any(is_absent);
                 if inside || below || used.is_some() {
-                    more.push((
-                        ix,
-                        draft.at,
-                        used.filter(|_| !inside).map(|used| used.id.clone()),
-                    ));
+                    more.push((ix, draft.at, used.filter(|_| !inside).map(|used| used.id.clone())));
                 }
             }
             if more.is_empty() {
@@ -125,11 +95,7 @@ impl Compiler<'_> {
                     draft.absent = true;
                 }
                 if let Some(id) = used {
-                    self.report.note(
-                        at,
-                        format!("this step is left out: it uses `{id}`, which is left out"),
-                        None,
-                    );
+                    self.report.note(at, format!("this step is left out: it uses `{id}`, which is left out"), None);
                 }
             }
         }
@@ -143,11 +109,10 @@ impl Compiler<'_> {
             };
             let present = |target: &Ix| self.drafts.get(*target).is_some_and(|draft| !draft.absent);
             let mut after: Vec<After> = Vec::new();
-            let mut add =
-                |step: Ix, result: bool| match after.iter_mut().find(|known| known.step == step) {
-                    Some(known) => known.result |= result,
-                    None => after.push(After { step, result }),
-                };
+            let mut add = |step: Ix, result: bool| match after.iter_mut().find(|known| known.step == step) {
+                Some(known) => known.result |= result,
+                None => after.push(After { step, result }),
+            };
             for (_, id) in &draft.needs {
                 if let Some(target) = ids.get(id).filter(|target| present(target)) {
                     add(*target, false);
@@ -156,10 +121,7 @@ impl Compiler<'_> {
             for used in &draft.uses {
                 if let Some(target) = ids.get(&used.id).filter(|target| present(target)) {
                     // Inside of its own `otherwise`, that it failed is the reason to run.
-                    add(
-                        *target,
-                        used.result && !self.is_inside_otherwise(ix, *target),
-                    );
+                    add(*target, used.result && !self.is_inside_otherwise(ix, *target));
                 }
             }
             used_results.extend(
@@ -187,22 +149,13 @@ impl Compiler<'_> {
         let Some(step) = self.steps.get(ix) else {
             return false;
         };
-        step.otherwise_of
-            .into_iter()
-            .any(|parent| parent == target || self.is_inside_otherwise(parent, target))
-            || step
-                .eaches
-                .last()
-                .is_some_and(|each| self.is_inside_otherwise(*each, target))
+        step.otherwise_of.into_iter().any(|parent| parent == target || self.is_inside_otherwise(parent, target))
+            || step.eaches.last().is_some_and(|each| self.is_inside_otherwise(*each, target))
     }
 
     /// The lists around a step that do not hold what it waits for must hear of it.
     fn watch(&mut self, ix: Ix, after: &[After]) {
-        let eaches = self
-            .steps
-            .get(ix)
-            .map(|step| step.eaches.clone())
-            .unwrap_or_default();
+        let eaches = self.steps.get(ix).map(|step| step.eaches.clone()).unwrap_or_default();
         for after in after {
             let Some(target) = self.steps.get_mut(after.step) else {
                 continue;
@@ -230,11 +183,7 @@ impl Compiler<'_> {
             for after in &step.after {
                 add(begin(ix), end(after.step));
             }
-            for wait in self
-                .drafts
-                .get(ix)
-                .map_or(&[][..], |draft| &draft.waits_above)
-            {
+            for wait in self.drafts.get(ix).map_or(&[][..], |draft| &draft.waits_above) {
                 add(begin(ix), end(*wait));
             }
             if let Some(parent) = step.otherwise_of {
@@ -245,11 +194,7 @@ impl Compiler<'_> {
                 add(end(*each), end(ix));
             }
         }
-        let mut search = Search {
-            edges: &edges,
-            state: vec![Mark::New; 2 * count],
-            stack: Vec::new(),
-        };
+        let mut search = Search { edges: &edges, state: vec![Mark::New; 2 * count], stack: Vec::new() };
         let Some(cycle) = (0..2 * count).find_map(|node| search.visit(node)) else {
             return;
         };
@@ -265,17 +210,9 @@ impl Compiler<'_> {
         if names.first() != names.last() || names.len() == 1 {
             names.extend(names.first().copied());
         }
-        let at = cycle
-            .iter()
-            .filter_map(|node| self.drafts.get(node / 2))
-            .map(|draft| draft.at)
-            .min()
-            .unwrap_or_default();
-        let chain = names
-            .iter()
-            .map(|name| format!("`{name}`"))
-            .collect::<Vec<_>>()
-            .join(" waits for ");
+        let at =
+            cycle.iter().filter_map(|node| self.drafts.get(node / 2)).map(|draft| draft.at).min().unwrap_or_default();
+        let chain = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" waits for ");
         self.report.error(
             at,
             format!("these steps wait for each other: {chain}"),
@@ -302,11 +239,7 @@ impl Search<'_> {
         match self.state.get(node).copied() {
             Some(Mark::New) => {}
             Some(Mark::Open) => {
-                let from = self
-                    .stack
-                    .iter()
-                    .position(|open| *open == node)
-                    .unwrap_or(0);
+                let from = self.stack.iter().position(|open| *open == node).unwrap_or(0);
                 return Some(self.stack.get(from..).unwrap_or(&[]).to_vec());
             }
             _ => return None,

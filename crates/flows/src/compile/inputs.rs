@@ -18,20 +18,13 @@ impl Compiler<'_> {
         action: &str,
         schema: &Value,
     ) -> Option<jsonschema::Validator> {
-        let empty = Node {
-            at,
-            kind: Kind::Map(Vec::new()),
-        };
+        let empty = Node { at, kind: Kind::Map(Vec::new()) };
         let before = self.report.failed();
         self.check_literal(node.unwrap_or(&empty), Shape::new(schema), action, "");
         let validator = match jsonschema::validator_for(schema) {
             Ok(validator) => validator,
             Err(error) => {
-                self.report.error(
-                    at,
-                    format!("the input schema of `{action}` is broken: {error}"),
-                    None,
-                );
+                self.report.error(at, format!("the input schema of `{action}` is broken: {error}"), None);
                 return None;
             }
         };
@@ -41,21 +34,13 @@ impl Compiler<'_> {
             && let Err(error) = validator.validate(value)
         {
             let place = node.map_or(at, |node| deepest(node, error.instance_path().as_str()));
-            self.report.error(
-                place,
-                format!("`{action}` does not take this input: {error}"),
-                None,
-            );
+            self.report.error(place, format!("`{action}` does not take this input: {error}"), None);
         }
         Some(validator)
     }
 
     fn check_literal(&mut self, node: &Node, shape: Shape<'_>, action: &str, name: &str) {
-        let shown = if name.is_empty() {
-            "`with`".to_owned()
-        } else {
-            format!("`{name}`")
-        };
+        let shown = if name.is_empty() { "`with`".to_owned() } else { format!("`{name}`") };
         match &node.kind {
             Kind::Scalar(Value::String(text)) if is_template(text) => {}
             Kind::Scalar(value) => {
@@ -82,11 +67,7 @@ impl Compiler<'_> {
             }
             Kind::List(items) => {
                 if !shape.takes("array") {
-                    self.report.error(
-                        node.at,
-                        format!("{shown} of `{action}` is not a list"),
-                        None,
-                    );
+                    self.report.error(node.at, format!("{shown} of `{action}` is not a list"), None);
                 } else if let Some(item) = shape.item() {
                     for node in items {
                         self.check_literal(node, item, action, name);
@@ -95,26 +76,19 @@ impl Compiler<'_> {
             }
             Kind::Map(entries) => {
                 if !shape.takes("object") {
-                    self.report.error(
-                        node.at,
-                        format!("{shown} of `{action}` is not a mapping"),
-                        None,
-                    );
+                    self.report.error(node.at, format!("{shown} of `{action}` is not a mapping"), None);
                     return;
                 }
                 let (fields, open) = shape.fields();
                 for entry in entries {
                     let mut known = fields.iter().filter(|(field, _)| *field == entry.key);
                     match (known.next(), known.next()) {
-                        (Some((_, shape)), None) => {
-                            self.check_literal(&entry.value, *shape, action, &entry.key)
-                        }
+                        (Some((_, shape)), None) => self.check_literal(&entry.value, *shape, action, &entry.key),
                         // Several alternatives have it: the validator decides.
                         (Some(_), Some(_)) => {}
                         (None, _) if open => {}
                         (None, _) => {
-                            let suggestion =
-                                did_you_mean(&entry.key, fields.iter().map(|(field, _)| *field));
+                            let suggestion = did_you_mean(&entry.key, fields.iter().map(|(field, _)| *field));
                             self.report.error(
                                 entry.at,
                                 format!("{shown} of `{action}` has no field `{}`", entry.key),
@@ -126,11 +100,7 @@ impl Compiler<'_> {
                 for required in shape.required() {
                     if !entries.iter().any(|entry| entry.key == required) {
                         let suggestion = Some(format!("add `{required}: ...`"));
-                        self.report.error(
-                            node.at,
-                            format!("{shown} of `{action}` needs `{required}`"),
-                            suggestion,
-                        );
+                        self.report.error(node.at, format!("{shown} of `{action}` needs `{required}`"), suggestion);
                     }
                 }
             }
@@ -150,14 +120,8 @@ fn deepest(node: &Node, pointer: &str) -> At {
     let mut now = node;
     for part in pointer.split('/').skip(1) {
         let next = match &now.kind {
-            Kind::Map(entries) => entries
-                .iter()
-                .find(|entry| entry.key == part)
-                .map(|entry| &entry.value),
-            Kind::List(items) => part
-                .parse::<usize>()
-                .ok()
-                .and_then(|index| items.get(index)),
+            Kind::Map(entries) => entries.iter().find(|entry| entry.key == part).map(|entry| &entry.value),
+            Kind::List(items) => part.parse::<usize>().ok().and_then(|index| items.get(index)),
             Kind::Scalar(_) => None,
         };
         match next {

@@ -8,16 +8,7 @@ use crate::schema::{Found, Shape};
 use crate::template::uses::{Seg, Use, path_text};
 
 /// Fields of an event's envelope (design.md 5.3).
-const ENVELOPE: &[&str] = &[
-    "id",
-    "type",
-    "connection",
-    "key",
-    "occurred_at",
-    "received_at",
-    "delivery_id",
-    "data",
-];
+const ENVELOPE: &[&str] = &["id", "type", "connection", "key", "occurred_at", "received_at", "delivery_id", "data"];
 /// Names that are always there.
 const NAMES: &[&str] = &["event", "data", "now", "config", "steps"];
 
@@ -34,18 +25,10 @@ impl Compiler<'_> {
         match used.root.as_str() {
             "steps" => self.check_step_use(used, at, place),
             "now" if used.path.is_empty() => {}
-            "now" => self.report.error(
-                at,
-                "`now` is a time and has no fields",
-                Some("write `now | bogota`".into()),
-            ),
+            "now" => self.report.error(at, "`now` is a time and has no fields", Some("write `now | bogota`".into())),
             "config" => match used.path.first() {
                 Some(Seg::Field(name)) if name == "vars" => {}
-                _ => self.report.error(
-                    at,
-                    "`config` has only `vars` here",
-                    Some("write `config.vars.name`".into()),
-                ),
+                _ => self.report.error(at, "`config` has only `vars` here", Some("write `config.vars.name`".into())),
             },
             _ => self.check_path(&used.root, &used.path, 0, used, at, place),
         }
@@ -54,41 +37,23 @@ impl Compiler<'_> {
     fn check_step_use(&mut self, used: &Use, at: At, place: &Place) {
         let Some((id, result)) = step_use(&used.path) else {
             let message = "`steps` must be followed by the id of a step";
-            self.report
-                .error(at, message, Some("write `steps.the_id`".into()));
+            self.report.error(at, message, Some("write `steps.the_id`".into()));
             return;
         };
         if place.step.is_none() {
-            self.report.error(
-                at,
-                format!("`{}`: no step has run yet here", used.text()),
-                None,
-            );
+            self.report.error(at, format!("`{}`: no step has run yet here", used.text()), None);
             return;
         }
         let field = used.path.iter().skip(1).find_map(|seg| match seg {
             Seg::Field(name) => Some(name.clone()),
             _ => None,
         });
-        let step_used = StepUse {
-            at,
-            id: id.to_owned(),
-            result,
-            field,
-        };
+        let step_used = StepUse { at, id: id.to_owned(), result, field };
         self.remember(place.step, step_used, place.events.is_some());
     }
 
     /// `known` steps of the path were checked where the list was named.
-    fn check_path(
-        &mut self,
-        root: &str,
-        path: &[Seg],
-        known: usize,
-        used: &Use,
-        at: At,
-        place: &Place,
-    ) {
+    fn check_path(&mut self, root: &str, path: &[Seg], known: usize, used: &Use, at: At, place: &Place) {
         match root {
             "event" => match path.first() {
                 Some(Seg::Field(name)) if name == "data" => {
@@ -96,11 +61,7 @@ impl Compiler<'_> {
                 }
                 Some(Seg::Field(name)) if !ENVELOPE.contains(&name.as_str()) => {
                     let suggestion = did_you_mean(name, ENVELOPE.iter().copied());
-                    self.report.error(
-                        at,
-                        format!("`{}`: an event has no `{name}`", used.text()),
-                        suggestion,
-                    );
+                    self.report.error(at, format!("`{}`: an event has no `{name}`", used.text()), suggestion);
                 }
                 _ => {}
             },
@@ -137,8 +98,7 @@ impl Compiler<'_> {
             }
         }
         let suggestion = did_you_mean(&used.root, names.iter().map(String::as_str));
-        self.report
-            .error(at, format!("there is no `{}` here", used.root), suggestion);
+        self.report.error(at, format!("there is no `{}` here", used.root), suggestion);
     }
 
     /// The payload: a field is missing only if none of the events has it.
@@ -151,37 +111,21 @@ impl Compiler<'_> {
                 None => return,
             }
         }
-        let all_fail = schemas
-            .iter()
-            .all(|schema| matches!(Shape::new(schema).follow(path), Found::Nothing { .. }));
+        let all_fail = schemas.iter().all(|schema| matches!(Shape::new(schema).follow(path), Found::Nothing { .. }));
         match schemas.first() {
             Some(first) if all_fail => self.follow(first, path, 0, used, at),
             _ => {}
         }
     }
 
-    fn follow(
-        &mut self,
-        schema: &serde_json::Value,
-        path: &[Seg],
-        known: usize,
-        used: &Use,
-        at: At,
-    ) {
+    fn follow(&mut self, schema: &serde_json::Value, path: &[Seg], known: usize, used: &Use, at: At) {
         // Money is opaque: it is shown or passed on whole.
         if let Some((Seg::Field(_), before)) = path.split_last()
             && let Found::Here(shapes) = Shape::new(schema).follow(before)
             && shapes.iter().any(Shape::is_money)
         {
-            let message = format!(
-                "`{}`: money has no parts and no arithmetic in templates",
-                used.text()
-            );
-            self.report.error(
-                at,
-                message,
-                Some("pass the amount whole, or show it with `| money`".into()),
-            );
+            let message = format!("`{}`: money has no parts and no arithmetic in templates", used.text());
+            self.report.error(at, message, Some("pass the amount whole, or show it with `| money`".into()));
             return;
         }
         let Found::Nothing { seg, fields } = Shape::new(schema).follow(path) else {
@@ -194,25 +138,13 @@ impl Compiler<'_> {
         let owner = path_text(&used.root, used.path.get(..own).unwrap_or(&used.path));
         match used.path.get(own) {
             Some(Seg::Field(name)) if fields.is_empty() => {
-                self.report.error(
-                    at,
-                    format!("`{}`: `{owner}` has no fields, so no `{name}`", used.text()),
-                    None,
-                );
+                self.report.error(at, format!("`{}`: `{owner}` has no fields, so no `{name}`", used.text()), None);
             }
             Some(Seg::Field(name)) => {
                 let suggestion = did_you_mean(name, fields.iter().copied());
-                self.report.error(
-                    at,
-                    format!("`{}`: `{owner}` has no field `{name}`", used.text()),
-                    suggestion,
-                );
+                self.report.error(at, format!("`{}`: `{owner}` has no field `{name}`", used.text()), suggestion);
             }
-            _ => self.report.error(
-                at,
-                format!("`{}`: `{owner}` is not a list", used.text()),
-                None,
-            ),
+            _ => self.report.error(at, format!("`{}`: `{owner}` is not a list", used.text()), None),
         }
     }
 }

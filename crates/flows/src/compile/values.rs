@@ -58,17 +58,12 @@ impl Compiler<'_> {
             }
             Kind::Scalar(Value::String(text)) => {
                 let suggestion = format!("write `\"{{{{ {text} }}}}\"`");
-                self.report.error(
-                    node.at,
-                    "a condition without braces is a text and always true",
-                    Some(suggestion),
-                );
+                self.report.error(node.at, "a condition without braces is a text and always true", Some(suggestion));
                 None
             }
             _ => {
                 let message = format!("a condition is an expression, not {}", node.describe());
-                self.report
-                    .error(node.at, message, Some("write `\"{{ ... }}\"`".into()));
+                self.report.error(node.at, message, Some("write `\"{{ ... }}\"`".into()));
                 None
             }
         }
@@ -88,10 +83,7 @@ impl Compiler<'_> {
             Kind::Map(entries) => {
                 let fields: Vec<_> = entries
                     .iter()
-                    .map(|entry| {
-                        self.tree(&entry.value, place)
-                            .map(|tree| (entry.key.clone(), tree))
-                    })
+                    .map(|entry| self.tree(&entry.value, place).map(|tree| (entry.key.clone(), tree)))
                     .collect();
                 fixed_map(fields.into_iter().collect::<Option<_>>()?)
             }
@@ -100,11 +92,7 @@ impl Compiler<'_> {
 
     pub(super) fn remember(&mut self, step: Option<Ix>, used: StepUse, glance: bool) {
         if let Some(draft) = step.and_then(|ix| self.drafts.get_mut(ix)) {
-            if glance {
-                draft.glances.push(used)
-            } else {
-                draft.uses.push(used)
-            }
+            if glance { draft.glances.push(used) } else { draft.uses.push(used) }
         }
     }
 
@@ -116,49 +104,28 @@ impl Compiler<'_> {
         let lines = count(before.matches('\n').count());
         let chars = count(before.rsplit('\n').next().unwrap_or("").chars().count());
         if self.is_block(at) {
-            return At {
-                line: at.line.saturating_add(lines),
-                column: at.column.saturating_add(chars),
-            };
+            return At { line: at.line.saturating_add(lines), column: at.column.saturating_add(chars) };
         }
         if lines > 0 {
             return at;
         }
-        let first = self
-            .line(at.line)
-            .chars()
-            .nth(at.column.saturating_sub(1) as usize);
+        let first = self.line(at.line).chars().nth(at.column.saturating_sub(1) as usize);
         let quote = u32::from(matches!(first, Some('"' | '\'')));
-        At {
-            line: at.line,
-            column: at.column.saturating_add(quote + chars),
-        }
+        At { line: at.line, column: at.column.saturating_add(quote + chars) }
     }
 
     /// Is this the first line of a `|` or `>` block? Nothing stands before it, and the line above
     /// ends with the sign.
     fn is_block(&self, at: At) -> bool {
         let indent = self.line(at.line).chars().take_while(|c| *c == ' ').count();
-        let head = self
-            .line(at.line.saturating_sub(1))
-            .split(" #")
-            .next()
-            .unwrap_or("")
-            .trim_end();
+        let head = self.line(at.line.saturating_sub(1)).split(" #").next().unwrap_or("").trim_end();
         let sign = head.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-'));
         indent + 1 == at.column as usize
-            && (sign.ends_with(": |")
-                || sign.ends_with(": >")
-                || sign.ends_with("- |")
-                || sign.ends_with("- >"))
+            && (sign.ends_with(": |") || sign.ends_with(": >") || sign.ends_with("- |") || sign.ends_with("- >"))
     }
 
     fn line(&self, number: u32) -> &str {
-        (number as usize)
-            .checked_sub(1)
-            .and_then(|index| self.lines.get(index))
-            .copied()
-            .unwrap_or("")
+        (number as usize).checked_sub(1).and_then(|index| self.lines.get(index)).copied().unwrap_or("")
     }
 }
 
@@ -171,16 +138,8 @@ fn fixed_list(items: Vec<Tree>) -> Tree {
 }
 
 fn fixed_map(fields: Vec<(String, Tree)>) -> Tree {
-    if fields
-        .iter()
-        .all(|(_, item)| matches!(item, Tree::Fixed(_)))
-    {
-        return Tree::Fixed(Value::Object(
-            fields
-                .iter()
-                .map(|(name, item)| (name.clone(), item.source()))
-                .collect(),
-        ));
+    if fields.iter().all(|(_, item)| matches!(item, Tree::Fixed(_))) {
+        return Tree::Fixed(Value::Object(fields.iter().map(|(name, item)| (name.clone(), item.source())).collect()));
     }
     Tree::Map(fields)
 }

@@ -13,66 +13,44 @@ impl Compiler<'_> {
     pub(super) fn wait(&mut self, fields: &Fields<'_>, place: &Place) -> Option<StepKind> {
         let node = &fields.get("wait")?.value;
         let keys = self.fields(node, FIELDS, "`wait`")?;
-        let timeout = keys
-            .get("timeout")
-            .and_then(|entry| self.length(&entry.value));
+        let timeout = keys.get("timeout").and_then(|entry| self.length(&entry.value));
         let until = match (keys.get("until"), keys.get("for")) {
             (Some(entry), None) => self.wait_until(&entry.value, place),
             (None, Some(entry)) => self.wait_for(&entry.value, place),
             (Some(entry), Some(_)) => {
                 let message = "`wait` has either `until` or `for`";
-                self.report
-                    .error(entry.at, message, Some("make two waits of it".into()));
+                self.report.error(entry.at, message, Some("make two waits of it".into()));
                 None
             }
             (None, None) => {
                 let todo = "add `until: \"{{ ... }}\"`, `for: 2h` or `for: order.paid`";
-                self.report
-                    .error(node.at, "`wait` does not say what for", Some(todo.into()));
+                self.report.error(node.at, "`wait` does not say what for", Some(todo.into()));
                 None
             }
         };
         match (&until, keys.get("timeout")) {
             (Some(Until::Events(_)), None) => {
                 let message = "this wait has no `timeout`: without its event the run never ends";
-                self.report
-                    .note(node.at, message, Some("add `timeout: 7d`".into()));
+                self.report.note(node.at, message, Some("add `timeout: 7d`".into()));
             }
             (Some(Until::Moment(_) | Until::Length(_)), Some(entry)) => {
-                self.report.error(
-                    entry.at,
-                    "`timeout` is for a wait for an event",
-                    Some("remove it".into()),
-                );
+                self.report.error(entry.at, "`timeout` is for a wait for an event", Some("remove it".into()));
             }
             _ => {}
         }
-        let cancel_on = keys
-            .get("cancel_on")
-            .map(|entry| self.cancels(&entry.value, place))
-            .unwrap_or_default();
+        let cancel_on = keys.get("cancel_on").map(|entry| self.cancels(&entry.value, place)).unwrap_or_default();
         let lawful = keys.get("lawful").and_then(|entry| {
             let read = |word: &str| (word == "latest_before").then(|| word.to_owned());
             self.word(&entry.value, read, &["latest_before"])
         });
-        Some(StepKind::Wait(Wait {
-            until: until?,
-            timeout,
-            cancel_on,
-            lawful,
-        }))
+        Some(StepKind::Wait(Wait { until: until?, timeout, cancel_on, lawful }))
     }
 
     fn wait_until(&mut self, node: &Node, place: &Place) -> Option<Until> {
         let is_time = |text: &str| text.parse::<jiff::Timestamp>().is_ok();
-        if node
-            .text()
-            .is_none_or(|text| !is_template(text) && !is_time(text))
-        {
-            let suggestion =
-                "write `\"{{ show.starts_at | minus('24h') }}\"` or `2026-11-28T00:00:00Z`";
-            self.report
-                .error(node.at, "`until` is a time", Some(suggestion.into()));
+        if node.text().is_none_or(|text| !is_template(text) && !is_time(text)) {
+            let suggestion = "write `\"{{ show.starts_at | minus('24h') }}\"` or `2026-11-28T00:00:00Z`";
+            self.report.error(node.at, "`until` is a time", Some(suggestion.into()));
             return None;
         }
         self.tree(node, place).map(Until::Moment)
@@ -109,11 +87,7 @@ impl Compiler<'_> {
         let mut cancels = Vec::new();
         for node in nodes {
             if !matches!(node.kind, Kind::Map(_)) {
-                cancels.extend(
-                    self.event_types(node)
-                        .into_iter()
-                        .map(|event| Cancel { event, when: None }),
-                );
+                cancels.extend(self.event_types(node).into_iter().map(|event| Cancel { event, when: None }));
                 continue;
             }
             let Some(fields) = self.fields(node, &["event", "when"], "`cancel_on`") else {
@@ -125,10 +99,7 @@ impl Compiler<'_> {
                 continue;
             };
             let events = self.event_types(&entry.value);
-            let place = Place {
-                events: Some(events.clone()),
-                ..place.clone()
-            };
+            let place = Place { events: Some(events.clone()), ..place.clone() };
             for event in events {
                 let when = match fields.get("when") {
                     Some(entry) => match self.condition(&entry.value, &place) {

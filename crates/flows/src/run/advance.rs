@@ -17,32 +17,14 @@ impl Flow {
         self.advance_with(run, scope, budget, false)
     }
 
-    pub(crate) fn advance_with(
-        &self,
-        run: &mut RunState,
-        scope: &Scope<'_>,
-        budget: usize,
-        explain: bool,
-    ) -> Advance {
+    pub(crate) fn advance_with(&self, run: &mut RunState, scope: &Scope<'_>, budget: usize, explain: bool) -> Advance {
         if run.cancelled.is_some() {
             let running = run.steps.values().any(|rec| rec.mark == Mark::Running);
-            return Advance {
-                finished: !running,
-                ..Advance::default()
-            };
+            return Advance { finished: !running, ..Advance::default() };
         }
         let visits = budget.saturating_mul(10).max(100);
-        let mut walk = Walk {
-            flow: self,
-            scope,
-            run,
-            out: Advance::default(),
-            budget,
-            visits,
-            ends: 0,
-            blocked: 0,
-            explain,
-        };
+        let mut walk =
+            Walk { flow: self, scope, run, out: Advance::default(), budget, visits, ends: 0, blocked: 0, explain };
         let over = walk.list(&self.top, &mut Vec::new());
         let mut out = walk.out;
         out.finished = over && !out.more;
@@ -102,12 +84,7 @@ impl Walk<'_, '_> {
             let path = flow.path(*ix, items);
             if !self.run.steps.contains_key(path.as_ref()) {
                 if let Some(wait) = hopeless {
-                    self.end(
-                        *ix,
-                        &path,
-                        Rec::new(Mark::Skipped)
-                            .why(format!("the wait `{wait}` above has no moment")),
-                    );
+                    self.end(*ix, &path, Rec::new(Mark::Skipped).why(format!("the wait `{wait}` above has no moment")));
                 } else if waiting {
                     over = false;
                     continue;
@@ -124,11 +101,7 @@ impl Walk<'_, '_> {
                 }
             }
             if let StepKind::Each(each) = &step.kind
-                && self
-                    .run
-                    .steps
-                    .get(path.as_ref())
-                    .is_some_and(|rec| rec.mark == Mark::Each)
+                && self.run.steps.get(path.as_ref()).is_some_and(|rec| rec.mark == Mark::Each)
             {
                 over &= self.each(*ix, each, &path, items);
                 if self.out.more {
@@ -251,42 +224,29 @@ impl Walk<'_, '_> {
                     self.end(
                         ix,
                         path,
-                        Rec::new(Mark::Skipped).why(format!(
-                            "it uses the result of `{used}`, whose outcome is {outcome}"
-                        )),
+                        Rec::new(Mark::Skipped)
+                            .why(format!("it uses the result of `{used}`, whose outcome is {outcome}")),
                     );
                     return Begun::Now;
                 }
                 Ended::Well | Ended::Badly(_) => {}
             }
         }
-        if let Some(model) = step
-            .models
-            .iter()
-            .find(|model| !self.scope.models.contains_key(*model))
-        {
+        if let Some(model) = step.models.iter().find(|model| !self.scope.models.contains_key(*model)) {
             return self.block(model.clone());
         }
-        let view = View {
-            flow,
-            run: Some(self.run),
-            scope: self.scope,
-            step: Some(ix),
-            items,
-            explain: self.explain,
-        };
+        let view = View { flow, run: Some(self.run), scope: self.scope, step: Some(ix), items, explain: self.explain };
         let decided = match &step.when {
             Some(when) => flow.holds(when, &view),
             None => Ok(true),
         };
         let decided = match decided {
-            Ok(false) => Ok(Decided::rec(
-                Rec::new(Mark::Skipped).why("its `when` does not hold"),
-            )),
+            Ok(false) => Ok(Decided::rec(Rec::new(Mark::Skipped).why("its `when` does not hold"))),
             Ok(true) => match &step.kind {
                 StepKind::Do(_) if self.budget == 0 => return Begun::NoBudget,
-                StepKind::Do(action) => render(flow, action, path, &view)
-                    .map(|effect| Decided::Effect(Box::new(effect))),
+                StepKind::Do(action) => {
+                    render(flow, action, path, &view).map(|effect| Decided::Effect(Box::new(effect)))
+                }
                 StepKind::Each(each) => freeze(flow, each, &view).map(Decided::rec),
                 StepKind::Wait(wait) => begin_wait(flow, wait, &view).map(Decided::rec),
             },
@@ -295,9 +255,7 @@ impl Walk<'_, '_> {
         match decided {
             Ok(Decided::Effect(effect)) => {
                 self.budget -= 1;
-                self.run
-                    .steps
-                    .insert(path.to_owned(), Rec::new(Mark::Running));
+                self.run.steps.insert(path.to_owned(), Rec::new(Mark::Running));
                 self.out.effects.push(*effect);
             }
             Ok(Decided::Rec(rec)) => {
@@ -307,8 +265,7 @@ impl Walk<'_, '_> {
                         self.out.timers.push((path.to_owned(), at));
                     }
                 }
-                let still = rec.mark == Mark::Waiting
-                    || rec.items.as_ref().is_some_and(|list| !list.is_over());
+                let still = rec.mark == Mark::Waiting || rec.items.as_ref().is_some_and(|list| !list.is_over());
                 if still {
                     self.run.steps.insert(path.to_owned(), *rec);
                 } else {

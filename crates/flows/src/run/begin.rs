@@ -16,17 +16,9 @@ fn failed(line: u32, message: String) -> EvalError {
     EvalError::Failed { line, message }
 }
 
-pub(super) fn render(
-    flow: &Flow,
-    action: &Action,
-    path: &str,
-    view: &View<'_>,
-) -> Result<NewEffect, EvalError> {
+pub(super) fn render(flow: &Flow, action: &Action, path: &str, view: &View<'_>) -> Result<NewEffect, EvalError> {
     let input = flow.value(&action.with, view)?;
-    let line = view
-        .step
-        .and_then(|ix| flow.steps.get(ix))
-        .map_or(1, |step| step.line);
+    let line = view.step.and_then(|ix| flow.steps.get(ix)).map_or(1, |step| step.line);
     // Results that an explanation only names have no types to check.
     let provisional = view.explain && input.to_string().contains('\u{2039}');
     if let Some(schema) = &action.input
@@ -35,19 +27,10 @@ pub(super) fn render(
     {
         // Inputs hold personal data; the message names the place and the rule, not the value.
         let at = error.instance_path().to_string();
-        let place = if at.is_empty() {
-            "the input".to_owned()
-        } else {
-            format!("`{}`", at.trim_start_matches('/'))
-        };
+        let place = if at.is_empty() { "the input".to_owned() } else { format!("`{}`", at.trim_start_matches('/')) };
         return Err(failed(
             line,
-            format!(
-                "{place} is not what {}.{} takes: {}",
-                action.connection,
-                action.action,
-                error.masked()
-            ),
+            format!("{place} is not what {}.{} takes: {}", action.connection, action.action, error.masked()),
         ));
     }
     Ok(NewEffect {
@@ -67,29 +50,13 @@ pub(super) fn render(
 pub(super) fn freeze(flow: &Flow, each: &Each, view: &View<'_>) -> Result<Rec, EvalError> {
     let line = each.list.line;
     match each.list.eval(&flow.env, view)? {
-        Value::Array(list) if list.len() > MAX_ITEMS => Err(failed(
-            line,
-            format!("`each` has {} items; the most is {MAX_ITEMS}", list.len()),
-        )),
-        Value::Array(list) => Ok(Rec {
-            items: Some(Items {
-                list,
-                ..Items::default()
-            }),
-            ..Rec::new(Mark::Each)
-        }),
-        // A list that an explanation does not know yet.
-        Value::String(_) if view.explain => {
-            Ok(Rec::new(Mark::Skipped).why("its list is not known yet"))
+        Value::Array(list) if list.len() > MAX_ITEMS => {
+            Err(failed(line, format!("`each` has {} items; the most is {MAX_ITEMS}", list.len())))
         }
-        other => Err(failed(
-            line,
-            format!(
-                "`each` needs a list and `{}` is {}",
-                each.list.source,
-                kind(&other)
-            ),
-        )),
+        Value::Array(list) => Ok(Rec { items: Some(Items { list, ..Items::default() }), ..Rec::new(Mark::Each) }),
+        // A list that an explanation does not know yet.
+        Value::String(_) if view.explain => Ok(Rec::new(Mark::Skipped).why("its list is not known yet")),
+        other => Err(failed(line, format!("`each` needs a list and `{}` is {}", each.list.source, kind(&other)))),
     }
 }
 
@@ -107,64 +74,37 @@ fn kind(value: &Value) -> &'static str {
 pub(super) fn begin_wait(flow: &Flow, wait: &Wait, view: &View<'_>) -> Result<Rec, EvalError> {
     let at = match &wait.until {
         Until::Events(_) => {
-            let at = wait
-                .timeout
-                .and_then(|timeout| shift(view.scope.now, timeout, true));
-            return Ok(Rec {
-                at,
-                ..Rec::new(Mark::Waiting)
-            });
+            let at = wait.timeout.and_then(|timeout| shift(view.scope.now, timeout, true));
+            return Ok(Rec { at, ..Rec::new(Mark::Waiting) });
         }
         _ => moment(flow, wait, view)?,
     };
     if at <= view.scope.now {
-        return Ok(Rec {
-            at: Some(at),
-            ..Rec::new(Mark::Elapsed)
-        });
+        return Ok(Rec { at: Some(at), ..Rec::new(Mark::Elapsed) });
     }
-    Ok(Rec {
-        at: Some(at),
-        ..Rec::new(Mark::Waiting)
-    })
+    Ok(Rec { at: Some(at), ..Rec::new(Mark::Waiting) })
 }
 
 /// The moment of a wait that waits for one.
 pub(super) fn moment(flow: &Flow, wait: &Wait, view: &View<'_>) -> Result<Timestamp, EvalError> {
-    let line = view
-        .step
-        .and_then(|ix| flow.steps.get(ix))
-        .map_or(1, |step| step.line);
+    let line = view.step.and_then(|ix| flow.steps.get(ix)).map_or(1, |step| step.line);
     match &wait.until {
         Until::Moment(tree) => {
             let value = flow.value(tree, view)?;
-            let text = value.as_str().ok_or_else(|| {
-                failed(
-                    line,
-                    format!("`until` needs a time and got {}", kind(&value)),
-                )
-            })?;
+            let text =
+                value.as_str().ok_or_else(|| failed(line, format!("`until` needs a time and got {}", kind(&value))))?;
             if view.explain && text.starts_with('\u{2039}') {
                 return Ok(view.scope.now);
             }
-            text.parse().map_err(|_| {
-                failed(
-                    line,
-                    "`until` needs a time like `2026-11-28T00:00:00Z`".to_owned(),
-                )
-            })
+            text.parse().map_err(|_| failed(line, "`until` needs a time like `2026-11-28T00:00:00Z`".to_owned()))
         }
         Until::Length(tree) => {
             let value = flow.value(tree, view)?;
-            let text = value.as_str().ok_or_else(|| {
-                failed(
-                    line,
-                    format!("`for` needs a length of time and got {}", kind(&value)),
-                )
-            })?;
+            let text = value
+                .as_str()
+                .ok_or_else(|| failed(line, format!("`for` needs a length of time and got {}", kind(&value))))?;
             let length = parse_duration(text).map_err(|error| failed(line, error.to_string()))?;
-            shift(view.scope.now, length, true)
-                .ok_or_else(|| failed(line, "the time is out of range".to_owned()))
+            shift(view.scope.now, length, true).ok_or_else(|| failed(line, "the time is out of range".to_owned()))
         }
         Until::Events(_) => Err(failed(line, "this wait waits for an event".to_owned())),
     }

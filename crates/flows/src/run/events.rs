@@ -28,12 +28,7 @@ impl Flow {
         // A dead letter or an unknown outcome may be settled later by a person or a status.
         let open = matches!(
             before,
-            Mark::Running
-                | Mark::DeadParked
-                | Mark::UnknownParked
-                | Mark::Dead
-                | Mark::Unknown
-                | Mark::Unsettled
+            Mark::Running | Mark::DeadParked | Mark::UnknownParked | Mark::Dead | Mark::Unknown | Mark::Unsettled
         );
         let parks = action.on_dead == OnDead::Park;
         let (mark, code, why) = match outcome {
@@ -48,20 +43,10 @@ impl Flow {
                 (Mark::LateFailure, Some(code), Some(why))
             }
             StepOutcome::Unsettled if open || before == Mark::Done => (Mark::Unsettled, None, None),
-            StepOutcome::Dead { why } if open => (
-                if parks { Mark::DeadParked } else { Mark::Dead },
-                None,
-                Some(why),
-            ),
-            StepOutcome::Unknown { why } if open => (
-                if parks {
-                    Mark::UnknownParked
-                } else {
-                    Mark::Unknown
-                },
-                None,
-                Some(why),
-            ),
+            StepOutcome::Dead { why } if open => (if parks { Mark::DeadParked } else { Mark::Dead }, None, Some(why)),
+            StepOutcome::Unknown { why } if open => {
+                (if parks { Mark::UnknownParked } else { Mark::Unknown }, None, Some(why))
+            }
             StepOutcome::Dropped if open => (Mark::Dropped, None, None),
             StepOutcome::Withheld { rule } if open => (Mark::Withheld, Some(rule), None),
             _ => return,
@@ -102,23 +87,9 @@ impl Flow {
             let Some((ix, items, wait)) = self.waiting(run, &path) else {
                 continue;
             };
-            for cancel in wait
-                .cancel_on
-                .iter()
-                .filter(|cancel| cancel.event == event_type)
-            {
-                let view = View {
-                    flow: self,
-                    run: Some(run),
-                    scope,
-                    step: Some(ix),
-                    items: &items,
-                    explain: false,
-                };
-                let holds = cancel
-                    .when
-                    .as_ref()
-                    .map_or(Ok(true), |when| self.holds(when, &view));
+            for cancel in wait.cancel_on.iter().filter(|cancel| cancel.event == event_type) {
+                let view = View { flow: self, run: Some(run), scope, step: Some(ix), items: &items, explain: false };
+                let holds = cancel.when.as_ref().map_or(Ok(true), |when| self.holds(when, &view));
                 match holds {
                     Ok(true) => {
                         let why = format!("`{event_type}` while `{path}` waited");
@@ -127,13 +98,10 @@ impl Flow {
                         return EventEffect::Cancelled { why };
                     }
                     Ok(false) => {}
-                    Err(error) => run.trouble(format!(
-                        "`cancel_on` of `{path}` at `{event_type}`: {error}"
-                    )),
+                    Err(error) => run.trouble(format!("`cancel_on` of `{path}` at `{event_type}`: {error}")),
                 }
             }
-            if matches!(&wait.until, Until::Events(types) if types.iter().any(|name| name == event_type))
-            {
+            if matches!(&wait.until, Until::Events(types) if types.iter().any(|name| name == event_type)) {
                 if self.steps.get(ix).is_some_and(|step| step.result_used)
                     && let Some(rec) = run.steps.get_mut(&path)
                 {
@@ -174,14 +142,7 @@ impl Flow {
             if !matches!(wait.until, Until::Moment(_)) {
                 continue;
             }
-            let view = View {
-                flow: self,
-                run: Some(run),
-                scope,
-                step: Some(ix),
-                items: &items,
-                explain: false,
-            };
+            let view = View { flow: self, run: Some(run), scope, step: Some(ix), items: &items, explain: false };
             match moment(self, wait, &view) {
                 Ok(at) => {
                     if let Some(rec) = run.steps.get_mut(&path)
@@ -191,9 +152,7 @@ impl Flow {
                         changed.push((path, at));
                     }
                 }
-                Err(error) => run.trouble(format!(
-                    "the moment of `{path}` cannot be computed again: {error}"
-                )),
+                Err(error) => run.trouble(format!("the moment of `{path}` cannot be computed again: {error}")),
             }
         }
         changed
@@ -202,21 +161,12 @@ impl Flow {
     fn waiting(&self, run: &RunState, path: &str) -> Option<(Ix, Vec<usize>, &Wait)> {
         let (ix, items) = self.locate(path)?;
         match &self.steps.get(ix)?.kind {
-            StepKind::Wait(wait) if run.steps.get(path)?.mark == Mark::Waiting => {
-                Some((ix, items, wait))
-            }
+            StepKind::Wait(wait) if run.steps.get(path)?.mark == Mark::Waiting => Some((ix, items, wait)),
             _ => None,
         }
     }
 
-    pub(crate) fn end_wait(
-        &self,
-        run: &mut RunState,
-        path: &str,
-        ix: Ix,
-        items: &[usize],
-        mark: Mark,
-    ) {
+    pub(crate) fn end_wait(&self, run: &mut RunState, path: &str, ix: Ix, items: &[usize], mark: Mark) {
         if let Some(rec) = run.steps.get_mut(path) {
             rec.mark = mark;
         }

@@ -22,25 +22,16 @@ pub(crate) struct View<'a> {
 }
 
 impl Names for View<'_> {
-    fn find<'s>(
-        &'s self,
-        root: &str,
-        path: &[Seg],
-    ) -> Result<Option<(Cow<'s, Value>, usize)>, EvalError> {
+    fn find<'s>(&'s self, root: &str, path: &[Seg]) -> Result<Option<(Cow<'s, Value>, usize)>, EvalError> {
         if let Some(item) = self.item(root) {
             return Ok(Some((Cow::Borrowed(item), 0)));
         }
         match root {
             "event" => Ok(Some((Cow::Borrowed(self.scope.event), 0))),
             "data" => Ok(Some((Cow::Borrowed(self.scope.data), 0))),
-            "now" => Ok(Some((
-                Cow::Owned(Value::String(self.scope.now.to_string())),
-                0,
-            ))),
+            "now" => Ok(Some((Cow::Owned(Value::String(self.scope.now.to_string())), 0))),
             "config" => match path.first() {
-                Some(Seg::Field(name)) if name == "vars" => {
-                    Ok(Some((Cow::Borrowed(self.scope.vars), 1)))
-                }
+                Some(Seg::Field(name)) if name == "vars" => Ok(Some((Cow::Borrowed(self.scope.vars), 1))),
                 _ => Ok(None),
             },
             "steps" => match path.first() {
@@ -51,10 +42,7 @@ impl Names for View<'_> {
                 if let Some(buyer) = self.scope.models.get("buyer") {
                     return Ok(Some((Cow::Borrowed(buyer.as_ref()), 0)));
                 }
-                Ok(self
-                    .model("order")?
-                    .get("buyer")
-                    .map(|buyer| (Cow::Borrowed(buyer), 0)))
+                Ok(self.model("order")?.get("buyer").map(|buyer| (Cow::Borrowed(buyer), 0)))
             }
             model => Ok(Some((Cow::Borrowed(self.model(model)?), 0))),
         }
@@ -69,9 +57,7 @@ impl Names for View<'_> {
 impl View<'_> {
     fn model(&self, name: &str) -> Result<&Value, EvalError> {
         let model = self.scope.models.get(name).map(AsRef::as_ref);
-        model.ok_or_else(|| EvalError::MissingModel {
-            model: name.to_owned(),
-        })
+        model.ok_or_else(|| EvalError::MissingModel { model: name.to_owned() })
     }
 
     fn item(&self, name: &str) -> Option<&Value> {
@@ -82,14 +68,7 @@ impl View<'_> {
                 && each_step.name == name
             {
                 let path = self.flow.path(*each, self.items.get(..depth)?);
-                return self
-                    .run?
-                    .steps
-                    .get(path.as_ref())?
-                    .items
-                    .as_ref()?
-                    .list
-                    .get(*self.items.get(depth)?);
+                return self.run?.steps.get(path.as_ref())?.items.as_ref()?.list.get(*self.items.get(depth)?);
             }
         }
         None
@@ -125,10 +104,7 @@ impl View<'_> {
         let Some(each) = step.eaches.get(prefix.len()) else {
             return visible(run.steps.get(self.flow.path(target, prefix).as_ref()));
         };
-        let items = run
-            .steps
-            .get(self.flow.path(*each, prefix).as_ref())
-            .and_then(|rec| rec.items.as_ref());
+        let items = run.steps.get(self.flow.path(*each, prefix).as_ref()).and_then(|rec| rec.items.as_ref());
         let count = items.map_or(0, |items| items.list.len());
         let mut out = Vec::with_capacity(count);
         for index in 0..count {
@@ -152,9 +128,7 @@ fn visible(rec: Option<&Rec>) -> Value {
     };
     for (name, value) in [("code", &rec.code), ("why", &rec.why)] {
         if let Some(value) = value {
-            object
-                .entry(name)
-                .or_insert_with(|| Value::String(value.clone()));
+            object.entry(name).or_insert_with(|| Value::String(value.clone()));
         }
     }
     object.insert("outcome".into(), rec.mark.word().into());

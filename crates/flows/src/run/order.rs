@@ -38,11 +38,7 @@ impl Flow {
     /// The step and the items that a path names.
     pub(crate) fn locate(&self, path: &str) -> Option<(Ix, Vec<usize>)> {
         if let Some(ix) = self.by_path.get(path) {
-            return self
-                .steps
-                .get(*ix)
-                .filter(|step| step.eaches.is_empty())
-                .map(|_| (*ix, Vec::new()));
+            return self.steps.get(*ix).filter(|step| step.eaches.is_empty()).map(|_| (*ix, Vec::new()));
         }
         let mut plain = String::with_capacity(path.len());
         let mut items = Vec::new();
@@ -62,10 +58,7 @@ impl Flow {
     pub(crate) fn shared_depth(&self, from: Option<Ix>, target: Ix) -> usize {
         let around = |ix: Ix| self.steps.get(ix).map_or(&[][..], |step| &step.eaches);
         let own = from.map_or(&[][..], around);
-        own.iter()
-            .zip(around(target))
-            .take_while(|(a, b)| a == b)
-            .count()
+        own.iter().zip(around(target)).take_while(|(a, b)| a == b).count()
     }
 
     /// Has `target` ended, as `from` (of these items) sees it?
@@ -146,11 +139,7 @@ impl Flow {
         };
         for (depth, (each, item)) in step.eaches.iter().zip(items).enumerate() {
             let path = self.path(*each, items.get(..depth).unwrap_or(items));
-            if let Some(list) = run
-                .steps
-                .get_mut(path.as_ref())
-                .and_then(|rec| rec.items.as_mut())
-            {
+            if let Some(list) = run.steps.get_mut(path.as_ref()).and_then(|rec| rec.items.as_mut()) {
                 if reopen && *item < list.next {
                     list.open.insert(*item);
                 }

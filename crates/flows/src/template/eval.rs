@@ -31,79 +31,50 @@ pub enum EvalError {
 pub(crate) trait Names {
     /// The value that `root` and the first of `path` stand for, and how many of `path` were used.
     /// `None`: there is no such thing.
-    fn find<'s>(
-        &'s self,
-        root: &str,
-        path: &[Seg],
-    ) -> Result<Option<(Cow<'s, Value>, usize)>, EvalError>;
+    fn find<'s>(&'s self, root: &str, path: &[Seg]) -> Result<Option<(Cow<'s, Value>, usize)>, EvalError>;
     /// What to show for something that is not known yet (in an explanation only).
     fn unknown_yet(&self, root: &str, path: &[Seg]) -> Option<Value>;
 }
 
 impl Template {
     /// The value, with its type if it is one expression, else text.
-    pub(crate) fn eval(
-        &self,
-        env: &Environment<'static>,
-        names: &dyn Names,
-    ) -> Result<Value, EvalError> {
-        let failed = |message: String| EvalError::Failed {
-            line: self.line,
-            message,
-        };
+    pub(crate) fn eval(&self, env: &Environment<'static>, names: &dyn Names) -> Result<Value, EvalError> {
+        let failed = |message: String| EvalError::Failed { line: self.line, message };
         match &self.code {
             Code::Path { root, path } => self.read(root, path, names),
             Code::One(expression) => {
-                let result = expression
-                    .eval(self.context(names)?)
-                    .map_err(|error| failed(words(&error)))?;
+                let result = expression.eval(self.context(names)?).map_err(|error| failed(words(&error)))?;
                 if result.is_undefined() {
                     return Err(failed(format!("`{}` is undefined", self.source)));
                 }
                 to_json(&result).map_err(|why| failed(format!("`{}`: {why}", self.source)))
             }
             Code::Text(name) => {
-                let template = env
-                    .get_template(name)
-                    .map_err(|error| failed(words(&error)))?;
+                let template = env.get_template(name).map_err(|error| failed(words(&error)))?;
                 let mut text = Limited(Vec::new());
-                template
-                    .render_captured_to(self.context(names)?, &mut text)
-                    .map_err(|error| {
-                        let full = text.0.len() >= MAX_TEXT;
-                        failed(if full {
-                            format!("the text is longer than {} KiB", MAX_TEXT / 1024)
-                        } else {
-                            words(&error)
-                        })
-                    })?;
-                String::from_utf8(text.0)
-                    .map(Value::String)
-                    .map_err(|error| failed(error.to_string()))
+                template.render_captured_to(self.context(names)?, &mut text).map_err(|error| {
+                    let full = text.0.len() >= MAX_TEXT;
+                    failed(if full {
+                        format!("the text is longer than {} KiB", MAX_TEXT / 1024)
+                    } else {
+                        words(&error)
+                    })
+                })?;
+                String::from_utf8(text.0).map(Value::String).map_err(|error| failed(error.to_string()))
             }
         }
     }
 
     /// The value as a condition.
-    pub(crate) fn holds(
-        &self,
-        env: &Environment<'static>,
-        names: &dyn Names,
-    ) -> Result<bool, EvalError> {
+    pub(crate) fn holds(&self, env: &Environment<'static>, names: &dyn Names) -> Result<bool, EvalError> {
         self.eval(env, names).map(|value| is_true(&value))
     }
 
     fn read(&self, root: &str, path: &[Seg], names: &dyn Names) -> Result<Value, EvalError> {
-        let failed = |message: String| EvalError::Failed {
-            line: self.line,
-            message,
-        };
+        let failed = |message: String| EvalError::Failed { line: self.line, message };
         let missing = |shown: usize| match names.unknown_yet(root, path) {
             Some(value) => Ok(value),
-            None => Err(failed(format!(
-                "`{}` is undefined",
-                path_text(root, path.get(..shown).unwrap_or(path))
-            ))),
+            None => Err(failed(format!("`{}` is undefined", path_text(root, path.get(..shown).unwrap_or(path))))),
         };
         let Some((base, used)) = names.find(root, path)? else {
             return missing(path.len());
@@ -122,9 +93,7 @@ impl Template {
                 (_, Value::Null) => {
                     let so_far = path_text(root, path.get(..position).unwrap_or(path));
                     let whole = path_text(root, path);
-                    return Err(failed(format!(
-                        "`{whole}` is undefined: `{so_far}` is null"
-                    )));
+                    return Err(failed(format!("`{whole}` is undefined: `{so_far}` is null")));
                 }
                 _ => None,
             };
@@ -153,12 +122,7 @@ impl Template {
 
 /// The used part under `root` and `path`. Names decide how deep they answer themselves: `steps`
 /// and `config` have no value of their own.
-fn part(
-    root: &str,
-    path: &mut Vec<Seg>,
-    shape: &Shape,
-    names: &dyn Names,
-) -> Result<Option<Engine>, EvalError> {
+fn part(root: &str, path: &mut Vec<Seg>, shape: &Shape, names: &dyn Names) -> Result<Option<Engine>, EvalError> {
     if let Some((value, used)) = names.find(root, path)?
         && used == path.len()
     {
@@ -172,9 +136,7 @@ fn part(
         return Ok(Some(value));
     }
     let Shape::Fields(fields) = shape else {
-        return Ok(names
-            .unknown_yet(root, path)
-            .map(|value| to_engine(&value, shape)));
+        return Ok(names.unknown_yet(root, path).map(|value| to_engine(&value, shape)));
     };
     let mut found = Vec::with_capacity(fields.len());
     for (name, shape) in fields {
@@ -197,16 +159,11 @@ fn filled(
 ) -> Engine {
     let mut pairs = Vec::with_capacity(fields.len());
     for name in fields.keys() {
-        let known = value
-            .get_attr(name)
-            .ok()
-            .filter(|field| !field.is_undefined());
+        let known = value.get_attr(name).ok().filter(|field| !field.is_undefined());
         path.push(Seg::Field(name.clone()));
-        if let Some(field) = known.or_else(|| {
-            names
-                .unknown_yet(root, path)
-                .map(|value| to_engine(&value, &Shape::Whole))
-        }) {
+        if let Some(field) =
+            known.or_else(|| names.unknown_yet(root, path).map(|value| to_engine(&value, &Shape::Whole)))
+        {
             pairs.push((name.as_str(), field));
         }
         path.pop();
@@ -217,9 +174,7 @@ fn filled(
 fn at(items: &[Value], index: i64) -> Option<&Value> {
     let position = match usize::try_from(index) {
         Ok(position) => position,
-        Err(_) => items
-            .len()
-            .checked_sub(usize::try_from(index.unsigned_abs()).ok()?)?,
+        Err(_) => items.len().checked_sub(usize::try_from(index.unsigned_abs()).ok()?)?,
     };
     items.get(position)
 }

@@ -63,15 +63,9 @@ pub(crate) fn register(env: &mut Environment<'static>) {
 }
 
 /// Text for people: nothing is ever shown as `none`.
-pub(crate) fn formatter(
-    out: &mut Output<'_>,
-    state: &mut State<'_, '_>,
-    value: &Value,
-) -> Result<(), Error> {
+pub(crate) fn formatter(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
     if value.is_none() {
-        return Err(wrong(
-            "there is nothing (null) to put into the text; add `| default('...', true)`",
-        ));
+        return Err(wrong("there is nothing (null) to put into the text; add `| default('...', true)`"));
     }
     minijinja::escape_formatter(out, state, value)
 }
@@ -82,16 +76,10 @@ fn wrong(message: impl Into<String>) -> Error {
 
 fn moment(value: &Value, filter: &str) -> Result<Timestamp, Error> {
     let text = value.as_str().ok_or_else(|| {
-        wrong(format!(
-            "`{filter}` needs a time (`2026-11-28T00:00:00Z`) and got {}",
-            described(value)
-        ))
+        wrong(format!("`{filter}` needs a time (`2026-11-28T00:00:00Z`) and got {}", described(value)))
     })?;
     text.parse().map_err(|_| {
-        wrong(format!(
-            "`{filter}` needs a time and `{}` is none",
-            text.chars().take(40).collect::<String>()
-        ))
+        wrong(format!("`{filter}` needs a time and `{}` is none", text.chars().take(40).collect::<String>()))
     })
 }
 
@@ -112,8 +100,7 @@ fn moved(value: &Value, by: &str, later: bool) -> Result<String, Error> {
 fn language(word: Option<&str>) -> Result<Lang, Error> {
     match word {
         None => Ok(Lang::Es),
-        Some(tag) => Lang::from_tag(tag)
-            .ok_or_else(|| wrong(format!("language `{tag}` is not known: `es` or `en`"))),
+        Some(tag) => Lang::from_tag(tag).ok_or_else(|| wrong(format!("language `{tag}` is not known: `es` or `en`"))),
     }
 }
 
@@ -131,9 +118,7 @@ fn bogota(value: &Value, parts: Option<&str>, kwargs: Kwargs) -> Result<String, 
         "date" => Ok(calendar::date(moment, lang)),
         "time" => Ok(calendar::time(moment, lang)),
         "full" => Ok(calendar::date_with_year(moment, lang)),
-        other => Err(wrong(format!(
-            "`bogota` knows the parts `datetime`, `date`, `time` and `full`, not `{other}`"
-        ))),
+        other => Err(wrong(format!("`bogota` knows the parts `datetime`, `date`, `time` and `full`, not `{other}`"))),
     }
 }
 
@@ -143,23 +128,16 @@ fn money(value: &Value, kwargs: Kwargs) -> Result<String, Error> {
     kwargs.assert_all_used()?;
     match value.downcast_object_ref::<Amount>() {
         Some(amount) => Ok(amount.text(lang)),
-        None => Err(wrong(format!(
-            "`money` needs an amount with its currency and got {}",
-            described(value)
-        ))),
+        None => Err(wrong(format!("`money` needs an amount with its currency and got {}", described(value)))),
     }
 }
 
 /// `phone`: E.164 of a number that can reach a person.
 fn to_phone(value: &Value) -> Result<String, Error> {
-    let typed = value
-        .as_str()
-        .ok_or_else(|| wrong(format!("`phone` needs a text and got {}", described(value))))?;
+    let typed = value.as_str().ok_or_else(|| wrong(format!("`phone` needs a text and got {}", described(value))))?;
     let number = phone::read(typed).map_err(|why| wrong(why.to_string()))?;
     match number.kind {
-        Kind::TollFree | Kind::Premium => Err(wrong(
-            "this is a service line (01800, 01900), not a person's number",
-        )),
+        Kind::TollFree | Kind::Premium => Err(wrong("this is a service line (01800, 01900), not a person's number")),
         Kind::Mobile | Kind::Fixed | Kind::Foreign => Ok(number.e164),
     }
 }

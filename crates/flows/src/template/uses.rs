@@ -55,10 +55,7 @@ type Place = (String, Vec<Seg>);
 
 /// Reads of an expression that starts at `offset` of its value.
 pub(crate) fn of_expression(ast: &Expr<'_>, offset: usize) -> Result<Vec<Use>, Broken> {
-    let mut walk = Walk {
-        offset,
-        ..Walk::default()
-    };
+    let mut walk = Walk { offset, ..Walk::default() };
     walk.expr(ast)?;
     Ok(walk.found)
 }
@@ -121,17 +118,8 @@ impl Walk {
         }
     }
 
-    fn broken<T>(
-        &self,
-        expr: &Expr<'_>,
-        message: String,
-        suggestion: Option<String>,
-    ) -> Result<T, Broken> {
-        Err(Broken {
-            offset: self.offset + expr.span().start_offset as usize,
-            message,
-            suggestion,
-        })
+    fn broken<T>(&self, expr: &Expr<'_>, message: String, suggestion: Option<String>) -> Result<T, Broken> {
+        Err(Broken { offset: self.offset + expr.span().start_offset as usize, message, suggestion })
     }
 
     fn expr(&mut self, expr: &Expr<'_>) -> Result<(), Broken> {
@@ -153,11 +141,7 @@ impl Walk {
             Expr::Const(_) => Ok(()),
             Expr::Slice(slice) => {
                 self.expr(&slice.expr)?;
-                self.all(
-                    [&slice.start, &slice.stop, &slice.step]
-                        .into_iter()
-                        .flatten(),
-                )
+                self.all([&slice.start, &slice.stop, &slice.step].into_iter().flatten())
             }
             Expr::UnaryOp(op) => self.expr(&op.expr),
             Expr::BinOp(op) => self.all([&op.left, &op.right]),
@@ -175,10 +159,7 @@ impl Walk {
                 self.args(&filter.args)
             }
             Expr::Test(test) => {
-                if unknown(
-                    |state| state.perform_test(test.name, &[]).err(),
-                    minijinja::ErrorKind::UnknownTest,
-                ) {
+                if unknown(|state| state.perform_test(test.name, &[]).err(), minijinja::ErrorKind::UnknownTest) {
                     return self.broken(expr, format!("there is no test `{}`", test.name), None);
                 }
                 self.expr(&test.expr)?;
@@ -188,8 +169,7 @@ impl Walk {
                 match call.identify_call() {
                     CallType::Function(name) => {
                         if !EXPRESSIONS.globals().any(|(known, _)| known == name) {
-                            let names: Vec<&str> =
-                                EXPRESSIONS.globals().map(|(name, _)| name).collect();
+                            let names: Vec<&str> = EXPRESSIONS.globals().map(|(name, _)| name).collect();
                             return self.broken(
                                 expr,
                                 format!("there is no function `{name}`"),
@@ -214,10 +194,7 @@ impl Walk {
     }
 
     fn filter_name(&self, expr: &Expr<'_>, name: &str) -> Result<(), Broken> {
-        if unknown(
-            |state| state.apply_filter(name, &[]).err(),
-            minijinja::ErrorKind::UnknownFilter,
-        ) {
+        if unknown(|state| state.apply_filter(name, &[]).err(), minijinja::ErrorKind::UnknownFilter) {
             let suggestion = did_you_mean(name, super::filters::NAMES.iter().copied());
             return self.broken(expr, format!("there is no filter `{name}`"), suggestion);
         }
@@ -236,19 +213,15 @@ impl Walk {
         }
     }
 
-    fn all<'e, 'a: 'e>(
-        &mut self,
-        exprs: impl IntoIterator<Item = &'e Expr<'a>>,
-    ) -> Result<(), Broken> {
+    fn all<'e, 'a: 'e>(&mut self, exprs: impl IntoIterator<Item = &'e Expr<'a>>) -> Result<(), Broken> {
         exprs.into_iter().try_for_each(|expr| self.expr(expr))
     }
 
     fn args(&mut self, args: &[CallArg<'_>]) -> Result<(), Broken> {
         args.iter().try_for_each(|arg| match arg {
-            CallArg::Pos(expr)
-            | CallArg::Kwarg(_, expr)
-            | CallArg::PosSplat(expr)
-            | CallArg::KwargSplat(expr) => self.expr(expr),
+            CallArg::Pos(expr) | CallArg::Kwarg(_, expr) | CallArg::PosSplat(expr) | CallArg::KwargSplat(expr) => {
+                self.expr(expr)
+            }
         })
     }
 

@@ -31,12 +31,7 @@ impl Amount {
     }
 
     pub(crate) fn text(&self, lang: Lang) -> String {
-        format_money(
-            self.minor,
-            self.currency.exponent(),
-            self.currency.code(),
-            lang,
-        )
+        format_money(self.minor, self.currency.exponent(), self.currency.code(), lang)
     }
 }
 
@@ -47,10 +42,7 @@ impl Object for Amount {
     fn is_true(self: &Arc<Self>) -> bool {
         self.minor != 0
     }
-    fn custom_cmp(
-        self: &Arc<Self>,
-        other: &minijinja::value::DynObject,
-    ) -> Option<std::cmp::Ordering> {
+    fn custom_cmp(self: &Arc<Self>, other: &minijinja::value::DynObject) -> Option<std::cmp::Ordering> {
         let other = other.downcast_ref::<Self>()?;
         Some((self.currency, self.minor).cmp(&(other.currency, other.minor)))
     }
@@ -63,13 +55,11 @@ impl Object for Amount {
 pub(crate) fn to_engine(value: &Value, shape: &Shape) -> Engine {
     match (shape, value) {
         // Money stays closed even where a template asks for its parts.
-        (Shape::Fields(fields), Value::Object(object)) if Amount::from_json(value).is_none() => {
-            Engine::from_pairs(fields.iter().filter_map(|(name, shape)| {
-                object
-                    .get(name)
-                    .map(|value| (name.as_str(), to_engine(value, shape)))
-            }))
-        }
+        (Shape::Fields(fields), Value::Object(object)) if Amount::from_json(value).is_none() => Engine::from_pairs(
+            fields
+                .iter()
+                .filter_map(|(name, shape)| object.get(name).map(|value| (name.as_str(), to_engine(value, shape)))),
+        ),
         (_, value) => whole(value),
     }
 }
@@ -88,11 +78,7 @@ fn whole(value: &Value) -> Engine {
         Value::Array(items) => Engine::from(items.iter().map(whole).collect::<Vec<_>>()),
         Value::Object(object) => match Amount::from_json(value) {
             Some(amount) => Engine::from_object(amount),
-            None => Engine::from_pairs(
-                object
-                    .iter()
-                    .map(|(name, value)| (name.as_str(), whole(value))),
-            ),
+            None => Engine::from_pairs(object.iter().map(|(name, value)| (name.as_str(), whole(value)))),
         },
     }
 }
@@ -104,16 +90,12 @@ pub(crate) fn to_json(value: &Engine) -> Result<Value, String> {
 }
 
 fn convert(value: &Engine, left: &mut usize, depth: usize) -> Result<Value, String> {
-    *left = left
-        .checked_sub(1)
-        .ok_or("the result has too many values")?;
+    *left = left.checked_sub(1).ok_or("the result has too many values")?;
     if depth > MAX_DEPTH {
         return Err("the result is nested too deep".into());
     }
     if let Some(amount) = value.downcast_object_ref::<Amount>() {
-        return Ok(
-            serde_json::json!({ "minor": amount.minor, "currency": amount.currency.code() }),
-        );
+        return Ok(serde_json::json!({ "minor": amount.minor, "currency": amount.currency.code() }));
     }
     match value.kind() {
         ValueKind::None => Ok(Value::Null),
@@ -126,10 +108,7 @@ fn convert(value: &Engine, left: &mut usize, depth: usize) -> Result<Value, Stri
         ValueKind::Number => number(value),
         ValueKind::Seq | ValueKind::Iterable => {
             let items = value.try_iter().map_err(|error| error.to_string())?;
-            items
-                .map(|item| convert(&item, left, depth + 1))
-                .collect::<Result<Vec<_>, _>>()
-                .map(Value::Array)
+            items.map(|item| convert(&item, left, depth + 1)).collect::<Result<Vec<_>, _>>().map(Value::Array)
         }
         ValueKind::Map => {
             let mut object = Map::new();
@@ -155,18 +134,12 @@ fn number(value: &Engine) -> Result<Value, String> {
         }
     }
     let n = f64::try_from(value.clone()).map_err(|error| error.to_string())?;
-    serde_json::Number::from_f64(n)
-        .map(Value::Number)
-        .ok_or_else(|| "the result is not a finite number".into())
+    serde_json::Number::from_f64(n).map(Value::Number).ok_or_else(|| "the result is not a finite number".into())
 }
 
 /// Texts that grew beyond the limit are refused.
 pub(crate) fn check_length(text: &str) -> Result<(), String> {
-    if text.len() > MAX_TEXT {
-        Err(format!("the text is longer than {} KiB", MAX_TEXT / 1024))
-    } else {
-        Ok(())
-    }
+    if text.len() > MAX_TEXT { Err(format!("the text is longer than {} KiB", MAX_TEXT / 1024)) } else { Ok(()) }
 }
 
 /// Is the value true in a condition? The same answer as the engine's.
@@ -177,8 +150,6 @@ pub(crate) fn is_true(value: &Value) -> bool {
         Value::Number(number) => number.as_f64().is_some_and(|n| n != 0.0),
         Value::String(text) => !text.is_empty(),
         Value::Array(items) => !items.is_empty(),
-        Value::Object(object) => {
-            Amount::from_json(value).map_or(!object.is_empty(), |amount| amount.minor != 0)
-        }
+        Value::Object(object) => Amount::from_json(value).map_or(!object.is_empty(), |amount| amount.minor != 0),
     }
 }

@@ -3,8 +3,7 @@
 
 use jiff::Timestamp;
 use pasarela_flows::{
-    ActionInfo, Advance, Catalog, Flow, Origin, RunState, Scope, Start, StepOutcome, Unresolved,
-    compile,
+    ActionInfo, Advance, Catalog, Flow, Origin, RunState, Scope, Start, StepOutcome, Unresolved, compile,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -77,25 +76,15 @@ impl Catalog for TestCatalog {
             ),
             "tienda.request" => (json!({ "type": "object" }), json!({}), false),
             "meta.send" => {
-                return Err(Unresolved::Ambiguous {
-                    connections: vec!["meta-a".into(), "meta-b".into()],
-                });
+                return Err(Unresolved::Ambiguous { connections: vec!["meta-a".into(), "meta-b".into()] });
             }
             _ => return Err(Unresolved::Unknown),
         };
         if self.absent.contains(&provider) {
-            return Err(Unresolved::NotConfigured {
-                provider: provider.to_owned(),
-            });
+            return Err(Unresolved::NotConfigured { provider: provider.to_owned() });
         }
         let (connection, action) = name.split_once('.').unwrap();
-        Ok(ActionInfo {
-            connection: connection.to_owned(),
-            action: action.to_owned(),
-            input,
-            output,
-            message,
-        })
+        Ok(ActionInfo { connection: connection.to_owned(), action: action.to_owned(), input, output, message })
     }
     fn actions(&self) -> Vec<String> {
         [
@@ -110,10 +99,7 @@ impl Catalog for TestCatalog {
         .to_vec()
     }
     fn event_types(&self) -> Vec<String> {
-        pasarela_domain::CANONICAL_EVENT_TYPES
-            .iter()
-            .map(|name| (*name).to_owned())
-            .collect()
+        pasarela_domain::CANONICAL_EVENT_TYPES.iter().map(|name| (*name).to_owned()).collect()
     }
     fn is_event_type(&self, name: &str) -> bool {
         pasarela_domain::is_canonical(name) || name.starts_with("tienda.")
@@ -157,10 +143,8 @@ impl World {
         let event = json!({ "id": "e1", "type": "order.paid", "connection": "boleteria", "key": "order:o1",
                             "occurred_at": "2026-11-01T15:00:00Z", "received_at": "2026-11-01T15:00:01Z",
                             "delivery_id": "d1", "data": order });
-        let models = BTreeMap::from([
-            ("order".to_owned(), Arc::new(order.clone())),
-            ("show".to_owned(), Arc::new(show)),
-        ]);
+        let models =
+            BTreeMap::from([("order".to_owned(), Arc::new(order.clone())), ("show".to_owned(), Arc::new(show))]);
         Self {
             event,
             data: order,
@@ -171,13 +155,7 @@ impl World {
     }
 
     pub fn scope(&self) -> Scope<'_> {
-        Scope {
-            event: &self.event,
-            data: &self.data,
-            models: &self.models,
-            vars: &self.vars,
-            now: self.now,
-        }
+        Scope { event: &self.event, data: &self.data, models: &self.models, vars: &self.vars, now: self.now }
     }
 
     pub fn change(&mut self, model: &str, pointer: &str, value: Value) {
@@ -202,8 +180,7 @@ pub fn with_head(steps: &str) -> String {
 }
 
 pub fn flow_text(text: &str) -> Flow {
-    compile("prueba.yaml", text, Origin::File, &ALL)
-        .unwrap_or_else(|problems| panic!("{}", shown(&problems)))
+    compile("prueba.yaml", text, Origin::File, &ALL).unwrap_or_else(|problems| panic!("{}", shown(&problems)))
 }
 
 /// Problems of a text that must not compile.
@@ -212,11 +189,7 @@ pub fn problems(text: &str) -> String {
 }
 
 pub fn shown(problems: &[pasarela_flows::Problem]) -> String {
-    problems
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join("\n")
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// A run and its flow.
@@ -231,9 +204,7 @@ impl Run {
         Self::of(flow(steps), World::new())
     }
     pub fn of(flow: Flow, world: World) -> Self {
-        let Start::Run { state, .. } = flow.start(&world.scope()).unwrap() else {
-            panic!("skipped")
-        };
+        let Start::Run { state, .. } = flow.start(&world.scope()).unwrap() else { panic!("skipped") };
         Self { flow, world, state }
     }
     pub fn advance(&mut self) -> Advance {
@@ -243,43 +214,28 @@ impl Run {
         // Every decision must survive the store.
         let text = serde_json::to_string(&self.state).unwrap();
         self.state = serde_json::from_str(&text).unwrap();
-        self.flow
-            .advance(&mut self.state, &self.world.scope(), budget)
+        self.flow.advance(&mut self.state, &self.world.scope(), budget)
     }
     /// Paths of the effects that begin now.
     pub fn begun(&mut self) -> Vec<String> {
         let advance = self.advance();
         assert!(advance.failures.is_empty(), "{:?}", advance.failures);
-        advance
-            .effects
-            .into_iter()
-            .map(|effect| effect.path)
-            .collect()
+        advance.effects.into_iter().map(|effect| effect.path).collect()
     }
     pub fn done(&mut self, path: &str, result: Value) {
-        self.flow
-            .on_outcome(&mut self.state, path, StepOutcome::Done { result });
+        self.flow.on_outcome(&mut self.state, path, StepOutcome::Done { result });
     }
     pub fn gave_up(&mut self, path: &str) {
-        let outcome = StepOutcome::GaveUp {
-            code: "no_whatsapp".into(),
-            why: "no such number".into(),
-        };
+        let outcome = StepOutcome::GaveUp { code: "no_whatsapp".into(), why: "no such number".into() };
         self.flow.on_outcome(&mut self.state, path, outcome);
     }
     pub fn outcome(&mut self, path: &str, outcome: StepOutcome) {
         self.flow.on_outcome(&mut self.state, path, outcome);
     }
     pub fn state_of(&self, path: &str) -> String {
-        self.state.summary()["steps"][path]["state"]
-            .as_str()
-            .unwrap_or("nothing")
-            .to_owned()
+        self.state.summary()["steps"][path]["state"].as_str().unwrap_or("nothing").to_owned()
     }
     pub fn why(&self, path: &str) -> String {
-        self.state.summary()["steps"][path]["why"]
-            .as_str()
-            .unwrap_or("")
-            .to_owned()
+        self.state.summary()["steps"][path]["why"].as_str().unwrap_or("").to_owned()
     }
 }

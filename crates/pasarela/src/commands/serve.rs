@@ -59,10 +59,14 @@ async fn listen(addr: std::net::SocketAddr, key: &str) -> Result<TcpListener, Fa
 fn bind_socket(database: &Path) -> Result<UnixListener, Failure> {
     use std::os::unix::fs::PermissionsExt;
     let path = socket_path(database);
-    drop(std::fs::remove_file(&path));
     let failed = |e: std::io::Error| Failure::Failed(format!("{}: {e}", path.display()));
-    let listener = UnixListener::bind(&path).map_err(failed)?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    // Bound in a private folder and moved when it is private itself, so that it is never open to others.
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let private = tempfile::tempdir_in(folder).map_err(failed)?;
+    let fresh = private.path().join("s");
+    let listener = UnixListener::bind(&fresh).map_err(failed)?;
+    std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    std::fs::rename(&fresh, &path).map_err(failed)?;
     Ok(listener)
 }
 

@@ -233,14 +233,15 @@ pub(super) fn cursor(db: &Connection, sealer: &Sealer, connection: i64, task: &s
 
 const DELIVERY: &str = "SELECT d.id, d.connection, d.source, d.received_at, r.status, r.reason";
 
-fn delivery_row(r: &Row<'_>, packed: Vec<u8>) -> rusqlite::Result<DeliveryRow> {
+fn delivery_row(r: &Row<'_>, sealer: &Sealer, packed: Vec<u8>) -> Read<DeliveryRow> {
+    let reason = r.get::<_, Option<Vec<u8>>>(5)?.map(|s| sealer.open(&s)).transpose()?;
     Ok(DeliveryRow {
         id: DeliveryId::from_raw(r.get(0)?),
         connection: r.get(1)?,
         source: r.get(2)?,
         received_at: at(r, 3)?,
         status: r.get::<_, Option<i64>>(4)?.map_or(DeliveryStatus::Received, DeliveryStatus::from_code),
-        reason: r.get(5)?,
+        reason: reason.map(|r| String::from_utf8_lossy(&r).into_owned()),
         packed,
     })
 }
@@ -249,19 +250,16 @@ pub(super) fn delivery(db: &Connection, sealer: &Sealer, id: DeliveryId) -> Read
     let sql = format!(
         "{DELIVERY}, d.packed FROM deliveries d LEFT JOIN delivery_result r ON r.delivery = d.id WHERE d.id = ?1"
     );
-    let row = db
-        .prepare_cached(&sql)?
-        .query_row([id.get()], |r| Ok((delivery_row(r, Vec::new())?, r.get::<_, Vec<u8>>(6)?)))
-        .optional()?;
-    row.map(|(mut row, packed)| {
-        row.packed = sealer.open(&packed)?;
-        Ok(row)
-    })
-    .transpose()
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut rows = statement.query([id.get()])?;
+    let Some(r) = rows.next()? else { return Ok(None) };
+    let packed = sealer.open(&r.get::<_, Vec<u8>>(6)?)?;
+    Ok(Some(delivery_row(r, sealer, packed)?))
 }
 
 pub(super) fn deliveries(
     db: &Connection,
+    sealer: &Sealer,
     status: Option<DeliveryStatus>,
     before: Option<i64>,
     limit: u32,
@@ -282,11 +280,12 @@ pub(super) fn deliveries(
     };
     let sql = format!("{DELIVERY} {from} WHERE {filter} AND ?3 = ?3 ORDER BY d.id DESC LIMIT ?2");
     let mut statement = db.prepare_cached(&sql)?;
-    let rows = statement
-        .query_map(params![before.unwrap_or(i64::MAX), limit + 1, status.map_or(0, |s| s as u8)], |r| {
-            delivery_row(r, Vec::new())
-        })?;
-    Ok(page(rows.collect::<Result<_, _>>()?, limit, |d| d.id.get()))
+    let mut rows = statement.query(params![before.unwrap_or(i64::MAX), limit + 1, status.map_or(0, |s| s as u8)])?;
+    let mut out = Vec::new();
+    while let Some(r) = rows.next()? {
+        out.push(delivery_row(r, sealer, Vec::new())?);
+    }
+    Ok(page(out, limit, |d| d.id.get()))
 }
 
 const EVENT: &str = "SELECT id, type, connection, occurred_at, received_at, delivery, body FROM events ";
@@ -396,6 +395,10 @@ pub(super) fn effects(db: &Connection, sealer: &Sealer, f: &EffectFilter) -> Rea
     if !f.states.is_empty() {
         let codes: Vec<String> = f.states.iter().map(|s| (*s as u8).to_string()).collect();
         sql.push_str(&format!(" AND status IN ({})", codes.join(",")));
+        if f.states.iter().all(|s| matches!(s, EffectState::Checking | EffectState::Dead | EffectState::Unknown)) {
+            // Names the condition of the partial index, so that it is used.
+            sql.push_str(" AND status IN (3, 30, 31)");
+        }
     }
     if let Some(c) = f.connection {
         sql.push_str(" AND connection = ?");
@@ -466,8 +469,8 @@ pub(super) fn health(db: &Connection, now: Timestamp, path: &Path) -> Read<Healt
         oldest_due,
         queued: count("SELECT count(*) FROM effects WHERE status = 0")?,
         calling: count("SELECT count(*) FROM effects WHERE status = 1")?,
-        dead: count("SELECT count(*) FROM effects WHERE status = 30")?,
-        unknown: count("SELECT count(*) FROM effects WHERE status = 31")?,
+        dead: count("SELECT count(*) FROM effects WHERE status = 30 AND status IN (3, 30, 31)")?,
+        unknown: count("SELECT count(*) FROM effects WHERE status = 31 AND status IN (3, 30, 31)")?,
         quarantined: count("SELECT count(*) FROM delivery_result WHERE status = 4")?,
         disk_free: disk_free(path),
     })

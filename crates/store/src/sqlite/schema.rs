@@ -13,7 +13,7 @@ PRAGMA busy_timeout = 5000;
 ";
 
 /// Times are Unix milliseconds. Columns named `body`, `packed`, `state`, `input`, `call`, `outcome`,
-/// `detail`, `data`, `cursor`, `secret` are sealed; `key`, `lane`, `subject`, `reference`, `hash` are keyed hashes.
+/// `detail`, `data`, `cursor`, `secret`, `reason` are sealed; `key`, `lane`, `subject`, `reference`, `hash` are keyed hashes.
 pub(super) const SCHEMA: &str = "
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE keys (id INTEGER PRIMARY KEY, purpose TEXT NOT NULL, wrapped BLOB NOT NULL);
@@ -30,7 +30,7 @@ CREATE INDEX flows_name ON flows (name, version);
 CREATE TABLE deliveries (id INTEGER PRIMARY KEY, connection INTEGER NOT NULL, source TEXT NOT NULL,
   received_at INTEGER NOT NULL, packed BLOB NOT NULL);
 CREATE TABLE inbox (delivery INTEGER PRIMARY KEY, tries INTEGER NOT NULL DEFAULT 0);
-CREATE TABLE delivery_result (delivery INTEGER PRIMARY KEY, status INTEGER NOT NULL, reason TEXT);
+CREATE TABLE delivery_result (delivery INTEGER PRIMARY KEY, status INTEGER NOT NULL, reason BLOB);
 CREATE INDEX delivery_quarantine ON delivery_result (delivery) WHERE status = 4;
 CREATE TABLE dedup (entity INTEGER NOT NULL, discriminator INTEGER NOT NULL, connection INTEGER NOT NULL,
   kind TEXT NOT NULL, PRIMARY KEY (entity, discriminator, connection, kind)) WITHOUT ROWID;
@@ -55,7 +55,7 @@ CREATE INDEX runs_event ON runs (event);
 CREATE TABLE run_waits (key INTEGER NOT NULL, type TEXT NOT NULL, run INTEGER NOT NULL, PRIMARY KEY (key, type, run)) WITHOUT ROWID;
 
 CREATE TABLE effects (id INTEGER PRIMARY KEY, run INTEGER, path TEXT NOT NULL, connection INTEGER NOT NULL,
-  action TEXT NOT NULL, lane INTEGER NOT NULL, seq INTEGER NOT NULL, urgency INTEGER NOT NULL, class TEXT,
+  action TEXT NOT NULL, lane INTEGER NOT NULL, seq INTEGER NOT NULL, urgency INTEGER NOT NULL, class TEXT, purpose TEXT,
   status INTEGER NOT NULL, not_before INTEGER, attempt INTEGER NOT NULL DEFAULT 0, generation INTEGER NOT NULL DEFAULT 1,
   boot INTEGER, started_at INTEGER, repeat INTEGER NOT NULL DEFAULT 2, created_at INTEGER NOT NULL,
   give_up_at INTEGER NOT NULL, resend_unknown INTEGER NOT NULL, park INTEGER NOT NULL, code TEXT, reference INTEGER,

@@ -100,7 +100,7 @@ impl Writer<'_> {
             if all_known && d.status == DeliveryStatus::Decided { DeliveryStatus::Duplicate } else { d.status };
         self.run(
             "INSERT OR REPLACE INTO delivery_result (delivery, status, reason) VALUES (?1, ?2, ?3)",
-            params![d.delivery.get(), status as u8, d.reason],
+            params![d.delivery.get(), status as u8, d.reason.as_ref().map(|r| &r.0)],
         )?;
         for subject in &d.subjects {
             self.run(
@@ -325,11 +325,11 @@ impl Writer<'_> {
         let status = if e.calling.is_some() { EffectState::Calling } else { EffectState::Queued };
         let c = e.calling.as_ref();
         self.run(
-            "INSERT INTO effects (id, run, path, connection, action, lane, seq, urgency, class, status, not_before, attempt,
+            "INSERT INTO effects (id, run, path, connection, action, lane, seq, urgency, class, purpose, status, not_before, attempt,
                generation, boot, started_at, repeat, created_at, give_up_at, resend_unknown, park, input, call)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)",
             params![
-                e.id.get(), e.run.map(|r| r.get()), e.path, e.connection, e.action, e.lane, seq, e.urgency, e.class,
+                e.id.get(), e.run.map(|r| r.get()), e.path, e.connection, e.action, e.lane, seq, e.urgency, e.class, e.purpose,
                 status as u8, e.not_before.map(ms), c.map_or(0, |c| c.attempt), c.map_or(1, |c| c.generation),
                 c.map(|c| c.boot), c.map(|c| ms(c.started_at)), c.map_or(2, |c| c.repeat), ms(e.created_at),
                 ms(e.give_up_at), e.resend_unknown, e.park, e.input.0, c.map(|c| &c.call.0)
@@ -339,7 +339,8 @@ impl Writer<'_> {
     }
 
     fn timer(&mut self, t: &TimerSet) -> Result<(), Stop> {
-        let id = self.ids.next(t.due);
+        // The id only tells timers of one moment apart; it must not drag delivery ids into the future.
+        let id = self.ids.next(Timestamp::UNIX_EPOCH);
         self.run(
             "INSERT INTO timers (due, id, kind, target, path) VALUES (?1, ?2, ?3, ?4, ?5)",
             params![ms(t.due), id, t.kind as u8, t.target, t.path],

@@ -258,6 +258,15 @@ fn write_member(writer: &mut Writer<'_>, job: Job, replies: &mut Vec<Reply>) -> 
                 replies.push(reply(tx, value));
                 Ok(())
             }
+            // A constraint or a value that does not fit concerns this member alone.
+            (Err(Stop::Database(e)), Some(_)) if !concerns_all(&e) => {
+                writer.db.prepare_cached("ROLLBACK TO member")?.execute([])?;
+                writer.db.prepare_cached("RELEASE member")?.execute([])?;
+                writer.rows = rows;
+                *writer.seq = seq;
+                drop(tx.send(Err(classify(&e))));
+                Ok(())
+            }
             (Err(Stop::Database(e)), _) => {
                 drop(tx.send(Err(classify(&e))));
                 Err(e)
@@ -281,6 +290,15 @@ fn write_member(writer: &mut Writer<'_>, job: Job, replies: &mut Vec<Reply>) -> 
             keep(writer, tx, replies, None, |tx, ()| Reply::Unit(tx), |w| f(w.db).map_err(Stop::Database))
         }
     }
+}
+
+/// Is the database itself in trouble, so that no member of the group can be trusted to be written?
+fn concerns_all(e: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode;
+    !matches!(
+        e.sqlite_error_code(),
+        None | Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig)
+    )
 }
 
 fn refuse(job: Job, error: &Error) {

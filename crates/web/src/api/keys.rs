@@ -4,6 +4,7 @@ use crate::App;
 use crate::auth::{Caller, create_key, revoke_key};
 use crate::problem::Problem;
 use axum::Json;
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -27,8 +28,9 @@ pub(crate) async fn list(_: Caller, State(app): State<App>) -> Result<Json<Value
 pub(crate) async fn create(
     _: Caller,
     State(app): State<App>,
-    Json(wanted): Json<Wanted>,
+    wanted: Result<Json<Wanted>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
+    let Json(wanted) = wanted.map_err(|e| Problem::bad_request(e.body_text()))?;
     let now = app.engine.clock().now();
     let key =
         create_key(&**app.engine.store(), &wanted.name, &wanted.scopes, now).await.map_err(Problem::bad_request)?;

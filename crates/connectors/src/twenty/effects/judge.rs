@@ -38,6 +38,12 @@ pub(super) fn refusal(answer: &Answer, ctx: &Ctx<'_>) -> Option<(Reach, Outcome)
         403 => (Reach::Call, Outcome::NeedsHuman { why: format!("Twenty refuses the API key: {text}") }),
         429 => (Reach::Call, throttled(answer, &body, ctx)),
         413 => (Reach::Row, too_large()),
+        // Twenty's own 404 names a record or an object; a bare one comes from another server, and says
+        // nothing of the record that was meant.
+        404 | 410 if body.text().is_empty() => {
+            let why = format!("HTTP {} without an error of Twenty's: check base_url", answer.status);
+            (Reach::Call, Outcome::NeedsHuman { why })
+        }
         500 if text.to_ascii_lowercase().contains("request entity too large") => (Reach::Row, too_large()),
         _ => (Reach::Call, http::classify(answer, ctx.now)?),
     })
@@ -173,6 +179,17 @@ mod tests {
         }
         assert_eq!(name(&Answer::text(500, "request entity too large"), 1), "give_up");
         assert_eq!(name(&Answer::text(500, "oops"), 1), "provider_down");
+    }
+
+    #[test]
+    fn a_404_of_another_server_is_no_missing_record() {
+        for answer in
+            [Answer::text(404, ""), Answer::text(404, "<html>Not Found</html>"), Answer::json(404, &json!({}))]
+        {
+            assert_eq!(name(&answer, 1), "needs_human", "{answer:?}");
+        }
+        let own = json!({ "statusCode": 404, "error": "NotFoundException", "messages": ["Record not found"] });
+        assert_eq!(name(&Answer::json(404, &own), 1), "target_gone");
     }
 
     #[test]

@@ -2,8 +2,9 @@
 //! key, so an id that is there already is our own earlier call, and counts as done.
 
 use super::judge::{is_duplicate, is_unknown_field, judge};
-use super::{call, invalid, read, record_ref};
+use super::{call, invalid, read, record_id, record_ref, unreadable};
 use crate::twenty::Connection;
+use crate::twenty::wire::Data;
 use pasarela_connector::{Answer, Ctx, Outcome, Request, Scope, Step};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -85,11 +86,17 @@ pub(super) fn on(
         why: "the stored state of the note cannot be read by this version; it begins anew".into(),
     })?;
     let old_name = at == At::Target && is_unknown_field(answer, &format!("target{about}Id"));
-    if !old_name
-        && !is_duplicate(answer)
-        && let Some(outcome) = judge(answer, ctx)
-    {
-        return Err(Box::new(outcome));
+    if !old_name && !is_duplicate(answer) {
+        if let Some(outcome) = judge(answer, ctx) {
+            return Err(Box::new(outcome));
+        }
+        let made = match at {
+            At::Note => "createNote",
+            At::Target | At::OldTarget => "createNoteTarget",
+        };
+        if made_id(answer, made).is_none() {
+            return Err(Box::new(unreadable(answer)));
+        }
     }
     let note = on.record_id("note", ctx.key);
     let link = on.record_id("noteTarget", ctx.key);
@@ -103,6 +110,12 @@ pub(super) fn on(
         At::Target if old_name => link_by(format!("{}Id", about.to_lowercase()), At::OldTarget),
         At::Target | At::OldTarget => Step::end(Outcome::done(json!({ "id": note, "target_id": link }))),
     })
+}
+
+/// Id of the record that a 2xx shows; without one, something in between answered.
+fn made_id(answer: &Answer, name: &str) -> Option<String> {
+    let body: Data = answer.parse().ok()?;
+    record_id(body.data.get(name)?).map(str::to_owned)
 }
 
 fn state(at: At) -> Value {

@@ -1,7 +1,7 @@
 //! `upsert_opportunity`: a deal whose id is derived from the flow's key.
 
 use super::judge::judge;
-use super::{call, filled, invalid, is_new, read, record_ref, unreadable};
+use super::{call, filled, invalid, is_new, read, record_id, record_ref, unreadable};
 use crate::twenty::Connection;
 use crate::twenty::wire::Data;
 use jiff::Timestamp;
@@ -79,7 +79,7 @@ pub(super) fn on(answer: &Answer, ctx: &Ctx<'_>) -> Outcome {
     }
     let data = answer.parse::<Data>().ok();
     let record = data.as_ref().and_then(|d| d.data.get("createOpportunity"));
-    match record.and_then(|r| Some((r, r.get("id")?.as_str()?))) {
+    match record.and_then(|r| Some((r, record_id(r)?))) {
         Some((record, id)) => Outcome::done(json!({ "id": id, "created": is_new(record) })),
         None => unreadable(answer),
     }

@@ -25,7 +25,7 @@ impl Life {
 /// What every record has; without an id nothing can be said of it.
 pub(super) fn common(record: &Value) -> Result<Common, Unread> {
     let common = Common::deserialize(record)?;
-    if common.id.is_empty() { Err(Unread("a record without an id".into())) } else { Ok(common) }
+    if common.id.trim().is_empty() { Err(Unread("a record without an id".into())) } else { Ok(common) }
 }
 
 /// The read model of a record.

@@ -3,7 +3,7 @@
 
 use super::codes::{self, Told};
 use crate::whatsapp::wire::{GraphAnswer, GraphError};
-use pasarela_connector::{Answer, Ctx, Done, Outcome, judge};
+use pasarela_connector::{Answer, Ctx, Done, Outcome, Scope, judge};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -12,6 +12,11 @@ pub(super) fn sent(answer: &Answer, ctx: &Ctx<'_>) -> Outcome {
     let body: GraphAnswer = answer.parse().unwrap_or_default();
     if let Some(error) = &body.error {
         return refused(error, answer, ctx);
+    }
+    // Something in between gave up waiting: Meta may have taken the message all the same, and a
+    // second one must not go out (section 2.2).
+    if matches!(answer.status, 408 | 504) {
+        return Outcome::Unknown { why: format!("HTTP {}: {}", answer.status, answer.excerpt(200)) };
     }
     if let Some(outcome) = by_status(answer, ctx) {
         return outcome;
@@ -41,10 +46,15 @@ pub(super) fn marked(answer: &Answer, ctx: &Ctx<'_>) -> Outcome {
     if let Some(outcome) = by_status(answer, ctx) {
         return outcome;
     }
-    if body.success == Some(true) {
-        Outcome::done(json!({ "success": true }))
-    } else {
-        Outcome::give_up("not_marked", format!("not marked as read: {}", answer.excerpt(200)))
+    match body.success {
+        Some(true) => Outcome::done(json!({ "success": true })),
+        Some(false) => Outcome::give_up("not_marked", format!("not marked as read: {}", answer.excerpt(200))),
+        // Not Meta's words; a mark may be set twice.
+        None => Outcome::Retry {
+            after: None,
+            scope: Scope::Effect,
+            why: format!("HTTP {} without a word on success: {}", answer.status, answer.excerpt(200)),
+        },
     }
 }
 
@@ -67,8 +77,9 @@ fn by_status(answer: &Answer, ctx: &Ctx<'_>) -> Option<Outcome> {
     match answer.status {
         // The token does not renew itself, so a refresh would change nothing.
         401 => Some(Outcome::NeedsHuman { why: codes::explain(190, &answer.excerpt(200)) }),
-        // The Graph API names what is missing in its own JSON; a bare 404 is another server's.
-        404 | 410 => Some(Outcome::NeedsHuman {
+        // The Graph API says what it refuses in its own JSON; without it, it is another server's word
+        // (a firewall, a wrong address), and tells nothing of this person.
+        403 | 404 | 410 => Some(Outcome::NeedsHuman {
             why: format!("HTTP {} without Meta's error object: check base_url and graph_version", answer.status),
         }),
         _ => judge::classify(answer, ctx.now),

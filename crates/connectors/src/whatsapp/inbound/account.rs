@@ -9,19 +9,19 @@ use pasarela_domain::model::{Consent, Template};
 use serde_json::Value;
 
 /// Translates `user_preferences[]`: what a person chose inside WhatsApp.
-pub(super) fn preferences(value: &MessagesValue, items: &mut Vec<Item>) {
+pub(super) fn preferences(value: &MessagesValue, time: &Value, items: &mut Vec<Item>) {
     if value.user_preferences.is_empty() {
         items.push(Item::Unread { kind: "user_preferences".to_owned(), why: "no user_preferences in it".to_owned() });
     }
     for preference in &value.user_preferences {
         items.push(match read::<Preference>("user_preferences", preference) {
-            Ok(preference) => translate_preference(&preference, value),
+            Ok(preference) => translate_preference(&preference, value, time),
             Err(unread) => unread,
         });
     }
 }
 
-fn translate_preference(preference: &Preference, value: &MessagesValue) -> Item {
+fn translate_preference(preference: &Preference, value: &MessagesValue, time: &Value) -> Item {
     let event = match (preference.category.as_str(), preference.value.as_str()) {
         ("marketing_messages", "stop") => "consent.withdrawn",
         // The person's own act. How far it restores is for the hub's consent record to say.
@@ -38,6 +38,14 @@ fn translate_preference(preference: &Preference, value: &MessagesValue) -> Item 
             why: "neither wa_id nor user_id says whose preference it is".to_owned(),
         };
     };
+    // Stop, resume, stop are three choices: without a time the third would pass for the first.
+    let when = if moment(&preference.timestamp).is_some() { &preference.timestamp } else { time };
+    let Some(stamp) = id_text(when) else {
+        return Item::Unread {
+            kind: "user_preferences".to_owned(),
+            why: "no timestamp tells this choice from an earlier one".to_owned(),
+        };
+    };
     let data = Consent {
         contact: person.contact(),
         channel_user_id: person.user_id.clone(),
@@ -45,9 +53,8 @@ fn translate_preference(preference: &Preference, value: &MessagesValue) -> Item 
         purpose: "marketing".to_owned(),
     };
     let entity = format!("{}:{}", value.metadata.phone_number_id, person.id());
-    let discriminator =
-        format!("{}:{}:{}", preference.category, preference.value, id_text(&preference.timestamp).unwrap_or_default());
-    Fact::once(event, person.key(), entity, discriminator, payload(&data)).at(moment(&preference.timestamp)).into()
+    let discriminator = format!("{}:{}:{stamp}", preference.category, preference.value);
+    Fact::once(event, person.key(), entity, discriminator, payload(&data)).at(moment(when)).into()
 }
 
 /// Translates `message_template_status_update`. Only what changes whether a template may be sent

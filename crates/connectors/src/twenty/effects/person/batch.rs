@@ -4,7 +4,7 @@
 use super::{Row, plan};
 use crate::twenty::Connection;
 use crate::twenty::effects::judge::{Reach, refusal};
-use crate::twenty::effects::{call, is_new};
+use crate::twenty::effects::{call, is_new, record_id};
 use crate::twenty::wire::Data;
 use pasarela_connector::{Answer, Ctx, Outcome, Request, Scope, Step};
 use serde::{Deserialize, Serialize};
@@ -115,7 +115,7 @@ fn found(row: &Row, records: &[Value], sent: usize, ctx: &Ctx<'_>) -> Ended {
         [only] if sent == 1 => Some(only),
         _ => None,
     });
-    match record.and_then(|r| Some((r, r.get("id")?.as_str()?))) {
+    match record.and_then(|r| Some((r, record_id(r)?))) {
         Some((record, id)) => Ended::Done { id: id.to_owned(), created: is_new(record) },
         None => {
             let why = "Twenty took the batch, but its answer does not hold this person".to_owned();

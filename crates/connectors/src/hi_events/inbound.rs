@@ -1,0 +1,316 @@
+//! What comes in: is it authentic, and which facts does it hold (contract sections 1.3 and 1.6)?
+//!
+//! Promise: a fact has the same key whether a webhook told it, an overlapping webhook told it
+//! again, or a poll found it. Happened facts come first, the present state last.
+//! A polled order that was cancelled before it was first seen yields what happened to it in turn
+//! (placed, paid, cancelled), each with the order as it stands now, so `data.status` tells.
+
+use super::normal::{self, NormalOrder, NormalTicket};
+use super::wire;
+use jiff::{SignedDuration, Timestamp};
+use pasarela_connector::{
+    ConnectionConfig, EntityWrite, Fact, Item, RawRequest, Source, Translation, Unread, Verdict, sign,
+};
+use pasarela_domain::Currency;
+use pasarela_domain::model::{CheckIn, OrderStatus, Show, ShowStatus, TicketStatus};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::time::Duration;
+
+/// Oldest signed time that is accepted unless the connection says otherwise (section 1.3).
+const MAX_AGE: Duration = Duration::from_secs(600);
+
+pub(super) fn verify(config: &ConnectionConfig, request: &RawRequest<'_>, now: Timestamp) -> Verdict {
+    if request.method != "POST" {
+        return Verdict::Forged("Hi.Events calls with POST only");
+    }
+    if config.webhook_secrets.is_empty() {
+        return Verdict::Forged("the connection has no webhook secret");
+    }
+    let Some(signature) = (request.header)("signature") else {
+        return Verdict::Forged("there is no Signature header");
+    };
+    if !sign::any_hmac_hex_matches(&config.webhook_secrets, &[request.body], signature.trim()) {
+        return Verdict::Forged("the signature does not match");
+    }
+    // What the provider signed but we cannot read is not forged: it goes on, and is quarantined.
+    let sent = serde_json::from_slice::<wire::SentAt>(request.body).ok();
+    if let Some(sent) = sent.and_then(|s| s.event_sent_at.parse::<Timestamp>().ok()) {
+        let max = SignedDuration::try_from(config.signature_max_age.unwrap_or(MAX_AGE)).unwrap_or(SignedDuration::MAX);
+        let age = now.duration_since(sent);
+        if age > max {
+            return Verdict::Forged("event_sent_at is older than signature_max_age");
+        }
+        if age < -max {
+            return Verdict::Forged("event_sent_at is in the future");
+        }
+    }
+    Verdict::Authentic { replay_key: None }
+}
+
+pub(super) fn translate(source: Source, body: &[u8], currency: Currency) -> Result<Translation, Unread> {
+    let value: Value = serde_json::from_slice(body)?;
+    let items = match source {
+        Source::Webhook => webhook(value, currency)?,
+        Source::Poll => record(value, currency)?,
+        Source::Fetch => show_facts(&read::<wire::Data<wire::Event>>("show", value)?.data, None)?,
+        Source::Import if value.get("event_type").is_some() => webhook(value, currency)?,
+        Source::Import => record(value, currency)?,
+    };
+    Ok(Translation { items })
+}
+
+fn read<T: DeserializeOwned>(what: &str, value: Value) -> Result<T, Unread> {
+    serde_json::from_value(value).map_err(|e| Unread(format!("{what}: {e}")))
+}
+
+fn webhook(value: Value, currency: Currency) -> Result<Vec<Item>, Unread> {
+    let envelope: wire::Envelope = read("envelope", value)?;
+    let at = normal::moment(envelope.event_sent_at.as_deref());
+    let kind = envelope.event_type.as_str();
+    match kind {
+        "order.created" | "order.updated" | "order.marked_as_paid" | "order.refunded" | "order.cancelled" => {
+            order_webhook(kind, &read(kind, envelope.payload)?, at)
+        }
+        "attendee.created" | "attendee.updated" | "attendee.cancelled" => {
+            let mut ticket = normal::ticket(&read(kind, envelope.payload)?, &[], None)?;
+            Ok(vec![match kind {
+                "attendee.created" => issued(&ticket)?,
+                "attendee.cancelled" => {
+                    // Sent before the row changes: the status in the payload may still be the old one.
+                    ticket.ticket.status = TicketStatus::Cancelled;
+                    cancelled(&ticket, at)?
+                }
+                _ => ticket_state(&ticket)?,
+            }])
+        }
+        "checkin.created" | "checkin.deleted" => {
+            let found: wire::CheckIn = read(kind, envelope.payload)?;
+            Ok(vec![check_in(&found, kind == "checkin.deleted", at)?])
+        }
+        "event.created" | "event.updated" | "event.archived" => show_facts(&read(kind, envelope.payload)?, at),
+        "product.created" | "product.updated" | "product.deleted" => {
+            let product = normal::product(&read(kind, envelope.payload)?, currency)?;
+            let data = json(&product)?;
+            let write = EntityWrite::new("product", &product.id, data.clone());
+            Ok(vec![match kind {
+                "product.updated" => Fact::state(kind, write).at(at).about("show", product.show_id).into(),
+                _ => Fact::once(kind, format!("product:{}", product.id), &product.id, "", data)
+                    .at(at)
+                    .with(write)
+                    .about("show", product.show_id)
+                    .into(),
+            }])
+        }
+        other => Ok(vec![Item::Ignored { kind: other.to_owned() }]),
+    }
+}
+
+fn record(mut value: Value, currency: Currency) -> Result<Vec<Item>, Unread> {
+    let kind = value.get("record").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let undone = value.get("undone").and_then(Value::as_bool).unwrap_or(false);
+    let data = value.get_mut("data").map(Value::take).unwrap_or_default();
+    match kind.as_str() {
+        "order" => order_record(&read(&kind, data)?),
+        "attendee" => ticket_record(&normal::ticket(&read(&kind, data)?, &[], None)?),
+        "check_in" => Ok(vec![check_in(&read(&kind, data)?, undone, None)?]),
+        "show" => show_facts(&read(&kind, data)?, None),
+        "product" => {
+            let product = normal::product(&read(&kind, data)?, currency)?;
+            let data = json(&product)?;
+            let write = EntityWrite::new("product", &product.id, data.clone());
+            Ok(vec![
+                Fact::once("product.created", format!("product:{}", product.id), &product.id, "", data)
+                    .with(write.clone())
+                    .about("show", &product.show_id)
+                    .into(),
+                Fact::state("product.updated", write).about("show", product.show_id).into(),
+            ])
+        }
+        other => Err(Unread(format!("unknown record '{other}'; known are order, attendee, check_in, show, product"))),
+    }
+}
+
+/// An order as facts carry it: payload, read model, and the read models of its tickets.
+struct OrderView<'a> {
+    normal: &'a NormalOrder,
+    data: Value,
+    tickets: Vec<EntityWrite>,
+}
+
+impl<'a> OrderView<'a> {
+    fn new(normal: &'a NormalOrder) -> Result<Self, Unread> {
+        let tickets = normal.tickets.iter().map(ticket_write).collect::<Result<_, _>>()?;
+        Ok(Self { data: json(&normal.order)?, normal, tickets })
+    }
+
+    fn write(&self) -> EntityWrite {
+        let rank = match self.normal.order.status {
+            OrderStatus::Placed => 1,
+            OrderStatus::Paid => 2,
+            OrderStatus::Cancelled => 3,
+        };
+        EntityWrite::new("order", &self.normal.order.id, self.data.clone()).rank(rank)
+    }
+
+    fn complete(&self, fact: Fact) -> Item {
+        let fact = self.tickets.iter().cloned().fold(fact, Fact::with);
+        fact.about("show", &self.normal.order.show_id).into()
+    }
+
+    fn once(&self, event_type: &str, discriminator: String, at: Option<Timestamp>) -> Item {
+        let id = &self.normal.order.id;
+        let fact = Fact::once(event_type, format!("order:{id}"), id, discriminator, self.data.clone());
+        self.complete(fact.at(at).with(self.write()))
+    }
+
+    fn placed(&self) -> Item {
+        self.once("order.placed", String::new(), self.normal.order.placed_at)
+    }
+
+    /// Told apart by the running total, a normalised decimal: two partial refunds are two facts.
+    fn refunded(&self, at: Option<Timestamp>) -> Item {
+        self.once("order.refunded", self.normal.order.refunded.major_text(), at)
+    }
+
+    fn state(&self, at: Option<Timestamp>) -> Item {
+        self.complete(Fact::state("order.updated", self.write()).at(at))
+    }
+}
+
+fn order_webhook(kind: &str, wire: &wire::Order, at: Option<Timestamp>) -> Result<Vec<Item>, Unread> {
+    let Some(normal) = normal::order(wire)? else {
+        return Ok(vec![Item::Ignored { kind: format!("{kind} of a cart") }]);
+    };
+    let view = OrderView::new(&normal)?;
+    Ok(match kind {
+        "order.created" => {
+            let mut items = vec![view.placed()];
+            if normal.was_paid {
+                items.push(view.once("order.paid", String::new(), at));
+            }
+            for ticket in &normal.tickets {
+                items.push(issued(ticket)?);
+            }
+            items
+        }
+        "order.marked_as_paid" => vec![view.once("order.paid", String::new(), at)],
+        "order.cancelled" => vec![view.once("order.cancelled", String::new(), at)],
+        "order.refunded" => vec![view.refunded(at)],
+        _ => vec![view.state(at)],
+    })
+}
+
+fn order_record(wire: &wire::Order) -> Result<Vec<Item>, Unread> {
+    let Some(normal) = normal::order(wire)? else {
+        return Ok(vec![Item::Ignored { kind: "cart".into() }]);
+    };
+    let view = OrderView::new(&normal)?;
+    let mut items = vec![view.placed()];
+    if normal.was_paid {
+        items.push(view.once("order.paid", String::new(), None));
+    }
+    for ticket in &normal.tickets {
+        items.push(issued(ticket)?);
+    }
+    if normal.order.refunded.minor > 0 {
+        items.push(view.refunded(None));
+    }
+    for ticket in normal.tickets.iter().filter(|t| t.ticket.status == TicketStatus::Cancelled) {
+        items.push(cancelled(ticket, ticket.updated_at)?);
+    }
+    if normal.order.status == OrderStatus::Cancelled {
+        items.push(view.once("order.cancelled", String::new(), None));
+    }
+    // Before the order's own state, which writes the same tickets: else their changes would be swallowed.
+    for ticket in &normal.tickets {
+        items.push(ticket_state(ticket)?);
+    }
+    items.push(view.state(None));
+    Ok(items)
+}
+
+fn ticket_record(ticket: &NormalTicket) -> Result<Vec<Item>, Unread> {
+    let mut items = vec![issued(ticket)?];
+    if ticket.ticket.status == TicketStatus::Cancelled {
+        items.push(cancelled(ticket, ticket.updated_at)?);
+    }
+    items.push(ticket_state(ticket)?);
+    Ok(items)
+}
+
+fn ticket_write(ticket: &NormalTicket) -> Result<EntityWrite, Unread> {
+    let rank = match ticket.ticket.status {
+        TicketStatus::AwaitingPayment => 0,
+        TicketStatus::Active => 1,
+        TicketStatus::Cancelled => 2,
+    };
+    Ok(EntityWrite::new("ticket", &ticket.ticket.id, json(&ticket.ticket)?).updated(ticket.updated_at).rank(rank))
+}
+
+fn about_ticket(fact: Fact, ticket: &NormalTicket) -> Item {
+    fact.about("order", &ticket.ticket.order_id).about("show", &ticket.ticket.show_id).into()
+}
+
+fn issued(ticket: &NormalTicket) -> Result<Item, Unread> {
+    ticket_once("ticket.issued", ticket, ticket.created_at)
+}
+
+fn cancelled(ticket: &NormalTicket, at: Option<Timestamp>) -> Result<Item, Unread> {
+    ticket_once("ticket.cancelled", ticket, at)
+}
+
+fn ticket_once(event_type: &str, ticket: &NormalTicket, at: Option<Timestamp>) -> Result<Item, Unread> {
+    let write = ticket_write(ticket)?;
+    let id = &ticket.ticket.id;
+    let fact = Fact::once(event_type, format!("ticket:{id}"), id, "", write.data.clone());
+    Ok(about_ticket(fact.at(at).with(write), ticket))
+}
+
+fn ticket_state(ticket: &NormalTicket) -> Result<Item, Unread> {
+    let fact = Fact::state("ticket.updated", ticket_write(ticket)?).at(ticket.updated_at);
+    Ok(about_ticket(fact, ticket))
+}
+
+/// A scan. It does not touch the ticket's read model: here the ticket comes without its answers,
+/// and would lose its phone.
+fn check_in(wire: &wire::CheckIn, undone: bool, at: Option<Timestamp>) -> Result<Item, Unread> {
+    let ticket = normal::ticket(&wire.attendee, &[], wire.event_id.as_ref())?;
+    let scanned = normal::moment(wire.created_at.as_deref());
+    let (event_type, occurred) =
+        if undone { ("ticket.check_in_undone", at) } else { ("ticket.checked_in", scanned.or(at)) };
+    let data = CheckIn {
+        id: wire.id.0.clone(),
+        at: scanned,
+        list_id: wire.check_in_list_id.0.clone(),
+        ticket: ticket.ticket.clone(),
+    };
+    let id = &ticket.ticket.id;
+    let fact = Fact::once(event_type, format!("ticket:{id}"), &wire.id.0, "", json(&data)?);
+    Ok(about_ticket(fact.at(occurred).about("ticket", id), &ticket))
+}
+
+/// A show that is live for the first time is published, whichever way the hub hears of it.
+fn show_facts(wire: &wire::Event, at: Option<Timestamp>) -> Result<Vec<Item>, Unread> {
+    let show: Show = normal::show(wire)?;
+    let data = json(&show)?;
+    let write = EntityWrite::new("show", &show.id, data.clone());
+    let once = |event_type: &str| -> Item {
+        Fact::once(event_type, format!("show:{}", show.id), &show.id, "", data.clone())
+            .at(at)
+            .with(write.clone())
+            .into()
+    };
+    let mut items = match show.status {
+        ShowStatus::Draft => Vec::new(),
+        ShowStatus::Live => vec![once("show.published")],
+        ShowStatus::Archived => vec![once("show.archived")],
+    };
+    items.push(Fact::state("show.updated", write.clone()).at(at).into());
+    Ok(items)
+}
+
+fn json<T: Serialize>(value: &T) -> Result<Value, Unread> {
+    Ok(serde_json::to_value(value)?)
+}

@@ -1,0 +1,132 @@
+//! Lists: filters, order and pages as the provider does them (contract section 2.1).
+
+use super::php;
+use serde_json::{Map, Value, json};
+
+/// A query, decoded.
+pub(super) struct Query(Vec<(String, String)>);
+
+impl Query {
+    pub(super) fn parse(text: &str) -> Self {
+        let pairs = text.split('&').filter(|p| !p.is_empty());
+        Self(
+            pairs
+                .map(|pair| {
+                    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+                    (php::decode(name), php::decode(value))
+                })
+                .collect(),
+        )
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+
+    fn page(&self) -> usize {
+        self.get("page").and_then(|p| p.parse().ok()).unwrap_or(1).max(1)
+    }
+
+    fn per_page(&self) -> usize {
+        self.get("per_page").and_then(|p| p.parse().ok()).unwrap_or(25).clamp(1, 100)
+    }
+
+    /// `filter_fields[FIELD][OP]`.
+    fn filters(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.0.iter().filter_map(|(name, value)| {
+            let (field, op) = name.strip_prefix("filter_fields[")?.strip_suffix(']')?.split_once("][")?;
+            Some((field, op, value.as_str()))
+        })
+    }
+
+    /// `None`: an unknown operator, which the provider answers with a 500.
+    pub(super) fn select(
+        &self,
+        rows: Vec<Value>,
+        fields: &[&str],
+        sorts: &[&str],
+        default: &str,
+    ) -> Option<Vec<Value>> {
+        let mut rows = rows;
+        for (field, op, wanted) in self.filters() {
+            if !["eq", "ne", "lt", "lte", "gt", "gte", "like", "in"].contains(&op) {
+                return None;
+            }
+            // Fields that are not allowed are ignored.
+            if fields.contains(&field) {
+                rows.retain(|row| matches(&comparable(row, field), op, wanted));
+            }
+        }
+        // An unknown sort silently falls back.
+        let sort = self.get("sort_by").filter(|s| sorts.contains(s)).unwrap_or(default);
+        let newest_first = self.get("sort_direction").unwrap_or("desc") == "desc";
+        rows.sort_by(|a, b| {
+            let order = sortable(a, sort).cmp(&sortable(b, sort));
+            if newest_first { order.reverse() } else { order }
+        });
+        Some(rows)
+    }
+
+    /// A page with links and meta; simple paging leaves totals out.
+    pub(super) fn paged(&self, rows: Vec<Value>, url: &str, simple: bool) -> Value {
+        let (page, per_page, total) = (self.page(), self.per_page(), rows.len());
+        let last = total.div_ceil(per_page).max(1);
+        let skip = (page - 1).saturating_mul(per_page);
+        let data: Vec<Value> = rows.into_iter().skip(skip).take(per_page).collect();
+        let link = |page: usize| json!(format!("{url}?page={page}"));
+        let or_null = |here: bool, page: usize| if here { link(page) } else { Value::Null };
+        let links = json!({
+            "first": link(1),
+            "last": or_null(!simple, last),
+            "prev": or_null(page > 1, page.saturating_sub(1)),
+            "next": or_null(page < last, page.saturating_add(1)),
+        });
+        let mut meta = Map::new();
+        meta.insert("current_page".into(), json!(page));
+        meta.insert("from".into(), if data.is_empty() { Value::Null } else { json!(skip + 1) });
+        if !simple {
+            meta.insert("last_page".into(), json!(last));
+            meta.insert("links".into(), json!([]));
+        }
+        meta.insert("path".into(), json!(url));
+        meta.insert("per_page".into(), json!(per_page));
+        meta.insert("to".into(), if data.is_empty() { Value::Null } else { json!(skip + data.len()) });
+        if !simple {
+            meta.insert("total".into(), json!(total));
+        }
+        json!({ "data": data, "links": links, "meta": meta })
+    }
+}
+
+/// A field as filters compare it; `None` for null.
+fn comparable(row: &Value, field: &str) -> Option<String> {
+    match row.get(field)? {
+        Value::String(text) if field.ends_with("_at") => Some(text.replace('T', " ").chars().take(19).collect()),
+        Value::String(text) => Some(text.clone()),
+        Value::Null => None,
+        other => Some(other.to_string()),
+    }
+}
+
+/// A field as order compares it: numbers by size.
+fn sortable(row: &Value, field: &str) -> Option<String> {
+    let text = comparable(row, field)?;
+    Some(if row.get(field).is_some_and(Value::is_number) { format!("{text:0>24}") } else { text })
+}
+
+fn matches(value: &Option<String>, op: &str, wanted: &str) -> bool {
+    let wanted_null = wanted == "null";
+    match (value, op) {
+        (None, "eq") => wanted_null,
+        (None, "ne") => !wanted_null,
+        (None, _) => false,
+        (Some(v), "eq") => v == wanted,
+        (Some(v), "ne") => v != wanted,
+        (Some(v), "lt") => v.as_str() < wanted,
+        (Some(v), "lte") => v.as_str() <= wanted,
+        (Some(v), "gt") => v.as_str() > wanted,
+        (Some(v), "gte") => v.as_str() >= wanted,
+        (Some(v), "like") => v.contains(wanted.trim_matches('%')),
+        (Some(v), _) => wanted.split(',').any(|w| w == v),
+    }
+}

@@ -1,0 +1,543 @@
+//! The Hi.Events double and the connector against each other: a sale by webhooks, the same sale by
+//! polling alone, and what the hub asks for.
+
+use jiff::{SignedDuration, Timestamp};
+use pasarela_connector::{
+    Answer, Attempts, AuthStep, ConnectionConfig, Connector, Ctx, Dedup, Fact, Item, Outcome, OutgoingWebhook,
+    PollStep, Provider, RawRequest, Request, SimConfig, SimReply, Simulator, Source, Step, Verdict,
+};
+use pasarela_connectors::hi_events::HiEvents;
+use pasarela_domain::{EntityRef, Secret};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+const BASE: &str = "http://127.0.0.1:9/sim";
+
+/// A hub of a page: the double, the connector, and what the facts have added up to.
+struct World {
+    sim: Box<dyn Simulator>,
+    it: Box<dyn Connector>,
+    now: Timestamp,
+    token: String,
+    cursors: BTreeMap<String, Value>,
+    calls: u32,
+    /// By key: type of each happened fact.
+    happened: BTreeSet<(String, String, String)>,
+    /// Read models: data, time of change, rank.
+    models: BTreeMap<EntityRef, (Value, Option<Timestamp>, i16)>,
+    /// Types of the events that came out, in order.
+    events: Vec<String>,
+}
+
+impl World {
+    fn new(settings: Value) -> Self {
+        let sim = HiEvents
+            .simulator(SimConfig {
+                connection: "boleteria".into(),
+                base_url: BASE.into(),
+                webhook_secret: "secreto-del-simulador".into(),
+                settings,
+            })
+            .unwrap();
+        let mut config = ConnectionConfig::bare("boleteria", "hi-events");
+        config.base_url = Some(BASE.into());
+        config.webhook_secrets = vec![Secret::new("secreto-del-simulador")];
+        config.settings = json!({ "email": "integraciones@fashionistas.example", "organizer_id": 3 });
+        config.credentials.insert("password".into(), Secret::new("clave-inventada"));
+        let it = HiEvents.connect(config).unwrap();
+        let mut world = Self {
+            sim,
+            it,
+            now: "2026-04-09T15:04:13Z".parse().unwrap(),
+            token: String::new(),
+            cursors: BTreeMap::new(),
+            calls: 0,
+            happened: BTreeSet::new(),
+            models: BTreeMap::new(),
+            events: Vec::new(),
+        };
+        let ctx = Ctx { now: world.now, key: "k", attempt: 1 };
+        let AuthStep::Call(request) = world.it.authenticate(&ctx) else { panic!() };
+        let answer = world.sim.handle(&relative(&request), world.now).answer;
+        let AuthStep::Ready(auth) = world.it.on_authenticate(&answer, &ctx) else { panic!("{answer:?}") };
+        world.token = auth.headers[0].1.clone();
+        world
+    }
+
+    fn pass(&mut self, seconds: i64) {
+        self.now += SignedDuration::from_secs(seconds);
+    }
+
+    fn act(&mut self, command: &str, args: Value) -> (Value, Vec<OutgoingWebhook>) {
+        self.pass(5);
+        let reply = self.sim.act(command, &args, self.now).unwrap();
+        (reply.answer.parse().unwrap(), reply.webhooks.into_iter().map(|(_, w)| w).collect())
+    }
+
+    /// Like [`Self::act`], and the webhooks arrive.
+    fn heard(&mut self, command: &str, args: Value) -> Value {
+        let (made, webhooks) = self.act(command, args);
+        for webhook in webhooks {
+            self.receive(&webhook);
+        }
+        made
+    }
+
+    fn receive(&mut self, webhook: &OutgoingWebhook) {
+        let header = |name: &str| webhook.headers.get(name);
+        let raw = RawRequest { method: "POST", query: "", header: &header, body: &webhook.body };
+        assert_eq!(self.it.verify(&raw, self.now), Verdict::Authentic { replay_key: None }, "{}", webhook.kind);
+        assert!(matches!(webhook.attempts, Attempts::Once { timeout } if timeout.as_secs() == 3));
+        self.decide(Source::Webhook, &webhook.body);
+    }
+
+    fn call(&mut self, request: &Request) -> SimReply {
+        self.calls += 1;
+        // The manifest's rate, and a second for the call itself.
+        self.pass(1);
+        let request = relative(request).header("authorization", self.token.clone());
+        self.sim.handle(&request, self.now)
+    }
+
+    fn decide(&mut self, source: Source, body: &[u8]) {
+        for item in self.it.translate(source, body).unwrap().items {
+            match item {
+                Item::Fact(fact) => self.fact(*fact),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    fn fact(&mut self, fact: Fact) {
+        let event = fact.event_type.clone().unwrap();
+        let new = match &fact.dedup {
+            Dedup::Once { kind, entity, discriminator } => {
+                self.happened.insert((kind.clone(), entity.clone(), discriminator.clone()))
+            }
+            Dedup::State { entity } => {
+                let write = fact.entities.iter().find(|w| w.entity == *entity).unwrap();
+                self.models.get(entity).is_none_or(|(data, at, rank)| {
+                    *data != write.data && (write.updated_at, write.rank) >= (*at, *rank)
+                })
+            }
+        };
+        if !new {
+            return;
+        }
+        self.events.push(event);
+        for write in fact.entities {
+            let later = self
+                .models
+                .get(&write.entity)
+                .is_none_or(|(_, at, rank)| (write.updated_at, write.rank) >= (*at, *rank));
+            if later {
+                self.models.insert(write.entity, (write.data, write.updated_at, write.rank));
+            }
+        }
+    }
+
+    fn poll(&mut self, task: &str) {
+        let mut cursor = self.cursors.get(task).cloned();
+        let mut answer: Option<(Value, Answer)> = None;
+        for _ in 0..2_000 {
+            let ctx = Ctx { now: self.now, key: "", attempt: 1 };
+            let last = answer.as_ref().map(|(state, answer)| (state, answer));
+            match self.it.poll(task, cursor.as_ref(), last, &ctx) {
+                PollStep::Call { request, state } => {
+                    assert_eq!(request.method, "GET");
+                    assert!(!request.url.contains("per_page") || request.url.contains("per_page=100"));
+                    let reply = self.call(&request);
+                    assert!(reply.webhooks.is_empty());
+                    answer = Some((state, reply.answer));
+                }
+                PollStep::Page { records, cursor: next, more } => {
+                    for record in records {
+                        self.decide(Source::Poll, &serde_json::to_vec(&record.body).unwrap());
+                    }
+                    // Through text, as the store keeps it.
+                    cursor = Some(serde_json::from_str(&next.to_string()).unwrap());
+                    answer = None;
+                    if !more {
+                        self.cursors.insert(task.into(), cursor.unwrap());
+                        return;
+                    }
+                }
+                PollStep::Failed(outcome) => panic!("{task}: {outcome:?}"),
+            }
+        }
+        panic!("{task} does not end");
+    }
+
+    fn poll_all(&mut self) {
+        for task in ["shows", "orders", "attendees", "check_ins"] {
+            self.poll(task);
+        }
+    }
+
+    fn run(&mut self, action: &str, input: Value) -> (Outcome, Vec<OutgoingWebhook>) {
+        let inputs = [input];
+        let ctx = Ctx { now: self.now, key: "k", attempt: 1 };
+        let mut step = self.it.begin(action, &inputs, &ctx);
+        let mut webhooks = Vec::new();
+        loop {
+            match step {
+                Step::End(outcomes) => return (outcomes.into_iter().next().unwrap(), webhooks),
+                Step::Call(call) => {
+                    let reply = self.call(&call.request);
+                    webhooks.extend(reply.webhooks.into_iter().map(|(_, w)| w));
+                    step = self.it.on(action, &inputs, &call.state, &reply.answer, &ctx);
+                }
+            }
+        }
+    }
+
+    fn model(&self, kind: &str, id: &Value) -> &Value {
+        let id = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
+        &self.models.get(&EntityRef::new(kind, &id)).unwrap_or_else(|| panic!("no {kind} {id}")).0
+    }
+
+    fn data(&self) -> BTreeMap<EntityRef, Value> {
+        self.models.iter().map(|(entity, (data, ..))| (entity.clone(), data.clone())).collect()
+    }
+}
+
+fn relative(request: &Request) -> Request {
+    let mut request = request.clone();
+    request.url = request.url.strip_prefix(BASE).unwrap().to_owned();
+    request
+}
+
+fn show() -> Value {
+    json!({
+        "title": "Hilo y Río: Semana de Moda", "starts_at": "2026-05-15T23:00:00Z",
+        "venue": { "name": "Plaza Mayor", "city": "Medellín" },
+        "tiers": [{ "label": "General", "price": 85000 }, { "label": "Fila 1", "price": "201601.68" }],
+        "taxes": [{ "name": "IVA", "rate": 19 }],
+    })
+}
+
+fn sale(show: &Value, payment: &str) -> Value {
+    json!({
+        "show_id": show["show_id"], "payment": payment,
+        "buyer": { "first_name": "Valentina", "last_name": "Ochoa Mejía", "email": "Valentina@correo.example" },
+        "tickets": [
+            { "tier": "General", "holder": {
+                "first_name": "Valentina", "last_name": "Ochoa Mejía", "email": "valentina@correo.example", "phone": "300 123 4567" } },
+            { "tier": "Fila 1", "holder": {
+                "first_name": "Samuel", "last_name": "Rendón", "email": "samuel@correo.example" } },
+        ],
+    })
+}
+
+#[test]
+fn a_full_sale_by_webhooks() {
+    let mut world = World::new(json!({}));
+    let made = world.heard("create_show", show());
+    assert_eq!(world.events, ["show.published", "product.created"]);
+    world.events.clear();
+    let (sold, webhooks) = world.act("sell", sale(&made, "offline"));
+    let kinds: Vec<&str> = webhooks.iter().map(|w| w.kind.as_str()).collect();
+    assert_eq!(kinds, ["attendee.created", "attendee.created", "order.created"]);
+    let text = String::from_utf8(webhooks[2].body.to_vec()).unwrap();
+    assert!(text.contains(r#""last_name":"Ochoa Mej\u00eda""#) && text.contains(r#"R\u00edo"#), "{text}");
+    assert!(text.contains(r#""value":38304.3192"#) && text.contains(r#""total_gross":341056"#), "{text}");
+    for webhook in &webhooks {
+        world.receive(webhook);
+    }
+    assert_eq!(world.events, ["ticket.issued", "ticket.issued", "order.placed"]);
+    let order = world.model("order", &sold["order_id"]).clone();
+    assert_eq!(order["status"], "placed");
+    assert_eq!(order["total"]["minor"], 34_105_600);
+    assert_eq!(order["buyer"]["phone"], "+573001234567");
+    assert_eq!(order["buyer"]["email"], "valentina@correo.example");
+
+    world.events.clear();
+    world.heard("mark_as_paid", json!({ "order_id": sold["order_id"] }));
+    assert_eq!(world.model("ticket", &sold["tickets"][0]["id"])["status"], "active");
+    let code = &sold["tickets"][0]["code"];
+    world.heard("scan", json!({ "code": code, "list": made["list"]["short_id"] }));
+    world.heard("scan", json!({ "code": code }));
+    world.heard("undo_scan", json!({ "code": code }));
+    world.heard("edit_order", json!({ "order_id": sold["order_id"], "email": "v.ochoa@correo.example" }));
+    world.heard("cancel_attendee", json!({ "attendee_id": sold["tickets"][1]["id"] }));
+    world.heard("cancel_order", json!({ "order_id": sold["order_id"] }));
+    assert_eq!(
+        world.events,
+        [
+            "order.paid",
+            "ticket.checked_in",
+            "ticket.check_in_undone",
+            "order.updated",
+            "ticket.cancelled",
+            "ticket.cancelled",
+            "order.cancelled",
+        ]
+    );
+    assert_eq!(world.model("order", &sold["order_id"])["status"], "cancelled");
+}
+
+/// Everything that a show sees, told to a world by `heard` or by nobody.
+fn story(world: &mut World, told: bool) -> Value {
+    let act = |world: &mut World, command: &str, args: Value| {
+        if told { world.heard(command, args) } else { world.act(command, args).0 }
+    };
+    let made = act(world, "create_show", show());
+    act(
+        world,
+        "create_promo",
+        json!({ "show_id": made["show_id"], "code": "DISENADORAS20", "discount_type": "PERCENTAGE", "discount": 20 }),
+    );
+    let offline = act(world, "sell", sale(&made, "offline"));
+    let mut promo = sale(&made, "stripe");
+    promo["promo"] = json!("Disenadoras20");
+    promo["buyer"]["phone"] = json!("310 555 0123");
+    let stripe = act(world, "sell", promo);
+    let waiting = act(world, "sell", sale(&made, "offline"));
+    act(world, "mark_as_paid", json!({ "order_id": offline["order_id"] }));
+    act(world, "refund", json!({ "order_id": stripe["order_id"], "amount": 1000.5 }));
+    act(world, "cancel_attendee", json!({ "attendee_id": stripe["tickets"][0]["id"] }));
+    act(world, "edit_attendee", json!({ "attendee_id": stripe["tickets"][1]["id"], "last_name": "Rendón Gil" }));
+    act(world, "scan", json!({ "code": offline["tickets"][0]["code"] }));
+    let cancelled = act(world, "sell", sale(&made, "stripe"));
+    act(world, "cancel_order", json!({ "order_id": cancelled["order_id"] }));
+    json!({ "show": made, "offline": offline, "stripe": stripe, "waiting": waiting })
+}
+
+#[test]
+fn a_poll_alone_brings_the_same_facts_as_all_webhooks() {
+    let mut told = World::new(json!({}));
+    story(&mut told, true);
+    let mut polled = World::new(json!({}));
+    let made = story(&mut polled, false);
+    assert!(polled.happened.is_empty());
+    polled.poll_all();
+    assert_eq!(polled.happened, told.happened);
+    let order = polled.model("order", &made["stripe"]["order_id"]);
+    assert_eq!(order["promo_code"], "disenadoras20");
+    assert_eq!(order["refunded"]["minor"], 100_050);
+    assert_eq!(order["lines"][0]["unit_price"]["minor"], 6_800_000);
+
+    // A single cancellation and a ticket's edit change their order without a word; polling repairs both.
+    let before = told.events.len();
+    told.poll_all();
+    assert_eq!(told.data(), polled.data());
+    assert_ne!(told.events.len(), before);
+    assert!(told.events[before..].iter().all(|e| e == "order.updated"), "{:?}", &told.events[before..]);
+    assert_eq!(told.happened, polled.happened);
+
+    // And once more there is nothing new, and little to read.
+    for world in [&mut told, &mut polled] {
+        let (events, calls) = (world.events.clone(), world.calls);
+        world.pass(300);
+        world.poll_all();
+        assert_eq!(world.events, events);
+        assert!(world.calls - calls <= 12, "{} calls", world.calls - calls);
+    }
+}
+
+#[test]
+fn what_no_webhook_tells_is_found() {
+    let mut world = World::new(json!({ "token_seconds": 90 * 24 * 3600 }));
+    let made = story(&mut world, true);
+    world.poll_all();
+    // So long ago that neither the overlap nor the look at the last days shows these orders.
+    world.pass(9 * 24 * 3600);
+    world.heard("sell", sale(&made["show"], "stripe"));
+    world.poll_all();
+    world.events.clear();
+
+    // Lost webhooks, and changes that have none.
+    world.act("mark_as_paid", json!({ "order_id": made["waiting"]["order_id"] }));
+    world.act("undo_scan", json!({ "code": made["offline"]["tickets"][0]["code"] }));
+    world.act(
+        "edit_attendee",
+        json!({ "attendee_id": made["offline"]["tickets"][1]["id"], "email": "otra@correo.example", "silent": true }),
+    );
+    world.act("reactivate_attendee", json!({ "attendee_id": made["stripe"]["tickets"][0]["id"] }));
+    world.act("archive_show", json!({ "show_id": made["show"]["show_id"] }));
+    world.act("publish_show", json!({ "show_id": made["show"]["show_id"] }));
+    world.pass(300);
+    world.poll("orders");
+    assert!(world.events.contains(&"order.paid".to_owned()), "an order that is open is followed: {:?}", world.events);
+    world.poll("attendees");
+    world.poll("check_ins");
+    assert!(world.events.contains(&"ticket.check_in_undone".to_owned()), "{:?}", world.events);
+    assert!(world.events.contains(&"ticket.updated".to_owned()), "{:?}", world.events);
+    assert_eq!(world.model("ticket", &made["stripe"]["tickets"][0]["id"])["status"], "active");
+    let edited = &made["offline"]["tickets"][1]["id"];
+    assert_eq!(world.model("ticket", edited)["holder"]["email"], "otra@correo.example");
+    let order = world.model("order", &made["offline"]["order_id"]);
+    assert_eq!(order["tickets"][1], *world.model("ticket", edited));
+    // A second scan after the undoing is another check-in.
+    world.events.clear();
+    world.act("scan", json!({ "code": made["offline"]["tickets"][0]["code"] }));
+    world.poll("check_ins");
+    assert_eq!(world.events, ["ticket.checked_in"]);
+}
+
+#[test]
+fn a_long_history_is_read_in_pages_and_in_order() {
+    let mut world = World::new(json!({ "rate_limit": 100_000 }));
+    let made = world.act("create_show", show()).0;
+    for n in 0..230 {
+        let mut sale = sale(&made, "stripe");
+        sale["buyer"]["email"] = json!(format!("persona{n}@correo.example"));
+        world.act("sell", sale);
+    }
+    world.poll_all();
+    let paid = world.events.iter().filter(|e| *e == "order.paid").count();
+    let issued = world.events.iter().filter(|e| *e == "ticket.issued").count();
+    assert_eq!((paid, issued), (230, 460));
+    // Each order once, three pages of lists, five of tickets on the list of the door, and little else.
+    assert!(world.calls < 260, "{} calls", world.calls);
+}
+
+#[test]
+fn what_the_hub_asks_for_happens_once() {
+    let mut world = World::new(json!({}));
+    let made = world.heard("create_show", show());
+    let sold = world.heard("sell", sale(&made, "offline"));
+    let order = json!({ "show_id": made["show_id"].to_string(), "order_id": sold["order_id"].to_string() });
+    world.events.clear();
+    let (outcome, webhooks) = world.run("mark_as_paid", order.clone());
+    assert_eq!(outcome.name(), "done");
+    webhooks.iter().for_each(|w| world.receive(w));
+    assert_eq!(world.events, ["order.paid"]);
+    let (Outcome::Done(again), webhooks) = world.run("mark_as_paid", order.clone()) else { panic!() };
+    assert_eq!(again.result["already"], true);
+    assert!(webhooks.is_empty());
+
+    let scan = json!({ "list": made["list"]["short_id"], "code": sold["tickets"][0]["code"] });
+    let (Outcome::Done(first), told) = world.run("check_in", scan.clone()) else { panic!() };
+    assert_eq!(first.result["duplicate"], false);
+    assert_eq!(told[0].kind, "checkin.created");
+    let (Outcome::Done(second), told) = world.run("check_in", scan) else { panic!() };
+    assert_eq!(second.result["duplicate"], true);
+    assert_eq!(second.reference, first.reference);
+    assert_eq!(told.len(), 1, "a repeated scan is told again");
+    let unknown = json!({ "list": made["list"]["short_id"], "code": "A-ZZZZZZZ" });
+    assert_eq!(world.run("check_in", unknown).0.name(), "give_up");
+
+    let ticket = json!({ "show_id": made["show_id"].to_string(), "ticket_id": sold["tickets"][0]["id"].to_string() });
+    assert_eq!(world.run("resend_ticket", ticket).0.name(), "done");
+    assert_eq!(world.run("cancel_order", order.clone()).0.name(), "done");
+    let (Outcome::Done(again), _) = world.run("cancel_order", order.clone()) else { panic!() };
+    assert_eq!(again.result["already"], true);
+    assert_eq!(world.run("mark_as_paid", order).0.name(), "give_up");
+
+    let (Outcome::Done(hook), _) =
+        world.run("create_webhook", json!({ "url": "https://hub.fashionistas.example/hooks/otra" }))
+    else {
+        panic!()
+    };
+    assert_eq!(hook.result["secret"].as_str().unwrap().len(), 32);
+    assert_eq!(world.run("create_webhook", json!({ "url": "http://127.0.0.1/hooks/x" })).0.name(), "give_up");
+    let (_, twice) = world.act("sell", sale(&made, "stripe"));
+    assert_eq!(twice.len(), 6, "overlapping webhooks tell twice");
+    assert_ne!(twice[0].headers.get("signature"), twice[1].headers.get("signature"));
+    assert_eq!(twice[0].body, twice[1].body);
+
+    let arrived: Vec<(String, String, u32)> =
+        world.sim.arrivals().into_iter().map(|a| (a.kind, a.identity, a.times)).collect();
+    for (kind, identity) in [
+        ("mark_as_paid", sold["order_id"].to_string()),
+        ("cancel_order", sold["order_id"].to_string()),
+        ("check_in", format!("{}@{}", sold["tickets"][0]["code"].as_str().unwrap(), made["list"]["id"])),
+    ] {
+        assert!(arrived.contains(&(kind.into(), identity.clone(), 1)), "{kind} {identity}: {arrived:?}");
+    }
+}
+
+#[test]
+fn the_double_answers_as_the_provider_does() {
+    let mut world = World::new(json!({ "accounts": [7], "rate_limit": 60 }));
+    let now = world.now;
+    let made = world.act("create_show", show()).0;
+    let probe = world.it.probe().unwrap();
+    let answer = world.call(&probe).answer;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.headers.get("x-ratelimit-limit"), Some("60"));
+    let stranger = world.sim.handle(&relative(&probe), now).answer;
+    assert_eq!((stranger.status, stranger.body), (401, r#"{"message":"Unauthenticated."}"#.into()));
+    let mut browser = relative(&probe);
+    browser.headers.0.clear();
+    assert_eq!(world.sim.handle(&browser, now).answer.status, 302);
+    let missing = Request::get(format!("{BASE}/events/{}/orders/1", made["show_id"]));
+    assert_eq!(world.call(&missing).answer.status, 404);
+    let logs = Request::get(format!("{BASE}/organizers/3/webhooks/15/logs"));
+    let logs: Value = world.call(&logs).answer.parse().unwrap();
+    assert_eq!(logs["data"][0]["event_type"], "PRODUCT_CREATED");
+    assert!(logs["data"][0]["payload"].as_str().unwrap().starts_with(r#"{"event_type":"product.created""#));
+    let other = Request::get(format!("{BASE}/organizers/4/orders"));
+    assert_eq!(world.call(&other).answer.status, 403);
+
+    world.now = "2026-04-09T16:00:30Z".parse().unwrap();
+    let bearer = relative(&probe).header("authorization", world.token.clone());
+    let answers: Vec<Answer> = (0..61).map(|_| world.sim.handle(&bearer, world.now).answer).collect();
+    assert_eq!(answers[59].status, 200);
+    assert_eq!((answers[60].status, answers[60].headers.get("retry-after")), (429, Some("30")));
+    world.pass(30);
+    assert_eq!(world.sim.handle(&bearer, world.now).answer.status, 200);
+    // A token ends.
+    world.pass(8 * 24 * 3600);
+    assert_eq!(world.call(&probe).answer.status, 401);
+
+    for (command, args) in [
+        ("sell", json!({ "show_id": 1, "buyer": {}, "tickets": [], "payment": "free" })),
+        ("sell", sale(&json!({ "show_id": 999 }), "stripe")),
+        ("sell", sale(&made, "free")),
+        ("sell", sale(&made, "nequi")),
+        ("dance", json!({})),
+        ("scan", json!({ "code": "A-NADIE" })),
+    ] {
+        let why = world.sim.act(command, &args, now).unwrap_err();
+        assert!(why.len() > 12, "{why}");
+    }
+}
+
+#[test]
+fn shapes_are_those_of_the_samples() {
+    let mut world = World::new(json!({}));
+    let made = world.act("create_show", show()).0;
+    let (sold, webhooks) = world.act("sell", sale(&made, "stripe"));
+    let sample = |name: &str| -> Value {
+        let path = format!("{}/tests/fixtures/hi-events/{name}", env!("CARGO_MANIFEST_DIR"));
+        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    };
+    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let order: Value = serde_json::from_slice(&webhooks[2].body).unwrap();
+    let golden = sample("webhook.order.created.json");
+    assert_eq!(keys(&order), keys(&golden));
+    assert_eq!(keys(&order["payload"]), keys(&golden["payload"]));
+    for list in ["attendees", "order_items"] {
+        assert_eq!(keys(&order["payload"][list][0]), keys(&golden["payload"][list][0]), "{list}");
+    }
+    assert_eq!(keys(&order["payload"]["question_answers"][0]), keys(&golden["payload"]["question_answers"][1]));
+    let scan = world.act("scan", json!({ "code": sold["tickets"][0]["code"] })).1;
+    let scan: Value = serde_json::from_slice(&scan[0].body).unwrap();
+    assert_eq!(keys(&scan["payload"]), keys(&sample("webhook.checkin.created.json")["payload"]));
+    let event = sold["order_id"].clone();
+    let show = &made["show_id"];
+    for (path, name) in [
+        (format!("/events/{show}/orders?page=1"), "rest.orders-list.json"),
+        (format!("/events/{show}/attendees"), "rest.attendees-list.json"),
+        (format!("/events/{show}/products"), "rest.products-list.json"),
+        (format!("/events/{show}/check-in-lists"), "rest.check-in-lists.json"),
+        (
+            format!("/public/check-in-lists/{}/attendees", made["list"]["short_id"].as_str().unwrap()),
+            "rest.public-check-in-attendees.json",
+        ),
+    ] {
+        let answer: Value = world.call(&Request::get(format!("{BASE}{path}"))).answer.parse().unwrap();
+        let golden = sample(name);
+        assert_eq!(keys(&answer["data"][0]), keys(&golden["data"][0]), "{name}");
+        assert_eq!(keys(&answer["links"]), keys(&golden["links"]), "{name}");
+    }
+    for (path, name) in [
+        (format!("/events/{show}/orders/{event}"), "rest.order-get.json"),
+        (format!("/events/{show}/attendees/{}", sold["tickets"][0]["id"]), "rest.attendee-get.json"),
+    ] {
+        let answer: Value = world.call(&Request::get(format!("{BASE}{path}"))).answer.parse().unwrap();
+        assert_eq!(keys(&answer["data"]), keys(&sample(name)["data"]), "{name}");
+    }
+}
