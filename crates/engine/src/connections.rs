@@ -56,6 +56,8 @@ pub(crate) struct ConnectionRuntime {
     pub(crate) reconcile_state: Mutex<Vec<crate::reconcile::Report>>,
     auth: tokio::sync::Mutex<Option<Auth>>,
     auth_failures: AtomicU32,
+    /// Counts credentials that were given up, so that many calls that were out with one do not count as many refusals.
+    auth_generation: AtomicU32,
     problem: Mutex<Option<String>>,
     /// When reconciliation was last asked for because a request was refused, in seconds.
     missed_at: AtomicI64,
@@ -115,6 +117,7 @@ impl ConnectionRuntime {
             reconcile_state: Mutex::new(Vec::new()),
             auth: tokio::sync::Mutex::new(None),
             auth_failures: AtomicU32::new(0),
+            auth_generation: AtomicU32::new(0),
             problem: Mutex::new(None),
             missed_at: AtomicI64::new(i64::MIN / 2),
         })
@@ -251,10 +254,23 @@ impl ConnectionRuntime {
         Err(AuthTrouble::Later("the login asks for more and more calls".into()))
     }
 
-    /// The provider did not accept the credential. Returns false when a fresh one was refused before.
-    pub(crate) async fn credential_refused(&self) -> bool {
-        *self.auth.lock().await = None;
-        self.auth_failures.fetch_add(1, Ordering::Relaxed) < 2
+    /// Which credential the next call will be made with: read before the call, told to
+    /// [`Self::credential_refused`] after it.
+    pub(crate) fn credential_in_use(&self) -> u32 {
+        self.auth_generation.load(Ordering::Acquire)
+    }
+
+    /// The provider did not accept the credential that a call was made with. True: try again, with a
+    /// fresh one. False: a fresh one was refused before, and a person has to act.
+    pub(crate) async fn credential_refused(&self, used: u32) -> bool {
+        let mut slot = self.auth.lock().await;
+        if used != self.auth_generation.load(Ordering::Acquire) {
+            // Another call that was out with it has heard the same already.
+            return true;
+        }
+        *slot = None;
+        self.auth_generation.fetch_add(1, Ordering::AcqRel);
+        self.auth_failures.fetch_add(1, Ordering::Relaxed) == 0
     }
 
     /// The provider accepted the credential.

@@ -52,6 +52,8 @@ struct Draft {
     /// Lanes that go on when the fact is written: (fact, effect).
     unpark: Vec<(usize, EffectRow)>,
     subjects: Vec<i64>,
+    /// Timers of effects are set.
+    timers: bool,
 }
 
 impl Inner {
@@ -142,6 +144,7 @@ impl Inner {
             more: Vec::new(),
             unpark: Vec::new(),
             subjects: Vec::new(),
+            timers: false,
         };
         let drafted = self.draft(connection, pending, &facts, now, &mut draft).await;
         if let Err(e) = drafted {
@@ -501,7 +504,9 @@ impl Inner {
         let resumed = self.hear(run, event, &models, now, work).await?;
         if resumed {
             let (own, _) = self.run_models(&flow, &run.event.clone()).await?;
-            if self.advance(run, &own, now, None, work, planned) {
+            let mut more = self.advance(run, &own, now, None, work, planned);
+            more |= self.hear_missed(run, now, work, planned).await?;
+            if more {
                 draft.more.push(id);
             }
         } else if run.status != RunStatus::Cancelled {
@@ -636,6 +641,8 @@ impl Inner {
                         run.data.key = (key != event.key).then_some(key);
                         run.data.flow = Some(state);
                         more = self.advance(run, &models, now, None, work, planned);
+                        // It was blocked: a cancel that came meanwhile found nobody who listened.
+                        more |= self.hear_missed(run, now, work, planned).await?;
                     }
                     Err(e) => {
                         run.status = RunStatus::Failed;
@@ -710,15 +717,15 @@ impl Inner {
         if !open.contains(&effect.state) {
             return Ok(());
         }
-        let by_status = connection
-            .manifest()
-            .action(&effect.action)
-            .is_some_and(|a| matches!(a.settled_by, pasarela_connector::SettledBy::Status { .. }));
+        let timeout = connection.manifest().action(&effect.action).and_then(|a| match a.settled_by {
+            pasarela_connector::SettledBy::Status { timeout } => Some(timeout),
+            pasarela_connector::SettledBy::Answer => None,
+        });
         let unanswered = !matches!(effect.state, EffectState::Settling | EffectState::Unsettled);
         let done = json!({ "id": reference });
         let (to, outcome) = match &settles.settlement {
             Settlement::Accepted if !unanswered => return Ok(()),
-            Settlement::Accepted if by_status => {
+            Settlement::Accepted if timeout.is_some() => {
                 (EffectState::Settling, Some(StepOutcome::Done { result: done.clone() }))
             }
             Settlement::Accepted | Settlement::Delivered => {
@@ -745,6 +752,14 @@ impl Inner {
             reference: reference.as_deref().map(|r| self.reference_hash(r)),
             renew: None,
         });
+        if to == EffectState::Settling
+            && let Some(due) = timeout.and_then(|t| now.checked_add(t).ok())
+        {
+            // The answer that would have set it never came, or comes too late to be written.
+            let (kind, target) = (pasarela_store::TimerKind::Settle, effect.id.get());
+            write.work.timers.push(pasarela_store::TimerSet { due, kind, target, path: String::new() });
+            draft.timers = true;
+        }
         if matches!(effect.state, EffectState::Checking | EffectState::Unknown) {
             draft.unpark.push((position, effect.clone()));
         }
@@ -764,7 +779,8 @@ impl Inner {
             if let Some(outcome) = outcome {
                 flow.on_outcome(state_of_settled(&mut run.data), &effect.path, outcome);
             }
-            let more = self.advance(run, &models, now, None, &mut write.work, planned);
+            let mut more = self.advance(run, &models, now, None, &mut write.work, planned);
+            more |= self.hear_missed(run, now, &mut write.work, planned).await?;
             if more {
                 draft.more.push(id);
             }
@@ -837,7 +853,7 @@ impl Inner {
         }
         count(&self.metrics.decided);
         let mut calls: Vec<OpenCall> = Vec::new();
-        let mut timers = false;
+        let mut timers = draft.timers;
         for (position, planned) in draft.planned {
             let mut seqs: &[i64] = &[];
             if let Some(FactResult::New(given)) = results.get(position) {
@@ -846,7 +862,7 @@ impl Inner {
             for (i, plan) in planned.into_iter().enumerate() {
                 match seqs.get(i) {
                     Some(seq) => calls.extend(plan.commit(*seq, now)),
-                    None => plan.abort(now),
+                    None => self.abandon(plan, now),
                 }
             }
         }
@@ -896,16 +912,21 @@ impl Inner {
         }
     }
 
+    /// An effect that was planned and not written. A read may be planned again by whoever needs it next.
+    fn abandon(&self, plan: Planned, now: Timestamp) {
+        if plan.insert.action == crate::dispatch::FETCH
+            && let Some((kind, id)) = plan.insert.path.split_once(':')
+        {
+            self.fetching.lock().remove(&(plan.insert.connection, EntityRef::new(kind, id)));
+        }
+        plan.abort(now);
+    }
+
     /// Nothing was written: everything that was taken is given back.
     fn abort(&self, draft: Draft, now: Timestamp) {
         for (_, planned) in draft.planned {
             for plan in planned {
-                if plan.insert.action == crate::dispatch::FETCH
-                    && let Some((kind, id)) = plan.insert.path.split_once(':')
-                {
-                    self.fetching.lock().remove(&(plan.insert.connection, EntityRef::new(kind, id)));
-                }
-                plan.abort(now);
+                self.abandon(plan, now);
             }
         }
         for (id, (cell, mut guard)) in draft.held {

@@ -288,6 +288,7 @@ impl Inner {
                             repeat: Repeat::Safe,
                             ordinal: 0,
                             started_at: now,
+                            credential: 0,
                         };
                         // Nothing was claimed: claim first, so that the settlement has its fence.
                         let call = Call { request: open.request.clone(), state: Value::Null, repeat: Repeat::Safe };
@@ -298,8 +299,11 @@ impl Inner {
                             .collect();
                         let inner = self.clone();
                         tokio::spawn(async move {
-                            if inner.store.claim(own).await.is_ok() {
-                                inner.conclude(open, outcomes, None, None).await;
+                            if inner.store.claim(own).await.is_ok()
+                                && let Some(next) = inner.conclude(open, outcomes, None, None).await
+                            {
+                                // Recorded as calling already: it must be made.
+                                inner.spawn_call(next);
                             }
                         });
                         return None;
@@ -320,6 +324,7 @@ impl Inner {
             repeat: call.repeat,
             ordinal,
             started_at: now,
+            credential: 0,
         })
     }
 
@@ -345,6 +350,7 @@ impl Inner {
         loop {
             self.fail_point("before_call");
             let started = self.clock.now();
+            call.credential = call.connection.credential_in_use();
             let result = self.send(&call.connection, &call.request).await;
             self.fail_point("after_call");
             let now = self.clock.now();
@@ -457,7 +463,7 @@ impl Inner {
         let mut outcomes = outcomes.into_iter();
         for (i, member) in members.into_iter().enumerate() {
             let outcome = outcomes.next().unwrap_or_else(missing);
-            let verdict = self.verdict(&connection, &call.action, &member, outcome.clone(), answer.as_ref(), now).await;
+            let verdict = self.verdict(&connection, &call, &member, outcome.clone(), answer.as_ref(), now).await;
             let attempt = AttemptInsert {
                 effect: member.id,
                 attempt: member.attempt,
@@ -516,12 +522,13 @@ impl Inner {
     async fn verdict(
         &self,
         connection: &Arc<ConnectionRuntime>,
-        action: &str,
+        call: &OpenCall,
         member: &OpenEffect,
         outcome: Outcome,
         answer: Option<&Answer>,
         now: Timestamp,
     ) -> Verdict {
+        let action = call.action.as_str();
         let again = |after: Option<Duration>, why: String| {
             let delay = after.map_or_else(|| self.dice.backoff(member.attempt), |a| self.dice.spread(a));
             match now.checked_add(delay) {
@@ -544,7 +551,7 @@ impl Inner {
             Outcome::ProviderDown { after, why } => again(after, why),
             Outcome::Throttled { after, .. } => again(after.or(Some(PAUSE)), "the provider asked to go slower".into()),
             Outcome::AuthExpired => {
-                if connection.credential_refused().await {
+                if connection.credential_refused(call.credential).await {
                     again(Some(Duration::ZERO), "the credential was not accepted".into())
                 } else {
                     let why =
@@ -591,6 +598,7 @@ impl Inner {
     }
 
     /// An answer was lost. Read back, correlate, or do as the flow says; never resend in silence.
+    #[allow(clippy::type_complexity)]
     pub(crate) fn unknown_of(
         &self,
         connection: &ConnectionRuntime,

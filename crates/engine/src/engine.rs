@@ -354,6 +354,18 @@ impl Engine {
         self.inner.connection(name).map(|c| c.id)
     }
 
+    /// What a connection's provider is and can do.
+    #[must_use]
+    pub fn manifest(&self, connection: &str) -> Option<&pasarela_connector::Manifest> {
+        self.inner.connections.get(connection).map(|c| c.manifest())
+    }
+
+    /// A connection's own settings: no secret is among them.
+    #[must_use]
+    pub fn settings(&self, connection: &str) -> Option<&Value> {
+        self.inner.connections.get(connection).map(|c| &c.connector.config().settings)
+    }
+
     /// Results of the last reconciliations of a connection.
     #[must_use]
     pub fn reports(&self, connection: &str) -> Vec<Report> {

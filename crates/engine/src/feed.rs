@@ -40,8 +40,21 @@ struct State {
     in_memory: HashSet<i64>,
     /// Everything pending above this id is in the inbox only; `None`: all is in memory.
     behind: Option<i64>,
-    /// Highest id that was left in the inbox.
-    left: i64,
+    /// Lowest id that was left in the inbox since the last read of it began.
+    left: Option<i64>,
+}
+
+impl State {
+    /// The inbox was read up to `last`; `whole`: there was nothing above it. What was left meanwhile may
+    /// not have been seen, and may lie below (a replay): it is read again from the lowest.
+    fn end_read(&mut self, last: i64, whole: bool) {
+        let rest = (!whole).then_some(last);
+        let left = self.left.take().map(|l| l - 1);
+        self.behind = match (rest, left) {
+            (Some(rest), Some(left)) => Some(rest.min(left)),
+            (rest, left) => rest.or(left),
+        };
+    }
 }
 
 /// The way from the inbox to the deciders.
@@ -73,7 +86,7 @@ impl Feed {
             let id = pending.id.get();
             // Without its translation its key is not known, and so not its decider: the feeder translates it.
             if state.behind.is_some() || state.in_memory.len() >= CAPACITY || pending.translation.is_none() {
-                state.left = state.left.max(id);
+                state.left = Some(state.left.map_or(id, |l| l.min(id)));
                 state.behind = Some(state.behind.map_or(id - 1, |b| b.min(id - 1)));
                 drop(state);
                 self.room.notify_one();
@@ -82,6 +95,14 @@ impl Feed {
             state.in_memory.insert(id);
         }
         self.send(pending);
+    }
+
+    /// Where the inbox is to be read from, if it is to be read and there is room.
+    fn begin_read(&self) -> Option<i64> {
+        let mut state = self.state.lock();
+        let from = state.behind.filter(|_| state.in_memory.len() < CAPACITY / 2)?;
+        state.left = None;
+        Some(from)
     }
 
     fn send(&self, pending: Pending) {
@@ -139,10 +160,7 @@ impl Inner {
             if self.is_stopping() {
                 return;
             }
-            let from = {
-                let state = self.feed.state.lock();
-                state.behind.filter(|_| state.in_memory.len() < CAPACITY / 2)
-            };
+            let from = self.feed.begin_read();
             let Some(from) = from else {
                 tokio::select! {
                     () = self.feed.room.notified() => {}
@@ -163,8 +181,7 @@ impl Inner {
                                 fresh.push(row);
                             }
                         }
-                        // What was left while we read has a higher id than what we read.
-                        state.behind = if whole && state.left <= last { None } else { Some(last) };
+                        state.end_read(last, whole);
                     }
                     for row in fresh {
                         let pending = self.translated(row);
@@ -243,5 +260,54 @@ impl Inner {
             packed,
             tries: 0,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn replayed(id: i64) -> Pending {
+        Pending {
+            id: DeliveryId::from_raw(id),
+            connection: 1,
+            source: Source::Webhook,
+            received_at: Timestamp::UNIX_EPOCH,
+            translation: None,
+            packed: Vec::new(),
+            tries: 0,
+        }
+    }
+
+    /// Reads as the feeder does, from an inbox that holds these ids; how many reads it takes to come to rest.
+    fn reads(feed: &Feed, inbox: &[i64]) -> usize {
+        for read in 0..10 {
+            let Some(from) = feed.begin_read() else { return read };
+            let last = inbox.iter().copied().filter(|id| *id > from).max().unwrap_or(from);
+            feed.state.lock().end_read(last, true);
+        }
+        panic!("the feeder never comes to rest");
+    }
+
+    #[test]
+    fn an_older_replay_after_a_newer_one_does_not_keep_the_feeder_busy() {
+        let (feed, _ends) = Feed::new();
+        assert_eq!(reads(&feed, &[]), 1);
+        feed.push(replayed(100));
+        assert_eq!(reads(&feed, &[100]), 1);
+        feed.push(replayed(50));
+        assert_eq!(reads(&feed, &[50]), 1);
+    }
+
+    #[test]
+    fn what_was_left_during_a_read_is_read_by_the_next() {
+        let (feed, _ends) = Feed::new();
+        assert_eq!(feed.begin_read(), Some(0));
+        feed.push(replayed(7));
+        feed.push(replayed(5));
+        feed.state.lock().end_read(3, true);
+        assert_eq!(feed.begin_read(), Some(4));
+        feed.state.lock().end_read(7, true);
+        assert_eq!(feed.begin_read(), None);
     }
 }

@@ -136,7 +136,7 @@ impl Inner {
         let mut cursor: Option<Value> = row.and_then(|r| serde_json::from_slice(&r.cursor).ok());
         let mut answered: Option<(Value, Answer)> = None;
         let key = format!("poll:{}:{task}", connection.name());
-        let mut attempt = 1;
+        let (mut attempt, mut credential) = (1, 0);
         while report.calls < MAX_CALLS {
             let ctx = Ctx { now: self.clock.now(), key: &key, attempt };
             let step = connection.connector.poll(task, cursor.as_ref(), answered.as_ref().map(|(s, a)| (s, a)), &ctx);
@@ -144,6 +144,7 @@ impl Inner {
                 PollStep::Call { request, state } => {
                     self.slot(connection).await?;
                     report.calls += 1;
+                    credential = connection.credential_in_use();
                     match self.send(connection, &request).await {
                         Ok(answer) => {
                             let down = answer.status >= 500;
@@ -174,7 +175,7 @@ impl Inner {
                 }
                 PollStep::Failed(outcome) => {
                     answered = None;
-                    attempt = self.after_failure(connection, outcome, attempt).await?;
+                    attempt = self.after_failure(connection, outcome, attempt, credential).await?;
                 }
             }
             if self.is_stopping() {
@@ -216,6 +217,7 @@ impl Inner {
         connection: &ConnectionRuntime,
         outcome: Outcome,
         attempt: u32,
+        credential: u32,
     ) -> Result<u32, String> {
         if attempt >= 6 {
             return Err(format!("{} after {attempt} tries", outcome.name()));
@@ -231,7 +233,7 @@ impl Inner {
             Outcome::Retry { after, .. } | Outcome::ProviderDown { after, .. } => {
                 after.map_or_else(|| self.dice.backoff(attempt), |a| self.dice.spread(a))
             }
-            Outcome::AuthExpired if connection.credential_refused().await => Duration::ZERO,
+            Outcome::AuthExpired if connection.credential_refused(credential).await => Duration::ZERO,
             Outcome::AuthExpired => {
                 return Err("the provider refuses the credential; renew it in the configuration".into());
             }

@@ -59,6 +59,12 @@ impl Inner {
                     fired: Vec::new(),
                     holding: None,
                 };
+                if row.park
+                    && let Some(connection) = self.connection_by_id(row.connection)
+                {
+                    // It is not among the parked ones yet: what is behind it waits nevertheless.
+                    connection.lock_lanes(|l| l.park(LaneKey { lane: row.lane, urgency: row.urgency }));
+                }
                 crate::telemetry::count(&self.metrics.unknown);
                 advance.push((change, attempt));
                 continue;

@@ -227,6 +227,8 @@ pub(crate) struct OpenCall {
     pub(crate) repeat: pasarela_connector::Repeat,
     pub(crate) ordinal: u32,
     pub(crate) started_at: Timestamp,
+    /// Credential that it is made with.
+    pub(crate) credential: u32,
 }
 
 /// One effect of an open call.
@@ -588,6 +590,7 @@ impl Inner {
                         repeat: call.repeat,
                         ordinal: 0,
                         started_at: now,
+                        credential: 0,
                     };
                     return Planned { insert, connection: p.connection, lane, call: Some(open), handed };
                 }

@@ -101,6 +101,14 @@ impl Inner {
                     return false;
                 };
                 more = self.advance(run, &models, now, None, &mut work, &mut planned);
+                match self.hear_missed(run, now, &mut work, &mut planned).await {
+                    Ok(again) => more |= again,
+                    Err(_) => {
+                        planned.into_iter().for_each(|p| p.abort(now));
+                        *guard = None;
+                        return false;
+                    }
+                }
                 work.effects.extend(planned.iter().map(|p| p.insert.clone()));
                 work.runs.push(self.run_write(run, now));
                 run.version += 1;
@@ -262,7 +270,7 @@ impl Inner {
 
     async fn forget_timer(&self, timer: &TimerRow) -> bool {
         let work = Work { fired: vec![(timer.due, timer.id)], ..Work::default() };
-        !matches!(self.store.work(work).await, Err(_))
+        self.store.work(work).await.is_ok()
     }
 }
 

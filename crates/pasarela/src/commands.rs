@@ -2,8 +2,6 @@
 
 pub(crate) mod bench;
 pub(crate) mod check;
-pub(crate) mod demo;
 pub(crate) mod keys;
 pub(crate) mod lists;
-pub(crate) mod sandbox;
 pub(crate) mod serve;

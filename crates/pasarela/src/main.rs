@@ -35,8 +35,6 @@ struct Cli {
 enum Command {
     /// Run the hub.
     Serve,
-    /// See a show night happen: hub and simulators on this machine, without an account anywhere.
-    Demo(commands::demo::Args),
     /// Check the configuration and every flow, without starting anything.
     Check(commands::check::Args),
     /// Make, list and revoke API keys.
@@ -55,8 +53,6 @@ enum Command {
     Replay(commands::lists::ReplayArgs),
     /// Read a connection's records now, and take in what its webhooks missed.
     Reconcile(commands::lists::ReconcileArgs),
-    /// Serve the simulators of the configured connections.
-    Sandbox(commands::sandbox::Args),
     /// Measure this machine: ingest and flows, beside a reference.
     Bench(commands::bench::Args),
     /// Print a completion script for a shell.
@@ -103,7 +99,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         clap_complete::generate(shell, &mut Cli::command(), "pasarela", &mut std::io::stdout());
         return Ok(ExitCode::SUCCESS);
     }
-    let quiet = matches!(cli.command, Command::Demo(_) | Command::Bench(_));
+    let quiet = matches!(cli.command, Command::Bench(_));
     output::start_logging(quiet);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -113,7 +109,6 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let code = runtime.block_on(async move {
         match cli.command {
             Command::Serve => commands::serve::run(&config).await,
-            Command::Demo(args) => commands::demo::run(args, json).await,
             Command::Check(args) => commands::check::run(&config, &args, json),
             Command::Keys(action) => commands::keys::run(&config, action, json).await,
             Command::Events(args) => commands::lists::events(&config, args, json).await,
@@ -122,7 +117,6 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Command::Connections => commands::lists::connections(&config, json).await,
             Command::Replay(args) => commands::lists::replay(&config, args, json).await,
             Command::Reconcile(args) => commands::lists::reconcile(&config, args, json).await,
-            Command::Sandbox(args) => commands::sandbox::run(&config, args).await,
             Command::Bench(args) => commands::bench::run(args, json).await,
             Command::Completions { .. } => Ok(ExitCode::SUCCESS),
         }

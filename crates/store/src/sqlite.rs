@@ -2,6 +2,8 @@
 //! a checkpoint thread, a pool of read-only connections.
 
 mod checkpoint;
+#[cfg(test)]
+mod plans;
 mod read;
 mod schema;
 mod write;
@@ -284,13 +286,16 @@ fn prepare(db: &mut Connection, path: &Path, key_path: &Path) -> Result<Sealer, 
 fn begin_boot(db: &Connection) -> rusqlite::Result<(i64, IdMaker, i64)> {
     db.execute("UPDATE meta SET value = value + 1 WHERE name = 'boot'", [])?;
     let boot = db.query_row("SELECT value FROM meta WHERE name = 'boot'", [], |r| r.get(0))?;
-    let last: i64 = db.query_row("SELECT coalesce(max(id), 0) FROM deliveries", [], |r| r.get(0))?;
+    let delivery: i64 = db.query_row("SELECT coalesce(max(id), 0) FROM deliveries", [], |r| r.get(0))?;
+    // Timers take ids between those of deliveries: one that waits may hold the highest, and a second
+    // timer of the same moment must not get it again. Their number follows the backlog.
+    let timer: i64 = db.query_row("SELECT coalesce(max(id), 0) FROM timers", [], |r| r.get(0))?;
     // Places of open effects matter; those of ended ones do not, so the hot index is enough.
     let seq: i64 = db.query_row("SELECT coalesce(max(seq), 0) FROM effects WHERE status = 0", [], |r| r.get(0))?;
     let calling: i64 = db.query_row("SELECT coalesce(max(seq), 0) FROM effects WHERE status = 1", [], |r| r.get(0))?;
     let held: i64 =
         db.query_row("SELECT coalesce(max(seq), 0) FROM effects WHERE status IN (3, 30, 31)", [], |r| r.get(0))?;
-    Ok((boot, IdMaker::new(0, last), seq.max(calling).max(held)))
+    Ok((boot, IdMaker::new(0, delivery.max(timer)), seq.max(calling).max(held)))
 }
 
 impl Store for SqliteStore {

@@ -10,6 +10,7 @@ mod keys;
 mod runs;
 
 pub(crate) use effects::effect_json;
+pub(crate) use events::story_of;
 
 use crate::App;
 use crate::auth::Caller;

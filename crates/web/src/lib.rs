@@ -72,6 +72,6 @@ impl App {
 
     /// The console's listener.
     pub fn console(&self) -> Router {
-        console::routes().fallback(problem::no_such_path).with_state(self.clone())
+        console::routes(self.clone()).with_state(self.clone())
     }
 }

@@ -264,23 +264,28 @@ pub(super) fn deliveries(
     before: Option<i64>,
     limit: u32,
 ) -> Read<Page<DeliveryRow>> {
-    // Each status goes by the smallest index that holds it.
-    let (from, filter) = match status {
+    // Each status goes by the smallest index that holds it; CROSS makes it lead, else the planner walks
+    // the history for what is pending.
+    let (from, filter, id) = match status {
         Some(DeliveryStatus::Received) => (
-            "FROM inbox i JOIN deliveries d ON d.id = i.delivery LEFT JOIN delivery_result r ON r.delivery = d.id",
-            "i.delivery < ?1",
+            "FROM inbox i CROSS JOIN deliveries d ON d.id = i.delivery LEFT JOIN delivery_result r ON r.delivery = d.id",
+            "?3 = ?3",
+            "i.delivery",
         ),
-        Some(DeliveryStatus::Quarantined) => {
-            ("FROM delivery_result r JOIN deliveries d ON d.id = r.delivery", "r.status = 4 AND r.delivery < ?1")
-        }
+        Some(DeliveryStatus::Quarantined) => (
+            "FROM delivery_result r INDEXED BY delivery_quarantine CROSS JOIN deliveries d ON d.id = r.delivery",
+            "r.status = 4 AND ?3 = ?3",
+            "r.delivery",
+        ),
         Some(_) => {
-            ("FROM delivery_result r JOIN deliveries d ON d.id = r.delivery", "r.status = ?3 AND r.delivery < ?1")
+            ("FROM delivery_result r CROSS JOIN deliveries d ON d.id = r.delivery", "r.status = ?3", "r.delivery")
         }
-        None => ("FROM deliveries d LEFT JOIN delivery_result r ON r.delivery = d.id", "d.id < ?1"),
+        None => ("FROM deliveries d LEFT JOIN delivery_result r ON r.delivery = d.id", "?3 = ?3", "d.id"),
     };
-    let sql = format!("{DELIVERY} {from} WHERE {filter} AND ?3 = ?3 ORDER BY d.id DESC LIMIT ?2");
+    let sql = format!("{DELIVERY} {from} WHERE {filter} AND {id} < ?1 ORDER BY {id} DESC LIMIT ?2");
     let mut statement = db.prepare_cached(&sql)?;
-    let mut rows = statement.query(params![before.unwrap_or(i64::MAX), limit + 1, status.map_or(0, |s| s as u8)])?;
+    let mut rows =
+        statement.query(params![before.unwrap_or(i64::MAX), i64::from(limit) + 1, status.map_or(0, |s| s as u8)])?;
     let mut out = Vec::new();
     while let Some(r) = rows.next()? {
         out.push(delivery_row(r, sealer, Vec::new())?);
@@ -330,7 +335,7 @@ pub(super) fn events(db: &Connection, sealer: &Sealer, f: &EventFilter) -> Read<
         values.push(c.into());
     }
     sql.push_str(if f.ascending { " ORDER BY id LIMIT ?" } else { " ORDER BY id DESC LIMIT ?" });
-    values.push(i64::from(f.limit + 1).into());
+    values.push((i64::from(f.limit) + 1).into());
     let mut statement = db.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(values))?;
     let mut out = Vec::new();
@@ -375,7 +380,7 @@ pub(super) fn runs(db: &Connection, sealer: &Sealer, f: &RunFilter) -> Read<Page
         values.push(event.get().into());
     }
     sql.push_str(" ORDER BY id DESC LIMIT ?");
-    values.push(i64::from(f.limit + 1).into());
+    values.push((i64::from(f.limit) + 1).into());
     let mut statement = db.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(values))?;
     let mut out = Vec::new();
@@ -390,9 +395,16 @@ pub(super) fn effect(db: &Connection, sealer: &Sealer, id: EffectId) -> Read<Opt
 }
 
 pub(super) fn effects(db: &Connection, sealer: &Sealer, f: &EffectFilter) -> Read<Page<EffectRow>> {
-    let mut sql = format!("{EFFECT_BRIEF} WHERE id < ?");
+    // What is queued or out is few among all that ever was: it goes by its partial index, which the
+    // planner, knowing no numbers, would pass over for a walk through the history by id.
+    let open = match f.states[..] {
+        [EffectState::Queued] if f.ids.is_empty() => "INDEXED BY effects_open WHERE status = 0 AND",
+        [EffectState::Calling] if f.ids.is_empty() => "INDEXED BY effects_calling WHERE status = 1 AND",
+        _ => "WHERE",
+    };
+    let mut sql = format!("{EFFECT_BRIEF} {open} id < ?");
     let mut values: Vec<Value> = vec![f.below.unwrap_or(i64::MAX).into()];
-    if !f.states.is_empty() {
+    if open == "WHERE" && !f.states.is_empty() {
         let codes: Vec<String> = f.states.iter().map(|s| (*s as u8).to_string()).collect();
         sql.push_str(&format!(" AND status IN ({})", codes.join(",")));
         if f.states.iter().all(|s| matches!(s, EffectState::Checking | EffectState::Dead | EffectState::Unknown)) {
@@ -409,7 +421,7 @@ pub(super) fn effects(db: &Connection, sealer: &Sealer, f: &EffectFilter) -> Rea
         sql.push_str(&format!(" AND id IN ({})", ids.join(",")));
     }
     sql.push_str(" ORDER BY id DESC LIMIT ?");
-    values.push(i64::from(f.limit + 1).into());
+    values.push((i64::from(f.limit) + 1).into());
     Ok(page(effect_rows(db, sealer, &sql, params_from_iter(values))?, f.limit, |e| e.id.get()))
 }
 

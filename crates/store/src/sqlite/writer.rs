@@ -217,8 +217,13 @@ fn commit(db: &mut Connection, ids: &mut IdMaker, seq: &mut i64, group: &mut Vec
             }
             *seq = before_seq;
             shared.rollbacks.fetch_add(1, Ordering::Relaxed);
-            let error = classify(&e);
-            tracing::error!(%error, members = count, "a group of writes was rolled back");
+            let error = match e.sqlite_error_code() {
+                // Another program holds the write lock (a copy, a shell): nothing is wrong with what
+                // was to be written, so callers come again instead of giving it up.
+                Some(rusqlite::ErrorCode::DatabaseBusy) => Error::Busy,
+                _ => classify(&e),
+            };
+            tracing::error!(%error, cause = %e, members = count, "a group of writes was rolled back");
             replies.into_iter().for_each(|r| r.send(Err(error.clone())));
             late.into_iter().for_each(|j| refuse(j, &error));
         }
@@ -287,7 +292,7 @@ fn write_member(writer: &mut Writer<'_>, job: Job, replies: &mut Vec<Reply>) -> 
         Job::DecideFailed(d, tx) => keep(writer, tx, replies, None, Reply::Count, |w| w.decide_failed(d)),
         Job::Reopen(d, tx) => keep(writer, tx, replies, None, Reply::Flag, |w| w.reopen(d)),
         Job::Misc(f, tx) => {
-            keep(writer, tx, replies, None, |tx, ()| Reply::Unit(tx), |w| f(w.db).map_err(Stop::Database))
+            keep(writer, tx, replies, Some(()), |tx, ()| Reply::Unit(tx), |w| f(w.db).map_err(Stop::Database))
         }
     }
 }

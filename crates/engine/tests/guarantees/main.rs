@@ -1,0 +1,16 @@
+//! The guarantees of the engine, by their names in design.md, in one process: a clock that is moved
+//! by hand, a provider that is written in the test, and a server whose answers are scripted.
+
+mod g03;
+mod g04;
+mod g05;
+mod g06;
+mod g07;
+mod g07_restart;
+mod g08;
+mod g11;
+mod hub;
+mod people;
+mod provider;
+mod server;
+mod waits;

@@ -1,0 +1,259 @@
+//! A provider that has everything: actions of every idempotency kind, settled by answer and by
+//! status, in a batch, in several calls, without a call; lanes of each kind; a login; records that
+//! can be fetched and polled. Its bodies say directly which facts they hold.
+
+use pasarela_connector::{
+    Action, Answer, ApiVersion, Auth, AuthStep, Batch, Call, ConfigError, ConnectionConfig, Connector, Correlation,
+    Credential, Ctx, Dedup, Done, EntityWrite, Fact, Idempotency, Item, Lane, Limits, Manifest, Outcome, PollStep,
+    Provider, RawRequest, ReadBack, Record, Repeat, Request, Settlement, Settles, SimConfig, Simulator, Source, Step,
+    Task, Translation, Unread, Verdict, Verification, judge,
+};
+use pasarela_domain::EntityRef;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+pub(crate) const READ_AFTER: Duration = Duration::from_secs(10);
+pub(crate) const CORRELATE_WITHIN: Duration = Duration::from_secs(600);
+pub(crate) const STATUS_WITHIN: Duration = Duration::from_secs(3600);
+pub(crate) const POLL_EVERY: Duration = Duration::from_secs(900);
+/// Longest real life of a call; business time is moved by hand.
+pub(crate) const CALL_LIFE: Duration = Duration::from_secs(20);
+
+pub(crate) struct Ensayo(Manifest);
+
+impl Ensayo {
+    pub(crate) fn new() -> Self {
+        let day = Duration::from_secs(86_400);
+        let native = Idempotency::Native { valid_for: day };
+        let action = |name, idempotency| Action::new::<Value>(name, name, idempotency).lane(Lane::Input("/to"));
+        let actions = vec![
+            action("clave", native).output(json!({ "id": "string" })).build(),
+            action("cliente", Idempotency::ClientId).build(),
+            action("leible", Idempotency::Readable { after: READ_AFTER }).build(),
+            action("correla", Idempotency::Correlated { within: CORRELATE_WITHIN }).build(),
+            action("unavez", Idempotency::AtMostOnce).build(),
+            action("mensaje", Idempotency::AtMostOnce).settled_by_status(STATUS_WITHIN).build(),
+            action("lote", Idempotency::ClientId).batch(5).build(),
+            action("pasos", native).build(),
+            action("nada", native).build(),
+            action("todo", native).lane(Lane::Connection).build(),
+            action("flujo", native).lane(Lane::FlowKey).build(),
+            action("breve", native).give_up_after(Duration::from_secs(120)).build(),
+        ];
+        let anything = actions[0].input.clone();
+        debug_assert_eq!(actions[6].batch, Some(Batch { max: 5 }));
+        Self(Manifest {
+            name: "ensayo",
+            title: "Ensayo",
+            docs: "https://example.test",
+            api: ApiVersion { version: "1", ends: None },
+            default_base_url: None,
+            verification: Verification::Configured,
+            settings: anything,
+            credentials: vec![Credential { name: "password", help: "for a login", required: false }],
+            actions,
+            events: &["order.paid", "order.updated", "order.cancelled", "order.refunded", "show.updated"],
+            fetches: &["show"],
+            tasks: vec![Task { name: "orders", every: POLL_EVERY }],
+            no_history: None,
+            limits: Limits { rate: None, concurrency: 32, timeout: CALL_LIFE },
+        })
+    }
+}
+
+impl Provider for Ensayo {
+    fn manifest(&self) -> &Manifest {
+        &self.0
+    }
+    fn connect(&self, config: ConnectionConfig) -> Result<Box<dyn Connector>, ConfigError> {
+        let base = config.base_url.clone().unwrap_or_default();
+        Ok(Box::new(Connected { config, base }))
+    }
+    fn simulator(&self, _config: SimConfig) -> Option<Box<dyn Simulator>> {
+        None
+    }
+}
+
+struct Connected {
+    config: ConnectionConfig,
+    base: String,
+}
+
+impl Connected {
+    fn post(&self, action: &str, body: &Value, ctx: &Ctx<'_>) -> Request {
+        Request::new("POST", format!("{}/{action}", self.base)).json(body).header("idempotency-key", ctx.key)
+    }
+
+    fn outcome(answer: &Answer, ctx: &Ctx<'_>) -> Outcome {
+        if answer.status == 402 {
+            return Outcome::NeedsHuman { why: "the account is not paid".into() };
+        }
+        judge::classify(answer, ctx.now).unwrap_or_else(|| {
+            let result: Value = answer.parse().unwrap_or_default();
+            Outcome::Done(Done { reference: result["ref"].as_str().map(str::to_owned), result })
+        })
+    }
+}
+
+impl Connector for Connected {
+    fn config(&self) -> &ConnectionConfig {
+        &self.config
+    }
+
+    fn verify(&self, request: &RawRequest<'_>, _now: jiff::Timestamp) -> Verdict {
+        match (request.header)("x-clave") {
+            Some("si") => Verdict::Authentic { replay_key: (request.header)("x-nonce").map(str::to_owned) },
+            _ => Verdict::Forged("x-clave is missing"),
+        }
+    }
+
+    fn translate(&self, _source: Source, body: &[u8]) -> Result<Translation, Unread> {
+        let body: Value = serde_json::from_slice(body)?;
+        assert!(body.get("panic").is_none(), "a connector that fails on a body");
+        let items = body["facts"].as_array().ok_or_else(|| Unread("no facts".into()))?;
+        Ok(Translation { items: items.iter().map(item).collect() })
+    }
+
+    fn begin(&self, action: &str, inputs: &[Value], ctx: &Ctx<'_>) -> Step {
+        let first = inputs.first().cloned().unwrap_or_default();
+        let call = |request, repeat| Step::Call(Call { request, state: Value::Null, repeat });
+        match action {
+            "nada" if first["fail"] == json!(true) => Step::end(Outcome::give_up("refused_here", "told to fail")),
+            "nada" => Step::end(Outcome::done(json!({ "id": "nada" }))),
+            "cliente" => call(
+                Request::new("PUT", format!("{}/cliente", self.base)).json(&first).header("idempotency-key", ctx.key),
+                Repeat::Safe,
+            ),
+            "lote" => call(self.post("lote", &json!(inputs), ctx), Repeat::Safe),
+            "pasos" => {
+                let request = self.post("pasos1", &first, ctx);
+                Step::Call(Call { request, state: json!({ "v": 1 }), repeat: Repeat::SameKey })
+            }
+            "leible" | "correla" | "unavez" | "mensaje" => call(self.post(action, &first, ctx), Repeat::Never),
+            _ => call(self.post(action, &first, ctx), Repeat::SameKey),
+        }
+    }
+
+    fn on(&self, action: &str, inputs: &[Value], state: &Value, answer: &Answer, ctx: &Ctx<'_>) -> Step {
+        if action == "pasos" && state["v"] == json!(1) && answer.is_success() {
+            let token = answer.parse::<Value>().unwrap_or_default()["token"].clone();
+            let request = self.post("pasos2", &json!({ "token": token, "input": inputs[0] }), ctx);
+            return Step::Call(Call { request, state: json!({ "v": 2 }), repeat: Repeat::SameKey });
+        }
+        if action == "lote" && answer.is_success() {
+            let body: Value = answer.parse().unwrap_or_default();
+            let outcomes = inputs.iter().map(|input| {
+                let failed = body["failed"].as_array().is_some_and(|f| f.contains(&input["to"]));
+                if failed { Outcome::give_up("bad_row", "refused") } else { Outcome::done(input.clone()) }
+            });
+            return Step::End(outcomes.collect());
+        }
+        Step::all(inputs.len(), &Self::outcome(answer, ctx))
+    }
+
+    fn read_back(&self, _action: &str, _input: &Value, ctx: &Ctx<'_>) -> Option<Request> {
+        Some(Request::get(format!("{}/read", self.base)).query([("key", ctx.key)]))
+    }
+
+    fn judge_read_back(&self, _action: &str, _input: &Value, answer: &Answer) -> ReadBack {
+        match answer.parse::<Value>().unwrap_or_default()["found"].as_bool() {
+            Some(true) => ReadBack::Done(Done { result: json!({ "id": "leido" }), reference: None }),
+            Some(false) => ReadBack::NotThere,
+            None => ReadBack::Unclear("it does not say".into()),
+        }
+    }
+
+    fn authenticate(&self, _ctx: &Ctx<'_>) -> AuthStep {
+        if self.config.credentials.contains_key("password") {
+            AuthStep::Call(Request::new("POST", format!("{}/login", self.base)))
+        } else {
+            AuthStep::Ready(Auth::default())
+        }
+    }
+
+    fn on_authenticate(&self, answer: &Answer, ctx: &Ctx<'_>) -> AuthStep {
+        let token = answer.parse::<Value>().unwrap_or_default()["token"].as_str().map(str::to_owned);
+        match token {
+            Some(token) => AuthStep::Ready(Auth {
+                headers: vec![("authorization".into(), token)],
+                expires: ctx.now.checked_add(Duration::from_secs(3600)).ok(),
+            }),
+            None => AuthStep::Refused("the password is wrong; set it again".into()),
+        }
+    }
+
+    fn fetch(&self, entity: &EntityRef) -> Option<Request> {
+        Some(Request::get(format!("{}/fetch", self.base)).query([("id", entity.id.as_str())]))
+    }
+
+    fn poll(&self, _task: &str, cursor: Option<&Value>, answer: Option<(&Value, &Answer)>, ctx: &Ctx<'_>) -> PollStep {
+        let from = cursor.and_then(Value::as_u64).unwrap_or(0);
+        let Some((_, answer)) = answer else {
+            let request = Request::get(format!("{}/poll", self.base)).query([("from", from.to_string())]);
+            return PollStep::Call { request, state: Value::Null };
+        };
+        if let Some(outcome) = judge::classify(answer, ctx.now) {
+            return PollStep::Failed(outcome);
+        }
+        let body: Value = answer.parse().unwrap_or_default();
+        let records = body["records"].as_array().cloned().unwrap_or_default();
+        PollStep::Page {
+            records: records.into_iter().map(|body| Record { body }).collect(),
+            cursor: json!(body["next"].as_u64().unwrap_or(from)),
+            more: body["more"] == json!(true),
+        }
+    }
+}
+
+/// `{type, key, id, disc, data, state, refs, settles}`, `{unread}` or `{ignored}`.
+fn item(value: &Value) -> Item {
+    let text = |name: &str| value[name].as_str().map(str::to_owned);
+    if let Some(why) = text("unread") {
+        return Item::Unread { kind: "odd".into(), why };
+    }
+    if let Some(kind) = text("ignored") {
+        return Item::Ignored { kind };
+    }
+    let entities: Vec<EntityWrite> = value["state"].as_array().into_iter().flatten().map(entity).collect();
+    let dedup = match (text("id"), entities.first()) {
+        (None, Some(state)) => Dedup::State { entity: state.entity.clone() },
+        (id, _) => Dedup::Once {
+            kind: text("type").unwrap_or_default(),
+            entity: id.unwrap_or_default(),
+            discriminator: text("disc").unwrap_or_default(),
+        },
+    };
+    let mut refs: Vec<EntityRef> = entities.iter().map(|e| e.entity.clone()).collect();
+    for pair in value["refs"].as_array().into_iter().flatten() {
+        refs.push(EntityRef::new(pair[0].as_str().unwrap_or_default(), pair[1].as_str().unwrap_or_default()));
+    }
+    Item::from(Fact {
+        event_type: text("type"),
+        key: text("key").unwrap_or_default(),
+        occurred_at: None,
+        data: value["data"].clone(),
+        dedup,
+        entities,
+        refs,
+        settles: settles(&value["settles"]),
+    })
+}
+
+fn entity(value: &Value) -> EntityWrite {
+    let text = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
+    EntityWrite::new(&text("kind"), text("id"), value["data"].clone())
+        .updated(value["updated"].as_str().and_then(|t| t.parse().ok()))
+        .rank(value["rank"].as_i64().and_then(|r| i16::try_from(r).ok()).unwrap_or(0))
+}
+
+fn settles(value: &Value) -> Option<Settles> {
+    let mut by = Vec::new();
+    by.extend(value["key"].as_str().map(|k| Correlation::Key(k.into())));
+    by.extend(value["ref"].as_str().map(|r| Correlation::Reference(r.into())));
+    let settlement = match value["what"].as_str()? {
+        "accepted" => Settlement::Accepted,
+        "delivered" => Settlement::Delivered,
+        _ => Settlement::Failed { code: "131026".into(), why: "no such number".into() },
+    };
+    Some(Settles { by, settlement })
+}

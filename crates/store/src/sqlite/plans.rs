@@ -1,0 +1,175 @@
+//! Query plans of the hot statements: the cost of a claim, a page or a health check follows the
+//! backlog and never the history. The statements are those that the functions really run, caught
+//! on their way into SQLite, so that a changed text cannot slip past.
+
+use super::{read, schema};
+use crate::contract::{DedupKey, EffectState, RunStatus};
+use crate::rows::{DeliveryStatus, EffectFilter, EventFilter, RunFilter};
+use crate::seal::Sealer;
+use jiff::Timestamp;
+use pasarela_domain::{DeliveryId, EffectId, EntityRef, EventId, RunId};
+use rusqlite::Connection;
+use rusqlite::trace::{TraceEvent, TraceEventCodes};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+struct Bench {
+    db: Connection,
+    sealer: Sealer,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch(schema::SCHEMA).unwrap();
+        Self { db, sealer: Sealer::new(&[1; 32], &[2; 32]).unwrap() }
+    }
+
+    /// Plans of every statement that `ask` runs, one line each.
+    fn plan<T>(&mut self, ask: impl FnOnce(&Connection, &Sealer) -> Result<T, super::ReadError>) -> Vec<String> {
+        let statements = Arc::new(Mutex::new(Vec::<String>::new()));
+        let sink = statements.clone();
+        let note = move |event: TraceEvent<'_>| {
+            if let TraceEvent::Stmt(statement, _) = event {
+                sink.lock().unwrap().push(statement.sql().into_owned());
+            }
+        };
+        self.db.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(note)).unwrap();
+        let asked = ask(&self.db, &self.sealer);
+        self.db.trace_v2(TraceEventCodes::empty(), None::<fn(TraceEvent<'_>)>).unwrap();
+        assert!(asked.is_ok(), "the statement runs");
+        let statements = statements.lock().unwrap();
+        assert!(!statements.is_empty());
+        let mut lines = Vec::new();
+        for sql in statements.iter() {
+            let mut explain = self.db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let mut rows = explain.raw_query();
+            while let Some(row) = rows.next().unwrap() {
+                lines.push(row.get::<_, String>(3).unwrap());
+            }
+        }
+        lines
+    }
+}
+
+/// Every step goes by one of `by`; no table is scanned whole and nothing is sorted.
+#[track_caller]
+fn goes_by(plan: &[String], by: &[&str]) {
+    for line in plan {
+        let known = by.iter().any(|b| line.contains(b));
+        assert!(known, "{line:?} goes by none of {by:?}; whole plan: {plan:#?}");
+    }
+}
+
+const BY_ID: &str = "USING INTEGER PRIMARY KEY (rowid";
+
+#[test]
+fn health_goes_over_hot_indexes_only() {
+    let plan = Bench::new().plan(|db, _| read::health(db, Timestamp::UNIX_EPOCH, Path::new("x")));
+    goes_by(
+        &plan,
+        &[
+            "SCAN i",
+            "SCAN inbox",
+            "d USING INTEGER PRIMARY KEY (rowid=?)",
+            "INDEX effects_open",
+            "INDEX effects_calling",
+            "INDEX effects_held",
+            "INDEX delivery_quarantine",
+        ],
+    );
+}
+
+#[test]
+fn what_a_start_reads_follows_the_backlog() {
+    let mut b = Bench::new();
+    goes_by(&b.plan(|db, s| read::interrupted(db, s, 7)), &["INDEX effects_calling (boot<?)"]);
+    goes_by(
+        &b.plan(|db, s| read::queued(db, s, 1, 0, -1, 10)),
+        &["INDEX effects_open (connection=? AND urgency=? AND seq>?)"],
+    );
+    goes_by(&b.plan(|db, _| read::parked(db)), &["INDEX effects_held (status=?)", "TEMP B-TREE FOR DISTINCT"]);
+    goes_by(
+        &b.plan(|db, s| read::inbox(db, s, 0, 10)),
+        &["SEARCH i USING INTEGER PRIMARY KEY (rowid>?)", "SEARCH d USING INTEGER PRIMARY KEY (rowid=?)"],
+    );
+}
+
+#[test]
+fn what_each_event_reads_is_a_search() {
+    let mut b = Bench::new();
+    let keys = [DedupKey { connection: 1, kind: "k".into(), entity: 1, discriminator: 1 }];
+    let entities = [(1, EntityRef::new("order", "a"))];
+    goes_by(
+        &b.plan(|db, s| read::lookup(db, s, &keys, &entities)),
+        &[
+            "PRIMARY KEY (entity=? AND discriminator=? AND connection=? AND kind=?)",
+            "(connection=? AND kind=? AND entity=?)",
+        ],
+    );
+    goes_by(&b.plan(|db, _| read::listeners(db, 1, "order.paid")), &["PRIMARY KEY (key=? AND type=?)"]);
+    goes_by(
+        &b.plan(|db, s| read::by_reference(db, s, 1, 2)),
+        &["INDEX effects_reference (connection=? AND reference=?)"],
+    );
+    goes_by(&b.plan(|db, _| read::timers(db, Timestamp::UNIX_EPOCH, 10)), &["PRIMARY KEY (due<?)"]);
+    goes_by(&b.plan(|db, _| read::next_timer(db)), &["SCAN timers"]);
+    goes_by(&b.plan(|db, s| read::effect(db, s, EffectId::from_raw(1))), &[BY_ID]);
+    goes_by(&b.plan(|db, s| read::run(db, s, RunId::from_raw(1))), &[BY_ID]);
+    goes_by(&b.plan(|db, s| read::event(db, s, EventId::from_raw(1))), &[BY_ID]);
+    goes_by(&b.plan(|db, s| read::attempts(db, s, EffectId::from_raw(1))), &["PRIMARY KEY (effect=?)"]);
+    goes_by(&b.plan(|db, _| read::events_of(db, DeliveryId::from_raw(1))), &["INDEX events_delivery (delivery=?)"]);
+}
+
+#[test]
+fn lists_read_a_page_and_not_the_history() {
+    let mut b = Bench::new();
+    goes_by(&b.plan(|db, s| read::deliveries(db, s, None, None, 10)), &[BY_ID]);
+    goes_by(
+        &b.plan(|db, s| read::deliveries(db, s, Some(DeliveryStatus::Received), None, 10)),
+        &["SEARCH i USING INTEGER PRIMARY KEY (rowid<?)", "USING INTEGER PRIMARY KEY (rowid=?)"],
+    );
+    goes_by(
+        &b.plan(|db, s| read::deliveries(db, s, Some(DeliveryStatus::Quarantined), None, 10)),
+        &["INDEX delivery_quarantine (delivery<?)", "SEARCH d USING INTEGER PRIMARY KEY (rowid=?)"],
+    );
+    let events = |f: EventFilter| EventFilter { limit: 10, ..f };
+    goes_by(&b.plan(|db, s| read::events(db, s, &events(EventFilter::default()))), &[BY_ID]);
+    let paid = events(EventFilter { event_type: Some("order.paid".into()), ..EventFilter::default() });
+    goes_by(
+        &b.plan(|db, s| read::events(db, s, &paid)),
+        &["INDEX events_type (type=? AND id>? AND id<?)", "INDEX events_type (type=? AND rowid>? AND rowid<?)"],
+    );
+    let keyed = events(EventFilter { key: Some(1), ascending: true, ..EventFilter::default() });
+    goes_by(
+        &b.plan(|db, s| read::events(db, s, &keyed)),
+        &["INDEX events_key (key=? AND id>? AND id<?)", "INDEX events_key (key=? AND rowid>? AND rowid<?)"],
+    );
+    let runs = |status| RunFilter { status, limit: 10, ..RunFilter::default() };
+    goes_by(&b.plan(|db, s| read::runs(db, s, &runs(None))), &[BY_ID]);
+    for live in [RunStatus::Running, RunStatus::Blocked, RunStatus::Settling] {
+        goes_by(&b.plan(|db, s| read::runs(db, s, &runs(Some(live)))), &["INDEX runs_live"]);
+    }
+    let of_event = RunFilter { event: Some(EventId::from_raw(1)), limit: 10, ..RunFilter::default() };
+    goes_by(&b.plan(|db, s| read::runs(db, s, &of_event)), &["INDEX runs_event (event=?"]);
+}
+
+#[test]
+fn lists_of_open_effects_follow_the_backlog() {
+    let mut b = Bench::new();
+    let effects =
+        |states: &[EffectState]| EffectFilter { states: states.to_vec(), limit: 10, ..EffectFilter::default() };
+    goes_by(&b.plan(|db, s| read::effects(db, s, &effects(&[]))), &[BY_ID]);
+    // Sorted in memory: what is open is few.
+    let sorted = "TEMP B-TREE FOR ORDER BY";
+    goes_by(
+        &b.plan(|db, s| read::effects(db, s, &effects(&[EffectState::Dead, EffectState::Unknown]))),
+        &["INDEX effects_held (status=?", sorted],
+    );
+    goes_by(&b.plan(|db, s| read::effects(db, s, &effects(&[EffectState::Dead]))), &["INDEX effects_held (status=?"]);
+    goes_by(
+        &b.plan(|db, s| read::effects(db, s, &effects(&[EffectState::Calling]))),
+        &["INDEX effects_calling", sorted],
+    );
+    goes_by(&b.plan(|db, s| read::effects(db, s, &effects(&[EffectState::Queued]))), &["INDEX effects_open", sorted]);
+}

@@ -1,0 +1,122 @@
+//! What every store must do, whichever database is behind it. Each case is a function over a
+//! [`support::Factory`] and asks only through the contract; `conformance!` instantiates all of them for one
+//! adapter, so that a second adapter is a second factory and one line.
+//!
+//! What only one adapter has (files, locks, query plans) is tested beside that adapter.
+
+#[path = "conformance/accepting.rs"]
+mod accepting;
+#[path = "conformance/claiming.rs"]
+mod claiming;
+#[path = "conformance/counting.rs"]
+mod counting;
+#[path = "conformance/deciding.rs"]
+mod deciding;
+#[path = "conformance/grouping.rs"]
+mod grouping;
+#[path = "conformance/keeping.rs"]
+mod keeping;
+#[path = "conformance/listing.rs"]
+mod listing;
+#[path = "conformance/support.rs"]
+mod support;
+#[path = "conformance/timing.rs"]
+mod timing;
+#[path = "conformance/working.rs"]
+mod working;
+
+/// Makes `adapter::case` tests of a factory.
+macro_rules! conformance {
+    ($adapter:ident, $factory:expr) => {
+        mod $adapter {
+            use super::*;
+            cases! { $factory;
+                accepting: [
+                    accepted_is_readable_when_it_is_answered,
+                    ids_rise_even_when_the_clock_goes_back,
+                    nothing_appears_below_what_a_reader_has_seen,
+                    a_replayed_request_is_known,
+                    the_inbox_gives_pages_in_order,
+                ];
+                deciding: [
+                    a_decision_writes_all_that_follows,
+                    a_known_fact_is_skipped_whole,
+                    only_a_decided_delivery_becomes_a_duplicate,
+                    a_version_conflict_writes_nothing,
+                    a_stale_guard_in_a_fact_is_a_conflict,
+                    read_models_count_their_versions,
+                    what_is_decided_is_not_decided_again,
+                    failed_tries_are_counted,
+                    a_reopened_delivery_is_decided_again,
+                ];
+                working: [
+                    the_fence_of_an_attempt_holds,
+                    the_state_guard_holds,
+                    a_run_is_written_by_who_read_its_version,
+                    a_timer_fires_once,
+                    an_update_keeps_what_it_does_not_name,
+                    progress_replaces_the_stored_call_of_the_open_attempt,
+                    history_is_kept_per_attempt_and_call,
+                    a_fetch_brings_deliveries,
+                ];
+                grouping: [
+                    a_stale_member_does_not_undo_its_neighbours,
+                    a_refused_member_does_not_undo_its_neighbours,
+                    a_refused_piece_of_housekeeping_does_not_undo_its_neighbours,
+                ];
+                claiming: [
+                    only_queued_effects_are_claimed,
+                    a_claim_is_the_attempt_record,
+                    queued_goes_by_connection_and_urgency_in_lane_order,
+                    held_lanes_are_told,
+                    interrupted_are_exactly_those_that_were_out,
+                    places_go_on_after_a_reopening,
+                    a_reference_finds_what_is_not_settled,
+                ];
+                timing: [
+                    timers_come_oldest_first,
+                    timers_of_one_moment_survive_a_reopening,
+                    listeners_hear_their_key_and_type,
+                    a_finished_run_no_longer_listens,
+                ];
+                keeping: [
+                    connections_keep_their_row,
+                    flow_versions_keep_their_row,
+                    credentials_are_replaced,
+                    cursors_move_and_add_up,
+                    api_keys_are_revoked_once,
+                    everything_is_there_after_a_reopening,
+                    hashes_are_stable_within_a_database,
+                ];
+                listing: [
+                    deliveries_page_without_gap_or_repeat,
+                    deliveries_by_status,
+                    events_page_both_ways_by_every_filter,
+                    runs_page_by_status_and_event,
+                    effects_page_by_every_filter,
+                    the_largest_limit_is_no_trap,
+                ];
+                counting: [
+                    health_counts_what_is_there,
+                    an_accept_is_two_rows,
+                    a_flow_of_three_effects_is_five_transactions_and_twenty_rows,
+                ];
+            }
+        }
+    };
+}
+
+/// One test per case.
+macro_rules! cases {
+    ($factory:expr; $($module:ident: [$($case:ident),* $(,)?];)*) => {
+        $($(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                let factory = $factory;
+                $module::$case(&factory).await;
+            }
+        )*)*
+    };
+}
+
+conformance!(sqlite, support::Sqlite::new());

@@ -1,0 +1,130 @@
+//! What is to be sent, what is out, and what is held.
+
+use crate::support::{Factory, at, bring, claim, eff, effect, queue, state, update, write};
+use pasarela_store::{Claim, EffectGuard, EffectInsert, EffectState, EffectUpdate, Work};
+
+pub(crate) async fn only_queued_effects_are_claimed(factory: &impl Factory) {
+    let store = factory.open();
+    queue(&*store, [1, 2]).await;
+    bring(&*store, effect(&*store, 3), EffectState::Calling).await;
+    bring(&*store, effect(&*store, 4), EffectState::Done).await;
+    let claims = [1, 3, 404, 4, 2].map(|id| claim(&*store, id, 5)).to_vec();
+    assert_eq!(store.claim(claims).await.unwrap(), [true, false, false, false, true]);
+    assert_eq!(store.effect(eff(3)).await.unwrap().unwrap().attempt, 1, "the open attempt of another stays");
+    assert_eq!(state(&*store, 4).await, EffectState::Done);
+    assert_eq!(store.claim(vec![claim(&*store, 1, 6)]).await.unwrap(), [false], "once");
+}
+
+pub(crate) async fn a_claim_is_the_attempt_record(factory: &impl Factory) {
+    let store = factory.open();
+    let later = EffectInsert { not_before: Some(at(5)), ..effect(&*store, 1) };
+    write(&*store, Work { effects: vec![later], ..Work::default() }).await;
+    let begun = Claim { attempt: 4, generation: 3, started_at: at(20), repeat: 2, ..claim(&*store, 1, 4) };
+    store.claim(vec![begun]).await.unwrap();
+    let row = store.effect(eff(1)).await.unwrap().unwrap();
+    assert_eq!((row.state, row.attempt, row.generation, row.repeat), (EffectState::Calling, 4, 3, 2));
+    assert_eq!((row.started_at, row.not_before, row.call.as_slice()), (Some(at(20)), None, &b"call 1"[..]));
+}
+
+pub(crate) async fn queued_goes_by_connection_and_urgency_in_lane_order(factory: &impl Factory) {
+    let store = factory.open();
+    // Ids fall while places rise: the order is that of the decisions.
+    for n in 0..9 {
+        let one = EffectInsert { urgency: u8::try_from(n % 3).unwrap(), ..effect(&*store, 100 - n) };
+        let other = EffectInsert { connection: 2, ..effect(&*store, 200 - n) };
+        write(&*store, Work { effects: vec![one, other], ..Work::default() }).await;
+    }
+    for urgency in 0..3 {
+        let rows = store.queued(1, urgency, -1, 100).await.unwrap();
+        let expected: Vec<_> = (0..3).map(|k| eff(100 - i64::from(urgency) - 3 * k)).collect();
+        assert_eq!(rows.iter().map(|e| e.id).collect::<Vec<_>>(), expected);
+        assert!(rows.iter().all(|e| e.connection == 1 && e.urgency == urgency && !e.input.is_empty()));
+    }
+    // A window goes on where the last one ended.
+    let (mut after, mut read) = (-1, Vec::new());
+    loop {
+        let window = store.queued(2, 1, after, 4).await.unwrap();
+        let Some(last) = window.last() else { break };
+        after = last.seq;
+        read.extend(window.iter().map(|e| e.id));
+    }
+    assert_eq!(read, (0..9).map(|n| eff(200 - n)).collect::<Vec<_>>());
+    store.claim(vec![claim(&*store, 200, 1)]).await.unwrap();
+    assert_eq!(store.queued(2, 1, -1, 100).await.unwrap().len(), 8, "what is out is not queued");
+}
+
+pub(crate) async fn held_lanes_are_told(factory: &impl Factory) {
+    let store = factory.open();
+    let states = [
+        (1, EffectState::Dead, true),
+        (2, EffectState::Unknown, true),
+        (3, EffectState::Dead, false),
+        (4, EffectState::Checking, false),
+        (5, EffectState::Done, true),
+        (6, EffectState::GaveUp, true),
+        (7, EffectState::Queued, true),
+    ];
+    for (id, to, park) in states {
+        bring(&*store, EffectInsert { lane: id * 10, park, urgency: 2, ..effect(&*store, id) }, to).await;
+    }
+    bring(&*store, EffectInsert { lane: 10, urgency: 2, ..effect(&*store, 8) }, EffectState::Dead).await;
+    let mut held = store.parked().await.unwrap();
+    held.sort_unstable();
+    assert_eq!(held, [(1, 10, 2), (1, 20, 2), (1, 40, 2)], "each lane once; a dead letter that skips holds nothing");
+}
+
+pub(crate) async fn interrupted_are_exactly_those_that_were_out(factory: &impl Factory) {
+    let store = factory.open();
+    let first = store.boot();
+    bring(&*store, effect(&*store, 1), EffectState::Calling).await;
+    bring(&*store, effect(&*store, 2), EffectState::Done).await;
+    bring(&*store, effect(&*store, 3), EffectState::Settling).await;
+    queue(&*store, [4]).await;
+    assert!(store.interrupted().await.unwrap().is_empty(), "what is out now was not interrupted");
+    drop(store);
+    let store = factory.open();
+    assert!(store.boot() > first, "every boot has a higher fence");
+    let rows = store.interrupted().await.unwrap();
+    assert_eq!(rows.iter().map(|e| e.id).collect::<Vec<_>>(), [eff(1)]);
+    assert_eq!((rows[0].call.as_slice(), rows[0].repeat, rows[0].attempt), (&b"call 1"[..], 1, 1));
+    // The old boot's answer comes too late for a fence that has moved on.
+    store
+        .work(Work {
+            updates: vec![update(1, EffectGuard::State(&[EffectState::Calling]), EffectState::Queued)],
+            ..Work::default()
+        })
+        .await
+        .unwrap();
+    store.claim(vec![claim(&*store, 1, 2)]).await.unwrap();
+    let late = update(1, EffectGuard::Attempt { boot: first, attempt: 1 }, EffectState::Done);
+    let worked = store.work(Work { updates: vec![late], ..Work::default() }).await.unwrap();
+    assert_eq!(worked, pasarela_store::Worked::Stale);
+    assert!(store.interrupted().await.unwrap().is_empty());
+}
+
+pub(crate) async fn places_go_on_after_a_reopening(factory: &impl Factory) {
+    let store = factory.open();
+    let before = queue(&*store, [1, 2, 3]).await;
+    bring(&*store, effect(&*store, 4), EffectState::Calling).await;
+    bring(&*store, effect(&*store, 5), EffectState::Dead).await;
+    drop(store);
+    let store = factory.open();
+    let after = queue(&*store, [6]).await;
+    let highest = store.effect(eff(5)).await.unwrap().unwrap().seq;
+    assert!(before.iter().all(|s| s < &highest) && after[0] > highest, "{before:?}, {highest}, {after:?}");
+}
+
+pub(crate) async fn a_reference_finds_what_is_not_settled(factory: &impl Factory) {
+    let store = factory.open();
+    let open = [EffectState::Settling, EffectState::Checking, EffectState::Unsettled, EffectState::Unknown];
+    let closed = [EffectState::Done, EffectState::Dead, EffectState::FailedLate, EffectState::Dropped];
+    for (id, to) in (1..).zip(open.into_iter().chain(closed)) {
+        bring(&*store, effect(&*store, id), EffectState::Calling).await;
+        let guard = EffectGuard::Attempt { boot: store.boot(), attempt: 1 };
+        let answered = EffectUpdate { reference: Some(id * 100), ..update(id, guard, to) };
+        write(&*store, Work { updates: vec![answered], ..Work::default() }).await;
+        let found = store.by_reference(1, id * 100).await.unwrap();
+        assert_eq!(found.map(|e| e.id), open.contains(&to).then_some(eff(id)), "{to:?}");
+        assert!(store.by_reference(2, id * 100).await.unwrap().is_none(), "another connection's reference");
+    }
+}

@@ -1,0 +1,104 @@
+//! What is kept beside the stream: connections, flows, credentials, cursors, keys.
+
+use crate::support::{Factory, accept, at, decide, eff, evt, fact, queue, rn, run, timer, write};
+use pasarela_store::{ApiKeyRow, DeliveryStatus, FactWrite, Work};
+
+pub(crate) async fn connections_keep_their_row(factory: &impl Factory) {
+    let store = factory.open();
+    let a = store.connection_id("boleteria", "hi-events").await.unwrap();
+    let b = store.connection_id("crm", "twenty").await.unwrap();
+    assert_ne!(a, b);
+    assert_eq!(store.connection_id("boleteria", "hi-events").await.unwrap(), a);
+    drop(store);
+    let store = factory.open();
+    assert_eq!(store.connection_id("crm", "http").await.unwrap(), b, "the name is what counts");
+    let rows = store.connections().await.unwrap();
+    let told: Vec<_> = rows.iter().map(|c| (c.id, c.name.as_str(), c.provider.as_str())).collect();
+    assert_eq!(told, [(a, "boleteria", "hi-events"), (b, "crm", "http")]);
+}
+
+pub(crate) async fn flow_versions_keep_their_row(factory: &impl Factory) {
+    let store = factory.open();
+    let one = store.flow_id("bienvenida", 1, "a: 1").await.unwrap();
+    let two = store.flow_id("bienvenida", 2, "a: 2").await.unwrap();
+    let edited = store.flow_id("bienvenida", 1, "a: 3").await.unwrap();
+    assert!(one != two && one != edited && two != edited, "a run stays pinned to the very text it began with");
+    assert_eq!(store.flow_id("bienvenida", 1, "a: 1").await.unwrap(), one);
+    assert_eq!(store.flow(two).await.unwrap(), Some(("bienvenida".into(), 2, "a: 2".into())));
+    assert_eq!(store.flow(404).await.unwrap(), None);
+}
+
+pub(crate) async fn credentials_are_replaced(factory: &impl Factory) {
+    let store = factory.open();
+    assert_eq!(store.credential(1).await.unwrap(), None);
+    for token in ["primero", "segundo"] {
+        store.keep_credential(1, store.sealer().seal(token.as_bytes())).await.unwrap();
+        assert_eq!(store.credential(1).await.unwrap().as_deref(), Some(token.as_bytes()));
+    }
+    assert_eq!(store.credential(2).await.unwrap(), None);
+}
+
+pub(crate) async fn cursors_move_and_add_up(factory: &impl Factory) {
+    let store = factory.open();
+    assert!(store.cursor(1, "orders").await.unwrap().is_none());
+    for (text, seconds, read) in [("página 1", 1, 100), ("página 2", 2, 50)] {
+        store.keep_cursor(1, "orders", store.sealer().seal(text.as_bytes()), at(seconds), read).await.unwrap();
+    }
+    let row = store.cursor(1, "orders").await.unwrap().unwrap();
+    assert_eq!((row.cursor.as_slice(), row.at, row.read), ("página 2".as_bytes(), at(2), 150));
+    assert!(store.cursor(1, "attendees").await.unwrap().is_none());
+    assert!(store.cursor(2, "orders").await.unwrap().is_none());
+}
+
+pub(crate) async fn api_keys_are_revoked_once(factory: &impl Factory) {
+    let store = factory.open();
+    for n in [2, 1] {
+        let key = ApiKeyRow {
+            id: format!("key_{n}"),
+            name: "tablero".into(),
+            hash: vec![n; 32],
+            scopes: vec!["read".into(), "write".into()],
+            created_at: at(i64::from(n)),
+            revoked_at: None,
+        };
+        store.keep_api_key(key).await.unwrap();
+    }
+    assert!(!store.revoke_api_key("key_9", at(5)).await.unwrap());
+    assert!(store.revoke_api_key("key_2", at(5)).await.unwrap());
+    assert!(store.revoke_api_key("key_2", at(9)).await.unwrap());
+    let rows = store.api_keys().await.unwrap();
+    assert_eq!(rows.iter().map(|k| k.id.as_str()).collect::<Vec<_>>(), ["key_1", "key_2"]);
+    assert_eq!((rows[0].revoked_at, rows[1].revoked_at), (None, Some(at(5))), "the first revocation stands");
+    assert_eq!((rows[0].scopes.join(" "), rows[0].hash.clone()), ("read write".into(), vec![1; 32]));
+}
+
+pub(crate) async fn everything_is_there_after_a_reopening(factory: &impl Factory) {
+    let store = factory.open();
+    decide(&*store, |d| vec![FactWrite { runs: vec![run(&*store, 1, 1)], ..fact(&*store, 1, d) }]).await;
+    queue(&*store, [1]).await;
+    write(&*store, Work { timers: vec![timer(5, 1)], ..Work::default() }).await;
+    let pending = accept(&*store, "pendiente").await;
+    let boot = store.boot();
+    drop(store);
+    let store = factory.open();
+    assert!(store.boot() > boot);
+    assert_eq!(store.event(evt(1)).await.unwrap().unwrap().body, b"event 1");
+    assert_eq!(store.run(rn(1)).await.unwrap().unwrap().state, b"begun");
+    assert_eq!(store.effect(eff(1)).await.unwrap().unwrap().input, b"input 1");
+    assert_eq!(store.timers(at(5), 10).await.unwrap().len(), 1);
+    assert_eq!(store.delivery(pending).await.unwrap().unwrap().status, DeliveryStatus::Received);
+    assert_eq!(store.integrity().await.unwrap(), None);
+    store.ping().await.unwrap();
+}
+
+pub(crate) async fn hashes_are_stable_within_a_database(factory: &impl Factory) {
+    let store = factory.open();
+    let hash = store.sealer().hash(&["valentina@correo.example"]);
+    assert!(hash >= 0);
+    assert_ne!(store.sealer().hash(&["ab", "c"]), store.sealer().hash(&["a", "bc"]));
+    let sealed = store.sealer().seal(b"secreto");
+    assert_ne!(sealed, store.sealer().seal(b"secreto"), "equal text does not look equal");
+    drop(store);
+    let store = factory.open();
+    assert_eq!(store.sealer().hash(&["valentina@correo.example"]), hash);
+}

@@ -1,0 +1,213 @@
+//! Lists: pages without gap or repeat, while others write; filters that mean what they say.
+
+use crate::support::{
+    Factory, accept, bring, decide, decision, eff, effect, event, evt, fact, rn, run, run_write, write,
+};
+use pasarela_domain::DeliveryId;
+use pasarela_store::{
+    Decision, DeliveryStatus, EffectFilter, EffectInsert, EffectState, EventFilter, EventInsert, FactWrite, Page,
+    RunFilter, RunStatus, Work,
+};
+
+/// Reads all pages by their cursors; no page may be longer than asked for, or empty before the end.
+async fn all<T>(limit: usize, first: Option<i64>, page: impl AsyncFn(Option<i64>) -> Page<T>) -> Vec<T> {
+    let (mut cursor, mut rows) = (first, Vec::new());
+    for _ in 0..100 {
+        let found = page(cursor).await;
+        assert!(found.rows.len() <= limit);
+        assert!(found.next.is_none() || found.rows.len() == limit, "a page with a next one is full");
+        rows.extend(found.rows);
+        cursor = found.next;
+        if cursor.is_none() {
+            return rows;
+        }
+    }
+    panic!("the pages do not end");
+}
+
+pub(crate) async fn deliveries_page_without_gap_or_repeat(factory: &impl Factory) {
+    let store = factory.open();
+    let mut ids = Vec::new();
+    for n in 0..11 {
+        ids.push(accept(&*store, &format!("cuerpo {n}")).await);
+    }
+    ids.reverse();
+    for limit in [1, 2, 5, 11, 12] {
+        let read = all(limit as usize, None, async |before| {
+            // New ones come while someone turns pages: they stand above the cursor.
+            store.deliveries(None, before, limit).await.unwrap()
+        })
+        .await;
+        assert_eq!(read.iter().map(|d| d.id).collect::<Vec<_>>(), ids, "limit {limit}");
+        assert!(read.iter().all(|d| d.packed.is_empty()), "a list carries no bodies");
+    }
+    let first = store.deliveries(None, None, 4).await.unwrap();
+    accept(&*store, "nueva").await;
+    let rest = all(4, first.next, async |before| store.deliveries(None, before, 4).await.unwrap()).await;
+    assert_eq!(first.rows.iter().chain(&rest).map(|d| d.id).collect::<Vec<_>>(), ids);
+}
+
+pub(crate) async fn deliveries_by_status(factory: &impl Factory) {
+    let store = factory.open();
+    let statuses = [
+        DeliveryStatus::Received,
+        DeliveryStatus::Decided,
+        DeliveryStatus::Partial,
+        DeliveryStatus::Ignored,
+        DeliveryStatus::Quarantined,
+    ];
+    let mut ids: Vec<(DeliveryStatus, DeliveryId)> = Vec::new();
+    for _ in 0..3 {
+        for status in statuses {
+            let id = accept(&*store, "{}").await;
+            if status != DeliveryStatus::Received {
+                store.decide(Decision { status, ..decision(id, vec![]) }).await.unwrap();
+            }
+            ids.push((status, id));
+        }
+    }
+    ids.reverse();
+    for status in statuses {
+        let read = all(2, None, async |before| store.deliveries(Some(status), before, 2).await.unwrap()).await;
+        let expected: Vec<_> = ids.iter().filter(|(s, _)| *s == status).map(|(_, id)| *id).collect();
+        assert_eq!(read.iter().map(|d| d.id).collect::<Vec<_>>(), expected, "{status:?}");
+        assert!(read.iter().all(|d| d.status == status));
+    }
+    assert!(store.deliveries(Some(DeliveryStatus::Duplicate), None, 5).await.unwrap().rows.is_empty());
+}
+
+pub(crate) async fn events_page_both_ways_by_every_filter(factory: &impl Factory) {
+    let store = factory.open();
+    let kinds = ["order.paid", "ticket.issued"];
+    for n in 1..=12 {
+        decide(&*store, |d| {
+            let kind = usize::from(n % 2 == 0);
+            let insert = EventInsert {
+                event_type: kinds[kind].into(),
+                key: n % 3,
+                connection: 1 + n % 4,
+                ..event(&*store, n, d)
+            };
+            vec![FactWrite { event: Some(insert), ..FactWrite::default() }]
+        })
+        .await;
+    }
+    let ids = |filter: &dyn Fn(i64) -> bool| (1..=12).filter(|n| filter(*n)).map(evt).collect::<Vec<_>>();
+    let base = || EventFilter { limit: 2, ..EventFilter::default() };
+    type Wanted = (EventFilter, Box<dyn Fn(i64) -> bool>);
+    let wanted: Vec<Wanted> = vec![
+        (base(), Box::new(|_| true)),
+        (EventFilter { event_type: Some("order.paid".into()), ..base() }, Box::new(|n| n % 2 == 1)),
+        (EventFilter { key: Some(0), ..base() }, Box::new(|n| n % 3 == 0)),
+        (EventFilter { connection: Some(1), ..base() }, Box::new(|n| n % 4 == 0)),
+        (
+            EventFilter { event_type: Some("ticket.issued".into()), key: Some(1), ..base() },
+            Box::new(|n| n % 2 == 0 && n % 3 == 1),
+        ),
+    ];
+    for (filter, fits) in wanted {
+        let mut expected = ids(&fits);
+        let up = all(2, None, async |above| {
+            store.events(EventFilter { above, ascending: true, ..filter.clone() }).await.unwrap()
+        })
+        .await;
+        assert_eq!(up.iter().map(|e| e.id).collect::<Vec<_>>(), expected, "oldest first, {filter:?}");
+        expected.reverse();
+        let down =
+            all(2, None, async |below| store.events(EventFilter { below, ..filter.clone() }).await.unwrap()).await;
+        assert_eq!(down.iter().map(|e| e.id).collect::<Vec<_>>(), expected, "newest first, {filter:?}");
+    }
+    let between = EventFilter { above: Some(3), below: Some(7), ascending: true, limit: 10, ..EventFilter::default() };
+    let found = store.events(between).await.unwrap();
+    assert_eq!(found.rows.iter().map(|e| e.id.get()).collect::<Vec<_>>(), [4, 5, 6], "both ends are open");
+    assert!(store.event(evt(404)).await.unwrap().is_none());
+    assert!(store.events_of(DeliveryId::from_raw(404)).await.unwrap().is_empty());
+}
+
+pub(crate) async fn runs_page_by_status_and_event(factory: &impl Factory) {
+    let store = factory.open();
+    for n in 1..=10 {
+        decide(&*store, |d| vec![FactWrite { runs: vec![run(&*store, n, (n + 1) / 2)], ..fact(&*store, n, d) }]).await;
+    }
+    for (id, status) in
+        [(3, RunStatus::Done), (4, RunStatus::Failed), (5, RunStatus::Blocked), (6, RunStatus::Settling)]
+    {
+        write(&*store, Work { runs: vec![run_write(&*store, id, 1, status)], ..Work::default() }).await;
+    }
+    let read = async |filter: RunFilter| {
+        all(2, None, async |below| store.runs(RunFilter { below, limit: 2, ..filter.clone() }).await.unwrap())
+            .await
+            .iter()
+            .map(|r| r.id.get())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(read(RunFilter::default()).await, [10, 9, 8, 7, 6, 5, 4, 3, 2, 1]);
+    for (status, ids) in [
+        (RunStatus::Running, vec![10, 9, 8, 7, 2, 1]),
+        (RunStatus::Done, vec![3]),
+        (RunStatus::Failed, vec![4]),
+        (RunStatus::Blocked, vec![5]),
+        (RunStatus::Settling, vec![6]),
+        (RunStatus::Cancelled, vec![]),
+    ] {
+        assert_eq!(read(RunFilter { status: Some(status), ..RunFilter::default() }).await, ids, "{status:?}");
+    }
+    assert_eq!(read(RunFilter { event: Some(evt(2)), ..RunFilter::default() }).await, [4, 3]);
+    let both = RunFilter { event: Some(evt(2)), status: Some(RunStatus::Done), ..RunFilter::default() };
+    assert_eq!(read(both).await, [3]);
+    assert!(store.run(rn(404)).await.unwrap().is_none());
+}
+
+pub(crate) async fn effects_page_by_every_filter(factory: &impl Factory) {
+    let store = factory.open();
+    let every = [
+        EffectState::Queued,
+        EffectState::Calling,
+        EffectState::Settling,
+        EffectState::Checking,
+        EffectState::Done,
+        EffectState::Partial,
+        EffectState::Unsettled,
+        EffectState::GaveUp,
+        EffectState::FailedLate,
+        EffectState::Withdrawn,
+        EffectState::Dropped,
+        EffectState::Withheld,
+        EffectState::Dead,
+        EffectState::Unknown,
+    ];
+    for (state, n) in every.into_iter().chain(every).zip(1..) {
+        bring(&*store, EffectInsert { connection: 1 + n % 2, ..effect(&*store, n) }, state).await;
+    }
+    let read = async |filter: EffectFilter| {
+        all(3, None, async |below| store.effects(EffectFilter { below, limit: 3, ..filter.clone() }).await.unwrap())
+            .await
+    };
+    let everything = read(EffectFilter::default()).await;
+    assert_eq!(everything.iter().map(|e| e.id.get()).collect::<Vec<_>>(), (1..=28).rev().collect::<Vec<_>>());
+    assert!(everything.iter().all(|e| e.input.is_empty() && e.call.is_empty()), "a list carries no bodies");
+    for (state, n) in every.into_iter().zip(1..) {
+        let found = read(EffectFilter { states: vec![state], ..EffectFilter::default() }).await;
+        assert_eq!(found.iter().map(|e| (e.id.get(), e.state)).collect::<Vec<_>>(), [(n + 14, state), (n, state)]);
+        assert_eq!(EffectState::from_code(i64::from(state as u8)), state);
+    }
+    let stuck = EffectFilter { states: vec![EffectState::Dead, EffectState::Unknown], ..EffectFilter::default() };
+    assert_eq!(read(stuck.clone()).await.iter().map(|e| e.id.get()).collect::<Vec<_>>(), [28, 27, 14, 13]);
+    let of_one = read(EffectFilter { connection: Some(2), ..stuck }).await;
+    assert_eq!(of_one.iter().map(|e| e.id.get()).collect::<Vec<_>>(), [27, 13]);
+    let by_id =
+        read(EffectFilter { ids: vec![eff(2), eff(404), eff(9), eff(5), eff(1)], ..EffectFilter::default() }).await;
+    assert_eq!(by_id.iter().map(|e| e.id.get()).collect::<Vec<_>>(), [9, 5, 2, 1]);
+    assert!(store.effect(eff(404)).await.unwrap().is_none());
+}
+
+pub(crate) async fn the_largest_limit_is_no_trap(factory: &impl Factory) {
+    let store = factory.open();
+    decide(&*store, |d| vec![FactWrite { runs: vec![run(&*store, 1, 1)], ..fact(&*store, 1, d) }]).await;
+    bring(&*store, effect(&*store, 1), EffectState::Queued).await;
+    let limit = u32::MAX;
+    assert_eq!(store.deliveries(None, None, limit).await.unwrap().rows.len(), 1);
+    assert_eq!(store.events(EventFilter { limit, ..EventFilter::default() }).await.unwrap().rows.len(), 1);
+    assert_eq!(store.runs(RunFilter { limit, ..RunFilter::default() }).await.unwrap().rows.len(), 1);
+    assert_eq!(store.effects(EffectFilter { limit, ..EffectFilter::default() }).await.unwrap().rows.len(), 1);
+}

@@ -1,0 +1,135 @@
+//! `/por-resolver`: what needs a person, and what a person can do about it.
+
+use super::connections::Notice;
+use super::guard::{Deed, Visit};
+use super::json;
+use super::marks::Mark;
+use super::moments::Moment;
+use super::page::{Frame, html, problem, unreadable};
+use crate::App;
+use crate::api::effect_json;
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use pasarela_domain::{DeliveryId, EffectId};
+use pasarela_engine::AdminError;
+use pasarela_store::{DeliveryStatus, EffectFilter, EffectRow, EffectState};
+
+/// Things of each kind on the page.
+const MOST: u32 = 50;
+
+struct EffectView {
+    id: String,
+    action: String,
+    connection: String,
+    mark: Mark,
+    at: Moment,
+    why: Option<String>,
+    unknown: bool,
+    /// Event whose story it belongs to.
+    event: Option<String>,
+}
+
+struct DeliveryView {
+    id: String,
+    connection: String,
+    at: Moment,
+    mark: Mark,
+    why: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "console/por-resolver.html")]
+struct DeadPage {
+    frame: Frame,
+    effects: Vec<EffectView>,
+    deliveries: Vec<DeliveryView>,
+    more: bool,
+    notice: Option<&'static str>,
+}
+
+pub(super) async fn list(
+    State(app): State<App>,
+    visit: Visit,
+    Query(notice): Query<Notice>,
+) -> Result<Response, Response> {
+    let store = app.engine.store();
+    let filter =
+        EffectFilter { states: vec![EffectState::Dead, EffectState::Unknown], limit: MOST, ..EffectFilter::default() };
+    let found = store.effects(filter).await.map_err(|e| unreadable(&visit, e))?;
+    let quarantined =
+        store.deliveries(Some(DeliveryStatus::Quarantined), None, MOST).await.map_err(|e| unreadable(&visit, e))?;
+    let mut effects = Vec::with_capacity(found.rows.len());
+    for row in &found.rows {
+        effects.push(effect(&app, &visit, row).await?);
+    }
+    let now = app.engine.clock().now();
+    let deliveries = quarantined.rows.iter().map(|row| DeliveryView {
+        id: row.id.to_string(),
+        connection: app.engine.connection_name(row.connection),
+        at: Moment::new(visit.w, row.received_at, now),
+        mark: Mark::new(visit.w, "delivery", row.status.as_str()),
+        why: row.reason.clone(),
+    });
+    let page = DeadPage {
+        deliveries: deliveries.collect(),
+        more: found.next.is_some() || quarantined.next.is_some(),
+        notice: notice.key(),
+        frame: Frame::new(&app, &visit, "dead.title", "dead").await,
+        effects,
+    };
+    Ok(html(&page))
+}
+
+async fn effect(app: &App, visit: &Visit, row: &EffectRow) -> Result<EffectView, Response> {
+    let value = effect_json(app, row, false).await.map_err(|p| problem(visit, p))?;
+    let run = match row.run {
+        Some(id) => app.engine.store().run(id).await.map_err(|e| unreadable(visit, e))?,
+        None => None,
+    };
+    Ok(EffectView {
+        id: row.id.to_string(),
+        action: row.action.clone(),
+        connection: app.engine.connection_name(row.connection),
+        mark: Mark::new(visit.w, "effect", row.state.as_str()),
+        at: Moment::new(visit.w, row.created_at, app.engine.clock().now()),
+        why: json::opt(&value["why"]),
+        unknown: row.state == EffectState::Unknown,
+        event: run.map(|r| r.event.to_string()),
+    })
+}
+
+/// Tries an effect again, or decides a delivery again.
+pub(super) async fn retry(State(app): State<App>, Path(id): Path<String>, deed: Deed) -> Response {
+    let (done, word) = match (id.parse::<EffectId>(), id.parse::<DeliveryId>()) {
+        (Ok(id), _) => (app.engine.retry(id).await, "retried"),
+        (_, Ok(id)) => (app.engine.replay(id).await.map(|_| ()), "replayed"),
+        _ => return super::page::refusal(&deed.visit, StatusCode::NOT_FOUND, "error.not_found"),
+    };
+    back(&app, &deed.visit, done, word).await
+}
+
+/// Gives an effect up for good.
+pub(super) async fn discard(State(app): State<App>, Path(id): Path<String>, deed: Deed) -> Response {
+    let Ok(id) = id.parse::<EffectId>() else {
+        return super::page::refusal(&deed.visit, StatusCode::NOT_FOUND, "error.not_found");
+    };
+    back(&app, &deed.visit, app.engine.drop_effect(id).await, "dropped").await
+}
+
+/// Back to the list with a word on how it went.
+async fn back(app: &App, visit: &Visit, done: Result<(), AdminError>, word: &str) -> Response {
+    app.console.health.forget().await;
+    let word = match done {
+        Ok(()) => word,
+        Err(AdminError::WrongState { .. }) => "changed",
+        Err(AdminError::NoConnection(_)) => "no_connection",
+        Err(AdminError::NotFound(_)) => return super::page::refusal(visit, StatusCode::NOT_FOUND, "error.not_found"),
+        Err(AdminError::Store(e)) => {
+            tracing::warn!(error = %e, "a person's wish could not be done");
+            "busy"
+        }
+    };
+    Redirect::to(&format!("/por-resolver?aviso={word}")).into_response()
+}

@@ -1,0 +1,163 @@
+//! The guard in front of every page: who is there, in which language, and what a browser may do with
+//! the answer. Handlers behind it cannot forget any of it.
+
+use super::session::{COOKIE, Session, cookie};
+use super::words::{self, Lang, Words};
+use crate::App;
+use axum::body::Body;
+use axum::extract::{FromRequest, FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+use std::collections::HashMap;
+
+/// Cookie that remembers the language.
+const LANG_COOKIE: &str = "pasarela_idioma";
+/// A form of ours is far smaller.
+const MAX_FORM: usize = 16 * 1024;
+
+/// A request that passed the guard.
+#[derive(Clone)]
+pub(super) struct Visit {
+    /// Texts in the visitor's language.
+    pub(super) w: Words,
+    /// Who is there; `None` only on the sign-in page.
+    pub(super) session: Option<Session>,
+    /// This page in the other language.
+    pub(super) other_lang: String,
+}
+
+impl Visit {
+    /// May this person change things?
+    pub(super) fn may_write(&self) -> bool {
+        self.session.as_ref().is_some_and(|s| s.may_write)
+    }
+
+    /// Token for this session's forms.
+    pub(super) fn csrf(&self) -> &str {
+        self.session.as_ref().map_or("", |s| &s.csrf)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Visit {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
+        // Only a route that is not behind the guard has none.
+        parts.extensions.get::<Self>().cloned().ok_or(StatusCode::FORBIDDEN)
+    }
+}
+
+/// A form that was sent from one of this session's own pages by somebody who may change things.
+pub(super) struct Deed {
+    pub(super) visit: Visit,
+}
+
+impl FromRequest<App> for Deed {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, _: &App) -> Result<Self, Response> {
+        let visit = request.extensions().get::<Visit>().cloned().ok_or(StatusCode::FORBIDDEN.into_response())?;
+        let form = read_form(request.into_body()).await.unwrap_or_default();
+        let owned = visit.session.as_ref().is_some_and(|s| form.get("csrf").is_some_and(|t| s.owns(t)));
+        if !owned {
+            return Err(super::page::refusal(&visit, StatusCode::FORBIDDEN, "error.csrf"));
+        }
+        if !visit.may_write() {
+            return Err(super::page::refusal(&visit, StatusCode::FORBIDDEN, "error.read_only"));
+        }
+        Ok(Self { visit })
+    }
+}
+
+/// Fields of a form; `None`: too large, or cut off.
+pub(super) async fn read_form(body: Body) -> Option<HashMap<String, String>> {
+    let bytes = axum::body::to_bytes(body, MAX_FORM).await.ok()?;
+    Some(form_urlencoded::parse(&bytes).into_owned().collect())
+}
+
+/// See the head of this file.
+pub(super) async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let asked = query(&request, "lang").and_then(|l| Lang::parse(&l));
+    let lang = asked.unwrap_or_else(|| language(request.headers()));
+    let session = match cookie(request.headers(), COOKIE) {
+        Some(value) => app.console.sessions.find(&**app.engine.store(), value).await,
+        None => None,
+    };
+    let path = request.uri().path();
+    let open = path == "/entrar" || path.starts_with("/recursos/");
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let foreign = !reads && comes_from_elsewhere(request.headers());
+    let visit = Visit { w: Words::new(lang), session, other_lang: other_lang(&request, lang) };
+    let mut response = if foreign || (!reads && !open && visit.session.is_none()) {
+        super::page::refusal(&visit, StatusCode::FORBIDDEN, "error.csrf")
+    } else if !open && visit.session.is_none() {
+        Redirect::to("/entrar").into_response()
+    } else {
+        request.extensions_mut().insert(visit);
+        next.run(request).await
+    };
+    if let Some(lang) = asked {
+        let text = format!("{LANG_COOKIE}={}; Path=/; SameSite=Lax; Max-Age=31536000", lang.code());
+        if let Ok(value) = HeaderValue::from_str(&text) {
+            response.headers_mut().append(header::SET_COOKIE, value);
+        }
+    }
+    protect(response.headers_mut(), app.console.sandbox.as_deref());
+    response
+}
+
+/// The browser says that another site sent this form. Browsers that say nothing are held by the
+/// `SameSite` cookie and the token.
+fn comes_from_elsewhere(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_some_and(|v| !matches!(v.as_bytes(), b"same-origin" | b"none"))
+}
+
+fn language(headers: &HeaderMap) -> Lang {
+    if let Some(lang) = cookie(headers, LANG_COOKIE).and_then(Lang::parse) {
+        return lang;
+    }
+    let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    words::negotiate(accepted)
+}
+
+fn query(request: &Request, name: &str) -> Option<String> {
+    let query = request.uri().query()?;
+    form_urlencoded::parse(query.as_bytes()).find(|(n, _)| n == name).map(|(_, v)| v.into_owned())
+}
+
+/// The address of this page in the other language. A key that came in an address goes no further.
+fn other_lang(request: &Request, lang: Lang) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()) {
+        if !matches!(&*name, "lang" | "clave" | "aviso") {
+            query.append_pair(&name, &value);
+        }
+    }
+    query.append_pair("lang", lang.other().code());
+    // A page that answers a form has no address of its own to go back to.
+    let path = if request.method() == Method::GET { request.uri().path() } else { "/" };
+    format!("{path}?{}", query.finish())
+}
+
+/// Headers of every answer. Personal data is on these pages: nobody keeps them.
+fn protect(headers: &mut HeaderMap, sandbox: Option<&str>) {
+    let frames = sandbox.map(|origin| format!("frame-src {origin}; ")).unwrap_or_default();
+    let policy = format!(
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; {frames}form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    );
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    let fixed: [(HeaderName, &str); 4] = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ];
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}

@@ -1,0 +1,113 @@
+//! The status line at the top of every page: calm when all is well, else what is under way and what
+//! needs a person.
+
+use super::words::Words;
+use crate::App;
+use askama::Template;
+use pasarela_store::HealthRow;
+use std::time::{Duration, Instant};
+
+/// All open pages share one reading of this age at most.
+const FRESH: Duration = Duration::from_millis(500);
+
+/// The last reading.
+#[derive(Default)]
+pub(super) struct Cache(tokio::sync::Mutex<Option<(Instant, HealthRow)>>);
+
+impl Cache {
+    /// After a deed its own page must not show the state before it.
+    pub(super) async fn forget(&self) {
+        *self.0.lock().await = None;
+    }
+}
+
+/// One part of the line.
+struct Item {
+    tone: &'static str,
+    shape: &'static str,
+    text: String,
+    href: Option<&'static str>,
+}
+
+/// The line.
+#[derive(Template)]
+#[template(path = "console/estado.html")]
+pub(super) struct Status {
+    items: Vec<Item>,
+}
+
+impl Status {
+    pub(super) async fn read(app: &App, w: Words) -> Self {
+        match health(app).await {
+            Ok(health) => {
+                let troubled = app.engine.connections().iter().filter(|c| c.state == "degraded").count();
+                Self::of(w, &health, troubled as u64)
+            }
+            Err(e) => {
+                tracing::error!(error = %e, "the status line could not be read");
+                let text = w.t("status.unreadable").to_owned();
+                Self { items: vec![Item { tone: "failed", shape: "failed", text, href: None }] }
+            }
+        }
+    }
+
+    fn of(w: Words, health: &HealthRow, troubled: u64) -> Self {
+        let resolve = Some("/por-resolver");
+        let lines = [
+            (w.count("status.dead", health.dead), health.dead, "failed", "failed", resolve),
+            (w.count("status.unknown", health.unknown), health.unknown, "waits", "unknown", resolve),
+            (w.count("status.review", health.quarantined), health.quarantined, "waits", "unknown", resolve),
+            (w.count("status.troubled", troubled), troubled, "failed", "failed", Some("/conexiones")),
+            (
+                w.count("status.pending", health.inbox + health.calling),
+                health.inbox + health.calling,
+                "info",
+                "waits",
+                None,
+            ),
+            (w.count("status.waiting", health.queued), health.queued, "waits", "waits", None),
+        ];
+        let mut items: Vec<Item> = lines
+            .into_iter()
+            .filter(|(_, n, ..)| *n > 0)
+            .map(|(text, _, tone, shape, href)| Item { tone, shape, text, href })
+            .collect();
+        if items.is_empty() {
+            items.push(Item { tone: "done", shape: "done", text: w.t("status.calm").to_owned(), href: None });
+        }
+        Self { items }
+    }
+}
+
+async fn health(app: &App) -> Result<HealthRow, pasarela_store::Error> {
+    // Held while reading, so that many pages ask once.
+    let mut last = app.console.health.0.lock().await;
+    if let Some((at, row)) = last.as_ref()
+        && at.elapsed() < FRESH
+    {
+        return Ok(row.clone());
+    }
+    let row = app.engine.store().health(app.engine.clock().now()).await?;
+    *last = Some((Instant::now(), row.clone()));
+    Ok(row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::words::Lang;
+
+    #[test]
+    fn calm_when_all_is_well_and_else_what_needs_a_person_comes_first() {
+        let w = Words::new(Lang::Es);
+        let calm = Status::of(w, &HealthRow::default(), 0).render().unwrap();
+        assert!(calm.contains("Todo al día"));
+        let health = HealthRow { dead: 2, queued: 1200, calling: 1, inbox: 2, ..HealthRow::default() };
+        let line = Status::of(w, &health, 1).render().unwrap();
+        for text in ["2 por resolver", "1 conexión con problemas", "3 en proceso", "1.200 en espera"] {
+            assert!(line.contains(text), "{text} in {line}");
+        }
+        assert!(line.find("por resolver") < line.find("en espera"));
+        assert!(!line.contains("Todo al día"));
+    }
+}

@@ -1,0 +1,312 @@
+//! The console as a browser meets it: the door, the pages, the deeds, the stream.
+
+#[path = "console/seed.rs"]
+mod seed;
+
+use axum::body::Body;
+use axum::http::{Request, Response, StatusCode, header};
+use futures_util::StreamExt as _;
+use http_body_util::BodyExt as _;
+use seed::{HOSTILE, Hub, hub};
+use std::time::{Duration, Instant};
+use tower::ServiceExt as _;
+
+async fn send(hub: &Hub, request: Request<Body>) -> Response<Body> {
+    hub.app.console().oneshot(request).await.unwrap()
+}
+
+async fn text(response: Response<Body>) -> String {
+    String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+}
+
+fn get(path: &str, cookie: &str) -> Request<Body> {
+    Request::get(path).header(header::COOKIE, cookie).body(Body::empty()).unwrap()
+}
+
+fn post(path: &str, cookie: &str, form: &str) -> Request<Body> {
+    Request::post(path)
+        .header(header::COOKIE, cookie)
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(Body::from(form.to_owned()))
+        .unwrap()
+}
+
+async fn page(hub: &Hub, path: &str, cookie: &str) -> String {
+    let response = send(hub, get(path, cookie)).await;
+    assert_eq!(response.status(), StatusCode::OK, "{path}");
+    text(response).await
+}
+
+fn location(response: &Response<Body>) -> &str {
+    response.headers().get(header::LOCATION).map_or("", |v| v.to_str().unwrap())
+}
+
+/// Name and value of the session's cookie.
+fn session_of(response: &Response<Body>) -> String {
+    let cookie = response.headers().get(header::SET_COOKIE).expect("a cookie").to_str().unwrap();
+    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
+    cookie.split(';').next().unwrap().to_owned()
+}
+
+async fn sign_in(hub: &Hub, key: &str) -> String {
+    let response = send(hub, post("/entrar", "", &format!("clave={key}"))).await;
+    assert_eq!((response.status(), location(&response)), (StatusCode::SEE_OTHER, "/"));
+    session_of(&response)
+}
+
+fn csrf(page: &str) -> &str {
+    page.split("name=\"csrf\" value=\"").nth(1).and_then(|t| t.split('"').next()).expect("a token")
+}
+
+const PAGES: &[&str] = &["/", "/por-resolver", "/conexiones", "/telefono"];
+
+#[tokio::test]
+async fn nothing_is_shown_without_a_session() {
+    let hub = hub(None).await;
+    let story = format!("/historia/{}", hub.told);
+    for path in PAGES.iter().copied().chain(["/vivo", "/nada", &story, "/entrega/del_0000000000001/cuerpo"]) {
+        for cookie in ["", "pasarela_sesion=00ff", "pasarela_sesion="] {
+            let response = send(&hub, get(path, cookie)).await;
+            assert_eq!((response.status(), location(&response)), (StatusCode::SEE_OTHER, "/entrar"), "{path}");
+        }
+    }
+    for path in ["/", "/nada", "/salir", "/conexiones/tienda/conciliar"] {
+        let response = send(&hub, post(path, "", "")).await;
+        assert_eq!(response.status(), StatusCode::FORBIDDEN, "{path}");
+    }
+    let deed = post(&format!("/por-resolver/{}/descartar", hub.dead), "", "csrf=x");
+    assert_eq!(send(&hub, deed).await.status(), StatusCode::FORBIDDEN);
+    for asset in ["/recursos/consola.css", "/recursos/consola.js", "/recursos/pasarela.svg", "/entrar"] {
+        assert_eq!(send(&hub, get(asset, "")).await.status(), StatusCode::OK, "{asset}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_opens_and_leaving_closes() {
+    let hub = hub(None).await;
+    let session = sign_in(&hub, &hub.key).await;
+    let home = page(&hub, "/", &session).await;
+    assert!(!home.contains(&hub.key), "the key is on no page");
+    assert_eq!(send(&hub, post("/salir", &session, "csrf=wrong")).await.status(), StatusCode::FORBIDDEN);
+    let left = send(&hub, post("/salir", &session, &format!("csrf={}", csrf(&home)))).await;
+    assert_eq!(location(&left), "/entrar");
+    assert_eq!(location(&send(&hub, get("/", &session)).await), "/entrar", "the old cookie is worth nothing");
+}
+
+#[tokio::test]
+async fn wrong_keys_are_refused_slowly_and_many_of_them_close_the_door_for_a_while() {
+    let hub = hub(None).await;
+    let begun = Instant::now();
+    let response = send(&hub, post("/entrar", "", "clave=psk_no")).await;
+    assert_eq!(response.status(), StatusCode::FORBIDDEN);
+    assert!(begun.elapsed() >= Duration::from_millis(300));
+    assert!(response.headers().get(header::SET_COOKIE).is_none());
+    assert!(!text(response).await.contains("psk_no"));
+    let no_read = send(&hub, post("/entrar", "", &format!("clave={}", hub.writer))).await;
+    assert!(text(no_read).await.contains("permiso de lectura"));
+    for _ in 0..3 {
+        send(&hub, post("/entrar", "", "clave=psk_no")).await;
+    }
+    let response = send(&hub, post("/entrar", "", &format!("clave={}", hub.key))).await;
+    assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(response.headers().contains_key(header::RETRY_AFTER));
+}
+
+#[tokio::test]
+async fn a_link_signs_in_only_in_the_sandbox() {
+    let live = hub(None).await;
+    let response = send(&live, get(&format!("/entrar?clave={}", live.key), "")).await;
+    assert_eq!(location(&response), "/entrar");
+    assert!(response.headers().get(header::SET_COOKIE).is_none());
+
+    let sandbox = hub(Some("http://127.0.0.1:9090/")).await;
+    let response = send(&sandbox, get(&format!("/entrar?clave={}", sandbox.key), "")).await;
+    assert_eq!(location(&response), "/");
+    let phone = page(&sandbox, "/telefono", &session_of(&response)).await;
+    assert!(phone.contains("src=\"http://127.0.0.1:9090/_sandbox/phone\""), "{phone}");
+    let bad = text(send(&sandbox, get("/entrar?clave=psk_no", "")).await).await;
+    assert!(bad.contains("Esa clave no abre") && !bad.contains("psk_no"), "{bad}");
+}
+
+#[tokio::test]
+async fn every_answer_carries_its_protection() {
+    let hub = hub(Some("http://127.0.0.1:9090")).await;
+    let session = sign_in(&hub, &hub.key).await;
+    let story = format!("/historia/{}", hub.told);
+    for path in PAGES.iter().copied().chain(["/entrar", "/nada", "/recursos/consola.css", &story]) {
+        for cookie in ["", session.as_str()] {
+            let response = send(&hub, get(path, cookie)).await;
+            let header = |name: &str| response.headers().get(name).map_or("", |v| v.to_str().unwrap()).to_owned();
+            assert_eq!(
+                header("content-security-policy"),
+                "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; frame-src http://127.0.0.1:9090; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+                "{path}"
+            );
+            assert_eq!(header("x-content-type-options"), "nosniff");
+            assert_eq!(header("referrer-policy"), "no-referrer");
+            if !path.starts_with("/recursos/") {
+                assert_eq!(header("cache-control"), "no-store", "{path}");
+            }
+            let body = text(response).await;
+            assert!(!body.contains("<style") && !body.contains(" style=") && !body.contains(" onclick"), "{path}");
+            assert!(!body.contains("<script>"), "{path}: no script but files of ours");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_story_tells_everything_and_hostile_text_stays_text() {
+    let hub = hub(None).await;
+    let session = sign_in(&hub, &hub.key).await;
+    let story = page(&hub, &format!("/historia/{}", hub.told), &session).await;
+    for part in [
+        "Pedido pagado",
+        "Auténtica",
+        "clave compartida",
+        "x-signature",
+        "luz.ospina@example.com",
+        "boleta-confirmada",
+        "directorio.upsert_person",
+        "Hecha",
+        "Por resolver",
+        "Sin confirmar",
+        "No enviado",
+        "En espera",
+        "HTTP 422",
+        "tardó",
+        "132001",
+        "POST http://127.0.0.1:9/boleta",
+        "the answer was lost",
+        "No antes de",
+        "Espera hasta",
+    ] {
+        assert!(story.contains(part), "'{part}' is missing");
+    }
+    assert!(story.contains("&#60;script&#62;"), "hostile text is there, as text");
+    let list = page(&hub, "/", &session).await;
+    assert!(list.contains("&#60;script&#62;") && list.contains("tienda.order.created"));
+    for (name, html) in [("story", &story), ("list", &list), ("dead", &page(&hub, "/por-resolver", &session).await)] {
+        assert!(!html.contains(HOSTILE), "{name}");
+        assert!(!html.contains("esto no es JSON <b>"), "{name}");
+    }
+    let delivery = story.split("/entrega/").nth(1).and_then(|t| t.split('/').next()).unwrap();
+    let raw = send(&hub, get(&format!("/entrega/{delivery}/cuerpo"), &session)).await;
+    assert_eq!(raw.headers()[header::CONTENT_TYPE], "text/plain; charset=utf-8");
+    assert!(text(raw).await.contains(HOSTILE), "the raw body is what came, byte by byte");
+    for path in
+        ["/historia/evt_0000000000001", "/historia/x", "/historia/%3Cscript%3E", "/entrega/x/cuerpo", "/nada/de"]
+    {
+        let response = send(&hub, get(path, &session)).await;
+        assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
+        assert!(!text(response).await.contains("<script>"));
+    }
+}
+
+#[tokio::test]
+async fn both_languages_are_spoken_and_remembered() {
+    let hub = hub(None).await;
+    let session = sign_in(&hub, &hub.key).await;
+    let spanish = page(&hub, "/", &session).await;
+    assert!(
+        spanish.contains("<html lang=\"es-CO\">")
+            && spanish.contains("Pedido pagado")
+            && spanish.contains("href=\"/?lang=en\"")
+    );
+    let response = send(&hub, get("/?tipo=order.paid&lang=en", &session)).await;
+    let cookie = response.headers()[header::SET_COOKIE].to_str().unwrap().to_owned();
+    let english = text(response).await;
+    assert!(english.contains("<html lang=\"en\">") && english.contains("Order paid") && !english.contains("Pedido"));
+    assert!(!english.contains("tienda.order.created</span>"), "filtered by type");
+    assert!(english.contains("tipo=order.paid&#38;lang=es"), "the way back keeps the filter");
+    let remembered = format!("{session}; {}", cookie.split(';').next().unwrap());
+    assert!(page(&hub, "/conexiones", &remembered).await.contains("Reconcile now"));
+    let mut request = get("/entrar", "");
+    request.headers_mut().insert(header::ACCEPT_LANGUAGE, "en-GB,es;q=0.5".parse().unwrap());
+    assert!(text(send(&hub, request).await).await.contains("Access key"));
+}
+
+#[tokio::test]
+async fn deeds_need_the_sessions_own_token_and_the_right_scope() {
+    let hub = hub(None).await;
+    let session = sign_in(&hub, &hub.key).await;
+    let list = page(&hub, "/por-resolver", &session).await;
+    assert!(list.contains("Sí, descartar") && list.contains("Repetir") && list.contains(&hub.unknown.to_string()));
+    let path = format!("/por-resolver/{}/descartar", hub.dead);
+    let other = sign_in(&hub, &hub.key).await;
+    let foreign = page(&hub, "/por-resolver", &other).await;
+    for form in [String::new(), "csrf=".into(), "csrf=x".into(), format!("csrf={}", csrf(&foreign))] {
+        assert_eq!(send(&hub, post(&path, &session, &form)).await.status(), StatusCode::FORBIDDEN, "{form}");
+    }
+    let mut elsewhere = post(&path, &session, &format!("csrf={}", csrf(&list)));
+    elsewhere.headers_mut().insert("sec-fetch-site", "cross-site".parse().unwrap());
+    assert_eq!(send(&hub, elsewhere).await.status(), StatusCode::FORBIDDEN);
+
+    let reader = sign_in(&hub, &hub.reader).await;
+    let looked = page(&hub, "/por-resolver", &reader).await;
+    assert!(!looked.contains("Sí, descartar") && looked.contains("solo permite mirar"));
+    let tried = send(&hub, post(&path, &reader, &format!("csrf={}", csrf(&looked)))).await;
+    assert_eq!(tried.status(), StatusCode::FORBIDDEN);
+    assert!(page(&hub, "/por-resolver", &session).await.contains(&hub.dead.to_string()), "nothing was done so far");
+
+    let done = send(&hub, post(&path, &session, &format!("csrf={}", csrf(&list)))).await;
+    assert_eq!((done.status(), location(&done)), (StatusCode::SEE_OTHER, "/por-resolver?aviso=dropped"));
+    let after = page(&hub, "/por-resolver?aviso=dropped", &session).await;
+    assert!(after.contains("quedó descartada") && !after.contains(&hub.dead.to_string()));
+    let again = send(&hub, post(&path, &session, &format!("csrf={}", csrf(&list)))).await;
+    assert_eq!(location(&again), "/por-resolver?aviso=changed");
+    let retried =
+        post(&format!("/por-resolver/{}/reintentar", hub.unknown), &session, &format!("csrf={}", csrf(&list)));
+    assert_eq!(location(&send(&hub, retried).await), "/por-resolver?aviso=retried");
+    let quarantined = list.split("id=\"del_").nth(1).and_then(|t| t.split('"').next()).unwrap();
+    let replay =
+        post(&format!("/por-resolver/del_{quarantined}/reintentar"), &session, &format!("csrf={}", csrf(&list)));
+    assert_eq!(location(&send(&hub, replay).await), "/por-resolver?aviso=replayed");
+}
+
+#[tokio::test]
+async fn connections_show_how_they_stand_and_reconcile_on_a_wish() {
+    let hub = hub(None).await;
+    let session = sign_in(&hub, &hub.key).await;
+    let list = page(&hub, "/conexiones", &session).await;
+    assert!(list.contains("tienda") && list.contains("Solo recibe") && list.contains("Las llamadas pasan"), "{list}");
+    let form = format!("csrf={}", csrf(&list));
+    let asked = send(&hub, post("/conexiones/directorio/conciliar", &session, &form)).await;
+    assert_eq!(location(&asked), "/conexiones?aviso=cannot_reconcile");
+    let none = send(&hub, post("/conexiones/nada/conciliar", &session, &form)).await;
+    assert_eq!(none.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_revoked_key_ends_its_sessions() {
+    let hub = hub(None).await;
+    let session = sign_in(&hub, &hub.reader).await;
+    hub.revoke_reader().await;
+    tokio::time::sleep(Duration::from_millis(5100)).await;
+    assert_eq!(location(&send(&hub, get("/", &session)).await), "/entrar");
+}
+
+#[tokio::test]
+async fn the_stream_brings_the_status_line_and_new_rows() {
+    let hub = hub(None).await;
+    let session = sign_in(&hub, &hub.key).await;
+    let newest = page(&hub, "/", &session).await;
+    let newest = newest.split("data-desde=\"").nth(1).and_then(|t| t.split('"').next()).unwrap().to_owned();
+    let response = send(&hub, get(&format!("/vivo?desde={newest}&tipo="), &session)).await;
+    assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
+    let mut body = response.into_body().into_data_stream();
+    let mut seen = String::new();
+    let mut posted = false;
+    let told = async {
+        while !(seen.contains("event: estado") && seen.contains("pedido-vivo")) {
+            let chunk = body.next().await.expect("the stream goes on").unwrap();
+            seen.push_str(&String::from_utf8_lossy(&chunk));
+            if !std::mem::replace(&mut posted, true) {
+                hub.post(serde_json::json!({ "type": "order.created", "id": "v-1", "key": "pedido-vivo <b>" })).await;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), told).await.expect("a row within ten seconds");
+    assert!(seen.contains("event: filas") && seen.contains("pedido-vivo &#60;b&#62;"), "{seen}");
+    assert!(seen.contains("1 por resolver") && seen.contains("1 sin confirmar") && seen.contains("1 en revisión"));
+    assert!(!seen.contains("pedido-4"), "what the page shows already is not sent again");
+}
