@@ -70,7 +70,10 @@ pub(crate) fn random_text(length: usize) -> String {
 
 /// Keys seen lately.
 #[derive(Default)]
-pub(crate) struct Keys(RwLock<HashMap<[u8; 32], (Instant, Vec<String>)>>);
+pub(crate) struct Keys(RwLock<HashMap<[u8; 32], Seen>>);
+
+/// When a key was looked up, and its scopes.
+type Seen = (Instant, Vec<String>);
 
 impl Keys {
     /// Scopes of a key; `None` when it is unknown or revoked.
