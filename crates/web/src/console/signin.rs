@@ -1,5 +1,5 @@
 //! `/entrar` and `/salir`: in with an API key, out again. The key is in no address and no log, except
-//! that the sandbox's own link may carry it (`pasarela demo` prints one address).
+//! that the sandbox's own link may carry it.
 
 use super::guard::{Visit, read_form};
 use super::page::{Bare, html};
