@@ -2,6 +2,10 @@
 
 pub(crate) mod bench;
 pub(crate) mod check;
+pub(crate) mod demo;
 pub(crate) mod keys;
 pub(crate) mod lists;
+pub(crate) mod process;
+pub(crate) mod sandbox;
 pub(crate) mod serve;
+pub(crate) mod signals;

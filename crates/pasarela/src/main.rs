@@ -35,6 +35,8 @@ struct Cli {
 enum Command {
     /// Run the hub.
     Serve,
+    /// Play a show night on this machine, with doubles in place of the providers.
+    Demo(commands::demo::Args),
     /// Check the configuration and every flow, without starting anything.
     Check(commands::check::Args),
     /// Make, list and revoke API keys.
@@ -53,6 +55,8 @@ enum Command {
     Replay(commands::lists::ReplayArgs),
     /// Read a connection's records now, and take in what its webhooks missed.
     Reconcile(commands::lists::ReconcileArgs),
+    /// Serve doubles of the configured providers on this machine.
+    Sandbox(commands::sandbox::Args),
     /// Measure this machine: ingest and flows, beside a reference.
     Bench(commands::bench::Args),
     /// Print a completion script for a shell.
@@ -99,7 +103,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         clap_complete::generate(shell, &mut Cli::command(), "pasarela", &mut std::io::stdout());
         return Ok(ExitCode::SUCCESS);
     }
-    let quiet = matches!(cli.command, Command::Bench(_));
+    let quiet = matches!(cli.command, Command::Bench(_) | Command::Demo(_));
     output::start_logging(quiet);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -117,6 +121,8 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Command::Connections => commands::lists::connections(&config, json).await,
             Command::Replay(args) => commands::lists::replay(&config, args, json).await,
             Command::Reconcile(args) => commands::lists::reconcile(&config, args, json).await,
+            Command::Demo(args) => commands::demo::run(args, json).await,
+            Command::Sandbox(args) => commands::sandbox::run(&config, args, json).await,
             Command::Bench(args) => commands::bench::run(args, json).await,
             Command::Completions { .. } => Ok(ExitCode::SUCCESS),
         }

@@ -3,7 +3,6 @@
 mod flows;
 mod ingest;
 mod load;
-mod process;
 mod sink;
 
 use crate::Failure;

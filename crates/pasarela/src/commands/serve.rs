@@ -2,6 +2,7 @@
 
 use crate::Failure;
 use crate::admin::socket_path;
+use crate::commands::signals::stop_signal;
 use crate::config::Config;
 use crate::hub::Plan;
 use pasarela_web::{App, Options};
@@ -79,18 +80,5 @@ async fn watch_integrity(store: std::sync::Arc<dyn pasarela_store::Store>) {
             "the database is damaged: stop the hub, keep the file, restore a backup, and let reconciliation bring what is missing"
         ),
         Err(e) => tracing::error!(error = %e, "the database could not be checked"),
-    }
-}
-
-/// SIGTERM or SIGINT.
-async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        drop(tokio::signal::ctrl_c().await);
-        return;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
     }
 }

@@ -3,14 +3,14 @@
 use super::FlowArgs;
 use super::ingest::scratch;
 use super::load::{self, SECRET};
-use super::process::{free_port, hub, metric, resident_mib, wait_for};
 use super::sink::Sink;
 use crate::Failure;
+use crate::commands::process::{free_port, hub, metric, resident_mib, wait_for};
 use crate::output::{line, note};
 use serde_json::json;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 /// The flow of the peers, in our words.
@@ -61,7 +61,7 @@ pub(crate) async fn run(args: FlowArgs, json: bool) -> Result<ExitCode, Failure>
     let sink = Sink::start(Duration::from_millis(args.delay_ms)).await.map_err(|e| Failure::Failed(e.to_string()))?;
     let addr = SocketAddr::from(([127, 0, 0, 1], free_port()?));
     let config = write_config(dir.path(), addr, sink.addr, FLOW)?;
-    let mut child = hub(&config, &[("PASARELA_LOG", "error")])?;
+    let mut child = hub(&config, &[("PASARELA_LOG", "error")], Stdio::inherit())?;
     wait_for(addr, &mut child, Duration::from_secs(10)).await?;
     note(&format!("flows of three effects, {} s", args.seconds));
     let before =

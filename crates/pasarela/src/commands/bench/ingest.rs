@@ -2,8 +2,8 @@
 
 use super::IngestArgs;
 use super::load::{self, Load, SECRET};
-use super::process::{Running, free_port, hub, metric, resident_mib, wait_for};
 use crate::Failure;
+use crate::commands::process::{Running, free_port, hub, metric, resident_mib, wait_for};
 use crate::output::{line, note};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -82,7 +82,7 @@ async fn one_hub(dir: &Path, args: &IngestArgs, round: usize) -> Result<HubRound
     );
     std::fs::write(&config, text).map_err(|e| Failure::Failed(e.to_string()))?;
     let begun = Instant::now();
-    let mut child = hub(&config, &[("PASARELA_LOG", "error")])?;
+    let mut child = hub(&config, &[("PASARELA_LOG", "error")], Stdio::inherit())?;
     wait_for(addr, &mut child, Duration::from_secs(10)).await?;
     let first = load::run(load::Plan {
         connections: 1,

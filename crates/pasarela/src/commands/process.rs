@@ -1,4 +1,4 @@
-//! Programs that a bench starts and ends.
+//! Programs that a bench or the demo starts and ends.
 
 use crate::Failure;
 use std::net::{SocketAddr, TcpListener as StdListener};
@@ -22,11 +22,11 @@ pub(crate) fn free_port() -> Result<u16, Failure> {
     port.map_err(|e| Failure::Failed(format!("no free port: {e}")))
 }
 
-/// Starts this program as a hub with a configuration file.
-pub(crate) fn hub(config: &Path, env: &[(&str, &str)]) -> Result<Running, Failure> {
+/// Starts this program as a hub with a configuration file. Its log goes to `log`.
+pub(crate) fn hub(config: &Path, env: &[(&str, &str)], log: Stdio) -> Result<Running, Failure> {
     let own = std::env::current_exe().map_err(|e| Failure::Failed(e.to_string()))?;
     let mut command = Command::new(own);
-    command.arg("--config").arg(config).arg("serve").stdin(Stdio::null()).stdout(Stdio::null());
+    command.arg("--config").arg(config).arg("serve").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
     for (name, value) in env {
         command.env(name, value);
     }

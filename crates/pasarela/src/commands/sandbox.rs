@@ -1,0 +1,135 @@
+//! `pasarela sandbox`: the doubles of a configuration's connections, for trying out a hub without
+//! anybody's account.
+
+use crate::Failure;
+use crate::commands::signals::stop_signal;
+use crate::config::{Config, read_connections};
+use crate::hub::providers;
+use crate::output::{line, note};
+use pasarela_connector::{Environment, SimConfig};
+use pasarela_domain::{Clock, PacedClock, SystemClock};
+use pasarela_sandbox::{Faults, Host, Options};
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// The WhatsApp templates that the built-in flows use, as Meta's management API takes them.
+const TEMPLATES: &str = include_str!("../../flows/whatsapp-templates.json");
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Where to listen: loopback only. By default what [sandbox] url says, else 127.0.0.1:8090.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Be as bad as the real world: late, lost, cut off, repeated, out of order.
+    #[arg(long)]
+    faults: bool,
+    /// Seed of the faults; the same seed gives the same ones.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+pub(crate) async fn run(config_path: &Path, args: Args, json: bool) -> Result<ExitCode, Failure> {
+    let config = Config::load(config_path)?;
+    let listen = match args.listen {
+        Some(listen) => listen,
+        None => listen_of(&config)?,
+    };
+    let connections = read_connections(&config, &providers())?;
+    let clock: Arc<dyn Clock> = match &config.sandbox.clock {
+        Some(pace) => Arc::new(PacedClock::new(pace.clone())),
+        None => Arc::new(SystemClock),
+    };
+    let hub_url = format!("http://{}", config.server.listen);
+    let faults = if args.faults { Faults::all() } else { Faults::default() };
+    let host = Host::start(Options { listen, hub_url, clock, seed: args.seed, faults })
+        .await
+        .map_err(|e| Failure::Failed(e.to_string()))?;
+    let mut served = Vec::new();
+    for setup in connections {
+        let c = setup.config;
+        if c.environment == Environment::Live {
+            note(&format!("{}: is live, and has no double", c.name));
+            continue;
+        }
+        let mut settings = c.settings.clone();
+        if c.provider == "whatsapp" {
+            settings["templates"] = templates();
+        }
+        let base_url = host.base_url(&c.name);
+        let sim = SimConfig {
+            connection: c.name.clone(),
+            base_url: base_url.clone(),
+            webhook_secret: c.webhook_secrets.first().map(|s| s.expose().to_owned()).unwrap_or_default(),
+            settings,
+        };
+        if add(&host, &c.provider, sim).is_err() {
+            note(&format!("{}: the provider {} has no double", c.name, c.provider));
+            continue;
+        }
+        if c.base_url.as_deref() != Some(base_url.as_str()) || !setup.allow_private_targets {
+            note(&format!(
+                "{}: the hub does not call its double; write  base_url = \"{base_url}\"  and  allow_private_targets = true",
+                c.name
+            ));
+        }
+        served.push(json!({ "connection": c.name, "provider": c.provider, "base_url": base_url }));
+    }
+    if served.is_empty() {
+        return Err(Failure::Usage(format!(
+            "{}: there is no connection that could have a double (hi-events, twenty, whatsapp; not live)",
+            config_path.display()
+        )));
+    }
+    let phones = format!("http://{}/_sandbox/phone", host.addr());
+    if json {
+        line(&json!({ "url": format!("http://{}", host.addr()), "phones": phones, "connections": served }).to_string());
+    } else {
+        for s in &served {
+            let text = |name: &str| s[name].as_str().unwrap_or_default().to_owned();
+            line(&format!("{:<16} {:<12} {}", text("connection"), text("provider"), text("base_url")));
+        }
+        line(&format!("phones           {phones}"));
+        note(&format!(
+            "POST http://{}/_sandbox/CONNECTION/act {{\"command\": ..., \"args\": ...}} does something there as a person would; Ctrl-C ends",
+            host.addr()
+        ));
+    }
+    stop_signal().await;
+    host.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Adds a provider's double to a host.
+pub(crate) fn add(host: &Host, provider: &str, config: SimConfig) -> Result<(), Failure> {
+    let registry = providers();
+    let found = registry.iter().find(|p| p.manifest().name == provider);
+    let name = config.connection.clone();
+    let double = found
+        .and_then(|p| p.simulator(config))
+        .ok_or_else(|| Failure::Failed(format!("the provider {provider} has no double")))?;
+    host.add(&name, double);
+    Ok(())
+}
+
+/// The templates of the built-in flows, as WhatsApp's double takes them.
+pub(crate) fn templates() -> Value {
+    let all: Vec<Value> = serde_json::from_str(TEMPLATES).unwrap_or_default();
+    let plain = |t: &Value| {
+        let parts = t["components"].as_array();
+        let body = parts.and_then(|c| c.iter().find(|p| p["type"] == "BODY")).map(|b| b["text"].clone());
+        json!({ "name": t["name"], "language": t["language"], "category": t["category"], "body": body })
+    };
+    all.iter().map(plain).collect()
+}
+
+fn listen_of(config: &Config) -> Result<SocketAddr, Failure> {
+    let Some(url) = &config.sandbox.url else { return Ok(SocketAddr::from(([127, 0, 0, 1], 8090))) };
+    url.strip_prefix("http://").and_then(|a| a.trim_end_matches('/').parse().ok()).ok_or_else(|| {
+        Failure::Usage(format!(
+            "sandbox.url is '{url}'; write an address of this machine such as http://127.0.0.1:8090"
+        ))
+    })
+}
