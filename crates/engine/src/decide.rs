@@ -8,7 +8,7 @@
 use crate::connections::ConnectionRuntime;
 use crate::engine::Inner;
 use crate::feed::Pending;
-use crate::runs::{EventScope, LiveRun, OpenCall, PlanAt, Planned, RunCell, RunData, state_of_settled};
+use crate::runs::{EventScope, LiveRun, OpenCall, PlanAt, Planned, ReadModels, RunCell, RunData, state_of_settled};
 use crate::telemetry::count;
 use jiff::Timestamp;
 use pasarela_connector::{
@@ -18,7 +18,7 @@ use pasarela_domain::{EffectId, EntityRef, RunId};
 use pasarela_flows::{EventEffect, Scope, Start, StepOutcome};
 use pasarela_store::{
     Decided, Decision, DedupKey, DeliveryStatus, EffectGuard, EffectRow, EffectState, EffectUpdate, EntityRow,
-    EntityUpsert, Error, EventInsert, FactResult, FactWrite, RunInsert, RunStatus,
+    EntityUpsert, Error, EventInsert, FactResult, FactWrite, ReadGuard, RunInsert, RunStatus,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
@@ -45,6 +45,8 @@ struct Draft {
     events: Vec<(usize, Arc<EventScope>)>,
     /// New runs: fact, run.
     runs: Vec<(usize, LiveRun)>,
+    /// Facts of new runs that a later fact concerns too, and that are held since.
+    adopted: Vec<usize>,
     /// Locks of existing runs that change, held until the commit.
     held: BTreeMap<RunId, (RunCell, tokio::sync::OwnedMutexGuard<Option<LiveRun>>)>,
     /// Runs that have more to decide afterwards.
@@ -54,6 +56,13 @@ struct Draft {
     subjects: Vec<i64>,
     /// Timers of effects are set.
     timers: bool,
+}
+
+impl Draft {
+    /// Events of the facts before, the one that is being told apart.
+    fn beside(&self, told: Option<pasarela_domain::EventId>) -> Vec<Arc<EventScope>> {
+        self.events.iter().map(|(_, e)| e).filter(|e| Some(e.id) != told).cloned().collect()
+    }
 }
 
 impl Inner {
@@ -140,6 +149,7 @@ impl Inner {
             planned: Vec::new(),
             events: Vec::new(),
             runs: Vec::new(),
+            adopted: Vec::new(),
             held: BTreeMap::new(),
             more: Vec::new(),
             unpark: Vec::new(),
@@ -319,9 +329,8 @@ impl Inner {
         }
         let changed: Vec<i64> = write.entities.iter().map(|e| self.entity_hash(connection.id, &e.entity)).collect();
         for hash in changed {
-            let listeners = self.store.listeners(hash, "entity").await?;
-            for listener in listeners {
-                self.entity_changed(listener.run, known, now, &mut write.work, &mut planned, draft).await?;
+            for run in self.listeners(hash, "entity", &mut write.work, draft).await? {
+                self.entity_changed(run, known, now, &mut write.work, &mut planned, draft).await?;
             }
         }
         if let Some(event_type) = &fact.event_type {
@@ -351,18 +360,45 @@ impl Inner {
                 body: self.store.sealer().seal(&scope.body_json()),
                 subjects,
             });
+            let listens = self.flows.load().listens();
             let listeners =
-                if self.flows.load().listens() { self.store.listeners(key, event_type).await? } else { Vec::new() };
-            for listener in listeners {
-                self.event_heard(listener.run, &scope, known, now, &mut write.work, &mut planned, draft).await?;
+                if listens { self.listeners(key, event_type, &mut write.work, draft).await? } else { Vec::new() };
+            for run in listeners {
+                self.event_heard(run, &scope, known, now, &mut write.work, &mut planned, draft).await?;
             }
             self.start_runs(connection, &scope, key, known, now, position, write, &mut planned, draft);
         }
         for plan in &planned {
             write.work.effects.push(plan.insert.clone());
         }
+        // What this decision writes itself has a guard of its own, and another version by then.
+        let own: Vec<&EntityRef> =
+            write.entities.iter().chain(draft.facts.iter().flat_map(|f| &f.entities)).map(|e| &e.entity).collect();
+        write.work.guards.retain(|g| !matches!(g, ReadGuard::Entity { entity, .. } if own.contains(&entity)));
         draft.planned.push((position, planned));
         Ok(())
+    }
+
+    /// Runs that listen to this: those that are stored, and those of earlier facts of this decision.
+    async fn listeners(
+        &self,
+        key: i64,
+        event_type: &str,
+        work: &mut pasarela_store::Work,
+        draft: &Draft,
+    ) -> Result<Vec<RunId>, Error> {
+        let mut runs: Vec<RunId> = self.store.listeners(key, event_type).await?.into_iter().map(|l| l.run).collect();
+        let listens = |r: &LiveRun| r.data.listening.iter().any(|(k, t)| *k == key && t == event_type);
+        let held = draft.held.values().filter_map(|(_, guard)| guard.as_ref());
+        let drafted = held.chain(draft.runs.iter().map(|(_, r)| r)).filter(|r| listens(r)).map(|r| r.id);
+        for run in drafted {
+            if !runs.contains(&run) {
+                runs.push(run);
+            }
+        }
+        // A run that begins to listen while this is being decided is not among them.
+        work.guards.push(ReadGuard::Listeners { key, event_type: event_type.to_owned(), runs: runs.clone() });
+        Ok(runs)
     }
 
     /// New runs of the flows that wait for this event.
@@ -382,6 +418,9 @@ impl Inner {
         for (flow_id, flow) in self.flows.load().on(&event.event_type) {
             let (models, missing) =
                 Self::models(&flow, &event.refs, |r| known.get(r).and_then(Option::as_ref).map(|k| k.data.clone()));
+            let read = ReadModels::of(models, connection.id, &flow, &event.refs, |r| {
+                known.get(r).and_then(Option::as_ref).map_or(0, |k| k.version)
+            });
             let mut run = LiveRun {
                 id: self.next_run_id(now),
                 version: 1,
@@ -391,13 +430,14 @@ impl Inner {
                 data: RunData::default(),
             };
             if missing.is_empty() {
-                let scope = Scope { event: &event.envelope, data: &event.data, models: &models, vars: &self.vars, now };
+                let scope =
+                    Scope { event: &event.envelope, data: &event.data, models: &read.models, vars: &self.vars, now };
                 match flow.start(&scope) {
                     Ok(Start::Skip { .. }) => continue,
                     Ok(Start::Run { key, state }) => {
                         run.data.key = (key != event.key).then_some(key);
                         run.data.flow = Some(state);
-                        if self.advance(&mut run, &models, now, None, &mut write.work, planned) {
+                        if self.advance(&mut run, &read, now, None, &mut write.work, planned) {
                             draft.more.push(run.id);
                         }
                     }
@@ -415,6 +455,8 @@ impl Inner {
                         self.missed(connection);
                     }
                 }
+                // One that comes while this is being decided would find nobody who waits for it.
+                write.work.guards.extend(read.guards());
                 run.data.missing = missing;
             }
             let (listens, _) = self.listen_changes(&mut run);
@@ -471,6 +513,14 @@ impl Inner {
     async fn hold<'d>(&self, id: RunId, draft: &'d mut Draft) -> Result<Option<&'d mut LiveRun>, Error> {
         if !draft.held.contains_key(&id) {
             let cell = self.runs.cell(id);
+            if let Some(drafted) = draft.runs.iter().position(|(_, r)| r.id == id) {
+                // A run of an earlier fact of this decision: nobody else knows it yet.
+                let (position, run) = draft.runs.remove(drafted);
+                draft.adopted.push(position);
+                let guard = draft.held.entry(id).or_insert((cell.clone(), cell.lock_owned().await));
+                *guard.1 = Some(run);
+                return Ok(guard.1.as_mut());
+            }
             // Whoever holds one run never waits for another: two deciders would wait for each other.
             let mut guard = if draft.held.is_empty() {
                 cell.clone().lock_owned().await
@@ -497,15 +547,16 @@ impl Inner {
         planned: &mut Vec<Planned>,
         draft: &mut Draft,
     ) -> Result<(), Error> {
+        let beside = draft.beside(Some(event.id));
         let Some(run) = self.hold(id, draft).await? else { return Ok(()) };
         let flow = run.flow.clone();
         let (models, _) =
             Self::models(&flow, &event.refs, |r| known.get(r).and_then(Option::as_ref).map(|k| k.data.clone()));
         let resumed = self.hear(run, event, &models, now, work).await?;
         if resumed {
-            let (own, _) = self.run_models(&flow, &run.event.clone()).await?;
+            let own = self.run_models(&flow, &run.event.clone()).await?;
             let mut more = self.advance(run, &own, now, None, work, planned);
-            more |= self.hear_missed(run, now, work, planned).await?;
+            more |= self.hear_missed(run, now, &beside, work, planned).await?;
             if more {
                 draft.more.push(id);
             }
@@ -517,10 +568,12 @@ impl Inner {
 
     /// Events that were decided since the run began and that it listens to only now, on entering a wait:
     /// a cancel that came while an earlier step was still being done is not lost.
+    /// `beside`: events of the decision that this belongs to, which are not stored yet.
     pub(crate) async fn hear_missed(
         &self,
         run: &mut LiveRun,
         now: Timestamp,
+        beside: &[Arc<EventScope>],
         work: &mut pasarela_store::Work,
         planned: &mut Vec<Planned>,
     ) -> Result<bool, Error> {
@@ -534,27 +587,65 @@ impl Inner {
         if fresh.is_empty() || run.version == 0 {
             return Ok(false);
         }
-        let filter = pasarela_store::EventFilter {
-            key: Some(self.key_hash(run.event.connection, &run.event.key)),
-            above: Some(run.event.id.get()),
-            ascending: true,
-            limit: 200,
-            ..Default::default()
-        };
+        let missed = self.events_since(run, &fresh, beside).await?;
+        // One that is being decided at this moment does not know of this run yet.
+        work.guards.push(ReadGuard::Events {
+            key: self.key_hash(run.event.connection, &run.event.key),
+            after: run.event.id,
+            count: u32::try_from(missed.len()).unwrap_or(u32::MAX),
+            types: fresh,
+        });
         let mut more = false;
-        for row in self.store.events(filter).await?.rows {
-            if !fresh.contains(&row.event_type) || run.status == RunStatus::Cancelled {
-                continue;
+        for event in missed {
+            if run.status == RunStatus::Cancelled {
+                break;
             }
-            let name = self.connection_name(row.connection);
-            let Ok(event) = EventScope::from_row(&row, &name) else { continue };
-            let (models, _) = self.run_models(&run.flow.clone(), &event).await?;
-            if self.hear(run, &event, &models, now, work).await? {
-                let (own, _) = self.run_models(&run.flow.clone(), &run.event.clone()).await?;
+            let heard = self.run_models(&run.flow.clone(), &event).await?;
+            if self.hear(run, &event, &heard.models, now, work).await? {
+                let own = self.run_models(&run.flow.clone(), &run.event.clone()).await?;
                 more |= self.advance(run, &own, now, None, work, planned);
             }
         }
         Ok(more)
+    }
+
+    /// Events with the run's key that came after its own, of some types, in order.
+    async fn events_since(
+        &self,
+        run: &LiveRun,
+        types: &[String],
+        beside: &[Arc<EventScope>],
+    ) -> Result<Vec<Arc<EventScope>>, Error> {
+        const PAGE: u32 = 200;
+        let own = &run.event;
+        let mut found = Vec::new();
+        let mut above = own.id.get();
+        loop {
+            let filter = pasarela_store::EventFilter {
+                key: Some(self.key_hash(own.connection, &own.key)),
+                above: Some(above),
+                ascending: true,
+                limit: PAGE,
+                ..Default::default()
+            };
+            let rows = self.store.events(filter).await?.rows;
+            let last = rows.len() < PAGE as usize;
+            above = rows.last().map_or(above, |r| r.id.get());
+            for row in rows.iter().filter(|r| types.contains(&r.event_type)) {
+                let name = self.connection_name(row.connection);
+                let event = EventScope::from_row(row, &name)
+                    .map_err(|e| Error::Database(format!("{} cannot be read: {e}", row.id)))?;
+                found.push(Arc::new(event));
+            }
+            if last {
+                break;
+            }
+        }
+        let same = |e: &&Arc<EventScope>| {
+            e.id > own.id && e.connection == own.connection && e.key == own.key && types.contains(&e.event_type)
+        };
+        found.extend(beside.iter().filter(same).cloned());
+        Ok(found)
     }
 
     /// Lets a run hear one event. True: it goes on.
@@ -615,22 +706,30 @@ impl Inner {
         draft: &mut Draft,
     ) -> Result<(), Error> {
         let vars = self.vars.clone();
+        let beside = draft.beside(None);
         // Read models that this delivery does not name are read as they are.
         let stored = {
             let Some(run) = self.hold(id, draft).await? else { return Ok(()) };
             let (flow, event) = (run.flow.clone(), run.event.clone());
-            self.run_models(&flow, &event).await?.0
+            self.run_models(&flow, &event).await?
         };
         let Some(run) = self.hold(id, draft).await? else { return Ok(()) };
         let flow = run.flow.clone();
         let (models, missing) = Self::models(&flow, &run.event.refs, |r| {
-            known.get(r).and_then(Option::as_ref).map(|k| k.data.clone()).or_else(|| stored.get(&r.kind).cloned())
+            known
+                .get(r)
+                .and_then(Option::as_ref)
+                .map(|k| k.data.clone())
+                .or_else(|| stored.models.get(&r.kind).cloned())
         });
+        // What this decision writes itself is not looked at again.
+        let read = ReadModels { models, ..stored };
         let event = run.event.clone();
-        let scope = Scope { event: &event.envelope, data: &event.data, models: &models, vars: &vars, now };
+        let scope = Scope { event: &event.envelope, data: &event.data, models: &read.models, vars: &vars, now };
         let mut more = false;
         if run.data.flow.is_none() {
             run.data.missing = missing;
+            work.guards.extend(read.guards());
             if run.data.missing.is_empty() {
                 match flow.start(&scope) {
                     Ok(Start::Skip { why }) => {
@@ -640,9 +739,9 @@ impl Inner {
                     Ok(Start::Run { key, state }) => {
                         run.data.key = (key != event.key).then_some(key);
                         run.data.flow = Some(state);
-                        more = self.advance(run, &models, now, None, work, planned);
+                        more = self.advance(run, &read, now, None, work, planned);
                         // It was blocked: a cancel that came meanwhile found nobody who listened.
-                        more |= self.hear_missed(run, now, work, planned).await?;
+                        more |= self.hear_missed(run, now, &beside, work, planned).await?;
                     }
                     Err(e) => {
                         run.status = RunStatus::Failed;
@@ -656,6 +755,7 @@ impl Inner {
             if moved.is_empty() {
                 return Ok(());
             }
+            work.guards.extend(read.guards());
             for (path, due) in moved {
                 run.data.armed.insert(path.clone(), due);
                 work.timers.push(pasarela_store::TimerSet {
@@ -764,10 +864,11 @@ impl Inner {
             draft.unpark.push((position, effect.clone()));
         }
         if let Some(id) = effect.run {
+            let beside = draft.beside(None);
             let models = {
                 let Some(run) = self.hold(id, draft).await? else { return Ok(()) };
                 let (flow, event) = (run.flow.clone(), run.event.clone());
-                self.run_models(&flow, &event).await?.0
+                self.run_models(&flow, &event).await?
             };
             let Some(run) = self.hold(id, draft).await? else { return Ok(()) };
             if to == EffectState::Settling {
@@ -780,7 +881,7 @@ impl Inner {
                 flow.on_outcome(state_of_settled(&mut run.data), &effect.path, outcome);
             }
             let mut more = self.advance(run, &models, now, None, &mut write.work, planned);
-            more |= self.hear_missed(run, now, &mut write.work, planned).await?;
+            more |= self.hear_missed(run, now, &beside, &mut write.work, planned).await?;
             if more {
                 draft.more.push(id);
             }
@@ -864,6 +965,11 @@ impl Inner {
                     Some(seq) => calls.extend(plan.commit(*seq, now)),
                     None => self.abandon(plan, now),
                 }
+            }
+        }
+        for position in draft.adopted {
+            if written(position) {
+                count(&self.metrics.runs);
             }
         }
         for (position, run) in draft.runs {

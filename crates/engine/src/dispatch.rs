@@ -791,7 +791,7 @@ impl Inner {
                         run.flow.clone().on_outcome(state_of_settled(&mut run.data), &change.path, step.clone());
                         if run.status != RunStatus::Cancelled {
                             let models = match self.run_models(&run.flow.clone(), &run.event.clone()).await {
-                                Ok((models, _)) => models,
+                                Ok(models) => models,
                                 Err(e) => {
                                     tracing::error!(run = %id, error = %e, "read models cannot be read");
                                     forget_changed(&mut guard);
@@ -799,7 +799,7 @@ impl Inner {
                                 }
                             };
                             more = self.advance(run, &models, now, change.holding, &mut work, &mut planned);
-                            match self.hear_missed(run, now, &mut work, &mut planned).await {
+                            match self.hear_missed(run, now, &[], &mut work, &mut planned).await {
                                 Ok(again) => more |= again,
                                 Err(e) => {
                                     tracing::error!(run = %id, error = %e, "events cannot be read");
@@ -907,10 +907,10 @@ impl Inner {
             }
             let Some(run) = guard.as_mut() else { return };
             let now = self.clock.now();
-            let Ok((models, _)) = self.run_models(&run.flow.clone(), &run.event.clone()).await else { return };
+            let Ok(models) = self.run_models(&run.flow.clone(), &run.event.clone()).await else { return };
             let (mut work, mut planned) = (Work::default(), Vec::new());
             let mut more = self.advance(run, &models, now, None, &mut work, &mut planned);
-            match self.hear_missed(run, now, &mut work, &mut planned).await {
+            match self.hear_missed(run, now, &[], &mut work, &mut planned).await {
                 Ok(again) => more |= again,
                 Err(_) => {
                     planned.into_iter().for_each(|p: Planned| p.abort(now));

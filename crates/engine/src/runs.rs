@@ -11,7 +11,9 @@ use jiff::Timestamp;
 use pasarela_connector::{Call, Ctx, Lane, Request, Step};
 use pasarela_domain::{DeliveryId, EffectId, EntityRef, EventId, RunId};
 use pasarela_flows::{Flow, NewEffect, OnDead, OnUnknown, RunState, Scope, Urgency};
-use pasarela_store::{Claim, EffectInsert, EventRow, Listen, RunRow, RunStatus, RunWrite, TimerKind, TimerSet, Work};
+use pasarela_store::{
+    Claim, EffectInsert, EventRow, Listen, ReadGuard, RunRow, RunStatus, RunWrite, TimerKind, TimerSet, Work,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -167,6 +169,38 @@ pub(crate) struct LiveRun {
 
 /// Models by name, as a flow sees them.
 pub(crate) type Models = BTreeMap<String, Arc<Value>>;
+
+/// Read models of a run, as they were read.
+#[derive(Default)]
+pub(crate) struct ReadModels {
+    pub(crate) models: Models,
+    /// What was looked for, with its version; 0: it is not there.
+    pub(crate) versions: Vec<(i64, EntityRef, i64)>,
+}
+
+impl ReadModels {
+    /// Models of a flow and the versions that they were read in.
+    pub(crate) fn of(
+        models: Models,
+        connection: i64,
+        flow: &Flow,
+        refs: &[EntityRef],
+        version: impl Fn(&EntityRef) -> i64,
+    ) -> Self {
+        let versions = refs.iter().filter(|r| uses(flow, r)).map(|r| (connection, r.clone(), version(r))).collect();
+        Self { models, versions }
+    }
+
+    /// Nothing that was read has changed when the change is written. For whoever computes something
+    /// lasting from it, a wait above all: news that come meanwhile find nobody who listens yet.
+    pub(crate) fn guards(&self) -> impl Iterator<Item = ReadGuard> {
+        self.versions.iter().map(|(connection, entity, version)| ReadGuard::Entity {
+            connection: *connection,
+            entity: entity.clone(),
+            version: *version,
+        })
+    }
+}
 
 /// The lock of a run; `None` inside until it is loaded.
 pub(crate) type RunCell = Arc<tokio::sync::Mutex<Option<LiveRun>>>;
@@ -366,23 +400,20 @@ impl Inner {
         &self,
         flow: &Flow,
         event: &EventScope,
-    ) -> Result<(Models, Vec<EntityRef>), pasarela_store::Error> {
-        let wanted: Vec<(i64, EntityRef)> = event
-            .refs
-            .iter()
-            .filter(|r| flow.models().contains(&r.kind) || (r.kind == "order" && flow.models().contains("buyer")))
-            .map(|r| (event.connection, r.clone()))
-            .collect();
+    ) -> Result<ReadModels, pasarela_store::Error> {
+        let wanted: Vec<(i64, EntityRef)> =
+            event.refs.iter().filter(|r| uses(flow, r)).map(|r| (event.connection, r.clone())).collect();
         if wanted.is_empty() {
-            return Ok((Models::new(), Vec::new()));
+            return Ok(ReadModels::default());
         }
         let (_, rows) = self.store.lookup(Vec::new(), wanted).await?;
-        let rows: HashMap<EntityRef, Arc<Value>> = rows
+        let rows: HashMap<EntityRef, (i64, Arc<Value>)> = rows
             .into_iter()
             .flatten()
-            .filter_map(|r| Some((r.entity, Arc::new(serde_json::from_slice(&r.data).ok()?))))
+            .filter_map(|r| Some((r.entity, (r.version, Arc::new(serde_json::from_slice(&r.data).ok()?)))))
             .collect();
-        Ok(Self::models(flow, &event.refs, |r| rows.get(r).cloned()))
+        let (models, _) = Self::models(flow, &event.refs, |r| rows.get(r).map(|(_, data)| data.clone()));
+        Ok(ReadModels::of(models, event.connection, flow, &event.refs, |r| rows.get(r).map_or(0, |(v, _)| *v)))
     }
 
     /// Loads a run with its flow version and its event.
@@ -429,15 +460,19 @@ impl Inner {
     pub(crate) fn advance(
         &self,
         run: &mut LiveRun,
-        models: &Models,
+        read: &ReadModels,
         now: Timestamp,
         holding: Option<(i64, LaneKey)>,
         work: &mut Work,
         planned: &mut Vec<Planned>,
     ) -> bool {
         let Some(state) = run.data.flow.as_mut() else { return false };
-        let scope = Scope { event: &run.event.envelope, data: &run.event.data, models, vars: &self.vars, now };
+        let scope =
+            Scope { event: &run.event.envelope, data: &run.event.data, models: &read.models, vars: &self.vars, now };
         let step = run.flow.advance(state, &scope, SLICE);
+        if !step.timers.is_empty() {
+            work.guards.extend(read.guards());
+        }
         for (path, due) in step.timers {
             run.data.armed.insert(path.clone(), due);
             work.timers.push(TimerSet { due, kind: TimerKind::Wait, target: run.id.get(), path });
@@ -694,6 +729,11 @@ impl Inner {
         run.data.listening = wanted;
         (added, removed)
     }
+}
+
+/// Does a flow use this read model? A buyer is part of an order.
+fn uses(flow: &Flow, entity: &EntityRef) -> bool {
+    flow.models().contains(&entity.kind) || (entity.kind == "order" && flow.models().contains("buyer"))
 }
 
 /// Where an effect is to be placed.

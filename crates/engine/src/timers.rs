@@ -95,13 +95,13 @@ impl Inner {
                 run.data.armed.remove(&timer.path);
                 run.flow.clone().on_timer(state_of_settled(&mut run.data), &timer.path);
                 let models = self.run_models(&run.flow.clone(), &run.event.clone()).await;
-                let Ok((models, _)) = models else {
+                let Ok(models) = models else {
                     // What was changed in memory is not written: it is read again.
                     *guard = None;
                     return false;
                 };
                 more = self.advance(run, &models, now, None, &mut work, &mut planned);
-                match self.hear_missed(run, now, &mut work, &mut planned).await {
+                match self.hear_missed(run, now, &[], &mut work, &mut planned).await {
                     Ok(again) => more |= again,
                     Err(_) => {
                         planned.into_iter().for_each(|p| p.abort(now));

@@ -432,9 +432,49 @@ pub struct TimerSet {
     pub path: String,
 }
 
+/// Something that a change was decided from and that is not written with it. It must still be so when
+/// the change is written, else nothing is written: [`Decided::Conflict`], [`Worked::Stale`].
+///
+/// Whoever begins to listen and whoever has news decide side by side. Each names what it read, so
+/// that whichever is written second sees the first: no news falls between them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReadGuard {
+    /// A read model has this version; 0: there is none.
+    Entity {
+        /// Connection that it belongs to.
+        connection: i64,
+        /// Read model.
+        entity: EntityRef,
+        /// Version that was read.
+        version: i64,
+    },
+    /// Nobody listens to this but these runs.
+    Listeners {
+        /// Keyed hash of what is listened to.
+        key: i64,
+        /// Event type, or `entity`.
+        event_type: String,
+        /// Runs that were told.
+        runs: Vec<RunId>,
+    },
+    /// So many events of these types with this key came after an event.
+    Events {
+        /// Keyed hash of the key.
+        key: i64,
+        /// The event.
+        after: EventId,
+        /// Types.
+        types: Vec<String>,
+        /// How many were read.
+        count: u32,
+    },
+}
+
 /// Changes that belong together: written whole, or [`Worked::Stale`] and nothing.
 #[derive(Debug, Default)]
 pub struct Work {
+    /// What must still be as it was read.
+    pub guards: Vec<ReadGuard>,
     /// Effects that change.
     pub updates: Vec<EffectUpdate>,
     /// History.

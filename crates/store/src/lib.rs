@@ -12,8 +12,8 @@ pub mod sqlite;
 
 pub use contract::{
     Accepted, AttemptInsert, Claim, Decided, Decision, DedupKey, EffectGuard, EffectInsert, EffectState, EffectUpdate,
-    EntityUpsert, Error, EventInsert, FactResult, FactWrite, Fut, Listen, NewDelivery, Page, RunInsert, RunStatus,
-    RunWrite, Stats, Store, TimerKind, TimerSet, Work, Worked,
+    EntityUpsert, Error, EventInsert, FactResult, FactWrite, Fut, Listen, NewDelivery, Page, ReadGuard, RunInsert,
+    RunStatus, RunWrite, Stats, Store, TimerKind, TimerSet, Work, Worked,
 };
 pub use rows::{
     ApiKeyRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow, EntityRow,

@@ -56,6 +56,7 @@ macro_rules! conformance {
                     a_timer_fires_once,
                     an_update_keeps_what_it_does_not_name,
                     progress_replaces_the_stored_call_of_the_open_attempt,
+                    what_was_read_must_still_be_so,
                     history_is_kept_per_attempt_and_call,
                     a_fetch_brings_deliveries,
                 ];

@@ -174,3 +174,53 @@ async fn a_read_that_cannot_be_made_is_a_dead_letter_and_a_retry_resumes_the_run
     hub.pass(2 * 3600 + 1);
     hub.arrived("/flujo", 1).await;
 }
+
+#[tokio::test]
+async fn a_cancel_in_the_same_delivery_is_heard() {
+    let steps =
+        "  - wait: { for: 2h, cancel_on: [order.cancelled] }\n  - id: b\n    do: ventas.flujo\n    with: { to: ana }\n";
+    let hub = Hub::build().flow(&on_paid(steps)).start().await;
+    let paid = json!({ "type": "order.paid", "key": "order:1", "id": "1", "data": {} });
+    let [cancelled] = about("order.cancelled", json!({}));
+    // As a provider's record tells it: everything that happened since the last look.
+    hub.hear([paid, cancelled]).await;
+    hub.decided().await;
+    assert_eq!(hub.runs().await[0].status, RunStatus::Cancelled);
+    hub.pass(7300);
+    hub.calm().await;
+    assert!(hub.server.calls("/flujo").is_empty());
+}
+
+#[tokio::test]
+async fn a_read_model_in_a_later_fact_of_the_same_delivery_ends_the_waiting() {
+    let hub = Hub::build().flow(&on_paid(BEFORE_SHOW)).start().await;
+    hub.server.always("/fetch", Reply::status(408));
+    let [order] = sold("1");
+    hub.hear([order, show("2026-11-27T18:00:00Z", "2026-11-20T00:00:00Z")]).await;
+    hub.decided().await;
+    let run = &hub.runs().await[0];
+    assert_eq!((run.status, run.missing.len(), run.waits.len()), (RunStatus::Running, 0, 1));
+    hub.pass(2 * 3600 + 1);
+    hub.arrived("/flujo", 1).await;
+}
+
+/// Whoever begins to wait for a record and whoever brings it decide side by side.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_run_waits_for_a_record_that_came_while_it_was_decided() {
+    const SHOWS: usize = 150;
+    let steps = "  - id: b\n    do: ventas.flujo\n    with: { to: ana, title: \"{{ show.title }}\" }\n";
+    let hub = Hub::build().flow(&on_paid(steps)).start().await;
+    hub.server.always("/fetch", Reply::status(408));
+    for n in 0..SHOWS {
+        let show = json!({ "type": "show.updated", "key": format!("show:{n}"), "data": {},
+            "state": [{ "kind": "show", "id": n.to_string(), "data": { "title": "Noche" }, "updated": "2026-11-20T00:00:00Z" }] });
+        let order = json!({ "type": "order.paid", "key": format!("order:{n}"), "id": n.to_string(), "data": {},
+            "refs": [["show", n.to_string()]] });
+        tokio::join!(hub.hear([order]), hub.hear([show]));
+    }
+    hub.decided().await;
+    let runs = hub.runs().await;
+    assert_eq!(runs.len(), SHOWS);
+    let blocked = runs.iter().filter(|r| r.status == RunStatus::Blocked).count();
+    assert_eq!(blocked, 0, "runs that wait for what is there");
+}

@@ -3,8 +3,8 @@
 
 use crate::contract::{
     Accepted, AttemptInsert, Claim, Decided, Decision, EffectGuard, EffectInsert, EffectState, EffectUpdate,
-    EntityUpsert, EventInsert, FactResult, FactWrite, Listen, NewDelivery, RunInsert, RunStatus, RunWrite, TimerSet,
-    Work, Worked,
+    EntityUpsert, EventInsert, FactResult, FactWrite, Listen, NewDelivery, ReadGuard, RunInsert, RunStatus, RunWrite,
+    TimerSet, Work, Worked,
 };
 use crate::rows::DeliveryStatus;
 use jiff::Timestamp;
@@ -121,6 +121,8 @@ impl Writer<'_> {
                 return Ok(FactResult::Known);
             }
         }
+        // Before the fact's own writes, which change what the guards look at.
+        self.guards(&fact.work.guards)?;
         for entity in &fact.entities {
             self.entity(entity)?;
         }
@@ -130,7 +132,7 @@ impl Writer<'_> {
         for run in &fact.runs {
             self.new_run(run)?;
         }
-        match self.work(&mut fact.work)? {
+        match self.changes(&mut fact.work)? {
             Worked::Done { seqs, .. } => Ok(FactResult::New(seqs)),
             Worked::Stale => Err(Stop::Guard),
         }
@@ -194,8 +196,49 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// What was read must still be so.
+    fn guards(&mut self, guards: &[ReadGuard]) -> Result<(), Stop> {
+        for guard in guards {
+            let holds = match guard {
+                ReadGuard::Entity { connection, entity, version } => {
+                    let now: Option<i64> = self
+                        .db
+                        .prepare_cached(
+                            "SELECT version FROM entities WHERE connection = ?1 AND kind = ?2 AND entity = ?3",
+                        )?
+                        .query_row(params![connection, entity.kind, entity.id], |r| r.get(0))
+                        .optional()?;
+                    now.unwrap_or(0) == *version
+                }
+                ReadGuard::Listeners { key, event_type, runs } => {
+                    let mut found = self.db.prepare_cached("SELECT run FROM run_waits WHERE key = ?1 AND type = ?2")?;
+                    let listening = found
+                        .query_map(params![key, event_type], |r| r.get::<_, i64>(0))?
+                        .collect::<rusqlite::Result<Vec<i64>>>()?;
+                    listening.iter().all(|l| runs.iter().any(|r| r.get() == *l))
+                }
+                ReadGuard::Events { key, after, types, count } => {
+                    let mut found = self.db.prepare_cached("SELECT type FROM events WHERE key = ?1 AND id > ?2")?;
+                    let came = found
+                        .query_map(params![key, after.get()], |r| r.get::<_, String>(0))?
+                        .collect::<rusqlite::Result<Vec<String>>>()?;
+                    came.iter().filter(|t| types.contains(t)).count() == *count as usize
+                }
+            };
+            if !holds {
+                return Err(Stop::Guard);
+            }
+        }
+        Ok(())
+    }
+
     /// Guards first, so that a stale member costs little.
     pub(super) fn work(&mut self, w: &mut Work) -> Result<Worked, Stop> {
+        self.guards(&w.guards)?;
+        self.changes(w)
+    }
+
+    fn changes(&mut self, w: &mut Work) -> Result<Worked, Stop> {
         for update in &w.updates {
             self.update(update)?;
         }

@@ -1,12 +1,13 @@
 //! Outcomes and what follows: guards hold, or nothing is written.
 
 use crate::support::{
-    Factory, at, bring, claim, decide, delivery, eff, effect, fact, queue, rn, run, run_write, state, timer, update,
-    write,
+    Factory, accept, at, bring, claim, decide, decision, delivery, eff, effect, entity, evt, fact, queue, rn, run,
+    run_write, state, timer, update, write,
 };
+use pasarela_domain::EntityRef;
 use pasarela_store::{
-    AttemptInsert, Claim, DeliveryStatus, EffectGuard, EffectState, EffectUpdate, FactWrite, RunStatus, Store, Work,
-    Worked,
+    AttemptInsert, Claim, Decided, DeliveryStatus, EffectGuard, EffectState, EffectUpdate, FactWrite, Listen,
+    ReadGuard, RunInsert, RunStatus, Store, Work, Worked,
 };
 
 /// Work that would leave something behind in every table, so that "nothing" can be seen.
@@ -169,6 +170,75 @@ pub(crate) async fn progress_replaces_the_stored_call_of_the_open_attempt(factor
     let row = store.effect(eff(1)).await.unwrap().unwrap();
     assert_eq!((row.call.as_slice(), row.repeat, row.started_at), (&b"segunda"[..], 2, Some(at(99))));
     assert_eq!((row.state, row.attempt), (EffectState::Calling, 1));
+}
+
+pub(crate) async fn what_was_read_must_still_be_so(factory: &impl Factory) {
+    let store = factory.open();
+    decide(&*store, |d| {
+        let listens = vec![Listen { key: 70, event_type: "order.cancelled".into() }];
+        let mut first = fact(&*store, 1, d);
+        first.entities.push(entity(&*store, "o1", 0, "estado"));
+        first.runs = vec![RunInsert { listens, ..run(&*store, 1, 1) }];
+        vec![first, fact(&*store, 2, d), fact(&*store, 3, d)]
+    })
+    .await;
+    let model = |id: &str, version| ReadGuard::Entity { connection: 1, entity: EntityRef::new("order", id), version };
+    let heard = |event_type: &str, runs: &[i64]| ReadGuard::Listeners {
+        key: 70,
+        event_type: event_type.into(),
+        runs: runs.iter().map(|r| rn(*r)).collect(),
+    };
+    let since = |after, types: &[&str], count| ReadGuard::Events {
+        key: 5,
+        after: evt(after),
+        types: types.iter().map(|t| (*t).to_owned()).collect(),
+        count,
+    };
+    let holds = [
+        model("o1", 1),
+        model("o2", 0),
+        heard("order.cancelled", &[1]),
+        // Somebody who has gone meanwhile is told in vain, which does no harm.
+        heard("order.cancelled", &[9, 1]),
+        heard("order.refunded", &[]),
+        since(1, &["order.paid"], 2),
+        since(1, &["order.cancelled"], 0),
+        since(3, &["order.paid"], 0),
+    ];
+    let broken = [
+        model("o1", 0),
+        model("o1", 2),
+        model("o2", 1),
+        heard("order.cancelled", &[]),
+        heard("order.cancelled", &[9]),
+        since(1, &["order.paid"], 1),
+        since(1, &["order.paid"], 3),
+    ];
+    for guard in broken {
+        let work = Work { guards: vec![model("o1", 1), guard.clone()], ..wide(&*store, vec![]) };
+        assert_eq!(store.work(work).await.unwrap(), Worked::Stale, "{guard:?}");
+        left_nothing(&*store).await;
+        // In a decision it is a conflict, and the delivery waits to be decided again.
+        let id = accept(&*store, "{}").await;
+        let mut stale = fact(&*store, 90, id);
+        stale.work.guards.push(guard.clone());
+        assert_eq!(store.decide(decision(id, vec![stale])).await.unwrap(), Decided::Conflict, "{guard:?}");
+        assert_eq!(store.inbox(0, 10).await.unwrap().len(), 1);
+        assert!(matches!(store.decide(decision(id, vec![])).await.unwrap(), Decided::Done(_)));
+    }
+    write(&*store, Work { guards: holds.to_vec(), effects: vec![effect(&*store, 1)], ..Work::default() }).await;
+    // A fact's guards are looked at before what the fact itself writes.
+    decide(&*store, |d| {
+        let mut last = fact(&*store, 4, d);
+        last.entities.push(entity(&*store, "o2", 0, "estado"));
+        last.runs = vec![RunInsert {
+            listens: vec![Listen { key: 70, event_type: "order.refunded".into() }],
+            ..run(&*store, 4, 4)
+        }];
+        last.work.guards = holds.to_vec();
+        vec![last]
+    })
+    .await;
 }
 
 pub(crate) async fn history_is_kept_per_attempt_and_call(factory: &impl Factory) {
