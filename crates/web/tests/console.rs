@@ -123,7 +123,7 @@ async fn a_link_signs_in_only_in_the_sandbox() {
     let response = send(&sandbox, get(&format!("/entrar?clave={}", sandbox.key), "")).await;
     assert_eq!(location(&response), "/");
     let phone = page(&sandbox, "/telefono", &session_of(&response)).await;
-    assert!(phone.contains("src=\"http://127.0.0.1:9090/_sandbox/phone\""), "{phone}");
+    assert!(phone.contains("src=\"http://127.0.0.1:9090/_sandbox/phone?lang=es\""), "{phone}");
     let bad = text(send(&sandbox, get("/entrar?clave=psk_no", "")).await).await;
     assert!(bad.contains("Esa clave no abre") && !bad.contains("psk_no"), "{bad}");
 }

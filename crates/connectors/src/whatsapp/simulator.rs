@@ -15,6 +15,7 @@
 //! | `define_template {name, language, category?, body, header?, footer?, buttons?, parameter_format?}` | an approved template |
 //! | `pause_template {name, language}` | Meta pauses it, with its webhook |
 //! | `block_marketing {phone \| user_id}`, `allow_marketing {…}` | the guest stops or resumes marketing, with its webhook |
+//! | `introduce {phone \| user_id, name}` | the guest's profile gets a name |
 //! | `no_whatsapp {phone}` | messages to it are accepted and then fail with 131026 |
 //! | `username_only {phone, username?}` | its webhooks carry only the user id |
 //!

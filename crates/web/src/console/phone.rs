@@ -15,7 +15,8 @@ struct PhonePage {
 }
 
 pub(super) async fn show(State(app): State<App>, visit: Visit) -> Response {
-    let src = app.console.sandbox.as_ref().map(|origin| format!("{origin}/_sandbox/phone"));
+    let lang = if visit.w.tag() == "en" { "en" } else { "es" };
+    let src = app.console.sandbox.as_ref().map(|origin| format!("{origin}/_sandbox/phone?lang={lang}"));
     html(&PhonePage { frame: Frame::new(&app, &visit, "phone.title", "phone").await, src })
 }
 

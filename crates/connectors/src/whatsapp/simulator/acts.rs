@@ -24,6 +24,12 @@ impl Double {
                 guest.reachable = false;
                 Ok(made(guest, json!({})))
             }
+            "introduce" => {
+                let name = text(args, "name").ok_or("name is missing: what is the guest called?")?.to_owned();
+                let guest = self.guest(args)?;
+                guest.name = name;
+                Ok(made(guest, json!({})))
+            }
             "username_only" => {
                 let username = text(args, "username").unwrap_or("invitada").to_owned();
                 let guest = self.guest(args)?;
@@ -32,7 +38,7 @@ impl Double {
             }
             other => Err(format!(
                 "unknown command '{other}': say, press, define_template, pause_template, \
-                 block_marketing, allow_marketing, no_whatsapp or username_only"
+                 block_marketing, allow_marketing, introduce, no_whatsapp or username_only"
             )),
         }
     }

@@ -6,6 +6,9 @@ use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+/// Template of the reminder, which comes a day before the show.
+const REMINDER: &str = "recordatorio_show";
+
 /// One side of the demo; the order is that of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -228,6 +231,12 @@ impl Ledger {
         }
     }
 
+    /// Reminders that are wanted and have not arrived.
+    pub(super) fn reminders_to_come(&self, arrived: &BTreeMap<Thing, u32>) -> u32 {
+        let reminders = self.things.iter().filter(|(t, _)| matches!(t, Thing::Message(name, ..) if name == REMINDER));
+        reminders.map(|(t, r)| r.strict.saturating_sub(arrived.get(t).copied().unwrap_or_default())).sum()
+    }
+
     /// Compares. `unknown`: things of which the hub says that it does not know.
     pub(super) fn compare(
         &self,
@@ -289,7 +298,7 @@ impl Sale {
 
     fn reminder(&self) -> Option<Thing> {
         let phone = self.buyer.e164.as_ref()?;
-        Some(Thing::Message("recordatorio_show".into(), digits(phone), self.show.clone()))
+        Some(Thing::Message(REMINDER.into(), digits(phone), self.show.clone()))
     }
 
     /// Everything that the payment makes known, the reminder apart.

@@ -117,9 +117,15 @@ impl<'a> Stage<'a> {
         self.show = made["show_id"].clone();
         let promo = json!({ "show_id": self.show, "code": PROMO, "discount_type": "PERCENTAGE", "discount": 10 });
         self.world.at_ticketing("create_promo", &promo)?;
+        let at_whatsapp = |command: &str, args: Value| {
+            self.world.host.act(Party::WhatsApp.connection(), command, &args).map_err(Failure::Failed)
+        };
+        let holders = purchases.iter().flat_map(|p| p.tickets.iter().filter_map(|t| t.holder.as_ref()));
+        for person in purchases.iter().map(|p| &p.buyer).chain(holders).filter(|p| p.e164.is_some()) {
+            at_whatsapp("introduce", json!({ "phone": person.e164, "name": person.name() }))?;
+        }
         for phone in purchases.iter().filter(|p| p.no_whatsapp).filter_map(|p| p.buyer.e164.as_ref()) {
-            let args = json!({ "phone": phone });
-            self.world.host.act(Party::WhatsApp.connection(), "no_whatsapp", &args).map_err(Failure::Failed)?;
+            at_whatsapp("no_whatsapp", json!({ "phone": phone }))?;
         }
         self.screen.say(&format!(
             "{}, {venue}, {city}: {}. The sale opens.",
@@ -270,18 +276,22 @@ impl<'a> Stage<'a> {
     fn show(&self, start: Instant) {
         let phase = self.tempo.phase(start.elapsed().as_secs_f64());
         let title = format!("{}  {}: {phase}", calendar::date_time(self.world.clock.now(), Lang::En), self.title);
-        let (rows, _) = self.ledger.compare(&self.world.arrived(), &BTreeMap::new());
-        let mut lines = vec![format!(
-            "{:<10} orders {}   tickets {}   inside {}",
-            Party::HiEvents.title(),
-            self.counts.orders,
-            self.counts.tickets,
-            self.counts.inside
-        )];
-        for (party, what) in [(Party::Twenty, "people and notes"), (Party::WhatsApp, "messages")] {
-            let row = rows.get(&party).copied().unwrap_or_default();
-            lines.push(format!("{:<10} {what} {} of {}", party.title(), row.arrived, row.wanted));
-        }
+        let arrived = self.world.arrived();
+        let (rows, _) = self.ledger.compare(&arrived, &BTreeMap::new());
+        let row = |party| rows.get(&party).copied().unwrap_or_default();
+        let (crm, chat, later) = (row(Party::Twenty), row(Party::WhatsApp), self.ledger.reminders_to_come(&arrived));
+        let to_come = if later > 0 { format!(", reminders to come {later}") } else { String::new() };
+        let Counts { orders, tickets, inside } = self.counts;
+        let lines = [
+            format!("{:<10} orders {orders}, tickets {tickets}, inside {inside}", Party::HiEvents.title()),
+            format!("{:<10} people and notes {} of {}", Party::Twenty.title(), crm.arrived, crm.wanted),
+            format!(
+                "{:<10} messages {} of {}{to_come}",
+                Party::WhatsApp.title(),
+                chat.arrived,
+                chat.wanted.saturating_sub(later)
+            ),
+        ];
         self.screen.stand(&title, &lines);
     }
 }
