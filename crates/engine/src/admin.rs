@@ -1,6 +1,6 @@
 //! What people do with what is stuck: retry, drop, replay.
 
-use crate::dispatch::EffectChange;
+use crate::dispatch::{Changed, EffectChange};
 use crate::engine::Inner;
 use crate::feed::Pending;
 use pasarela_connector::Source;
@@ -104,7 +104,7 @@ impl Inner {
             fired: Vec::new(),
             holding: None,
         };
-        let Some((calls, _)) = self.change_effect(change, None, None, now).await else {
+        let Some(Changed { calls, .. }) = self.change_effect(change, None, None, &[], now).await else {
             let state = self.store.effect(row.id).await?.map_or("gone", |r| r.state.as_str());
             return Err(AdminError::WrongState { id: row.id, state });
         };

@@ -170,8 +170,8 @@ impl Inner {
                 continue;
             };
             match self.store.inbox(from, LOAD).await {
-                Ok(rows) => {
-                    let whole = rows.len() < LOAD as usize;
+                Ok(page) => {
+                    let (rows, whole) = (page.rows, page.next.is_none());
                     let last = rows.last().map_or(from, |r| r.id.get());
                     let mut fresh = Vec::with_capacity(rows.len());
                     {
@@ -199,9 +199,9 @@ impl Inner {
 
     /// The inbox holds only what the deciders know of: anything else is a bug that is counted and mended.
     async fn backstop(&self) {
-        let Ok(rows) = self.store.inbox(0, LOAD).await else { return };
+        let Ok(page) = self.store.inbox(0, LOAD).await else { return };
         let old = self.clock.now().checked_sub(Duration::from_secs(30)).unwrap_or(Timestamp::MIN);
-        for row in rows {
+        for row in page.rows {
             let lost = row.received_at < old && self.connection_by_id(row.connection).is_some() && {
                 let mut state = self.feed.state.lock();
                 state.behind.is_none() && state.in_memory.insert(row.id.get())

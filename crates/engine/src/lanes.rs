@@ -344,8 +344,28 @@ impl Lanes {
             let slot = self.next_slot(now);
             return Next::Idle(slot);
         }
+        self.start().map_or(Next::Idle(None), Next::Start)
+    }
+
+    /// What waits for a slot and may have one now; at most so many starts.
+    pub(crate) fn next_starts(&mut self, most: usize, now: Timestamp) -> Vec<Vec<(LaneKey, Queued)>> {
+        self.wake_lanes(now);
+        let mut starts = Vec::new();
+        while starts.len() < most && !self.ready.iter().all(VecDeque::is_empty) && self.may_call(now) {
+            starts.extend(self.start());
+        }
+        starts
+    }
+
+    /// Are so many calls out that the next answer, and a transaction with it, is a moment away?
+    pub(crate) fn is_busy(&self) -> bool {
+        self.in_flight > 0 && self.in_flight >= self.limits.concurrency / 2
+    }
+
+    /// Takes the next of what is ready, and a slot for it.
+    fn start(&mut self) -> Option<Vec<(LaneKey, Queued)>> {
         let urgency = self.pick_urgency();
-        let Some(first) = self.ready[urgency].pop_front() else { return Next::Idle(None) };
+        let first = self.ready[urgency].pop_front()?;
         let mut started = Vec::new();
         self.start_head(first, &mut started);
         let max = started.first().map_or(1, |(_, q)| self.batch.get(usize::from(q.action)).copied().unwrap_or(1));
@@ -353,7 +373,7 @@ impl Lanes {
             self.fill_batch(max, &mut started);
         }
         self.take_slot();
-        Next::Start(started)
+        Some(started)
     }
 
     fn pick_urgency(&mut self) -> usize {

@@ -101,8 +101,8 @@ impl Inner {
         }
         // Runs decide on only now: what they want goes behind what was queued before.
         for (change, attempt) in advance {
-            if let Some((calls, _)) = self.change_effect(change, Some(attempt), None, now).await {
-                calls.into_iter().for_each(|c| self.spawn_call(c));
+            if let Some(changed) = self.change_effect(change, Some(attempt), None, &[], now).await {
+                changed.calls.into_iter().for_each(|c| self.spawn_call(c));
             }
         }
         Ok(count)

@@ -4,24 +4,32 @@
 //! reads nothing. Whoever changes a run holds its lock from reading to commit; the row's version
 //! guards against anyone outside of this process.
 
-use crate::connections::ConnectionRuntime;
+mod event;
+mod plan;
+mod view;
+
+pub(crate) use event::EventScope;
+pub(crate) use plan::{OpenCall, OpenEffect, PlanAt, Planned, StoredCall, repeat_of};
+pub use view::RunView;
+
 use crate::engine::Inner;
-use crate::lanes::{LaneKey, Queued};
+use crate::lanes::LaneKey;
 use jiff::Timestamp;
-use pasarela_connector::{Call, Ctx, Lane, Request, Step};
-use pasarela_domain::{DeliveryId, EffectId, EntityRef, EventId, RunId};
-use pasarela_flows::{Flow, NewEffect, OnDead, OnUnknown, RunState, Scope, Urgency};
-use pasarela_store::{
-    Claim, EffectInsert, EventRow, Listen, ReadGuard, RunRow, RunStatus, RunWrite, TimerKind, TimerSet, Work,
-};
+use pasarela_domain::{EffectId, EntityRef, RunId};
+use pasarela_flows::{Flow, RunState, Scope};
+use pasarela_store::{Listen, ReadGuard, RunStatus, RunWrite, TimerKind, TimerSet, Work};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// New effects of one transaction at most (engine.md, G5).
 pub(crate) const SLICE: usize = 100;
+
+/// When a run that has more to decide is looked after, should whoever was at it be gone. It may hold no
+/// effect, wait or listener that would wake it.
+const RESUME_AFTER: Duration = Duration::from_secs(5);
 
 /// What a run keeps between decisions.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -47,113 +55,15 @@ pub(crate) struct RunData {
     /// Read models that it waits for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) missing: Vec<EntityRef>,
+    /// The last transaction did not decide all that could be decided.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) more: bool,
     /// Why it failed or was cancelled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) why: Option<String>,
     /// Steps that could not be rendered: path and reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) failures: Vec<(String, String)>,
-}
-
-/// The event that a run is about, frozen.
-#[derive(Debug)]
-pub(crate) struct EventScope {
-    pub(crate) id: EventId,
-    pub(crate) event_type: String,
-    pub(crate) connection: i64,
-    pub(crate) connection_name: String,
-    pub(crate) key: String,
-    pub(crate) occurred_at: Timestamp,
-    pub(crate) received_at: Timestamp,
-    pub(crate) delivery: DeliveryId,
-    pub(crate) data: Value,
-    pub(crate) refs: Vec<EntityRef>,
-    /// The envelope without its data, as flows see it under `event`.
-    pub(crate) envelope: Value,
-}
-
-/// Sealed part of an event row.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct EventBody<'a> {
-    #[serde(borrow)]
-    pub(crate) key: std::borrow::Cow<'a, str>,
-    pub(crate) data: Value,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) refs: Vec<EntityRef>,
-}
-
-/// The same, for writing without a copy of the data.
-#[derive(Serialize)]
-struct EventBodyRef<'a> {
-    key: &'a str,
-    data: &'a Value,
-    #[serde(skip_serializing_if = "<[EntityRef]>::is_empty")]
-    refs: &'a [EntityRef],
-}
-
-impl EventScope {
-    #[allow(clippy::too_many_arguments)]
-    pub(crate) fn new(
-        id: EventId,
-        event_type: String,
-        connection: (i64, &str),
-        key: String,
-        occurred_at: Timestamp,
-        received_at: Timestamp,
-        delivery: DeliveryId,
-        data: Value,
-        refs: Vec<EntityRef>,
-    ) -> Self {
-        let envelope = json!({
-            "id": id, "type": event_type, "connection": connection.1, "key": key,
-            "occurred_at": occurred_at, "received_at": received_at, "delivery_id": delivery,
-        });
-        Self {
-            id,
-            event_type,
-            connection: connection.0,
-            connection_name: connection.1.to_owned(),
-            key,
-            occurred_at,
-            received_at,
-            delivery,
-            data,
-            refs,
-            envelope,
-        }
-    }
-
-    pub(crate) fn from_row(row: &EventRow, connection_name: &str) -> Result<Self, serde_json::Error> {
-        let body: EventBody<'_> = serde_json::from_slice(&row.body)?;
-        Ok(Self::new(
-            row.id,
-            row.event_type.clone(),
-            (row.connection, connection_name),
-            body.key.into_owned(),
-            row.occurred_at,
-            row.received_at,
-            row.delivery,
-            body.data,
-            body.refs,
-        ))
-    }
-
-    pub(crate) fn body_json(&self) -> Vec<u8> {
-        serde_json::to_vec(&EventBodyRef { key: &self.key, data: &self.data, refs: &self.refs }).unwrap_or_default()
-    }
-
-    pub(crate) fn to_envelope(&self) -> pasarela_domain::Envelope {
-        pasarela_domain::Envelope {
-            id: self.id,
-            event_type: self.event_type.clone(),
-            connection: self.connection_name.clone(),
-            key: self.key.clone(),
-            occurred_at: self.occurred_at,
-            received_at: self.received_at,
-            delivery_id: self.delivery,
-            data: self.data.clone(),
-        }
-    }
 }
 
 /// A run in memory.
@@ -202,6 +112,11 @@ impl ReadModels {
     }
 }
 
+/// Does a flow use this read model? A buyer is part of an order.
+fn uses(flow: &Flow, entity: &EntityRef) -> bool {
+    flow.models().contains(&entity.kind) || (entity.kind == "order" && flow.models().contains("buyer"))
+}
+
 /// The lock of a run; `None` inside until it is loaded.
 pub(crate) type RunCell = Arc<tokio::sync::Mutex<Option<LiveRun>>>;
 
@@ -230,133 +145,6 @@ impl LiveRuns {
     pub(crate) fn len(&self) -> usize {
         self.0.lock().len()
     }
-}
-
-/// An effect's stored call: what was sent, and what the connector needs to go on.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct StoredCall {
-    /// `None` for a member of a batch: its call is kept by the first one, and is made anew when it is repeated.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) request: Option<Request>,
-    #[serde(default, skip_serializing_if = "Value::is_null")]
-    pub(crate) state: Value,
-    /// Ordinal of the call in its attempt.
-    #[serde(default)]
-    pub(crate) ordinal: u32,
-    /// First effect of the batch.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) batch: Option<EffectId>,
-    /// Generation of the idempotency key in it: another generation is another call.
-    #[serde(default)]
-    pub(crate) generation: u32,
-}
-
-/// A call that is to be made now.
-pub(crate) struct OpenCall {
-    pub(crate) connection: Arc<ConnectionRuntime>,
-    pub(crate) members: Vec<OpenEffect>,
-    pub(crate) action: String,
-    pub(crate) request: Request,
-    pub(crate) state: Value,
-    pub(crate) repeat: pasarela_connector::Repeat,
-    pub(crate) ordinal: u32,
-    pub(crate) started_at: Timestamp,
-    /// Credential that it is made with.
-    pub(crate) credential: u32,
-}
-
-/// One effect of an open call.
-pub(crate) struct OpenEffect {
-    pub(crate) id: EffectId,
-    pub(crate) run: Option<RunId>,
-    pub(crate) path: String,
-    pub(crate) lane: LaneKey,
-    pub(crate) seq: i64,
-    pub(crate) attempt: u32,
-    pub(crate) generation: u32,
-    pub(crate) give_up_at: Timestamp,
-    pub(crate) resend_unknown: bool,
-    pub(crate) park: bool,
-    pub(crate) input: Value,
-}
-
-/// An effect that is being decided: it holds a lane's head or a reserved place until it is
-/// committed or aborted.
-pub(crate) struct Planned {
-    pub(crate) insert: EffectInsert,
-    connection: Arc<ConnectionRuntime>,
-    lane: LaneKey,
-    call: Option<OpenCall>,
-    /// It took over the lane of the effect whose outcome is written with it.
-    handed: bool,
-}
-
-impl Planned {
-    /// The transaction was written. Returns the call that is to be made.
-    pub(crate) fn commit(self, seq: i64, now: Timestamp) -> Option<OpenCall> {
-        match self.call {
-            Some(mut call) => {
-                call.members.iter_mut().for_each(|m| m.seq = seq);
-                Some(call)
-            }
-            None => {
-                let queued = Queued {
-                    id: self.insert.id,
-                    seq,
-                    action: self.connection.action_index(&self.insert.action),
-                    not_before: self.insert.not_before,
-                };
-                self.connection.lock_lanes(|l| l.enqueue_reserved(self.lane, queued, now));
-                self.connection.wake.notify_one();
-                None
-            }
-        }
-    }
-
-    /// The transaction was not written.
-    pub(crate) fn abort(self, now: Timestamp) {
-        if self.handed {
-            self.connection.lock_lanes(|l| l.undo_hand_over(self.lane, now));
-        } else if self.call.is_some() {
-            let action = self.connection.action_index(&self.insert.action);
-            self.connection.lock_lanes(|l| {
-                l.finish(self.lane, action, None, now);
-                l.release_slot(None, now);
-            });
-            self.connection.wake.notify_one();
-        } else {
-            self.connection.unreserve(self.lane, now);
-        }
-    }
-}
-
-/// A run as the API shows it.
-#[derive(Debug, Clone, Serialize)]
-pub struct RunView {
-    /// Id.
-    pub id: RunId,
-    /// Flow.
-    pub flow: String,
-    /// Version that it is pinned to.
-    pub version: u32,
-    /// Event that began it.
-    pub event_id: EventId,
-    /// State.
-    pub status: RunStatus,
-    /// When it began.
-    pub created_at: Timestamp,
-    /// When it last changed.
-    pub updated_at: Timestamp,
-    /// State of each step.
-    pub steps: Value,
-    /// Effect of each step path.
-    pub effects: BTreeMap<String, EffectId>,
-    /// Moments that it waits for.
-    pub waits: BTreeMap<String, Timestamp>,
-    /// Read models that it waits for.
-    pub missing: Vec<EntityRef>,
-    /// Why it failed or was cancelled, and steps that could not be rendered.
-    pub problems: Vec<String>,
 }
 
 impl Inner {
@@ -428,32 +216,6 @@ impl Inner {
         Ok(Some(LiveRun { id, version: row.version, status: row.status, flow, event: Arc::new(event), data }))
     }
 
-    /// A run as the API shows it.
-    pub(crate) async fn view_run(&self, row: &RunRow) -> Result<RunView, pasarela_store::Error> {
-        let (flow, version) = match self.store.flow(row.flow).await? {
-            Some((name, version, _)) => (name, version),
-            None => ("?".into(), 0),
-        };
-        let data: RunData = serde_json::from_slice(&row.state).unwrap_or_default();
-        let steps = data.flow.as_ref().map_or(Value::Null, |s| s.summary()["steps"].take());
-        let problems =
-            data.why.into_iter().chain(data.failures.iter().map(|(path, why)| format!("{path}: {why}"))).collect();
-        Ok(RunView {
-            id: row.id,
-            flow,
-            version,
-            event_id: row.event,
-            status: row.status,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-            steps,
-            effects: data.effects,
-            waits: data.armed,
-            missing: data.missing,
-            problems,
-        })
-    }
-
     /// Lets a run decide what can begin now. Effects go to `planned`, timers to `work`.
     /// Returns whether there is more to decide in a next transaction.
     /// `holding`: connection and lane of the effect whose outcome is written with it.
@@ -511,173 +273,13 @@ impl Inner {
         } else if run.status != RunStatus::Cancelled {
             run.status = RunStatus::Running;
         }
+        run.data.more = step.more;
+        let resumes = |t: &TimerSet| t.kind == TimerKind::Resume && t.target == run.id.get();
+        if step.more && !work.timers.iter().any(resumes) {
+            let due = now.checked_add(RESUME_AFTER).unwrap_or(now);
+            work.timers.push(TimerSet { due, kind: TimerKind::Resume, target: run.id.get(), path: String::new() });
+        }
         step.more
-    }
-
-    /// Makes an effect out of what a flow wants.
-    fn plan(
-        &self,
-        run: Option<RunId>,
-        flow_key: &str,
-        effect: NewEffect,
-        holding: Option<(i64, LaneKey)>,
-        now: Timestamp,
-    ) -> Result<Planned, String> {
-        let connection = self
-            .connection(&effect.connection)
-            .ok_or_else(|| format!("connection '{}' is not configured any more", effect.connection))?;
-        let action = connection
-            .manifest()
-            .action(&effect.action)
-            .ok_or_else(|| format!("'{}' has no action '{}' any more", effect.connection, effect.action))?;
-        let input_key = |pointer: &str| {
-            effect.input.pointer(pointer).and_then(|v| match v {
-                Value::String(s) if !s.is_empty() => Some(s.clone()),
-                Value::Number(n) => Some(n.to_string()),
-                _ => None,
-            })
-        };
-        let lane = match action.lane {
-            Lane::Connection => String::new(),
-            Lane::FlowKey => format!("key:{flow_key}"),
-            Lane::Input(pointer) => {
-                input_key(pointer).map_or_else(|| format!("key:{flow_key}"), |k| format!("{pointer}:{k}"))
-            }
-        };
-        let give_up_after = effect.give_up_after.unwrap_or(action.give_up_after);
-        let urgency = match effect.urgency {
-            Urgency::Urgent => 0,
-            Urgency::Normal => 1,
-            Urgency::Bulk => 2,
-        };
-        Ok(self.plan_at(
-            PlanAt {
-                connection,
-                run,
-                path: effect.path,
-                action: effect.action,
-                lane_text: lane,
-                urgency,
-                class: effect.class.map(|c| c.as_str().to_owned()),
-                purpose: effect.purpose,
-                input: effect.input,
-                give_up_after,
-                resend_unknown: effect.on_unknown == OnUnknown::Resend,
-                park: effect.on_dead == OnDead::Park,
-                holding,
-            },
-            now,
-        ))
-    }
-
-    /// Places an effect: at the head of a free lane with its first attempt, or behind what waits.
-    pub(crate) fn plan_at(&self, p: PlanAt, now: Timestamp) -> Planned {
-        let id = self.next_effect_id(now);
-        let lane = LaneKey { lane: self.store.sealer().hash(&[p.connection.name(), &p.lane_text]), urgency: p.urgency };
-        let give_up_at = now.checked_add(p.give_up_after).unwrap_or(Timestamp::MAX);
-        let mut insert = EffectInsert {
-            id,
-            run: p.run,
-            path: p.path.clone(),
-            connection: p.connection.id,
-            action: p.action.clone(),
-            lane: lane.lane,
-            urgency: lane.urgency,
-            class: p.class,
-            purpose: p.purpose,
-            input: self.store.sealer().seal_json(&p.input),
-            created_at: now,
-            not_before: None,
-            give_up_at,
-            resend_unknown: p.resend_unknown,
-            park: p.park,
-            calling: None,
-        };
-        let handed =
-            p.holding == Some((p.connection.id, lane)) && p.connection.lock_lanes(|l| l.try_hand_over(lane, now));
-        let started = handed || p.connection.lock_lanes(|l| l.try_start(lane, now));
-        if started {
-            let key = id.to_string();
-            let ctx = Ctx { now, key: &key, attempt: 1 };
-            match self.begin(&p.connection, &p.action, std::slice::from_ref(&p.input), &ctx) {
-                Step::Call(call) => {
-                    let claim = self.claim_of(id, 1, 1, now, &call, 0, None);
-                    insert.calling = Some(claim);
-                    let member = OpenEffect {
-                        id,
-                        run: p.run,
-                        path: p.path,
-                        lane,
-                        seq: 0,
-                        attempt: 1,
-                        generation: 1,
-                        give_up_at,
-                        resend_unknown: p.resend_unknown,
-                        park: p.park,
-                        input: p.input,
-                    };
-                    let open = OpenCall {
-                        connection: p.connection.clone(),
-                        members: vec![member],
-                        action: p.action,
-                        request: call.request,
-                        state: call.state,
-                        repeat: call.repeat,
-                        ordinal: 0,
-                        started_at: now,
-                        credential: 0,
-                    };
-                    return Planned { insert, connection: p.connection, lane, call: Some(open), handed };
-                }
-                // It ends without a call: the dispatcher records that like any other outcome.
-                Step::End(_) => {
-                    let action = p.connection.action_index(&p.action);
-                    p.connection.lock_lanes(|l| {
-                        l.reserve(lane);
-                        if handed {
-                            l.undo_hand_over(lane, now);
-                        } else {
-                            l.finish(lane, action, None, now);
-                            l.release_slot(None, now);
-                        }
-                    });
-                    return Planned { insert, connection: p.connection, lane, call: None, handed: false };
-                }
-            }
-        }
-        p.connection.lock_lanes(|l| l.reserve(lane));
-        Planned { insert, connection: p.connection, lane, call: None, handed: false }
-    }
-
-    /// Seals a call into the record of its attempt.
-    #[allow(clippy::too_many_arguments)]
-    pub(crate) fn claim_of(
-        &self,
-        id: EffectId,
-        attempt: u32,
-        generation: u32,
-        now: Timestamp,
-        call: &Call,
-        ordinal: u32,
-        batch: Option<EffectId>,
-    ) -> Claim {
-        let leader = batch.is_none_or(|b| b == id);
-        let stored = StoredCall {
-            request: leader.then(|| call.request.clone()),
-            state: if leader { call.state.clone() } else { Value::Null },
-            ordinal,
-            batch,
-            generation,
-        };
-        Claim {
-            id,
-            boot: self.store.boot(),
-            attempt,
-            generation,
-            started_at: now,
-            call: self.store.sealer().seal_json(&stored),
-            repeat: repeat_code(call.repeat),
-        }
     }
 
     /// The row of a run as it is now.
@@ -728,47 +330,6 @@ impl Inner {
         let removed = listens(run.data.listening.iter().filter(|l| !wanted.contains(l)).collect());
         run.data.listening = wanted;
         (added, removed)
-    }
-}
-
-/// Does a flow use this read model? A buyer is part of an order.
-fn uses(flow: &Flow, entity: &EntityRef) -> bool {
-    flow.models().contains(&entity.kind) || (entity.kind == "order" && flow.models().contains("buyer"))
-}
-
-/// Where an effect is to be placed.
-pub(crate) struct PlanAt {
-    pub(crate) connection: Arc<ConnectionRuntime>,
-    pub(crate) run: Option<RunId>,
-    pub(crate) path: String,
-    pub(crate) action: String,
-    pub(crate) lane_text: String,
-    pub(crate) urgency: u8,
-    pub(crate) class: Option<String>,
-    pub(crate) purpose: Option<String>,
-    pub(crate) input: Value,
-    pub(crate) give_up_after: Duration,
-    pub(crate) resend_unknown: bool,
-    pub(crate) park: bool,
-    /// Connection and lane of the effect whose outcome is written with it.
-    pub(crate) holding: Option<(i64, LaneKey)>,
-}
-
-pub(crate) fn repeat_code(repeat: pasarela_connector::Repeat) -> u8 {
-    use pasarela_connector::Repeat;
-    match repeat {
-        Repeat::Safe => 0,
-        Repeat::SameKey => 1,
-        Repeat::Never => 2,
-    }
-}
-
-pub(crate) fn repeat_of(code: u8) -> pasarela_connector::Repeat {
-    use pasarela_connector::Repeat;
-    match code {
-        0 => Repeat::Safe,
-        1 => Repeat::SameKey,
-        _ => Repeat::Never,
     }
 }
 

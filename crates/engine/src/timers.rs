@@ -1,7 +1,7 @@
 //! Timers: waits of runs, settlements that did not come, unknown effects to find out about.
 //! One sleep until the next one, woken by commits that set an earlier one.
 
-use crate::dispatch::{EffectChange, key_of};
+use crate::dispatch::{Changed, EffectChange, key_of};
 use crate::engine::Inner;
 use crate::lanes::LaneKey;
 use crate::runs::state_of_settled;
@@ -72,13 +72,14 @@ impl Inner {
     /// False: it could not be fired now and is tried again.
     async fn fire(self: &Arc<Self>, timer: &TimerRow, now: Timestamp) -> bool {
         match timer.kind {
-            TimerKind::Wait => self.fire_wait(timer, now).await,
+            TimerKind::Wait | TimerKind::Resume => self.fire_run(timer, now).await,
             TimerKind::Settle => self.fire_settle(timer, now).await,
             TimerKind::Check => true,
         }
     }
 
-    async fn fire_wait(self: &Arc<Self>, timer: &TimerRow, now: Timestamp) -> bool {
+    /// A wait of a run is over, or a run that had more to decide was left alone.
+    async fn fire_run(self: &Arc<Self>, timer: &TimerRow, now: Timestamp) -> bool {
         let id = RunId::from_raw(timer.target);
         let cell = self.runs.cell(id);
         let mut guard = cell.clone().lock_owned().await;
@@ -88,12 +89,19 @@ impl Inner {
         let mut work = Work { fired: vec![(timer.due, timer.id)], ..Work::default() };
         let (mut planned, mut more) = (Vec::new(), false);
         if let Some(run) = guard.as_mut() {
-            // A timer of another moment than the armed one is stale: the wait was moved or cancelled.
-            let armed =
-                run.data.armed.get(&timer.path).is_some_and(|t| t.as_millisecond() == timer.due.as_millisecond());
-            if armed {
-                run.data.armed.remove(&timer.path);
-                run.flow.clone().on_timer(state_of_settled(&mut run.data), &timer.path);
+            // A timer of another moment than the armed one is stale: the wait was moved or cancelled. So is
+            // one of a run that has decided everything meanwhile.
+            let wait = timer.kind == TimerKind::Wait;
+            let stands = if wait {
+                run.data.armed.get(&timer.path).is_some_and(|t| t.as_millisecond() == timer.due.as_millisecond())
+            } else {
+                run.data.more
+            };
+            if stands {
+                if wait {
+                    run.data.armed.remove(&timer.path);
+                    run.flow.clone().on_timer(state_of_settled(&mut run.data), &timer.path);
+                }
                 let models = self.run_models(&run.flow.clone(), &run.event.clone()).await;
                 let Ok(models) = models else {
                     // What was changed in memory is not written: it is read again.
@@ -238,7 +246,7 @@ impl Inner {
     /// Applies a change of an effect that is not being called, and moves its lane on.
     async fn apply(self: &Arc<Self>, change: EffectChange, row: &EffectRow, now: Timestamp) -> bool {
         let to = change.to;
-        let Some((calls, _)) = self.change_effect(change, None, None, now).await else { return false };
+        let Some(Changed { calls, .. }) = self.change_effect(change, None, None, &[], now).await else { return false };
         calls.into_iter().for_each(|c| self.spawn_call(c));
         if to == EffectState::Unknown {
             crate::telemetry::count(&self.metrics.unknown);

@@ -20,6 +20,9 @@ pub enum Error {
     /// The bounded queue in front of the writer is full: answer 503 and `Retry-After`.
     #[error("the write queue is full")]
     Busy,
+    /// A read that lasted too long beside heavy writing: answer 503 and `Retry-After`.
+    #[error("this read takes too long while so much is being written; ask for less, or later")]
+    GaveWay,
     /// The disk is full: answer 503 and `Retry-After`.
     #[error("the disk that holds the database is full; free space and the hub goes on by itself")]
     DiskFull,
@@ -77,6 +80,19 @@ pub struct Decision {
     pub facts: Vec<FactWrite>,
     /// Keyed hashes of the people in it.
     pub subjects: Vec<i64>,
+}
+
+impl Decision {
+    /// Bytes of its bodies.
+    pub(crate) fn bytes(&self) -> usize {
+        let fact = |f: &FactWrite| {
+            f.entities.iter().map(|e| e.data.0.len()).sum::<usize>()
+                + f.event.as_ref().map_or(0, |e| e.body.0.len())
+                + f.runs.iter().map(|r| r.state.0.len()).sum::<usize>()
+                + f.work.bytes()
+        };
+        self.facts.iter().map(fact).sum()
+    }
 }
 
 /// One fact and all that follows from it: written whole, or skipped whole when the fact is known.
@@ -417,6 +433,8 @@ pub enum TimerKind {
     Settle = 1,
     /// Time to find out about an unknown effect: target is the effect.
     Check = 2,
+    /// A run has more to decide than one transaction took: target is the run.
+    Resume = 3,
 }
 
 /// A timer to set.
@@ -491,6 +509,9 @@ pub struct Work {
     pub deliveries: Vec<NewDelivery>,
     /// A new call of an attempt that goes on: replaces the stored request.
     pub progress: Option<Claim>,
+    /// Attempts of other effects that begin with this: the slot that became free is used at once. One
+    /// that is no longer queued is told in [`Worked::Done`] and stops nothing.
+    pub claims: Vec<Claim>,
 }
 
 impl Work {
@@ -505,6 +526,18 @@ impl Work {
             && self.fired.is_empty()
             && self.deliveries.is_empty()
             && self.progress.is_none()
+            && self.claims.is_empty()
+    }
+
+    /// Bytes of its bodies.
+    pub(crate) fn bytes(&self) -> usize {
+        let call = |c: &Claim| c.call.0.len();
+        self.updates.iter().map(|u| u.outcome.as_ref().map_or(0, |o| o.0.len())).sum::<usize>()
+            + self.attempts.iter().map(|a| a.detail.as_ref().map_or(0, |d| d.0.len())).sum::<usize>()
+            + self.runs.iter().map(|r| r.state.0.len()).sum::<usize>()
+            + self.effects.iter().map(|e| e.input.0.len() + e.calling.iter().map(call).sum::<usize>()).sum::<usize>()
+            + self.deliveries.iter().map(|d| d.packed.0.len()).sum::<usize>()
+            + self.progress.iter().chain(&self.claims).map(call).sum::<usize>()
     }
 }
 
@@ -517,6 +550,8 @@ pub enum Worked {
         seqs: Vec<i64>,
         /// Ids of the deliveries.
         deliveries: Vec<DeliveryId>,
+        /// Which claims were still to be had.
+        claimed: Vec<bool>,
     },
     /// A guard no longer holds; nothing was written.
     Stale,
@@ -596,8 +631,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> Fut<'_, (Vec<bool>, Vec<Option<EntityRow>>)>;
     /// Runs that listen to an event type with a key.
     fn listeners(&self, key: i64, event_type: &str) -> Fut<'_, Vec<ListenerRow>>;
-    /// Pending deliveries above `after`, with their bytes, in order.
-    fn inbox(&self, after: i64, limit: u32) -> Fut<'_, Vec<InboxRow>>;
+    /// Pending deliveries above `after`, with their bytes, in order. Large bodies end a page before its limit.
+    fn inbox(&self, after: i64, limit: u32) -> Fut<'_, Page<InboxRow>>;
     /// Effects that were calling under an earlier boot.
     fn interrupted(&self) -> Fut<'_, Vec<EffectRow>>;
     /// Queued effects of a connection and urgency above `after` in lane order.
@@ -633,11 +668,14 @@ pub trait Store: Send + Sync + 'static {
     /// Deliveries, newest first, below `before`.
     fn deliveries(&self, status: Option<DeliveryStatus>, before: Option<i64>, limit: u32)
     -> Fut<'_, Page<DeliveryRow>>;
+    /// Deliveries above `after` that name a person, by the keyed hash, oldest first: an erasure begins
+    /// with them, and goes on to their events and runs.
+    fn naming(&self, subject: i64, after: i64, limit: u32) -> Fut<'_, Page<DeliveryId>>;
     /// One event.
     fn event(&self, id: EventId) -> Fut<'_, Option<EventRow>>;
     /// Events of a delivery.
     fn events_of(&self, delivery: DeliveryId) -> Fut<'_, Vec<EventId>>;
-    /// Events by filter.
+    /// Events by filter. Large bodies end a page before its limit.
     fn events(&self, filter: EventFilter) -> Fut<'_, Page<EventRow>>;
     /// One run.
     fn run(&self, id: RunId) -> Fut<'_, Option<RunRow>>;

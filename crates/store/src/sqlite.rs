@@ -2,6 +2,7 @@
 //! a checkpoint thread, a pool of read-only connections.
 
 mod checkpoint;
+mod integrity;
 #[cfg(test)]
 mod plans;
 mod read;
@@ -17,30 +18,70 @@ use crate::rows::{
     EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, RunFilter, RunRow, TimerRow,
 };
 use crate::seal::{self, Sealed, Sealer};
+pub use checkpoint::BOUND as LOG_BOUND;
 use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
 use pasarela_domain::{DeliveryId, EffectId, EntityRef, EventId, IdMaker, RunId};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use write::ms;
 use writer::{Job, Shared, classify};
 
 const READERS: usize = 4;
+/// Steps of SQLite's machine between two looks at whether a read is to give way: more than any
+/// search by an index takes.
+const READ_STEPS: i32 = 20_000;
+/// How long a read may last while the log waits to start over.
+const READ_SHARE: Duration = Duration::from_millis(100);
 
 /// A hub's database in one SQLite file.
 pub struct SqliteStore {
     shared: Arc<Shared>,
-    readers: Vec<Mutex<Connection>>,
+    readers: Vec<Mutex<Reader>>,
     turn: AtomicUsize,
     sealer: Sealer,
     boot: i64,
     path: PathBuf,
     threads: Vec<JoinHandle<()>>,
     _lock: std::fs::File,
+    /// Closed after the last connection: closing it drops the locks that SQLite has on the file.
+    _file: Arc<std::fs::File>,
+}
+
+/// A read-only connection whose long reads give way when the log has to start over.
+struct Reader {
+    db: Connection,
+    /// Milliseconds after `clock` at which its read began.
+    began: Arc<AtomicU64>,
+    clock: Instant,
+}
+
+impl Reader {
+    fn open(path: &Path, shared: &Arc<Shared>) -> Result<Self, Error> {
+        let (mut db, shared) = (connect(path, true)?, shared.clone());
+        let (clock, began) = (Instant::now(), Arc::new(AtomicU64::new(0)));
+        let since = began.clone();
+        let gives_way = move || {
+            let lasts = Duration::from_millis(millis(clock).saturating_sub(since.load(Ordering::Relaxed)));
+            lasts > READ_SHARE && shared.log.is_pressing()
+        };
+        db.progress_handler(READ_STEPS, Some(gives_way)).map_err(|e| classify(&e))?;
+        Ok(Self { db, began, clock })
+    }
+
+    fn begin(&self) -> &Connection {
+        self.began.store(millis(self.clock), Ordering::Relaxed);
+        &self.db
+    }
+}
+
+fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// How a database file is opened.
@@ -82,14 +123,25 @@ impl SqliteStore {
         db.pragma_update(None, "journal_mode", "WAL").map_err(|e| classify(&e))?;
         db.pragma_update(None, "synchronous", options.synchronous.unwrap_or("FULL")).map_err(|e| classify(&e))?;
         db.pragma_update(None, "wal_autocheckpoint", 0).map_err(|e| classify(&e))?;
+        // A log that had to grow is cut down when it starts over.
+        db.pragma_update(None, "journal_size_limit", checkpoint::BOUND).map_err(|e| classify(&e))?;
         let sealer = prepare(&mut db, path, &options.key_path())?;
-        let (boot, ids, seq) = begin_boot(&db).map_err(|e| classify(&e))?;
 
         let shared = Arc::new(Shared::default());
-        let readers = (0..READERS).map(|_| connect(path, true).map(Mutex::new)).collect::<Result<_, _>>()?;
+        let told = shared.clone();
+        let hook = move |_: &mut rusqlite::hooks::Wal, frames| {
+            told.log.written(u64::try_from(frames).unwrap_or(0));
+            Ok(())
+        };
+        db.wal_hook(Some(hook)).map_err(|e| classify(&e))?;
+        let (boot, ids, seq) = begin_boot(&db).map_err(|e| classify(&e))?;
+
+        let readers = (0..READERS).map(|_| Reader::open(path, &shared).map(Mutex::new)).collect::<Result<_, _>>()?;
         let checkpointer = connect(path, false)?;
-        let log = with_suffix(path, "-wal");
-        let (for_writer, for_checkpoint) = (shared.clone(), shared.clone());
+        let file = std::fs::File::open(path)
+            .map(Arc::new)
+            .map_err(|e| Error::Database(format!("cannot open {}: {e}", path.display())))?;
+        let (for_writer, for_checkpoint, to_sync) = (shared.clone(), shared.clone(), file.clone());
         let spawn = |name: &str, body: Box<dyn FnOnce() + Send>| {
             std::thread::Builder::new().name(name.into()).spawn(body).map_err(|e| Error::Database(e.to_string()))
         };
@@ -99,16 +151,27 @@ impl SqliteStore {
                 Box::new(move || {
                     writer::run(&mut db, ids, seq, &for_writer);
                     for_writer.close();
+                    for_writer.log.end();
                     // Everything is on disk: leave the next start an empty log.
                     drop(db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
                 }),
             )?,
-            spawn("store-checkpoint", Box::new(move || checkpoint::run(&checkpointer, &log, &for_checkpoint)))?,
+            spawn("store-checkpoint", Box::new(move || checkpoint::run(&checkpointer, &to_sync, &for_checkpoint)))?,
         ];
-        Ok(Self { shared, readers, turn: AtomicUsize::new(0), sealer, boot, path: path.clone(), threads, _lock: lock })
+        Ok(Self {
+            shared,
+            readers,
+            turn: AtomicUsize::new(0),
+            sealer,
+            boot,
+            path: path.clone(),
+            threads,
+            _lock: lock,
+            _file: file,
+        })
     }
 
-    fn reader(&self) -> MutexGuard<'_, Connection> {
+    fn reader(&self) -> MutexGuard<'_, Reader> {
         let start = self.turn.fetch_add(1, Ordering::Relaxed);
         for i in 0..READERS {
             if let Some(free) = self.readers[(start + i) % READERS].try_lock() {
@@ -123,7 +186,10 @@ impl SqliteStore {
         f: impl FnOnce(&Connection, &Sealer) -> Result<T, ReadError> + Send + 'static,
     ) -> Fut<'_, T> {
         Box::pin(async move {
-            f(&self.reader(), &self.sealer).map_err(|e| match e {
+            f(self.reader().begin(), &self.sealer).map_err(|e| match e {
+                ReadError::Database(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) => {
+                    Error::GaveWay
+                }
                 ReadError::Database(e) => classify(&e),
                 ReadError::Seal(e) => Error::Seal(e),
             })
@@ -346,7 +412,7 @@ impl Store for SqliteStore {
         let event_type = event_type.to_owned();
         self.read(move |db, _| read::listeners(db, key, &event_type))
     }
-    fn inbox(&self, after: i64, limit: u32) -> Fut<'_, Vec<InboxRow>> {
+    fn inbox(&self, after: i64, limit: u32) -> Fut<'_, Page<InboxRow>> {
         self.read(move |db, sealer| read::inbox(db, sealer, after, limit))
     }
     fn interrupted(&self) -> Fut<'_, Vec<EffectRow>> {
@@ -466,6 +532,9 @@ impl Store for SqliteStore {
     ) -> Fut<'_, Page<DeliveryRow>> {
         self.read(move |db, sealer| read::deliveries(db, sealer, status, before, limit))
     }
+    fn naming(&self, subject: i64, after: i64, limit: u32) -> Fut<'_, Page<DeliveryId>> {
+        self.read(move |db, _| read::naming(db, subject, after, limit))
+    }
     fn event(&self, id: EventId) -> Fut<'_, Option<EventRow>> {
         self.read(move |db, sealer| read::event(db, sealer, id))
     }
@@ -527,16 +596,9 @@ impl Store for SqliteStore {
         self.misc(|_| Ok(()))
     }
     fn integrity(&self) -> Fut<'_, Option<String>> {
-        let path = self.path.clone();
+        let (path, shared) = (self.path.clone(), self.shared.clone());
         Box::pin(async move {
-            tokio::task::spawn_blocking(move || {
-                let db = connect(&path, true)?;
-                let verdict: String =
-                    db.query_row("PRAGMA quick_check(1)", [], |r| r.get(0)).map_err(|e| classify(&e))?;
-                Ok((verdict != "ok").then_some(verdict))
-            })
-            .await
-            .unwrap_or(Err(Error::Closed))
+            tokio::task::spawn_blocking(move || integrity::check(&path, &shared)).await.unwrap_or(Err(Error::Closed))
         })
     }
 }

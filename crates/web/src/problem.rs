@@ -57,7 +57,7 @@ impl From<pasarela_store::Error> for Problem {
     fn from(e: pasarela_store::Error) -> Self {
         use pasarela_store::Error;
         match e {
-            Error::Busy | Error::DiskFull | Error::Closed => Self::busy(e.to_string()),
+            Error::Busy | Error::GaveWay | Error::DiskFull | Error::Closed => Self::busy(e.to_string()),
             other => {
                 tracing::error!(error = %other, "a request could not be answered");
                 Self::new(

@@ -174,3 +174,26 @@ fn a_backlog_lives_in_the_store_and_comes_in_order() {
         assert!(own.windows(2).all(|w| w[0] < w[1]), "lane {lane}");
     }
 }
+
+#[test]
+fn what_waits_takes_the_slots_that_an_answer_frees_and_no_more() {
+    let mut l = lanes(None, 4);
+    for n in 1..=9 {
+        l.enqueue(key(n, 1), effect(n), at(0));
+    }
+    let seqs = |starts: Vec<Vec<(LaneKey, Queued)>>| starts.iter().flatten().map(|(_, q)| q.seq).collect::<Vec<_>>();
+    assert_eq!(seqs(l.next_starts(3, at(0))), [1, 2, 3], "not more than asked for");
+    assert!(l.is_busy());
+    assert_eq!(seqs(l.next_starts(16, at(0))), [4], "not more than may be out");
+    assert!(l.next_starts(16, at(0)).is_empty());
+    l.release_slot(Some(true), at(0));
+    assert_eq!(seqs(l.next_starts(16, at(0))), [5]);
+    l.hold(at(60));
+    l.release_slot(Some(true), at(0));
+    assert!(l.next_starts(16, at(1)).is_empty(), "the provider asked to wait");
+    for _ in 0..3 {
+        l.release_slot(Some(true), at(1));
+    }
+    assert!(!l.is_busy());
+    assert_eq!(seqs(l.next_starts(1, at(60))), [6]);
+}

@@ -95,3 +95,23 @@ async fn g04_two_webhooks_at_the_same_time_are_one_event() {
     types.sort();
     assert_eq!(types, ["order.paid", "order.updated"]);
 }
+
+/// A delivery whose facts were all known names a person all the same: an erasure must find its body.
+#[tokio::test]
+async fn g04_a_duplicate_is_found_by_the_person_that_it_names() {
+    let hub = Hub::build().start().await;
+    let fact = json!({ "type": "order.paid", "key": "order:1", "id": "1", "data": { "buyer": { "email": "Ana@Ejemplo.test" } },
+        "state": [{ "kind": "order", "id": "1", "data": { "n": 1, "phone": "+573000000000" } }] });
+    for _ in 0..2 {
+        hub.hear([fact.clone()]).await;
+        hub.decided().await;
+    }
+    hub.hear([json!({ "type": "order.paid", "key": "order:2", "id": "2", "data": {} })]).await;
+    hub.decided().await;
+    let store = hub.engine.store();
+    let all: Vec<_> = hub.deliveries(None).await.iter().rev().map(|d| d.id).collect();
+    for person in ["email:ana@ejemplo.test", "phone:+573000000000"] {
+        let found = store.naming(store.sealer().hash(&["subject", person]), 0, 10).await.unwrap();
+        assert_eq!(found.rows, all[..2], "{person}");
+    }
+}

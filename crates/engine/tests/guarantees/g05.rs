@@ -1,7 +1,7 @@
 //! G5: event, read models, run and first effects are one transaction; long lists come in slices.
 
 use crate::hub::{Hub, on_paid};
-use pasarela_store::{EffectState, RunStatus};
+use pasarela_store::{EffectState, RunFilter, RunStatus};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -53,4 +53,35 @@ async fn g05_a_step_that_ends_without_a_call_lets_the_next_begin() {
     hub.arrived("/flujo", 1).await;
     hub.comes_to("a", EffectState::GaveUp).await;
     hub.until("the run to end", async || (hub.runs().await[0].status == RunStatus::Done).then_some(())).await;
+}
+
+/// A list whose items all fall out leaves a run without effect, wait or listener between its slices.
+#[tokio::test]
+async fn g05_a_run_that_was_left_between_its_slices_goes_on_after_a_restart() {
+    let flow = on_paid(
+        "  - each: \"{{ data.list }}\"\n    as: item\n    id: todos\n    steps:\n      - id: a\n        when: \"{{ item == 'nadie' }}\"\n        do: ventas.clave\n        with: { to: \"{{ item }}\" }\n  - id: fin\n    needs: [todos]\n    do: ventas.flujo\n    with: { to: fin }\n",
+    );
+    let hub = Hub::build().flow(&flow).start().await;
+    let list: Vec<String> = (0..8000).map(|n| format!("p{n}")).collect();
+    hub.hear([json!({ "type": "order.paid", "key": "order:1", "id": "1", "data": { "list": list } })]).await;
+    hub.until("the run to begin", async || {
+        (!hub.engine.store().runs(one()).await.unwrap().rows.is_empty()).then_some(())
+    })
+    .await;
+    let hub = hub.crash().await;
+    let left = &hub.runs().await[0];
+    assert_eq!((left.status, left.effects.len()), (RunStatus::Running, 0), "it ended between two slices");
+    assert!(hub.effects().await.is_empty());
+    hub.pass(6);
+    hub.arrived("/flujo", 1).await;
+    hub.until("the run to end", async || (hub.runs().await[0].status == RunStatus::Done).then_some(())).await;
+    assert!(hub.server.calls("/clave").is_empty());
+    hub.pass(60);
+    hub.calm().await;
+    assert_eq!(hub.server.calls("/flujo").len(), 1, "once");
+    assert!(hub.engine.store().next_timer().await.unwrap().is_none(), "nothing is left to look after");
+}
+
+fn one() -> RunFilter {
+    RunFilter { limit: 1, ..RunFilter::default() }
 }

@@ -3,6 +3,7 @@
 mod flows;
 mod ingest;
 mod load;
+mod sample;
 mod sink;
 
 use crate::Failure;

@@ -11,7 +11,7 @@ mod tempo;
 mod world;
 
 use crate::Failure;
-use crate::commands::signals::stop_signal;
+use crate::commands::signals::StopSignal;
 use crate::output::{line, note};
 use jiff::{SignedDuration, Timestamp};
 use ledger::{Ledger, Party, Row};
@@ -57,6 +57,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, json: bool) -> Result<ExitCode, Failure> {
+    let mut asked_to_stop = StopSignal::listen()?;
     let orders = args.orders as usize;
     let tempo = if args.once { Tempo::once(orders) } else { Tempo::watched(orders) };
     let nights = if args.once { 1 } else { NIGHTS };
@@ -73,7 +74,7 @@ pub(crate) async fn run(args: Args, json: bool) -> Result<ExitCode, Failure> {
         let play = play(&mut world, &mut ledger, &screen, tempo, (nights, opens), &args);
         tokio::select! {
             played = play => Some(played),
-            () = stop_signal() => None,
+            () = asked_to_stop.wait() => None,
         }
     };
     if let Some(Err(e)) = played {
@@ -93,7 +94,7 @@ pub(crate) async fn run(args: Args, json: bool) -> Result<ExitCode, Failure> {
     let patience = REST + Duration::from_millis(u64::from(args.orders) * 20);
     let rested = tokio::select! {
         rested = world.rest(patience) => rested,
-        () = stop_signal() => Err(Failure::Failed("stopped before the night was counted; there is no result".into())),
+        () = asked_to_stop.wait() => Err(Failure::Failed("stopped before the night was counted; there is no result".into())),
     };
     screen.close();
     let counted = match rested {

@@ -2,7 +2,7 @@
 //! anybody's account.
 
 use crate::Failure;
-use crate::commands::signals::stop_signal;
+use crate::commands::signals::StopSignal;
 use crate::config::{Config, read_connections};
 use crate::hub::providers;
 use crate::output::{line, note};
@@ -32,6 +32,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(config_path: &Path, args: Args, json: bool) -> Result<ExitCode, Failure> {
+    let mut asked_to_stop = StopSignal::listen()?;
     let config = Config::load(config_path)?;
     let listen = match args.listen {
         Some(listen) => listen,
@@ -97,7 +98,7 @@ pub(crate) async fn run(config_path: &Path, args: Args, json: bool) -> Result<Ex
             host.addr()
         ));
     }
-    stop_signal().await;
+    asked_to_stop.wait().await;
     host.stop().await;
     Ok(ExitCode::SUCCESS)
 }

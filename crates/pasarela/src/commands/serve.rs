@@ -2,7 +2,7 @@
 
 use crate::Failure;
 use crate::admin::socket_path;
-use crate::commands::signals::stop_signal;
+use crate::commands::signals::StopSignal;
 use crate::config::Config;
 use crate::hub::Plan;
 use pasarela_web::{App, Options};
@@ -16,6 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) async fn run(config_path: &Path) -> Result<ExitCode, Failure> {
     let begun = std::time::Instant::now();
+    let mut asked_to_stop = StopSignal::listen()?;
     let plan = Plan::read(Config::load(config_path)?)?;
     for note in &plan.notes {
         tracing::info!("{note}");
@@ -40,7 +41,7 @@ pub(crate) async fn run(config_path: &Path) -> Result<ExitCode, Failure> {
         ready_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX), "the hub is open"
     );
     tokio::spawn(watch_integrity(store));
-    stop_signal().await;
+    asked_to_stop.wait().await;
     tracing::info!("stopping: no new work is taken, calls that are out may end");
     public.stop(Duration::from_secs(2)).await;
     engine.stop(PATIENCE).await;

@@ -1,7 +1,7 @@
 //! Reads. Every query that can grow goes by an index and a limit.
 
 use super::ReadError;
-use super::write::{ms, run_code, run_status};
+use super::write::{DONE, ms, run_code, run_status};
 use crate::contract::{DedupKey, EffectState, Page, RunStatus, TimerKind};
 use crate::rows::{
     ApiKeyRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow, EntityRow,
@@ -31,6 +31,10 @@ fn maybe_at(row: &Row<'_>, i: usize) -> rusqlite::Result<Option<Timestamp>> {
 fn open(sealer: &Sealer, sealed: Option<Vec<u8>>) -> Read<Vec<u8>> {
     Ok(sealed.map(|s| sealer.open(&s)).transpose()?.unwrap_or_default())
 }
+
+/// Bytes of bodies after which a page ends before its limit: a page of large bodies would hold its
+/// snapshot, and the write-ahead log, for long, and fill the memory.
+const PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// Cuts a list that was read with one row too many into a page.
 fn page<T>(mut rows: Vec<T>, limit: u32, id: impl Fn(&T) -> i64) -> Page<T> {
@@ -82,24 +86,30 @@ pub(super) fn listeners(db: &Connection, key: i64, event_type: &str) -> Read<Vec
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-pub(super) fn inbox(db: &Connection, sealer: &Sealer, after: i64, limit: u32) -> Read<Vec<InboxRow>> {
+pub(super) fn inbox(db: &Connection, sealer: &Sealer, after: i64, limit: u32) -> Read<Page<InboxRow>> {
     let mut statement = db.prepare_cached(
         "SELECT d.id, d.connection, d.source, d.received_at, d.packed, i.tries
          FROM inbox i JOIN deliveries d ON d.id = i.delivery WHERE i.delivery > ?1 ORDER BY i.delivery LIMIT ?2",
     )?;
-    let mut rows = statement.query(params![after, limit])?;
-    let mut out = Vec::new();
+    let mut rows = statement.query(params![after, i64::from(limit) + 1])?;
+    let (mut out, mut bytes) = (Vec::new(), 0);
     while let Some(r) = rows.next()? {
-        out.push(InboxRow {
+        if bytes > PAGE_BYTES {
+            let next = out.last().map(|l: &InboxRow| l.id.get());
+            return Ok(Page { rows: out, next });
+        }
+        let row = InboxRow {
             id: DeliveryId::from_raw(r.get(0)?),
             connection: r.get(1)?,
             source: r.get(2)?,
             received_at: at(r, 3)?,
             packed: open(sealer, r.get(4)?)?,
             tries: r.get(5)?,
-        });
+        };
+        bytes += row.packed.len();
+        out.push(row);
     }
-    Ok(out)
+    Ok(page(out, limit, |r| r.id.get()))
 }
 
 const EFFECT: &str =
@@ -186,6 +196,7 @@ pub(super) fn timers(db: &Connection, until: Timestamp, limit: u32) -> Read<Vec<
             kind: match r.get::<_, i64>(2)? {
                 0 => TimerKind::Wait,
                 1 => TimerKind::Settle,
+                3 => TimerKind::Resume,
                 _ => TimerKind::Check,
             },
             target: r.get(3)?,
@@ -231,7 +242,9 @@ pub(super) fn cursor(db: &Connection, sealer: &Sealer, connection: i64, task: &s
     row.map(|(cursor, at, read)| Ok(CursorRow { cursor: sealer.open(&cursor)?, at, read })).transpose()
 }
 
-const DELIVERY: &str = "SELECT d.id, d.connection, d.source, d.received_at, r.status, r.reason";
+/// What has no result and is not pending is decided.
+const DELIVERY: &str = "SELECT d.id, d.connection, d.source, d.received_at,
+    coalesce(r.status, NOT EXISTS (SELECT 1 FROM inbox p WHERE p.delivery = d.id)), r.reason";
 
 fn delivery_row(r: &Row<'_>, sealer: &Sealer, packed: Vec<u8>) -> Read<DeliveryRow> {
     let reason = r.get::<_, Option<Vec<u8>>>(5)?.map(|s| sealer.open(&s)).transpose()?;
@@ -240,7 +253,7 @@ fn delivery_row(r: &Row<'_>, sealer: &Sealer, packed: Vec<u8>) -> Read<DeliveryR
         connection: r.get(1)?,
         source: r.get(2)?,
         received_at: at(r, 3)?,
-        status: r.get::<_, Option<i64>>(4)?.map_or(DeliveryStatus::Received, DeliveryStatus::from_code),
+        status: DeliveryStatus::from_code(r.get(4)?),
         reason: reason.map(|r| String::from_utf8_lossy(&r).into_owned()),
         packed,
     })
@@ -277,6 +290,12 @@ pub(super) fn deliveries(
             "r.status = 4 AND ?3 = ?3",
             "r.delivery",
         ),
+        // Nearly all of the history: it is walked by id.
+        Some(DeliveryStatus::Decided) => (
+            "FROM deliveries d LEFT JOIN delivery_result r ON r.delivery = d.id LEFT JOIN inbox i ON i.delivery = d.id",
+            "?3 = ?3 AND (r.status = 1 OR (r.delivery IS NULL AND i.delivery IS NULL))",
+            "d.id",
+        ),
         Some(_) => {
             ("FROM delivery_result r CROSS JOIN deliveries d ON d.id = r.delivery", "r.status = ?3", "r.delivery")
         }
@@ -291,6 +310,19 @@ pub(super) fn deliveries(
         out.push(delivery_row(r, sealer, Vec::new())?);
     }
     Ok(page(out, limit, |d| d.id.get()))
+}
+
+/// By a link of their own, or by an event of theirs.
+pub(super) fn naming(db: &Connection, subject: i64, after: i64, limit: u32) -> Read<Page<DeliveryId>> {
+    let mut statement = db.prepare_cached(
+        "SELECT delivery FROM delivery_subject WHERE subject = ?1 AND delivery > ?2
+         UNION SELECT e.delivery FROM event_subject s CROSS JOIN events e ON e.id = s.event
+           WHERE s.subject = ?1 AND e.delivery > ?2
+         ORDER BY 1 LIMIT ?3",
+    )?;
+    let rows = statement.query_map(params![subject, after, i64::from(limit) + 1], |r| r.get(0))?;
+    let ids = rows.map(|id| id.map(DeliveryId::from_raw)).collect::<Result<Vec<_>, _>>()?;
+    Ok(page(ids, limit, |id| id.get()))
 }
 
 const EVENT: &str = "SELECT id, type, connection, occurred_at, received_at, delivery, body FROM events ";
@@ -338,9 +370,15 @@ pub(super) fn events(db: &Connection, sealer: &Sealer, f: &EventFilter) -> Read<
     values.push((i64::from(f.limit) + 1).into());
     let mut statement = db.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(values))?;
-    let mut out = Vec::new();
+    let (mut out, mut bytes) = (Vec::new(), 0);
     while let Some(r) = rows.next()? {
-        out.push(event_row(r, sealer)?);
+        if bytes > PAGE_BYTES {
+            let next = out.last().map(|l: &EventRow| l.id.get());
+            return Ok(Page { rows: out, next });
+        }
+        let row = event_row(r, sealer)?;
+        bytes += row.body.len();
+        out.push(row);
     }
     Ok(page(out, f.limit, |e| e.id.get()))
 }
@@ -425,11 +463,15 @@ pub(super) fn effects(db: &Connection, sealer: &Sealer, f: &EffectFilter) -> Rea
     Ok(page(effect_rows(db, sealer, &sql, params_from_iter(values))?, f.limit, |e| e.id.get()))
 }
 
+/// The attempt that did an effect lies in the effect's row, behind all others.
 pub(super) fn attempts(db: &Connection, sealer: &Sealer, effect: EffectId) -> Read<Vec<AttemptRow>> {
     let mut statement = db.prepare_cached(
-        "SELECT attempt, call, started_at, ended_at, outcome, status, detail FROM attempts WHERE effect = ?1 ORDER BY attempt, call",
+        "SELECT attempt, call, started_at, ended_at, outcome, status, detail FROM attempts WHERE effect = ?1
+         UNION ALL SELECT attempt, ended_call, started_at, ended_at, ?2, http_status, detail FROM effects
+           WHERE id = ?1 AND ended_at IS NOT NULL
+         ORDER BY 1, 2",
     )?;
-    let mut rows = statement.query([effect.get()])?;
+    let mut rows = statement.query(params![effect.get(), DONE])?;
     let mut out = Vec::new();
     while let Some(r) = rows.next()? {
         out.push(AttemptRow {

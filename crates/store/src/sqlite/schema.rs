@@ -14,6 +14,11 @@ PRAGMA busy_timeout = 5000;
 
 /// Times are Unix milliseconds. Columns named `body`, `packed`, `state`, `input`, `call`, `outcome`,
 /// `detail`, `data`, `cursor`, `secret`, `reason` are sealed; `key`, `lane`, `subject`, `reference`, `hash` are keyed hashes.
+///
+/// What can be told from other rows has none of its own: a delivery that is neither in `inbox` nor in
+/// `delivery_result` is decided; a person whom an event names is linked to the event and not again to
+/// its delivery (`delivery_subject` holds those that only the delivery names); the attempt that did an
+/// effect is the effect's `started_at` to `http_status` and `detail`, `attempts` has the others.
 pub(super) const SCHEMA: &str = "
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE keys (id INTEGER PRIMARY KEY, purpose TEXT NOT NULL, wrapped BLOB NOT NULL);
@@ -59,7 +64,8 @@ CREATE TABLE effects (id INTEGER PRIMARY KEY, run INTEGER, path TEXT NOT NULL, c
   status INTEGER NOT NULL, not_before INTEGER, attempt INTEGER NOT NULL DEFAULT 0, generation INTEGER NOT NULL DEFAULT 1,
   boot INTEGER, started_at INTEGER, repeat INTEGER NOT NULL DEFAULT 2, created_at INTEGER NOT NULL,
   give_up_at INTEGER NOT NULL, resend_unknown INTEGER NOT NULL, park INTEGER NOT NULL, code TEXT, reference INTEGER,
-  sender INTEGER NOT NULL DEFAULT 1, input BLOB NOT NULL, call BLOB, outcome BLOB);
+  sender INTEGER NOT NULL DEFAULT 1, ended_at INTEGER, ended_call INTEGER, http_status INTEGER,
+  input BLOB NOT NULL, call BLOB, outcome BLOB, detail BLOB);
 CREATE INDEX effects_open ON effects (connection, urgency, seq) WHERE status = 0;
 CREATE INDEX effects_calling ON effects (boot) WHERE status = 1;
 CREATE INDEX effects_reference ON effects (connection, reference) WHERE reference IS NOT NULL AND status IN (2, 3, 12, 31);

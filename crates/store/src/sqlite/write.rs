@@ -98,11 +98,20 @@ impl Writer<'_> {
         let all_known = !results.is_empty() && results.iter().all(|r| *r == FactResult::Known);
         let status =
             if all_known && d.status == DeliveryStatus::Decided { DeliveryStatus::Duplicate } else { d.status };
-        self.run(
-            "INSERT OR REPLACE INTO delivery_result (delivery, status, reason) VALUES (?1, ?2, ?3)",
-            params![d.delivery.get(), status as u8, d.reason.as_ref().map(|r| &r.0)],
-        )?;
-        for subject in &d.subjects {
+        // What is not pending and has no result is decided: the rule needs no row.
+        if status != DeliveryStatus::Decided || d.reason.is_some() {
+            self.run(
+                "INSERT OR REPLACE INTO delivery_result (delivery, status, reason) VALUES (?1, ?2, ?3)",
+                params![d.delivery.get(), status as u8, d.reason.as_ref().map(|r| &r.0)],
+            )?;
+        }
+        // Whoever an event of this delivery names is found by that event.
+        let named: Vec<i64> = (d.facts.iter().zip(&results))
+            .filter(|(_, result)| matches!(result, FactResult::New(_)))
+            .filter_map(|(fact, _)| fact.event.as_ref().filter(|e| e.delivery == d.delivery))
+            .flat_map(|e| e.subjects.iter().copied())
+            .collect();
+        for subject in d.subjects.iter().filter(|s| !named.contains(s)) {
             self.run(
                 "INSERT OR IGNORE INTO delivery_subject (subject, delivery) VALUES (?1, ?2)",
                 [*subject, d.delivery.get()],
@@ -240,7 +249,7 @@ impl Writer<'_> {
 
     fn changes(&mut self, w: &mut Work) -> Result<Worked, Stop> {
         for update in &w.updates {
-            self.update(update)?;
+            self.update(update, w.attempts.iter().find(|a| is_end_of(update, a)))?;
         }
         for run in &w.runs {
             self.run_write(run)?;
@@ -262,7 +271,9 @@ impl Writer<'_> {
             }
         }
         for attempt in &w.attempts {
-            self.attempt(attempt)?;
+            if !w.updates.iter().any(|u| is_end_of(u, attempt)) {
+                self.attempt(attempt)?;
+            }
         }
         let mut seqs = Vec::with_capacity(w.effects.len());
         for effect in &w.effects {
@@ -277,10 +288,12 @@ impl Writer<'_> {
                 deliveries.push(id);
             }
         }
-        Ok(Worked::Done { seqs, deliveries })
+        let claimed = self.claim(&w.claims)?;
+        Ok(Worked::Done { seqs, deliveries, claimed })
     }
 
-    fn update(&mut self, u: &EffectUpdate) -> Result<(), Stop> {
+    /// `last`: the call that ended the effect, if its history is to lie in the effect's own row.
+    fn update(&mut self, u: &EffectUpdate, last: Option<&AttemptInsert>) -> Result<(), Stop> {
         let not_before = u.not_before.map(ms);
         let (renew, renew_at) = (u.renew.is_some(), u.renew.map(ms));
         let changed = match &u.guard {
@@ -296,7 +309,12 @@ impl Writer<'_> {
                     renew,
                     renew_at,
                     boot,
-                    attempt
+                    attempt,
+                    last.map(|a| ms(a.started_at)),
+                    last.map(|a| ms(a.ended_at)),
+                    last.map(|a| a.call),
+                    last.and_then(|a| a.status),
+                    last.and_then(|a| a.detail.as_ref()).map(|d| &d.0)
                 ],
             )?,
             EffectGuard::State(states) => {
@@ -436,8 +454,21 @@ const UPDATE_BY_ID: &str =
      WHERE id = ?1";
 const UPDATE_BY_ATTEMPT: &str =
     "UPDATE effects SET status = ?2, not_before = ?3, code = ?4, outcome = coalesce(?5, outcome),
-     reference = coalesce(?6, reference), generation = generation + ?7, give_up_at = coalesce(?8, give_up_at)
+     reference = coalesce(?6, reference), generation = generation + ?7, give_up_at = coalesce(?8, give_up_at),
+     started_at = coalesce(?11, started_at), ended_at = ?12, ended_call = ?13, http_status = ?14, detail = ?15
      WHERE id = ?1 AND status = 1 AND boot = ?9 AND attempt = ?10";
+
+/// Is this attempt the one that ended its effect well? No other can follow, so it needs no row of its
+/// own: most effects are done at the first try, and their whole history is in their row.
+fn is_end_of(u: &EffectUpdate, a: &AttemptInsert) -> bool {
+    u.id == a.effect
+        && u.to == EffectState::Done
+        && a.outcome == DONE
+        && matches!(u.guard, EffectGuard::Attempt { attempt, .. } if attempt == a.attempt)
+}
+
+/// Outcome of the attempt that lies in an effect's own row.
+pub(super) const DONE: &str = "done";
 
 /// Two words of SHA-256 of a nonce. Nonces are not personal, and the key is not needed here.
 fn replay_hash(nonce: &str) -> (i64, i64) {

@@ -4,6 +4,7 @@
 //! [`GROUP_TIME`]), committed with `synchronous=FULL`, and only then answered. Accepting comes
 //! before deciding, so that a flood is taken in first; a share of each group is kept for either.
 
+use super::checkpoint::Log;
 use super::write::{Stop, Writer};
 use crate::contract::{Accepted, Claim, Decided, Decision, Error, NewDelivery, Work, Worked};
 use parking_lot::{Condvar, Mutex};
@@ -11,7 +12,7 @@ use pasarela_domain::{DeliveryId, IdMaker};
 use rusqlite::Connection;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
@@ -21,6 +22,8 @@ const GROUP: usize = 128;
 const DECIDE_SHARE: usize = 24;
 /// Time of one group at most.
 const GROUP_TIME: Duration = Duration::from_millis(4);
+/// Bytes of bodies after which a group ends, so that the log grows in small steps.
+const GROUP_BYTES: usize = 1024 * 1024;
 /// Accepts that may wait; more are refused with [`Error::Busy`].
 const ACCEPT_QUEUE: usize = 8192;
 /// Bytes of accepts that may wait.
@@ -37,6 +40,19 @@ pub(super) enum Job {
     DecideFailed(DeliveryId, Tx<u32>),
     Reopen(DeliveryId, Tx<bool>),
     Misc(Misc, Tx<()>),
+}
+
+impl Job {
+    /// Bytes of its bodies; what else it writes is small.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Accept(delivery, _) => delivery.packed.0.len(),
+            Self::Decide(decision, _) => decision.bytes(),
+            Self::Work(work, _) => work.bytes(),
+            Self::Claim(claims, _) => claims.iter().map(|c| c.call.0.len()).sum(),
+            Self::DecideFailed(..) | Self::Reopen(..) | Self::Misc(..) => 0,
+        }
+    }
 }
 
 /// What a member's caller hears after the commit.
@@ -112,12 +128,11 @@ pub(super) struct Shared {
     wake: Condvar,
     /// Held by the writer during a group; the checkpoint thread takes it for its last short step.
     pub(super) gate: Mutex<()>,
+    pub(super) log: Log,
     pub(super) commits: AtomicU64,
     pub(super) members: AtomicU64,
     pub(super) rows: AtomicU64,
     pub(super) rollbacks: AtomicU64,
-    /// Commits since the log was last reset, for the checkpoint thread.
-    pub(super) dirty: AtomicBool,
 }
 
 impl Shared {
@@ -161,7 +176,9 @@ impl Shared {
 pub(super) fn run(db: &mut Connection, mut ids: IdMaker, mut seq: i64, shared: &Arc<Shared>) {
     let mut group = Vec::with_capacity(GROUP);
     loop {
-        {
+        shared.log.wait_for_room();
+        // What a group that took too long or grew too large left over goes first, in its order.
+        if group.is_empty() {
             let mut queues = shared.queues.lock();
             while queues.len() == 0 {
                 if queues.closed {
@@ -184,10 +201,11 @@ fn commit(db: &mut Connection, ids: &mut IdMaker, seq: &mut i64, group: &mut Vec
     let result = (|| -> rusqlite::Result<()> {
         db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let mut writer = Writer { db, ids, seq, rows: 0 };
-        let begun = Instant::now();
+        let (begun, mut bytes) = (Instant::now(), 0);
         for job in jobs.by_ref() {
+            bytes += job.bytes();
             write_member(&mut writer, job, &mut replies)?;
-            if begun.elapsed() > GROUP_TIME {
+            if begun.elapsed() > GROUP_TIME || bytes > GROUP_BYTES {
                 break;
             }
         }
@@ -201,13 +219,8 @@ fn commit(db: &mut Connection, ids: &mut IdMaker, seq: &mut i64, group: &mut Vec
             shared.commits.fetch_add(1, Ordering::Relaxed);
             shared.members.fetch_add(replies.len() as u64, Ordering::Relaxed);
             shared.rows.fetch_add(rows, Ordering::Relaxed);
-            shared.dirty.store(true, Ordering::Relaxed);
             replies.into_iter().for_each(|r| r.send(Ok(())));
-            // The rest of a group that took too long goes on in the next one, in order.
             group.extend(late);
-            if !group.is_empty() {
-                commit(db, ids, seq, group, shared);
-            }
         }
         Err(e) => {
             if !db.is_autocommit()

@@ -18,7 +18,7 @@ pub(crate) async fn accepted_is_readable_when_it_is_answered(factory: &impl Fact
         assert_eq!(row.received_at, at(0));
     }
     drop(store);
-    assert_eq!(factory.open().inbox(0, 100).await.unwrap().len(), 20, "and after a restart");
+    assert_eq!(factory.open().inbox(0, 100).await.unwrap().rows.len(), 20, "and after a restart");
 }
 
 pub(crate) async fn ids_rise_even_when_the_clock_goes_back(factory: &impl Factory) {
@@ -57,7 +57,8 @@ pub(crate) async fn nothing_appears_below_what_a_reader_has_seen(factory: &impl 
             let mut seen: BTreeSet<i64> = BTreeSet::new();
             loop {
                 let last_look = done.load(Ordering::Acquire);
-                let now: BTreeSet<i64> = store.inbox(0, 1000).await.unwrap().into_iter().map(|r| r.id.get()).collect();
+                let now: BTreeSet<i64> =
+                    store.inbox(0, 1000).await.unwrap().rows.into_iter().map(|r| r.id.get()).collect();
                 if let Some(highest) = seen.last() {
                     assert!(now.range(..=*highest).eq(seen.iter()), "an id appeared below one that had been seen");
                 }
@@ -99,7 +100,7 @@ pub(crate) async fn a_replayed_request_is_known(factory: &impl Factory) {
         new += usize::from(twin.await.unwrap() != Accepted::Known);
     }
     assert_eq!(new, 1);
-    assert_eq!(store.inbox(0, 100).await.unwrap().len(), 4, "a known request leaves nothing");
+    assert_eq!(store.inbox(0, 100).await.unwrap().rows.len(), 4, "a known request leaves nothing");
     drop(store);
     let store = factory.open();
     let again = NewDelivery { replay_key: Some("msg_1".into()), ..delivery(&*store, "una vez") };
@@ -114,7 +115,7 @@ pub(crate) async fn the_inbox_gives_pages_in_order(factory: &impl Factory) {
     }
     let (mut after, mut read) = (0, Vec::new());
     loop {
-        let page = store.inbox(after, 3).await.unwrap();
+        let page = store.inbox(after, 3).await.unwrap().rows;
         let Some(last) = page.last() else { break };
         after = last.id.get();
         read.extend(page);

@@ -1,7 +1,7 @@
 //! What is to be sent, what is out, and what is held.
 
 use crate::support::{Factory, at, bring, claim, eff, effect, queue, state, update, write};
-use pasarela_store::{Claim, EffectGuard, EffectInsert, EffectState, EffectUpdate, Work};
+use pasarela_store::{Claim, EffectGuard, EffectInsert, EffectState, EffectUpdate, Work, Worked};
 
 pub(crate) async fn only_queued_effects_are_claimed(factory: &impl Factory) {
     let store = factory.open();
@@ -13,6 +13,27 @@ pub(crate) async fn only_queued_effects_are_claimed(factory: &impl Factory) {
     assert_eq!(store.effect(eff(3)).await.unwrap().unwrap().attempt, 1, "the open attempt of another stays");
     assert_eq!(state(&*store, 4).await, EffectState::Done);
     assert_eq!(store.claim(vec![claim(&*store, 1, 6)]).await.unwrap(), [false], "once");
+}
+
+/// Claims that come with other work are written with it or not at all; one that is late stops nothing.
+pub(crate) async fn a_claim_may_come_with_an_outcome(factory: &impl Factory) {
+    let store = factory.open();
+    queue(&*store, 1..=4).await;
+    store.claim(vec![claim(&*store, 1, 1), claim(&*store, 4, 1)]).await.unwrap();
+    let ends = |boot| Work {
+        updates: vec![update(1, EffectGuard::Attempt { boot, attempt: 1 }, EffectState::Done)],
+        claims: vec![claim(&*store, 2, 1), claim(&*store, 4, 1), claim(&*store, 3, 1)],
+        ..Work::default()
+    };
+    assert_eq!(store.work(ends(store.boot() + 1)).await.unwrap(), Worked::Stale);
+    assert_eq!(state(&*store, 2).await, EffectState::Queued, "a stale outcome begins nothing");
+    let Worked::Done { claimed, .. } = store.work(ends(store.boot())).await.unwrap() else { panic!("it stands") };
+    assert_eq!(claimed, [true, false, true]);
+    for (id, wanted) in [(1, EffectState::Done), (2, EffectState::Calling), (3, EffectState::Calling)] {
+        assert_eq!(state(&*store, id).await, wanted, "{id}");
+    }
+    assert_eq!(store.effect(eff(2)).await.unwrap().unwrap().call, b"call 2");
+    assert!(!Work { claims: vec![claim(&*store, 2, 1)], ..Work::default() }.is_empty());
 }
 
 pub(crate) async fn a_claim_is_the_attempt_record(factory: &impl Factory) {

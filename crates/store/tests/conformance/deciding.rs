@@ -57,7 +57,7 @@ pub(crate) async fn a_decision_writes_all_that_follows(factory: &impl Factory) {
     let [FactResult::New(seqs)] = &results[..] else { panic!("{results:?}") };
     assert!(seqs.len() == 2 && seqs[0] < seqs[1], "places rise in the order of the file: {seqs:?}");
 
-    assert!(store.inbox(0, 10).await.unwrap().is_empty());
+    assert!(store.inbox(0, 10).await.unwrap().rows.is_empty());
     assert_eq!(store.delivery(id).await.unwrap().unwrap().status, DeliveryStatus::Decided);
     assert_eq!(store.events_of(id).await.unwrap(), [evt(10)]);
     let row = store.event(evt(10)).await.unwrap().unwrap();
@@ -146,7 +146,7 @@ pub(crate) async fn a_version_conflict_writes_nothing(factory: &impl Factory) {
         assert!(store.event(evt(50)).await.unwrap().is_none());
         let row = store.delivery(id).await.unwrap().unwrap();
         assert_eq!(row.status, DeliveryStatus::Received);
-        assert!(store.inbox(0, 10).await.unwrap().iter().any(|r| r.id == id), "it stays in the inbox");
+        assert!(store.inbox(0, 10).await.unwrap().rows.iter().any(|r| r.id == id), "it stays in the inbox");
         // The redo, on what is there now, goes through.
         let fresh = FactWrite { entities: vec![entity(&*store, &format!("b{wrong}"), 0, "x")], ..FactWrite::default() };
         assert!(matches!(store.decide(decision(id, vec![fresh])).await.unwrap(), Decided::Done(_)));
@@ -204,7 +204,7 @@ pub(crate) async fn failed_tries_are_counted(factory: &impl Factory) {
     }
     drop(store);
     let store = factory.open();
-    let tries: Vec<_> = store.inbox(0, 10).await.unwrap().iter().map(|r| (r.id, r.tries)).collect();
+    let tries: Vec<_> = store.inbox(0, 10).await.unwrap().rows.iter().map(|r| (r.id, r.tries)).collect();
     assert_eq!(tries, [(poison, 3), (other, 0)], "a restart does not begin the count again");
     assert_eq!(store.decide_failed(DeliveryId::from_raw(1)).await.unwrap(), 0, "nothing of that id");
 }
@@ -215,16 +215,52 @@ pub(crate) async fn a_reopened_delivery_is_decided_again(factory: &impl Factory)
     store.decide_failed(id).await.unwrap();
     let quarantine = Decision { status: DeliveryStatus::Quarantined, ..decision(id, vec![]) };
     store.decide(quarantine).await.unwrap();
-    assert!(store.inbox(0, 10).await.unwrap().is_empty());
+    assert!(store.inbox(0, 10).await.unwrap().rows.is_empty());
 
     assert!(store.reopen(id).await.unwrap());
     let row = store.delivery(id).await.unwrap().unwrap();
     assert_eq!((row.status, row.packed.as_slice()), (DeliveryStatus::Received, &b"formato nuevo"[..]));
-    let inbox = store.inbox(0, 10).await.unwrap();
+    let inbox = store.inbox(0, 10).await.unwrap().rows;
     assert_eq!((inbox.len(), inbox[0].id, inbox[0].tries), (1, id, 0), "with a fresh count of tries");
     assert!(store.reopen(id).await.unwrap(), "reopening what is open changes nothing");
-    assert_eq!(store.inbox(0, 10).await.unwrap().len(), 1);
+    assert_eq!(store.inbox(0, 10).await.unwrap().rows.len(), 1);
     store.decide(decision(id, vec![fact(&*store, 1, id)])).await.unwrap();
     assert_eq!(store.delivery(id).await.unwrap().unwrap().status, DeliveryStatus::Decided);
     assert!(!store.reopen(DeliveryId::from_raw(404)).await.unwrap());
+}
+
+/// Everything that a person is named in is found by that person, whichever row holds the link.
+pub(crate) async fn a_person_is_found_in_every_delivery(factory: &impl Factory) {
+    let store = factory.open();
+    let named = |n: i64, d: DeliveryId, subjects: &[i64]| FactWrite {
+        dedup: Some(dedup(n)),
+        event: Some(pasarela_store::EventInsert { subjects: subjects.to_vec(), ..event(&*store, n, d) }),
+        ..FactWrite::default()
+    };
+    let mut ids = Vec::new();
+    for (facts, subjects) in [
+        // By its event; by the delivery alone; by a duplicate of the first; in part by each.
+        (vec![(1, vec![70, 71])], vec![70, 71]),
+        (vec![], vec![70]),
+        (vec![(1, vec![70, 71])], vec![70, 71]),
+        (vec![(2, vec![72])], vec![70, 72]),
+        (vec![(3, vec![73])], vec![73]),
+    ] {
+        let id = accept(&*store, "{}").await;
+        let facts = facts.iter().map(|(n, s)| named(*n, id, s)).collect();
+        let decided = store.decide(Decision { subjects, ..decision(id, facts) }).await.unwrap();
+        assert!(matches!(decided, Decided::Done(_)));
+        ids.push(id);
+    }
+    for (person, places) in [(70, vec![0, 1, 2, 3]), (71, vec![0, 2]), (72, vec![3]), (73, vec![4]), (74, vec![])] {
+        let (mut found, mut after) = (Vec::new(), 0);
+        loop {
+            let page = store.naming(person, after, 2).await.unwrap();
+            assert!(page.rows.len() <= 2);
+            found.extend(page.rows);
+            let Some(next) = page.next else { break };
+            after = next;
+        }
+        assert_eq!(found, places.iter().map(|p| ids[*p]).collect::<Vec<_>>(), "person {person}");
+    }
 }

@@ -9,6 +9,7 @@ pub(crate) async fn timers_come_oldest_first(factory: &impl Factory) {
     let mut timers: Vec<TimerSet> = [50, 10, 40, 10, 30].iter().zip(1..).map(|(due, n)| timer(*due, n)).collect();
     timers[0].kind = TimerKind::Settle;
     timers[2].kind = TimerKind::Check;
+    timers[4].kind = TimerKind::Resume;
     write(&*store, Work { timers, ..Work::default() }).await;
     assert_eq!(store.next_timer().await.unwrap(), Some(at(10)));
     assert!(store.timers(at(9), 10).await.unwrap().is_empty());
@@ -16,7 +17,7 @@ pub(crate) async fn timers_come_oldest_first(factory: &impl Factory) {
     assert_eq!(due.iter().map(|t| t.target).collect::<Vec<_>>(), [2, 4, 5, 3], "up to and with the moment asked for");
     assert_eq!(
         due.iter().map(|t| t.kind).collect::<Vec<_>>(),
-        [TimerKind::Wait, TimerKind::Wait, TimerKind::Wait, TimerKind::Check]
+        [TimerKind::Wait, TimerKind::Wait, TimerKind::Resume, TimerKind::Check]
     );
     assert_eq!(store.timers(at(99), 2).await.unwrap().len(), 2);
     assert_eq!(store.timers(at(99), 10).await.unwrap()[4].kind, TimerKind::Settle);

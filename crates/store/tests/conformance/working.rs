@@ -26,7 +26,7 @@ async fn left_nothing(store: &dyn Store) {
     assert!(store.effect(eff(900)).await.unwrap().is_none(), "no effect");
     assert!(store.attempts(eff(1)).await.unwrap().iter().all(|a| a.attempt != 9), "no history");
     assert!(store.timers(at(10_000), 10).await.unwrap().iter().all(|t| t.target != 900), "no timer");
-    assert!(store.inbox(0, 10).await.unwrap().is_empty(), "no delivery");
+    assert!(store.inbox(0, 10).await.unwrap().rows.is_empty(), "no delivery");
 }
 
 fn attempt(effect: i64, attempt: u32, call: u32) -> AttemptInsert {
@@ -223,7 +223,7 @@ pub(crate) async fn what_was_read_must_still_be_so(factory: &impl Factory) {
         let mut stale = fact(&*store, 90, id);
         stale.work.guards.push(guard.clone());
         assert_eq!(store.decide(decision(id, vec![stale])).await.unwrap(), Decided::Conflict, "{guard:?}");
-        assert_eq!(store.inbox(0, 10).await.unwrap().len(), 1);
+        assert_eq!(store.inbox(0, 10).await.unwrap().rows.len(), 1);
         assert!(matches!(store.decide(decision(id, vec![])).await.unwrap(), Decided::Done(_)));
     }
     write(&*store, Work { guards: holds.to_vec(), effects: vec![effect(&*store, 1)], ..Work::default() }).await;
@@ -262,6 +262,36 @@ pub(crate) async fn history_is_kept_per_attempt_and_call(factory: &impl Factory)
     assert_eq!((rows[0].started_at, rows[0].ended_at), (at(10), at(11)));
 }
 
+/// The attempt that did the effect is the last of its history, wherever the store keeps it.
+pub(crate) async fn the_history_ends_with_the_attempt_that_did_it(factory: &impl Factory) {
+    let store = factory.open();
+    let done = |boot| update(1, EffectGuard::Attempt { boot, attempt: 2 }, EffectState::Done);
+    queue(&*store, [1]).await;
+    store.claim(vec![claim(&*store, 1, 1)]).await.unwrap();
+    let back = update(1, EffectGuard::Attempt { boot: store.boot(), attempt: 1 }, EffectState::Queued);
+    let throttled = AttemptInsert { outcome: "throttled", status: Some(429), ..attempt(1, 1, 0) };
+    write(&*store, Work { updates: vec![back], attempts: vec![throttled], ..Work::default() }).await;
+    store.claim(vec![claim(&*store, 1, 2)]).await.unwrap();
+    let step = AttemptInsert { outcome: "step", ..attempt(1, 2, 0) };
+    write(&*store, Work { attempts: vec![step], ..Work::default() }).await;
+    let last = || AttemptInsert {
+        started_at: at(20),
+        ended_at: at(25),
+        status: Some(201),
+        detail: Some(store.sealer().seal(b"creado")),
+        ..attempt(1, 2, 1)
+    };
+    let stale = Work { updates: vec![done(store.boot() + 1)], attempts: vec![last()], ..Work::default() };
+    assert_eq!(store.work(stale).await.unwrap(), Worked::Stale);
+    assert_eq!(store.attempts(eff(1)).await.unwrap().len(), 2, "nothing of what was stale");
+    write(&*store, Work { updates: vec![done(store.boot())], attempts: vec![last()], ..Work::default() }).await;
+    let rows = store.attempts(eff(1)).await.unwrap();
+    let told: Vec<_> = rows.iter().map(|a| (a.attempt, a.call, a.outcome.as_str(), a.status)).collect();
+    assert_eq!(told, [(1, 0, "throttled", Some(429)), (2, 0, "step", Some(200)), (2, 1, "done", Some(201))]);
+    assert_eq!((rows[2].started_at, rows[2].ended_at, rows[2].detail.as_slice()), (at(20), at(25), &b"creado"[..]));
+    assert_eq!(state(&*store, 1).await, EffectState::Done);
+}
+
 pub(crate) async fn a_fetch_brings_deliveries(factory: &impl Factory) {
     let store = factory.open();
     let mut fetched = [delivery(&*store, "uno"), delivery(&*store, "dos")];
@@ -270,7 +300,7 @@ pub(crate) async fn a_fetch_brings_deliveries(factory: &impl Factory) {
     }
     let worked = store.work(Work { deliveries: fetched.into(), ..Work::default() }).await.unwrap();
     let Worked::Done { deliveries, .. } = worked else { panic!("nothing to be stale") };
-    let inbox = store.inbox(0, 10).await.unwrap();
+    let inbox = store.inbox(0, 10).await.unwrap().rows;
     assert_eq!(inbox.iter().map(|r| r.id).collect::<Vec<_>>(), deliveries);
     assert_eq!(inbox.iter().map(|r| r.packed.as_slice()).collect::<Vec<_>>(), [b"uno", b"dos"]);
     assert!(inbox.iter().all(|r| r.source == "fetch"));

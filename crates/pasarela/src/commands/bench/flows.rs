@@ -3,6 +3,7 @@
 use super::FlowArgs;
 use super::ingest::scratch;
 use super::load::{self, SECRET};
+use super::sample::FLOW;
 use super::sink::Sink;
 use crate::Failure;
 use crate::commands::process::{free_port, hub, metric, resident_mib, wait_for};
@@ -12,24 +13,6 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
-
-/// The flow of the peers, in our words.
-pub(crate) const FLOW: &str = "flow: banco
-version: 1
-on: tienda.order.created
-steps:
-  - id: crm
-    do: tienda.request
-    with: { method: POST, path: /crm, idempotency_header: Idempotency-Key, json: { event: \"{{ data.id }}\", email: \"{{ data.attendee.email }}\", name: \"{{ data.attendee.first_name }} {{ data.attendee.last_name }}\" } }
-  - id: whatsapp
-    needs: [crm]
-    do: tienda.request
-    with: { method: POST, path: /whatsapp, idempotency_header: Idempotency-Key, json: { event: \"{{ data.id }}\", to: \"{{ data.attendee.phone }}\", text: \"Tu boleta {{ data.order.public_id }}\" } }
-  - id: analytics
-    needs: [whatsapp]
-    do: tienda.request
-    with: { method: POST, path: /analytics, idempotency_header: Idempotency-Key, json: { event: \"{{ data.id }}\", value: \"{{ data.order.total }}\" } }
-";
 
 /// Configuration of a hub with one `http` connection to a sink, and a folder of flows.
 pub(crate) fn write_config(

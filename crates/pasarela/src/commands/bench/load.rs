@@ -1,6 +1,7 @@
 //! A closed-loop load generator that costs little: raw HTTP/1.1 over kept connections, bodies signed
 //! with HMAC-SHA256 as the `http` provider checks them. Loopback only.
 
+use super::sample::body;
 use crate::Failure;
 use pasarela_connector::sign::hmac_sha256_hex;
 use std::net::SocketAddr;
@@ -50,17 +51,6 @@ pub(super) struct Plan {
     pub(super) rate: Option<u64>,
     /// Prefix of the ids, different in each round.
     pub(super) run: String,
-}
-
-/// A body of 2 kB with an id of its own.
-pub(super) fn body(id: &str) -> Vec<u8> {
-    let mut text = format!(
-        "{{\"id\":\"{id}\",\"type\":\"order.created\",\"order\":{{\"public_id\":\"O-1\",\"total\":185000,\"currency\":\"COP\"}},\"attendee\":{{\"first_name\":\"Valentina\",\"last_name\":\"Restrepo\",\"email\":\"v@ejemplo.test\",\"phone\":\"+573000000000\"}},\"pad\":\""
-    );
-    let pad = 2048usize.saturating_sub(text.len() + 2);
-    text.extend(std::iter::repeat_n('x', pad));
-    text.push_str("\"}");
-    text.into_bytes()
 }
 
 /// Runs a load to its end.

@@ -25,6 +25,8 @@ const START: Duration = Duration::from_secs(20);
 const NUMBER: &str = "109283746501928";
 
 pub(super) struct World {
+    /// First, since it ends before its folder goes.
+    hub: Option<Running>,
     pub(super) host: Host,
     pub(super) clock: Arc<PacedClock>,
     /// Database, configuration and log of the hub.
@@ -35,7 +37,6 @@ pub(super) struct World {
     /// API key of the console's link.
     key: String,
     admin: Admin,
-    hub: Option<Running>,
 }
 
 impl World {
@@ -89,11 +90,7 @@ impl World {
             connections.insert(name.into(), toml::Value::try_from(table).map_err(|e| Failure::Failed(e.to_string()))?);
         }
         let database = dir.path().join("demo.db");
-        let text = toml::toml! {
-            [market]
-            country = "CO"
-        };
-        let mut text = text;
+        let mut text = toml::Table::new();
         let set = |table: &mut toml::Table, section: &str, value: Value| {
             let value = toml::Value::try_from(value).map_err(|e| Failure::Failed(e.to_string()))?;
             table.insert(section.into(), value);
@@ -115,7 +112,7 @@ impl World {
         };
         let key = made["key"].as_str().unwrap_or_default().to_owned();
         let admin = Admin::Remote(socket_path(&database));
-        let mut world = Self { host, clock, dir: Some(dir), config, public, console, key, admin, hub: None };
+        let mut world = Self { hub: None, host, clock, dir: Some(dir), config, public, console, key, admin };
         world.start_hub().await?;
         Ok(world)
     }

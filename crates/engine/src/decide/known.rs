@@ -1,0 +1,118 @@
+//! Read models: what is known, and whether what a fact brings is newer. Older never overwrites newer,
+//! and an equal state is no news.
+
+use crate::connections::ConnectionRuntime;
+use crate::engine::Inner;
+use jiff::Timestamp;
+use pasarela_connector::{Dedup, EntityWrite, Fact};
+use pasarela_domain::EntityRef;
+use pasarela_store::{DedupKey, EntityRow, EntityUpsert, Error, FactWrite};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A read model while a delivery is being decided.
+#[derive(Clone)]
+pub(super) struct Known {
+    pub(super) version: i64,
+    pub(super) updated_at: Option<Timestamp>,
+    pub(super) rank: i16,
+    pub(super) hash: i64,
+    pub(super) data: Arc<Value>,
+}
+
+impl Inner {
+    pub(super) async fn read_known(
+        &self,
+        connection: i64,
+        facts: &[&Fact],
+        keys: &[Option<DedupKey>],
+        known: &mut HashMap<EntityRef, Option<Known>>,
+        seen: &mut [bool],
+    ) -> Result<(), Error> {
+        let mut wanted: Vec<(i64, EntityRef)> = Vec::new();
+        for entity in facts.iter().flat_map(|f| f.entities.iter().map(|e| &e.entity).chain(&f.refs)) {
+            if !wanted.iter().any(|(_, w)| w == entity) {
+                wanted.push((connection, entity.clone()));
+            }
+        }
+        let asked: Vec<(usize, DedupKey)> =
+            keys.iter().enumerate().filter_map(|(i, k)| Some((i, k.clone()?))).collect();
+        let (found, rows) = self.store.lookup(asked.iter().map(|(_, k)| k.clone()).collect(), wanted.clone()).await?;
+        for ((index, _), is_known) in asked.iter().zip(found) {
+            seen[*index] = is_known;
+        }
+        for ((_, entity), row) in wanted.into_iter().zip(rows) {
+            known.insert(entity, row.and_then(known_of));
+        }
+        Ok(())
+    }
+
+    /// Writes of read models that are newer than what is known. False: the fact is a state that is
+    /// equal or older, and therefore no news.
+    pub(super) fn entities(
+        &self,
+        connection: &ConnectionRuntime,
+        fact: &Fact,
+        known: &mut HashMap<EntityRef, Option<Known>>,
+        write: &mut FactWrite,
+    ) -> bool {
+        let state = match &fact.dedup {
+            Dedup::State { entity } => Some(entity),
+            Dedup::Once { .. } => None,
+        };
+        let mut news = state.is_none();
+        for entity in &fact.entities {
+            let current = known.get(&entity.entity).cloned().flatten();
+            let bytes = serde_json::to_vec(&entity.data).unwrap_or_default();
+            let hash = self.store.sealer().hash_bytes(&bytes);
+            if !is_newer(entity, hash, current.as_ref()) {
+                continue;
+            }
+            news |= state == Some(&entity.entity);
+            let expected = current.as_ref().map_or(0, |k| k.version);
+            write.entities.push(EntityUpsert {
+                connection: connection.id,
+                entity: entity.entity.clone(),
+                expected,
+                updated_at: entity.updated_at.or(current.as_ref().and_then(|k| k.updated_at)),
+                rank: entity.rank,
+                hash,
+                data: self.store.sealer().seal(&bytes),
+            });
+            known.insert(
+                entity.entity.clone(),
+                Some(Known {
+                    version: expected + 1,
+                    updated_at: entity.updated_at,
+                    rank: entity.rank,
+                    hash,
+                    data: Arc::new(entity.data.clone()),
+                }),
+            );
+        }
+        news
+    }
+}
+
+/// Older never overwrites newer: by the provider's time of change, then by rank in life.
+fn is_newer(write: &EntityWrite, hash: i64, current: Option<&Known>) -> bool {
+    let Some(current) = current else { return true };
+    if hash == current.hash {
+        return false;
+    }
+    match (write.updated_at, current.updated_at) {
+        (Some(new), Some(old)) if new != old => new > old,
+        _ => write.rank >= current.rank,
+    }
+}
+
+fn known_of(row: EntityRow) -> Option<Known> {
+    Some(Known {
+        version: row.version,
+        updated_at: row.updated_at,
+        rank: row.rank,
+        hash: row.hash,
+        data: Arc::new(serde_json::from_slice(&row.data).ok()?),
+    })
+}

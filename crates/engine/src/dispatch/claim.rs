@@ -1,0 +1,245 @@
+//! From the queue to a call: what may start is read, built and claimed. The claim is the record of the
+//! attempt, and no call is made before it is on disk. Which effect comes next is for the lanes to say.
+
+use super::{PAUSE, idempotency_key};
+use crate::connections::ConnectionRuntime;
+use crate::engine::Inner;
+use crate::lanes::{LaneKey, Queued};
+use crate::runs::{OpenCall, OpenEffect, StoredCall, repeat_of};
+use jiff::Timestamp;
+use pasarela_connector::{Call, Ctx, Outcome, Repeat, Request, Step};
+use pasarela_domain::EffectId;
+use pasarela_store::{Claim, EffectGuard, EffectRow, EffectState, EffectUpdate, Error, Work};
+use serde_json::Value;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Calls that may begin, and the claims that must be written before they do.
+#[derive(Default)]
+pub(super) struct Starts {
+    pub(super) calls: Vec<OpenCall>,
+    pub(super) claims: Vec<Claim>,
+}
+
+impl Inner {
+    /// Claims what the lanes gave, in one transaction, and makes the calls.
+    pub(super) async fn claim_and_call(
+        self: &Arc<Self>,
+        connection: &Arc<ConnectionRuntime>,
+        batches: Vec<Vec<(LaneKey, Queued)>>,
+    ) {
+        let now = self.clock.now();
+        let starts = self.prepare(connection, batches, now).await;
+        if starts.claims.is_empty() {
+            return;
+        }
+        let results = loop {
+            match self.store.claim(starts.claims.clone()).await {
+                Ok(results) => break results,
+                Err(Error::Closed) => return,
+                Err(_) => tokio::time::sleep(PAUSE).await,
+            }
+        };
+        self.started(starts, &results, now).await;
+    }
+
+    /// Builds the calls of what the lanes gave; nothing is claimed yet.
+    pub(super) async fn prepare(
+        self: &Arc<Self>,
+        connection: &Arc<ConnectionRuntime>,
+        batches: Vec<Vec<(LaneKey, Queued)>>,
+        now: Timestamp,
+    ) -> Starts {
+        let mut starts = Starts::default();
+        for batch in batches {
+            let mut rows = Vec::new();
+            for (lane, queued) in batch {
+                match self.store.effect(queued.id).await {
+                    Ok(Some(row)) if row.state == EffectState::Queued => rows.push((lane, row)),
+                    Ok(_) => self.drop_start(connection, lane, queued, now),
+                    Err(e) => {
+                        tracing::error!(effect = %queued.id, error = %e, "an effect cannot be read");
+                        let later = Queued { not_before: now.checked_add(Duration::from_secs(1)).ok(), ..queued };
+                        connection.lock_lanes(|l| l.finish(lane, queued.action, Some(later), now));
+                    }
+                }
+            }
+            if rows.is_empty() {
+                connection.lock_lanes(|l| l.release_slot(None, now));
+                continue;
+            }
+            if let Some(call) = self.open_call(connection, rows, now, &mut starts.claims).await {
+                starts.calls.push(call);
+            }
+        }
+        starts
+    }
+
+    /// The claims are written: makes the calls whose effects were still to be had.
+    pub(super) async fn started(self: &Arc<Self>, starts: Starts, results: &[bool], now: Timestamp) {
+        let lost: Vec<EffectId> =
+            starts.claims.iter().zip(results).filter(|(_, ok)| !**ok).map(|(claim, _)| claim.id).collect();
+        for mut call in starts.calls {
+            let connection = call.connection.clone();
+            if !lost.is_empty() && call.members.iter().any(|m| lost.contains(&m.id)) {
+                // Withdrawn or taken between reading and claiming. A batch that was built with it is made anew.
+                let index = connection.action_index(&call.action);
+                let members = std::mem::take(&mut call.members);
+                for m in members {
+                    let queued = Queued { id: m.id, seq: m.seq, action: index, not_before: None };
+                    if lost.contains(&m.id) {
+                        self.drop_start(&connection, m.lane, queued, now);
+                    } else {
+                        self.unclaim(&m, now).await;
+                        connection.lock_lanes(|l| l.finish(m.lane, index, Some(queued), now));
+                    }
+                }
+                connection.lock_lanes(|l| l.release_slot(None, now));
+                connection.wake.notify_one();
+                continue;
+            }
+            self.spawn_call(call);
+        }
+    }
+
+    /// The claims were not written: the effects are queued as before.
+    pub(super) fn give_back(&self, starts: Starts, now: Timestamp) {
+        for call in starts.calls {
+            let index = call.connection.action_index(&call.action);
+            call.connection.lock_lanes(|l| {
+                for m in call.members {
+                    let queued = Queued { id: m.id, seq: m.seq, action: index, not_before: None };
+                    l.finish(m.lane, index, Some(queued), now);
+                }
+                l.release_slot(None, now);
+            });
+            call.connection.wake.notify_one();
+        }
+    }
+
+    /// Gives a claimed effect back untouched.
+    async fn unclaim(&self, m: &OpenEffect, _now: Timestamp) {
+        let update = EffectUpdate {
+            id: m.id,
+            guard: EffectGuard::Attempt { boot: self.store.boot(), attempt: m.attempt },
+            to: EffectState::Queued,
+            not_before: None,
+            code: None,
+            outcome: None,
+            reference: None,
+            renew: None,
+        };
+        if let Err(e) = self.store.work(Work { updates: vec![update], ..Work::default() }).await {
+            tracing::error!(effect = %m.id, error = %e, "an effect could not be given back; it will be after a restart");
+        }
+    }
+
+    fn drop_start(&self, connection: &ConnectionRuntime, lane: LaneKey, queued: Queued, now: Timestamp) {
+        connection.lock_lanes(|l| l.finish(lane, queued.action, None, now));
+    }
+
+    /// Builds the call of one start: resumes a stored call, or begins anew. Ends that need no call are settled here.
+    async fn open_call(
+        self: &Arc<Self>,
+        connection: &Arc<ConnectionRuntime>,
+        rows: Vec<(LaneKey, EffectRow)>,
+        now: Timestamp,
+        claims: &mut Vec<Claim>,
+    ) -> Option<OpenCall> {
+        let action = rows.first().map(|(_, r)| r.action.clone())?;
+        let members: Vec<OpenEffect> = rows.iter().map(|(lane, row)| open_effect(*lane, row)).collect();
+        let stored = match rows.as_slice() {
+            [(_, only)] => serde_json::from_slice::<StoredCall>(&only.call)
+                .ok()
+                .filter(|s| s.batch.is_none() && s.generation == only.generation),
+            _ => None,
+        };
+        let resumed = stored.and_then(|s| {
+            let repeat = repeat_of(rows[0].1.repeat);
+            s.request.map(|request| (Call { request, state: s.state, repeat }, s.ordinal))
+        });
+        let (call, ordinal) = match resumed {
+            Some(found) => found,
+            None => {
+                let inputs: Vec<Value> = members.iter().map(|m| m.input.clone()).collect();
+                let key = idempotency_key(&members[0]);
+                let ctx = Ctx { now, key: &key, attempt: members[0].attempt };
+                match self.begin(connection, &action, &inputs, &ctx) {
+                    Step::Call(call) => (call, 0),
+                    Step::End(outcomes) => {
+                        let open = OpenCall {
+                            connection: connection.clone(),
+                            members,
+                            action,
+                            request: Request::get(""),
+                            state: Value::Null,
+                            repeat: Repeat::Safe,
+                            ordinal: 0,
+                            started_at: now,
+                            credential: 0,
+                        };
+                        // Nothing was claimed: claim first, so that the settlement has its fence.
+                        let call = Call { request: open.request.clone(), state: Value::Null, repeat: Repeat::Safe };
+                        let own: Vec<_> = open
+                            .members
+                            .iter()
+                            .map(|m| self.claim_of(m.id, m.attempt, m.generation, now, &call, 0, None))
+                            .collect();
+                        tokio::spawn(self.clone().end_without_call(open, outcomes, own));
+                        return None;
+                    }
+                }
+            }
+        };
+        let batch = (members.len() > 1).then(|| members[0].id);
+        for m in &members {
+            claims.push(self.claim_of(m.id, m.attempt, m.generation, now, &call, ordinal, batch));
+        }
+        Some(OpenCall {
+            connection: connection.clone(),
+            members,
+            action,
+            request: call.request,
+            state: call.state,
+            repeat: call.repeat,
+            ordinal,
+            started_at: now,
+            credential: 0,
+        })
+    }
+
+    /// An action that ended without a call is claimed and settled like any other. Boxed: settling may
+    /// begin another effect, which may end like this one.
+    fn end_without_call(
+        self: Arc<Self>,
+        open: OpenCall,
+        outcomes: Vec<Outcome>,
+        own: Vec<Claim>,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(async move {
+            if self.store.claim(own).await.is_ok()
+                && let Some(next) = self.conclude(open, outcomes, None, None).await
+            {
+                // Recorded as calling already: it must be made.
+                self.spawn_call(next);
+            }
+        })
+    }
+}
+
+fn open_effect(lane: LaneKey, row: &EffectRow) -> OpenEffect {
+    OpenEffect {
+        id: row.id,
+        run: row.run,
+        path: row.path.clone(),
+        lane,
+        seq: row.seq,
+        attempt: row.attempt + 1,
+        generation: row.generation,
+        give_up_at: row.give_up_at,
+        resend_unknown: row.resend_unknown,
+        park: row.park,
+        input: serde_json::from_slice(&row.input).unwrap_or(Value::Null),
+    }
+}

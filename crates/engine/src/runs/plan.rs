@@ -1,0 +1,317 @@
+//! Effects that are being decided: each takes the head of a free lane with its first attempt, or a place
+//! behind what waits, and gives it back when its transaction is not written. Nothing is sent from here.
+
+use crate::connections::ConnectionRuntime;
+use crate::engine::Inner;
+use crate::lanes::{LaneKey, Queued};
+use jiff::Timestamp;
+use pasarela_connector::{Call, Ctx, Lane, Request, Step};
+use pasarela_domain::{EffectId, RunId};
+use pasarela_flows::{NewEffect, OnDead, OnUnknown, Urgency};
+use pasarela_store::{Claim, EffectInsert};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// An effect's stored call: what was sent, and what the connector needs to go on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct StoredCall {
+    /// `None` for a member of a batch: its call is kept by the first one, and is made anew when it is repeated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) request: Option<Request>,
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub(crate) state: Value,
+    /// Ordinal of the call in its attempt.
+    #[serde(default)]
+    pub(crate) ordinal: u32,
+    /// First effect of the batch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) batch: Option<EffectId>,
+    /// Generation of the idempotency key in it: another generation is another call.
+    #[serde(default)]
+    pub(crate) generation: u32,
+}
+
+/// A call that is to be made now.
+pub(crate) struct OpenCall {
+    pub(crate) connection: Arc<ConnectionRuntime>,
+    pub(crate) members: Vec<OpenEffect>,
+    pub(crate) action: String,
+    pub(crate) request: Request,
+    pub(crate) state: Value,
+    pub(crate) repeat: pasarela_connector::Repeat,
+    pub(crate) ordinal: u32,
+    pub(crate) started_at: Timestamp,
+    /// Credential that it is made with.
+    pub(crate) credential: u32,
+}
+
+/// One effect of an open call.
+pub(crate) struct OpenEffect {
+    pub(crate) id: EffectId,
+    pub(crate) run: Option<RunId>,
+    pub(crate) path: String,
+    pub(crate) lane: LaneKey,
+    pub(crate) seq: i64,
+    pub(crate) attempt: u32,
+    pub(crate) generation: u32,
+    pub(crate) give_up_at: Timestamp,
+    pub(crate) resend_unknown: bool,
+    pub(crate) park: bool,
+    pub(crate) input: Value,
+}
+
+/// An effect that is being decided: it holds a lane's head or a reserved place until it is
+/// committed or aborted.
+pub(crate) struct Planned {
+    pub(crate) insert: EffectInsert,
+    pub(super) connection: Arc<ConnectionRuntime>,
+    pub(super) lane: LaneKey,
+    pub(super) call: Option<OpenCall>,
+    /// It took over the lane of the effect whose outcome is written with it.
+    pub(super) handed: bool,
+}
+
+impl Planned {
+    /// The transaction was written. Returns the call that is to be made.
+    pub(crate) fn commit(self, seq: i64, now: Timestamp) -> Option<OpenCall> {
+        match self.call {
+            Some(mut call) => {
+                call.members.iter_mut().for_each(|m| m.seq = seq);
+                Some(call)
+            }
+            None => {
+                let queued = Queued {
+                    id: self.insert.id,
+                    seq,
+                    action: self.connection.action_index(&self.insert.action),
+                    not_before: self.insert.not_before,
+                };
+                self.connection.lock_lanes(|l| l.enqueue_reserved(self.lane, queued, now));
+                self.connection.wake.notify_one();
+                None
+            }
+        }
+    }
+
+    /// The transaction was not written.
+    pub(crate) fn abort(self, now: Timestamp) {
+        if self.handed {
+            self.connection.lock_lanes(|l| l.undo_hand_over(self.lane, now));
+        } else if self.call.is_some() {
+            let action = self.connection.action_index(&self.insert.action);
+            self.connection.lock_lanes(|l| {
+                l.finish(self.lane, action, None, now);
+                l.release_slot(None, now);
+            });
+            self.connection.wake.notify_one();
+        } else {
+            self.connection.unreserve(self.lane, now);
+        }
+    }
+}
+
+/// Where an effect is to be placed.
+pub(crate) struct PlanAt {
+    pub(crate) connection: Arc<ConnectionRuntime>,
+    pub(crate) run: Option<RunId>,
+    pub(crate) path: String,
+    pub(crate) action: String,
+    pub(crate) lane_text: String,
+    pub(crate) urgency: u8,
+    pub(crate) class: Option<String>,
+    pub(crate) purpose: Option<String>,
+    pub(crate) input: Value,
+    pub(crate) give_up_after: Duration,
+    pub(crate) resend_unknown: bool,
+    pub(crate) park: bool,
+    /// Connection and lane of the effect whose outcome is written with it.
+    pub(crate) holding: Option<(i64, LaneKey)>,
+}
+
+impl Inner {
+    /// Makes an effect out of what a flow wants.
+    pub(super) fn plan(
+        &self,
+        run: Option<RunId>,
+        flow_key: &str,
+        effect: NewEffect,
+        holding: Option<(i64, LaneKey)>,
+        now: Timestamp,
+    ) -> Result<Planned, String> {
+        let connection = self
+            .connection(&effect.connection)
+            .ok_or_else(|| format!("connection '{}' is not configured any more", effect.connection))?;
+        let action = connection
+            .manifest()
+            .action(&effect.action)
+            .ok_or_else(|| format!("'{}' has no action '{}' any more", effect.connection, effect.action))?;
+        let input_key = |pointer: &str| {
+            effect.input.pointer(pointer).and_then(|v| match v {
+                Value::String(s) if !s.is_empty() => Some(s.clone()),
+                Value::Number(n) => Some(n.to_string()),
+                _ => None,
+            })
+        };
+        let lane = match action.lane {
+            Lane::Connection => String::new(),
+            Lane::FlowKey => format!("key:{flow_key}"),
+            Lane::Input(pointer) => {
+                input_key(pointer).map_or_else(|| format!("key:{flow_key}"), |k| format!("{pointer}:{k}"))
+            }
+        };
+        let give_up_after = effect.give_up_after.unwrap_or(action.give_up_after);
+        let urgency = match effect.urgency {
+            Urgency::Urgent => 0,
+            Urgency::Normal => 1,
+            Urgency::Bulk => 2,
+        };
+        Ok(self.plan_at(
+            PlanAt {
+                connection,
+                run,
+                path: effect.path,
+                action: effect.action,
+                lane_text: lane,
+                urgency,
+                class: effect.class.map(|c| c.as_str().to_owned()),
+                purpose: effect.purpose,
+                input: effect.input,
+                give_up_after,
+                resend_unknown: effect.on_unknown == OnUnknown::Resend,
+                park: effect.on_dead == OnDead::Park,
+                holding,
+            },
+            now,
+        ))
+    }
+
+    /// Places an effect: at the head of a free lane with its first attempt, or behind what waits.
+    pub(crate) fn plan_at(&self, p: PlanAt, now: Timestamp) -> Planned {
+        let id = self.next_effect_id(now);
+        let lane = LaneKey { lane: self.store.sealer().hash(&[p.connection.name(), &p.lane_text]), urgency: p.urgency };
+        let give_up_at = now.checked_add(p.give_up_after).unwrap_or(Timestamp::MAX);
+        let mut insert = EffectInsert {
+            id,
+            run: p.run,
+            path: p.path.clone(),
+            connection: p.connection.id,
+            action: p.action.clone(),
+            lane: lane.lane,
+            urgency: lane.urgency,
+            class: p.class,
+            purpose: p.purpose,
+            input: self.store.sealer().seal_json(&p.input),
+            created_at: now,
+            not_before: None,
+            give_up_at,
+            resend_unknown: p.resend_unknown,
+            park: p.park,
+            calling: None,
+        };
+        let handed =
+            p.holding == Some((p.connection.id, lane)) && p.connection.lock_lanes(|l| l.try_hand_over(lane, now));
+        let started = handed || p.connection.lock_lanes(|l| l.try_start(lane, now));
+        if started {
+            let key = id.to_string();
+            let ctx = Ctx { now, key: &key, attempt: 1 };
+            match self.begin(&p.connection, &p.action, std::slice::from_ref(&p.input), &ctx) {
+                Step::Call(call) => {
+                    let claim = self.claim_of(id, 1, 1, now, &call, 0, None);
+                    insert.calling = Some(claim);
+                    let member = OpenEffect {
+                        id,
+                        run: p.run,
+                        path: p.path,
+                        lane,
+                        seq: 0,
+                        attempt: 1,
+                        generation: 1,
+                        give_up_at,
+                        resend_unknown: p.resend_unknown,
+                        park: p.park,
+                        input: p.input,
+                    };
+                    let open = OpenCall {
+                        connection: p.connection.clone(),
+                        members: vec![member],
+                        action: p.action,
+                        request: call.request,
+                        state: call.state,
+                        repeat: call.repeat,
+                        ordinal: 0,
+                        started_at: now,
+                        credential: 0,
+                    };
+                    return Planned { insert, connection: p.connection, lane, call: Some(open), handed };
+                }
+                // It ends without a call: the dispatcher records that like any other outcome.
+                Step::End(_) => {
+                    let action = p.connection.action_index(&p.action);
+                    p.connection.lock_lanes(|l| {
+                        l.reserve(lane);
+                        if handed {
+                            l.undo_hand_over(lane, now);
+                        } else {
+                            l.finish(lane, action, None, now);
+                            l.release_slot(None, now);
+                        }
+                    });
+                    return Planned { insert, connection: p.connection, lane, call: None, handed: false };
+                }
+            }
+        }
+        p.connection.lock_lanes(|l| l.reserve(lane));
+        Planned { insert, connection: p.connection, lane, call: None, handed: false }
+    }
+
+    /// Seals a call into the record of its attempt.
+    #[allow(clippy::too_many_arguments)]
+    pub(crate) fn claim_of(
+        &self,
+        id: EffectId,
+        attempt: u32,
+        generation: u32,
+        now: Timestamp,
+        call: &Call,
+        ordinal: u32,
+        batch: Option<EffectId>,
+    ) -> Claim {
+        let leader = batch.is_none_or(|b| b == id);
+        let stored = StoredCall {
+            request: leader.then(|| call.request.clone()),
+            state: if leader { call.state.clone() } else { Value::Null },
+            ordinal,
+            batch,
+            generation,
+        };
+        Claim {
+            id,
+            boot: self.store.boot(),
+            attempt,
+            generation,
+            started_at: now,
+            call: self.store.sealer().seal_json(&stored),
+            repeat: repeat_code(call.repeat),
+        }
+    }
+}
+
+pub(crate) fn repeat_code(repeat: pasarela_connector::Repeat) -> u8 {
+    use pasarela_connector::Repeat;
+    match repeat {
+        Repeat::Safe => 0,
+        Repeat::SameKey => 1,
+        Repeat::Never => 2,
+    }
+}
+
+pub(crate) fn repeat_of(code: u8) -> pasarela_connector::Repeat {
+    use pasarela_connector::Repeat;
+    match code {
+        0 => Repeat::Safe,
+        1 => Repeat::SameKey,
+        _ => Repeat::Never,
+    }
+}
