@@ -76,6 +76,7 @@ impl Inner {
                     translation,
                     packed: if by_memory { Vec::new() } else { packed },
                     tries: 0,
+                    proposal: false,
                 });
                 Admission::Accepted(id)
             }

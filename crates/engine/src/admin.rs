@@ -1,12 +1,14 @@
 //! What people do with what is stuck: retry, drop, replay.
 
+use crate::connections::ConnectionRuntime;
 use crate::dispatch::{Changed, EffectChange};
 use crate::engine::Inner;
 use crate::feed::Pending;
+use crate::reconcile::PROPOSAL;
 use pasarela_connector::Source;
 use pasarela_domain::{DeliveryId, EffectId};
 use pasarela_flows::StepOutcome;
-use pasarela_store::{EffectGuard, EffectState, Error};
+use pasarela_store::{DeliveryRow, DeliveryStatus, EffectGuard, EffectState, Error};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +26,14 @@ pub enum AdminError {
         id: EffectId,
         /// Its state.
         state: &'static str,
+    },
+    /// It waits for nobody.
+    #[error("{id} is {status}; only quarantined and proposed deliveries wait for a person")]
+    NotWaiting {
+        /// Which.
+        id: DeliveryId,
+        /// Its status.
+        status: &'static str,
     },
     /// Its connection is gone.
     #[error("the connection of {0} is not configured any more")]
@@ -114,10 +124,13 @@ impl Inner {
     }
 
     /// Decides a delivery again: for quarantined ones after an upgrade. What is known stays known.
+    /// What reconciliation proposed is approved by it.
     pub(crate) async fn replay(self: &Arc<Self>, id: DeliveryId) -> Result<Replayed, AdminError> {
         let row = self.store.delivery(id).await?.ok_or_else(|| AdminError::NotFound(id.to_string()))?;
-        if self.connection_by_id(row.connection).is_none() {
-            return Err(AdminError::NoConnection(id.to_string()));
+        let connection =
+            self.connection_by_id(row.connection).ok_or_else(|| AdminError::NoConnection(id.to_string()))?;
+        if row.source == PROPOSAL {
+            return self.approve(&connection, row).await;
         }
         self.store.reopen(id).await?;
         self.feed.push(Pending {
@@ -128,8 +141,42 @@ impl Inner {
             translation: None,
             packed: row.packed,
             tries: 0,
+            proposal: false,
         });
         Ok(Replayed { delivery: id })
+    }
+
+    /// A proposal comes in as what it is: a record that was read. The proposal itself is over.
+    async fn approve(
+        self: &Arc<Self>,
+        connection: &Arc<ConnectionRuntime>,
+        row: DeliveryRow,
+    ) -> Result<Replayed, AdminError> {
+        if row.status != DeliveryStatus::Proposed {
+            return Err(AdminError::NotWaiting { id: row.id, status: row.status.as_str() });
+        }
+        // Approved twice, or again after a crash in between, it is the same delivery.
+        let nonce = format!("approved:{}", row.id);
+        let approved = self.keep(connection, Source::Poll.as_str(), &row.packed, Some(nonce)).await?;
+        if let Some(id) = approved {
+            self.feed_own(connection, id, Source::Poll, row.packed, self.clock.now());
+        }
+        self.store.reopen(row.id).await?;
+        let why =
+            approved.map_or_else(|| "approved by a person".to_owned(), |id| format!("approved by a person, as {id}"));
+        self.close_delivery(row.id, DeliveryStatus::Ignored, &why).await?;
+        Ok(Replayed { delivery: approved.unwrap_or(row.id) })
+    }
+
+    /// Gives up a delivery that waits for a person: not understood, or proposed. Its bytes are kept.
+    pub(crate) async fn drop_delivery(&self, id: DeliveryId) -> Result<(), AdminError> {
+        let row = self.store.delivery(id).await?.ok_or_else(|| AdminError::NotFound(id.to_string()))?;
+        if !matches!(row.status, DeliveryStatus::Proposed | DeliveryStatus::Quarantined) {
+            return Err(AdminError::NotWaiting { id, status: row.status.as_str() });
+        }
+        self.store.reopen(id).await?;
+        self.close_delivery(id, DeliveryStatus::Ignored, "dropped by a person").await?;
+        Ok(())
     }
 }
 

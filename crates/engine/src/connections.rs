@@ -2,6 +2,7 @@
 
 use crate::client::Client;
 use crate::lanes::{LaneKey, Lanes, LanesView};
+use crate::reconcile::ReconcileSettings;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use pasarela_connector::{Auth, AuthStep, Connector, Ctx, Environment, Limits, Manifest, Provider, Rate};
@@ -24,8 +25,8 @@ pub struct ConnectionSetup {
     pub extra_headers: Vec<(String, String)>,
     /// Limits in place of the manifest's.
     pub limits: LimitOverride,
-    /// How often each task is reconciled; `None`: as the manifest says.
-    pub reconcile_every: Option<Duration>,
+    /// How it is reconciled.
+    pub reconcile: ReconcileSettings,
 }
 
 /// Limits that a connection sets for itself.
@@ -47,7 +48,11 @@ pub(crate) struct ConnectionRuntime {
     pub(crate) allow_private: bool,
     pub(crate) extra_headers: Vec<(String, String)>,
     pub(crate) limits: Limits,
-    pub(crate) reconcile_every: Option<Duration>,
+    pub(crate) reconcile: ReconcileSettings,
+    /// Before this moment reading has had its share of the rate.
+    pub(crate) next_read: Mutex<Timestamp>,
+    /// One task is read at a time.
+    pub(crate) reconciling: tokio::sync::Mutex<()>,
     pub(crate) lanes: Mutex<Lanes>,
     /// Woken when a lane may have something to start.
     pub(crate) wake: Notify,
@@ -111,7 +116,9 @@ impl ConnectionRuntime {
             allow_private: setup.allow_private_targets,
             extra_headers: setup.extra_headers,
             limits,
-            reconcile_every: setup.reconcile_every,
+            reconcile: setup.reconcile,
+            next_read: Mutex::new(now),
+            reconciling: tokio::sync::Mutex::new(()),
             wake: Notify::new(),
             reconcile_now: Notify::new(),
             reconcile_state: Mutex::new(Vec::new()),

@@ -11,6 +11,8 @@ mod hear;
 mod known;
 mod late;
 
+pub(crate) use known::is_newer;
+
 use crate::connections::ConnectionRuntime;
 use crate::engine::Inner;
 use crate::feed::Pending;
@@ -79,7 +81,10 @@ impl Inner {
         };
         let mut failures = pending.tries;
         loop {
-            let outcome = if failures >= TRIES {
+            let outcome = if pending.proposal {
+                // The hub stopped between keeping it and setting it aside.
+                self.hold_proposal(pending.id, &EntityRef::new("record", "")).await.map(|()| true)
+            } else if failures >= TRIES {
                 let why = format!("deciding it failed {failures} times; see the log, then replay it");
                 self.quarantine(&pending, why).await.map(|()| true)
             } else {
@@ -220,7 +225,7 @@ impl Inner {
         Ok(())
     }
 
-    fn dedup_key(&self, connection: i64, dedup: &Dedup) -> Option<DedupKey> {
+    pub(crate) fn dedup_key(&self, connection: i64, dedup: &Dedup) -> Option<DedupKey> {
         match dedup {
             Dedup::Once { kind, entity, discriminator } => {
                 let sealer = self.store.sealer();

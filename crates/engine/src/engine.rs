@@ -6,7 +6,7 @@ use crate::backoff::Dice;
 use crate::client::Client;
 use crate::connections::{ConnectionRuntime, ConnectionSetup, ConnectionState};
 use crate::feed::Feed;
-use crate::reconcile::{ReconcileError, Report};
+use crate::reconcile::{Ask, ReconcileError, Report};
 use crate::runs::{EventScope, LiveRuns, RunView};
 use crate::telemetry::Metrics;
 use arc_swap::ArcSwap;
@@ -373,8 +373,8 @@ impl Engine {
     }
 
     /// Reconciles a connection now.
-    pub async fn reconcile(&self, connection: &str) -> Result<Vec<Report>, ReconcileError> {
-        self.inner.reconcile(connection).await
+    pub async fn reconcile(&self, connection: &str, ask: Ask) -> Result<Vec<Report>, ReconcileError> {
+        self.inner.reconcile(connection, ask).await
     }
 
     /// Tries a dead or unknown effect again.
@@ -387,7 +387,12 @@ impl Engine {
         self.inner.drop_dead(id).await
     }
 
-    /// Decides a delivery again.
+    /// Gives a quarantined or proposed delivery up.
+    pub async fn drop_delivery(&self, id: DeliveryId) -> Result<(), AdminError> {
+        self.inner.drop_delivery(id).await
+    }
+
+    /// Decides a delivery again; approves a proposed one.
     pub async fn replay(&self, id: DeliveryId) -> Result<Replayed, AdminError> {
         self.inner.replay(id).await
     }

@@ -33,6 +33,8 @@ pub(crate) struct Pending {
     pub(crate) translation: Option<Arc<Result<Translation, Unread>>>,
     pub(crate) packed: Vec<u8>,
     pub(crate) tries: u32,
+    /// It waits for a person's approval: nothing is decided of it.
+    pub(crate) proposal: bool,
 }
 
 #[derive(Default)]
@@ -235,6 +237,7 @@ impl Inner {
             translation,
             packed: row.packed,
             tries: row.tries,
+            proposal: row.source == crate::reconcile::PROPOSAL,
         }
     }
 
@@ -259,6 +262,7 @@ impl Inner {
             translation,
             packed,
             tries: 0,
+            proposal: false,
         });
     }
 }
@@ -276,6 +280,7 @@ mod tests {
             translation: None,
             packed: Vec::new(),
             tries: 0,
+            proposal: false,
         }
     }
 

@@ -28,6 +28,6 @@ pub use catalog::HubCatalog;
 pub use connections::{ConnectionSetup, ConnectionState, LimitOverride};
 pub use engine::{Engine, FlowSet, Setup, StartError};
 pub use pack::{pack, unpack};
-pub use reconcile::{ReconcileError, Report};
+pub use reconcile::{Ask, Difference, Finding, Policy, ReconcileError, ReconcileSettings, Report};
 pub use runs::RunView;
 pub use telemetry::{Metrics, Snapshot};

@@ -2,42 +2,36 @@
 //! read on a schedule, and what the webhooks missed comes in as deliveries with source `poll`.
 //!
 //! A record that says nothing new is counted and not stored, so that reading the same orders each
-//! few minutes does not fill the disk.
+//! few minutes does not fill the disk. What is news is told, proposed to a person, or comes in, as the
+//! connection's policy says. Reading takes only a share of the connection's rate, and one task of a
+//! connection at a time.
+//!
+//! A backfill is the same walk from the beginning of time, with a place of its own, so that a restart
+//! goes on with it and the regular reading is not disturbed.
+
+mod extra;
+mod news;
+mod report;
+mod take;
+
+pub(crate) use take::PROPOSAL;
+
+pub use report::{Ask, Difference, Finding, Policy, ReconcileSettings, Report};
 
 use crate::connections::ConnectionRuntime;
 use crate::dispatch::Trouble;
 use crate::engine::Inner;
 use jiff::Timestamp;
-use pasarela_connector::{Answer, Ctx, Dedup, Item, Outcome, PollStep, Record, Repeat, Source, Translation};
-use pasarela_store::{Accepted, DedupKey, Error, NewDelivery};
+use pasarela_connector::{Answer, Ctx, Outcome, PollStep, Repeat};
+use pasarela_store::Error;
 use serde_json::Value;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Calls of one reconciliation of one task at most: a connector that never ends does not run for ever.
 const MAX_CALLS: u32 = 20_000;
-
-/// Result of the last reconciliation of one task.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct Report {
-    /// Task.
-    pub task: &'static str,
-    /// When it began.
-    pub started_at: Timestamp,
-    /// When it ended.
-    pub ended_at: Timestamp,
-    /// Records read.
-    pub read: u64,
-    /// Records that the hub knew as they are.
-    pub same: u64,
-    /// Records that were missing or different, now on their way in.
-    pub news: u64,
-    /// Calls made.
-    pub calls: u32,
-    /// Why it did not complete.
-    pub problem: Option<String>,
-}
 
 /// Why a reconciliation did not run.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -72,9 +66,15 @@ impl Inner {
         }
         let start = self.clock.now();
         let every = |task: &pasarela_connector::Task| {
-            connection.reconcile_every.unwrap_or(task.every).max(Duration::from_secs(1))
+            connection.reconcile.every.unwrap_or(task.every).max(Duration::from_secs(1))
         };
-        let mut next: Vec<Timestamp> = tasks.iter().map(|t| start.checked_add(every(t)).unwrap_or(start)).collect();
+        let mut next: Vec<Timestamp> = Vec::with_capacity(tasks.len());
+        for task in &tasks {
+            // What fell due while the hub was down is due now; what was never read waits one turn, so that
+            // a first start is not a storm.
+            let last = self.store.cursor(connection.id, task.name).await.ok().flatten().map(|c| c.at);
+            next.push(last.unwrap_or(start).checked_add(every(task)).unwrap_or(start));
+        }
         loop {
             let soonest = next.iter().min().copied().unwrap_or(start);
             tokio::select! {
@@ -86,7 +86,7 @@ impl Inner {
                 if *due > self.clock.now() {
                     continue;
                 }
-                let report = self.reconcile_task(&connection, task.name).await;
+                let report = self.reconcile_task(&connection, task.name, Ask::default()).await;
                 if let Some(problem) = &report.problem {
                     tracing::warn!(
                         connection = connection.name(),
@@ -101,26 +101,26 @@ impl Inner {
     }
 
     /// Reads one task to its end.
-    pub(crate) async fn reconcile_task(&self, connection: &Arc<ConnectionRuntime>, task: &'static str) -> Report {
-        let mut report = Report {
-            task,
-            started_at: self.clock.now(),
-            ended_at: self.clock.now(),
-            read: 0,
-            same: 0,
-            news: 0,
-            calls: 0,
-            problem: None,
-        };
-        if let Err(problem) = self.read_task(connection, task, &mut report).await {
+    pub(crate) async fn reconcile_task(
+        &self,
+        connection: &Arc<ConnectionRuntime>,
+        task: &'static str,
+        ask: Ask,
+    ) -> Report {
+        let _one_at_a_time = connection.reconciling.lock().await;
+        let policy = ask.policy.unwrap_or(connection.reconcile.policy);
+        let mut report = Report::new(task, self.clock.now(), ask.from_beginning, policy);
+        if let Err(problem) = self.read_task(connection, task, ask, &mut report).await {
             report.problem = Some(problem);
             crate::telemetry::count(&self.metrics.reconcile_failed);
         }
         report.ended_at = self.clock.now();
         self.metrics.reconciled.fetch_add(report.read, Ordering::Relaxed);
-        self.metrics.repaired.fetch_add(report.news, Ordering::Relaxed);
+        self.metrics.found_missing.fetch_add(report.missing, Ordering::Relaxed);
+        self.metrics.found_different.fetch_add(report.different, Ordering::Relaxed);
+        self.metrics.found_extra.fetch_add(report.extra.unwrap_or(0), Ordering::Relaxed);
         let mut reports = connection.reconcile_state.lock();
-        reports.retain(|r| r.task != task);
+        reports.retain(|r| r.task != task || r.from_beginning != report.from_beginning);
         reports.push(report.clone());
         report
     }
@@ -129,11 +129,20 @@ impl Inner {
         &self,
         connection: &Arc<ConnectionRuntime>,
         task: &'static str,
+        ask: Ask,
         report: &mut Report,
     ) -> Result<(), String> {
         let text = |e: Error| e.to_string();
-        let row = self.store.cursor(connection.id, task).await.map_err(text)?;
-        let mut cursor: Option<Value> = row.and_then(|r| serde_json::from_slice(&r.cursor).ok());
+        let place = Place::of(task, ask, report.policy);
+        let regular = self.kept_cursor(connection.id, task).await?;
+        let mut cursor = match &place {
+            Place::Regular => regular.clone(),
+            Place::Backfill(name) => self.kept_cursor(connection.id, name).await?,
+            Place::None if report.from_beginning => None,
+            Place::None => regular.clone(),
+        };
+        // Only who has seen everything can say what is not there.
+        let mut seen = (report.from_beginning && cursor.is_none()).then(HashSet::new);
         let mut answered: Option<(Value, Answer)> = None;
         let key = format!("poll:{}:{task}", connection.name());
         let (mut attempt, mut credential) = (1, 0);
@@ -142,6 +151,7 @@ impl Inner {
             let step = connection.connector.poll(task, cursor.as_ref(), answered.as_ref().map(|(s, a)| (s, a)), &ctx);
             match step {
                 PollStep::Call { request, state } => {
+                    self.budget(connection).await?;
                     self.slot(connection).await?;
                     report.calls += 1;
                     credential = connection.credential_in_use();
@@ -162,14 +172,25 @@ impl Inner {
                 PollStep::Page { records, cursor: next, more } => {
                     let read = records.len() as u64;
                     for record in records {
-                        self.take_record(connection, &record, report).await.map_err(text)?;
+                        self.take_record(connection, &record, seen.as_mut(), report).await.map_err(text)?;
                     }
-                    let sealed = self.store.sealer().seal_json(&next);
-                    self.store.keep_cursor(connection.id, task, sealed, self.clock.now(), read).await.map_err(text)?;
+                    if let Some(name) = place.name(task) {
+                        self.keep_place(connection.id, name, &next, read).await?;
+                    }
                     cursor = Some(next);
                     answered = None;
                     attempt = 1;
                     if !more {
+                        if let (Place::Backfill(name), Some(last)) = (&place, &cursor) {
+                            // Complete: the next backfill begins anew, and regular reading goes on behind it.
+                            self.keep_place(connection.id, name, &Value::Null, 0).await?;
+                            if regular.is_none() {
+                                self.keep_place(connection.id, task, last, 0).await?;
+                            }
+                        }
+                        if let Some(seen) = seen {
+                            self.find_extra(connection, seen, report).await.map_err(text)?;
+                        }
                         return Ok(());
                     }
                 }
@@ -183,6 +204,37 @@ impl Inner {
             }
         }
         Err(format!("stopped after {MAX_CALLS} calls; it goes on from here next time"))
+    }
+
+    /// Where a walk stands; none when it has not begun.
+    async fn kept_cursor(&self, connection: i64, name: &str) -> Result<Option<Value>, String> {
+        let row = self.store.cursor(connection, name).await.map_err(|e| e.to_string())?;
+        Ok(row.and_then(|r| serde_json::from_slice(&r.cursor).ok()).filter(|c: &Value| !c.is_null()))
+    }
+
+    async fn keep_place(&self, connection: i64, name: &str, cursor: &Value, read: u64) -> Result<(), String> {
+        let sealed = self.store.sealer().seal_json(cursor);
+        self.store.keep_cursor(connection, name, sealed, self.clock.now(), read).await.map_err(|e| e.to_string())
+    }
+
+    /// Waits until reading has its share of the connection's rate again.
+    async fn budget(&self, connection: &ConnectionRuntime) -> Result<(), String> {
+        let Some(rate) = connection.limits.rate else { return Ok(()) };
+        let every = rate.every.div_f64(connection.reconcile.share.clamp(0.01, 1.0));
+        let now = self.clock.now();
+        let due = {
+            let mut next = connection.next_read.lock();
+            let due = next.max(now);
+            *next = due.checked_add(every).unwrap_or(due);
+            due
+        };
+        while due > self.clock.now() {
+            tokio::select! {
+                () = tokio::time::sleep(self.clock.sleep_for(due)) => {}
+                () = self.stopped() => return Err("the hub stops; it goes on from here".into()),
+            }
+        }
+        Ok(())
     }
 
     /// Waits for a free slot, behind nothing and before nothing: the bucket is shared.
@@ -251,86 +303,8 @@ impl Inner {
         }
     }
 
-    /// Stores a record that says something new.
-    async fn take_record(
-        &self,
-        connection: &Arc<ConnectionRuntime>,
-        record: &Record,
-        report: &mut Report,
-    ) -> Result<(), Error> {
-        report.read += 1;
-        let body = serde_json::to_vec(&record.body).unwrap_or_default();
-        let translation = self.translate(connection, Source::Poll, &body);
-        if let Ok(translation) = &translation
-            && !self.is_news(connection, translation).await?
-        {
-            report.same += 1;
-            return Ok(());
-        }
-        report.news += 1;
-        let now = self.clock.now();
-        let packed = crate::pack::pack(std::iter::empty(), &body);
-        loop {
-            let delivery = NewDelivery {
-                connection: connection.id,
-                source: Source::Poll.as_str(),
-                received_at: now,
-                packed: self.store.sealer().seal(&packed),
-                replay_key: None,
-            };
-            match self.store.accept(delivery).await {
-                Ok(Accepted::New(id)) => {
-                    self.feed_own(connection, id, Source::Poll, packed, now);
-                    return Ok(());
-                }
-                Ok(Accepted::Known) => return Ok(()),
-                Err(Error::Busy | Error::DiskFull) => tokio::time::sleep(Duration::from_millis(250)).await,
-                Err(e) => return Err(e),
-            }
-        }
-    }
-
-    /// Would deciding this write anything?
-    async fn is_news(&self, connection: &ConnectionRuntime, translation: &Translation) -> Result<bool, Error> {
-        let sealer = self.store.sealer();
-        let (mut keys, mut entities, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
-        for item in &translation.items {
-            match item {
-                Item::Fact(fact) => {
-                    if let Dedup::Once { kind, entity, discriminator } = &fact.dedup {
-                        keys.push(DedupKey {
-                            connection: connection.id,
-                            kind: kind.clone(),
-                            entity: sealer.hash(&[entity]),
-                            discriminator: sealer.hash(&[entity, discriminator]),
-                        });
-                    }
-                    for write in &fact.entities {
-                        entities.push((connection.id, write.entity.clone()));
-                        hashes.push((sealer.hash_bytes(&serde_json::to_vec(&write.data).unwrap_or_default()), write));
-                    }
-                }
-                Item::Unread { .. } => return Ok(true),
-                Item::Ignored { .. } => {}
-            }
-        }
-        let (known, rows) = self.store.lookup(keys, entities).await?;
-        if known.iter().any(|k| !k) {
-            return Ok(true);
-        }
-        Ok(hashes.iter().zip(rows).any(|((hash, write), row)| {
-            row.is_none_or(|row| {
-                let newer = match (write.updated_at, row.updated_at) {
-                    (Some(new), Some(old)) if new != old => new > old,
-                    _ => write.rank >= row.rank,
-                };
-                newer && *hash != row.hash
-            })
-        }))
-    }
-
     /// Reconciles a connection now; one report per task.
-    pub(crate) async fn reconcile(&self, name: &str) -> Result<Vec<Report>, ReconcileError> {
+    pub(crate) async fn reconcile(&self, name: &str, ask: Ask) -> Result<Vec<Report>, ReconcileError> {
         let connection = self.connection(name).ok_or_else(|| ReconcileError::NoConnection(name.to_owned()))?;
         let manifest = connection.manifest();
         if manifest.tasks.is_empty() {
@@ -343,8 +317,38 @@ impl Inner {
         }
         let mut reports = Vec::new();
         for task in &manifest.tasks {
-            reports.push(self.reconcile_task(&connection, task.name).await);
+            reports.push(self.reconcile_task(&connection, task.name, ask).await);
         }
         Ok(reports)
+    }
+}
+
+/// Under which name a walk keeps its place.
+enum Place {
+    /// The regular reading of what may have changed.
+    Regular,
+    /// From the beginning of time, beside it.
+    Backfill(String),
+    /// Only a look: nothing is kept.
+    None,
+}
+
+impl Place {
+    fn of(task: &str, ask: Ask, policy: Policy) -> Self {
+        match (ask.from_beginning, policy) {
+            // A look that somebody takes must not make the regular reading pass by what it has not mended.
+            (false, Policy::Report) if ask.policy.is_some() => Self::None,
+            (false, _) => Self::Regular,
+            (true, Policy::Report) => Self::None,
+            (true, _) => Self::Backfill(format!("{task}#all")),
+        }
+    }
+
+    fn name<'a>(&'a self, task: &'a str) -> Option<&'a str> {
+        match self {
+            Self::Regular => Some(task),
+            Self::Backfill(name) => Some(name),
+            Self::None => None,
+        }
     }
 }

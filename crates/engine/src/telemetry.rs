@@ -81,8 +81,12 @@ counters! {
     reconciled = "pasarela_reconcile_records_total";
     /// Reconciliations that did not complete.
     reconcile_failed = "pasarela_reconcile_failed_total";
-    /// Records that only reconciliation brought.
-    repaired = "pasarela_reconcile_missing_total";
+    /// Records that reconciliation found and the hub had not.
+    found_missing = "pasarela_reconcile_missing_total";
+    /// Records that reconciliation found in another state than the hub had them.
+    found_different = "pasarela_reconcile_different_total";
+    /// Records that the hub had and a whole reading did not find.
+    found_extra = "pasarela_reconcile_extra_total";
 }
 
 impl Metrics {

@@ -629,6 +629,8 @@ pub trait Store: Send + Sync + 'static {
         keys: Vec<DedupKey>,
         entities: Vec<(i64, EntityRef)>,
     ) -> Fut<'_, (Vec<bool>, Vec<Option<EntityRow>>)>;
+    /// Ids of a connection's read models of a kind above `after`, in order.
+    fn entity_ids(&self, connection: i64, kind: &str, after: &str, limit: u32) -> Fut<'_, Vec<String>>;
     /// Runs that listen to an event type with a key.
     fn listeners(&self, key: i64, event_type: &str) -> Fut<'_, Vec<ListenerRow>>;
     /// Pending deliveries above `after`, with their bytes, in order. Large bodies end a page before its limit.

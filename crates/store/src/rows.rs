@@ -21,6 +21,8 @@ pub enum DeliveryStatus {
     Quarantined = 4,
     /// Everything in it was known.
     Duplicate = 5,
+    /// Reconciliation found it, and a person is to approve it.
+    Proposed = 6,
 }
 
 impl DeliveryStatus {
@@ -33,6 +35,7 @@ impl DeliveryStatus {
             2 => Self::Partial,
             3 => Self::Ignored,
             5 => Self::Duplicate,
+            6 => Self::Proposed,
             _ => Self::Quarantined,
         }
     }
@@ -46,6 +49,7 @@ impl DeliveryStatus {
             Self::Ignored => "ignored",
             Self::Quarantined => "quarantined",
             Self::Duplicate => "duplicate",
+            Self::Proposed => "proposed",
         }
     }
 }
@@ -340,6 +344,8 @@ pub struct HealthRow {
     pub unknown: u64,
     /// Deliveries in quarantine.
     pub quarantined: u64,
+    /// Deliveries that reconciliation proposes.
+    pub proposed: u64,
     /// Bytes free on the disk.
     pub disk_free: u64,
 }

@@ -408,6 +408,10 @@ impl Store for SqliteStore {
     ) -> Fut<'_, (Vec<bool>, Vec<Option<EntityRow>>)> {
         self.read(move |db, sealer| read::lookup(db, sealer, &keys, &entities))
     }
+    fn entity_ids(&self, connection: i64, kind: &str, after: &str, limit: u32) -> Fut<'_, Vec<String>> {
+        let (kind, after) = (kind.to_owned(), after.to_owned());
+        self.read(move |db, _| read::entity_ids(db, connection, &kind, &after, limit))
+    }
     fn listeners(&self, key: i64, event_type: &str) -> Fut<'_, Vec<ListenerRow>> {
         let event_type = event_type.to_owned();
         self.read(move |db, _| read::listeners(db, key, &event_type))

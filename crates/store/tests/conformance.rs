@@ -95,6 +95,7 @@ macro_rules! conformance {
                 listing: [
                     deliveries_page_without_gap_or_repeat,
                     deliveries_by_status,
+                    read_models_of_a_kind_by_id,
                     events_page_both_ways_by_every_filter,
                     runs_page_by_status_and_event,
                     effects_page_by_every_filter,

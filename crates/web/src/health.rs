@@ -50,7 +50,7 @@ async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
     let (deliveries, runs, calls) = app.engine.in_memory();
     let mut out = app.engine.metrics().render();
     let age = |t: Option<jiff::Timestamp>| t.map_or(0.0, |t| now.duration_since(t).as_secs_f64().max(0.0));
-    let gauges: [(&str, &str, f64); 16] = [
+    let gauges: [(&str, &str, f64); 17] = [
         ("pasarela_inbox", "Deliveries that wait to be decided.", health.inbox as f64),
         ("pasarela_inbox_oldest_seconds", "Age of the oldest of them.", age(health.oldest_inbox)),
         ("pasarela_effects_queued", "Effects that wait for their turn.", health.queued as f64),
@@ -62,6 +62,7 @@ async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
             "Effects of which it is not known whether they were done, and that need a person.",
             health.unknown as f64,
         ),
+        ("pasarela_proposals", "Deliveries that reconciliation proposes to a person.", health.proposed as f64),
         ("pasarela_quarantine", "Deliveries that were not understood.", health.quarantined as f64),
         ("pasarela_wal_bytes", "Bytes of the write-ahead log.", stats.wal_bytes as f64),
         ("pasarela_disk_free_bytes", "Bytes free on the disk.", health.disk_free as f64),

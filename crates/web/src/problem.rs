@@ -75,7 +75,7 @@ impl From<AdminError> for Problem {
     fn from(e: AdminError) -> Self {
         match e {
             AdminError::NotFound(_) => Self::not_found(e.to_string()),
-            AdminError::WrongState { .. } | AdminError::NoConnection(_) => {
+            AdminError::WrongState { .. } | AdminError::NotWaiting { .. } | AdminError::NoConnection(_) => {
                 Self::new(StatusCode::CONFLICT, "wrong_state", "Not possible in its present state", e.to_string())
             }
             AdminError::Store(e) => e.into(),

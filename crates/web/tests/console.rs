@@ -258,6 +258,10 @@ async fn deeds_need_the_sessions_own_token_and_the_right_scope() {
         post(&format!("/por-resolver/{}/reintentar", hub.unknown), &session, &format!("csrf={}", csrf(&list)));
     assert_eq!(location(&send(&hub, retried).await), "/por-resolver?aviso=retried");
     let quarantined = list.split("id=\"del_").nth(1).and_then(|t| t.split('"').next()).unwrap();
+    let dropped =
+        post(&format!("/por-resolver/del_{quarantined}/descartar"), &session, &format!("csrf={}", csrf(&list)));
+    assert_eq!(location(&send(&hub, dropped).await), "/por-resolver?aviso=dropped");
+    assert!(!page(&hub, "/por-resolver", &session).await.contains(&format!("del_{quarantined}")));
     let replay =
         post(&format!("/por-resolver/del_{quarantined}/reintentar"), &session, &format!("csrf={}", csrf(&list)));
     assert_eq!(location(&send(&hub, replay).await), "/por-resolver?aviso=replayed");

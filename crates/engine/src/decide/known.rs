@@ -66,7 +66,7 @@ impl Inner {
             let current = known.get(&entity.entity).cloned().flatten();
             let bytes = serde_json::to_vec(&entity.data).unwrap_or_default();
             let hash = self.store.sealer().hash_bytes(&bytes);
-            if !is_newer(entity, hash, current.as_ref()) {
+            if !is_newer(entity, hash, current.as_ref().map(|k| (k.hash, k.updated_at, k.rank))) {
                 continue;
             }
             news |= state == Some(&entity.entity);
@@ -96,14 +96,15 @@ impl Inner {
 }
 
 /// Older never overwrites newer: by the provider's time of change, then by rank in life.
-fn is_newer(write: &EntityWrite, hash: i64, current: Option<&Known>) -> bool {
-    let Some(current) = current else { return true };
-    if hash == current.hash {
+/// `current`: hash, time of change and rank of what is known.
+pub(crate) fn is_newer(write: &EntityWrite, hash: i64, current: Option<(i64, Option<Timestamp>, i16)>) -> bool {
+    let Some((known, updated_at, rank)) = current else { return true };
+    if hash == known {
         return false;
     }
-    match (write.updated_at, current.updated_at) {
+    match (write.updated_at, updated_at) {
         (Some(new), Some(old)) if new != old => new > old,
-        _ => write.rank >= current.rank,
+        _ => write.rank >= rank,
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::hub::Hub;
 use crate::server::Reply;
 use pasarela_domain::EntityRef;
+use pasarela_engine::Ask;
 use pasarela_store::DeliveryStatus;
 use serde_json::{Value, json};
 
@@ -38,7 +39,7 @@ async fn g04_webhook_and_poll_meet_at_the_fact() {
     hub.decided().await;
     let other = json!({ "type": "order.paid", "key": "order:2", "id": "2", "data": {} });
     hub.server.always("/poll", Reply::ok(json!({ "records": [{ "facts": [paid()] }, { "facts": [other.clone()] }] })));
-    let reports = hub.engine.reconcile("ventas").await.unwrap();
+    let reports = hub.engine.reconcile("ventas", Ask::default()).await.unwrap();
     assert_eq!((reports[0].read, reports[0].same, reports[0].news), (2, 1, 1));
     hub.decided().await;
     hub.hear([other]).await;

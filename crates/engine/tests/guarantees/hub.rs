@@ -7,7 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use pasarela_connector::{ConnectionConfig, Provider};
 use pasarela_domain::{Clock, DeliveryId, Envelope, Secret};
-use pasarela_engine::{Admission, ConnectionSetup, Engine, HubCatalog, InboundRequest, LimitOverride, RunView, Setup};
+use pasarela_engine::{
+    Admission, ConnectionSetup, Engine, HubCatalog, InboundRequest, LimitOverride, ReconcileSettings, RunView, Setup,
+};
 use pasarela_flows::{ActionInfo, Catalog, Flow, Origin, Unresolved};
 use pasarela_store::sqlite::{Options, SqliteStore};
 use pasarela_store::{
@@ -80,6 +82,7 @@ impl Drop for Folder {
 struct Plan {
     connections: Vec<(String, bool, LimitOverride)>,
     flows: Vec<String>,
+    reconcile: ReconcileSettings,
 }
 
 pub(crate) struct Hub {
@@ -108,6 +111,10 @@ impl Builder {
         self.plan.connections[0].2 = limits;
         self
     }
+    pub(crate) fn reconcile(mut self, settings: ReconcileSettings) -> Self {
+        self.plan.reconcile = settings;
+        self
+    }
     pub(crate) async fn start(self) -> Hub {
         let clock = Arc::new(HandClock(Mutex::new("2026-11-27T15:00:00Z".parse().unwrap())));
         Hub::open(self.plan, Server::start().await, clock, Folder::new()).await
@@ -118,7 +125,7 @@ impl Hub {
     /// One connection `ventas` of the test's provider.
     pub(crate) fn build() -> Builder {
         let connections = vec![("ventas".to_owned(), false, LimitOverride::default())];
-        Builder { plan: Plan { connections, flows: Vec::new() } }
+        Builder { plan: Plan { connections, flows: Vec::new(), reconcile: ReconcileSettings::default() } }
     }
 
     async fn open(plan: Plan, server: Server, clock: Arc<HandClock>, folder: Folder) -> Self {
@@ -143,7 +150,7 @@ impl Hub {
                 allow_private_targets: true,
                 extra_headers: Vec::new(),
                 limits: *limits,
-                reconcile_every: None,
+                reconcile: plan.reconcile,
             }
         });
         let store = SqliteStore::open(&Options::file(database(&folder.0))).unwrap();

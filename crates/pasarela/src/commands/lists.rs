@@ -4,7 +4,7 @@ use crate::Failure;
 use crate::admin::Admin;
 use crate::output::line;
 use axum::http::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -64,6 +64,13 @@ pub(crate) struct ReplayArgs {
 pub(crate) struct ReconcileArgs {
     /// Connection.
     connection: String,
+    /// Read everything since the beginning of time: a backfill. Tells also what the hub has and the
+    /// provider does not show.
+    #[arg(long)]
+    from_beginning: bool,
+    /// What is done with what is found, in place of the connection's own policy.
+    #[arg(long, value_parser = ["report", "propose", "repair"])]
+    policy: Option<String>,
 }
 
 fn text(value: &Value, name: &str) -> String {
@@ -230,15 +237,37 @@ pub(crate) async fn replay(config: &Path, args: ReplayArgs, json: bool) -> Done 
 
 pub(crate) async fn reconcile(config: &Path, args: ReconcileArgs, json: bool) -> Done {
     let admin = Admin::open(config).await?;
-    let list = admin.call(Method::POST, &format!("/api/v1/connections/{}/reconcile", args.connection), None).await?;
+    let ask = json!({ "from_beginning": args.from_beginning, "policy": args.policy });
+    let path = format!("/api/v1/connections/{}/reconcile", args.connection);
+    let list = admin.call(Method::POST, &path, Some(ask)).await?;
     let row = |r: &Value| {
-        let problem = r["problem"].as_str().map(|p| format!("  did not complete: {p}")).unwrap_or_default();
+        let problem = r["problem"].as_str().map(|p| format!("\n  did not complete: {p}")).unwrap_or_default();
+        let findings = r["findings"].as_array().into_iter().flatten().map(|f| {
+            let facts: Vec<&str> = f["facts"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            let delivery = f["delivery_id"].as_str().map(|d| format!("  {d}")).unwrap_or_default();
+            let record = &f["record"];
+            format!(
+                "\n  {:<9} {}:{}{delivery}  {}",
+                text(f, "difference"),
+                text(record, "kind"),
+                text(record, "id"),
+                facts.join(", ")
+            )
+        });
+        let left = match r["findings_left_out"].as_u64() {
+            Some(n) if n > 0 => format!("\n  and {n} more"),
+            _ => String::new(),
+        };
         format!(
-            "{:<12} read {}  same {}  missing or different {}{problem}",
+            "{:<12} read {}, same {}, missing {}, different {}, extra {}  ({}){}{left}{problem}",
             text(r, "task"),
             text(r, "read"),
             text(r, "same"),
-            text(r, "news")
+            text(r, "missing"),
+            text(r, "different"),
+            text(r, "extra"),
+            text(r, "policy"),
+            findings.collect::<String>()
         )
     };
     print(&list, json, row, "nothing to reconcile")

@@ -4,7 +4,7 @@ use super::secrets::resolve;
 use super::units::Span;
 use super::{Config, Error, nearest};
 use pasarela_connector::{ConnectionConfig, Environment, Provider, Rate};
-use pasarela_engine::{ConnectionSetup, LimitOverride};
+use pasarela_engine::{ConnectionSetup, LimitOverride, Policy, ReconcileSettings};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -24,6 +24,8 @@ struct Common {
     allow_private_targets: bool,
     limits: Limits,
     reconcile_every: Option<Span>,
+    reconcile: Policy,
+    reconcile_share: Option<f64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -47,6 +49,8 @@ const COMMON: &[&str] = &[
     "allow_private_targets",
     "limits",
     "reconcile_every",
+    "reconcile",
+    "reconcile_share",
 ];
 
 /// All connections of a configuration; every problem is an error that names the connection.
@@ -118,6 +122,12 @@ fn read(name: &str, value: &toml::Value, registry: &[Arc<dyn Provider>]) -> Resu
     if environment == Environment::Live && !common.extra_headers.is_empty() {
         return Err("extra_headers are for test doubles; a live connection takes none".into());
     }
+    let share = common.reconcile_share.unwrap_or(ReconcileSettings::default().share);
+    if !(share > 0.0 && share <= 1.0) {
+        return Err(format!(
+            "reconcile_share is {share}; write the share of the rate that reading may use, such as 0.5 (above 0, at most 1)"
+        ));
+    }
     let config = ConnectionConfig {
         name: name.to_owned(),
         provider: manifest.name.to_owned(),
@@ -144,7 +154,7 @@ fn read(name: &str, value: &toml::Value, registry: &[Arc<dyn Provider>]) -> Resu
             rate,
             timeout: common.limits.timeout.map(|s| s.0),
         },
-        reconcile_every: common.reconcile_every.map(|s| s.0),
+        reconcile: ReconcileSettings { every: common.reconcile_every.map(|s| s.0), policy: common.reconcile, share },
     })
 }
 

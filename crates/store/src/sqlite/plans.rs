@@ -76,6 +76,7 @@ fn health_goes_over_hot_indexes_only() {
             "INDEX effects_calling",
             "INDEX effects_held",
             "INDEX delivery_quarantine",
+            "INDEX delivery_proposed",
         ],
     );
 }
@@ -150,6 +151,14 @@ fn lists_read_a_page_and_not_the_history() {
     goes_by(
         &b.plan(|db, s| read::deliveries(db, s, Some(DeliveryStatus::Quarantined), None, 10)),
         &["INDEX delivery_quarantine (delivery<?)", "USING INTEGER PRIMARY KEY (rowid=?)", result],
+    );
+    goes_by(
+        &b.plan(|db, s| read::deliveries(db, s, Some(DeliveryStatus::Proposed), None, 10)),
+        &["INDEX delivery_proposed (delivery<?)", "USING INTEGER PRIMARY KEY (rowid=?)", result],
+    );
+    goes_by(
+        &b.plan(|db, _| read::entity_ids(db, 1, "order", "7", 10)),
+        &["INDEX sqlite_autoindex_entities_1 (connection=? AND kind=? AND entity>?)"],
     );
     let events = |f: EventFilter| EventFilter { limit: 10, ..f };
     goes_by(&b.plan(|db, s| read::events(db, s, &events(EventFilter::default()))), &[BY_ID]);

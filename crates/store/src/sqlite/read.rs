@@ -79,6 +79,14 @@ pub(super) fn lookup(
     Ok((known, rows))
 }
 
+pub(super) fn entity_ids(db: &Connection, connection: i64, kind: &str, after: &str, limit: u32) -> Read<Vec<String>> {
+    let mut statement = db.prepare_cached(
+        "SELECT entity FROM entities WHERE connection = ?1 AND kind = ?2 AND entity > ?3 ORDER BY entity LIMIT ?4",
+    )?;
+    let rows = statement.query_map(params![connection, kind, after, limit], |r| r.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 pub(super) fn listeners(db: &Connection, key: i64, event_type: &str) -> Read<Vec<ListenerRow>> {
     let mut statement = db.prepare_cached("SELECT run FROM run_waits WHERE key = ?1 AND type = ?2 ORDER BY run")?;
     let rows =
@@ -288,6 +296,11 @@ pub(super) fn deliveries(
         Some(DeliveryStatus::Quarantined) => (
             "FROM delivery_result r INDEXED BY delivery_quarantine CROSS JOIN deliveries d ON d.id = r.delivery",
             "r.status = 4 AND ?3 = ?3",
+            "r.delivery",
+        ),
+        Some(DeliveryStatus::Proposed) => (
+            "FROM delivery_result r INDEXED BY delivery_proposed CROSS JOIN deliveries d ON d.id = r.delivery",
+            "r.status = 6 AND ?3 = ?3",
             "r.delivery",
         ),
         // Nearly all of the history: it is walked by id.
@@ -526,6 +539,7 @@ pub(super) fn health(db: &Connection, now: Timestamp, path: &Path) -> Read<Healt
         dead: count("SELECT count(*) FROM effects WHERE status = 30 AND status IN (3, 30, 31)")?,
         unknown: count("SELECT count(*) FROM effects WHERE status = 31 AND status IN (3, 30, 31)")?,
         quarantined: count("SELECT count(*) FROM delivery_result WHERE status = 4")?,
+        proposed: count("SELECT count(*) FROM delivery_result WHERE status = 6")?,
         disk_free: disk_free(path),
     })
 }

@@ -37,6 +37,7 @@ CREATE TABLE deliveries (id INTEGER PRIMARY KEY, connection INTEGER NOT NULL, so
 CREATE TABLE inbox (delivery INTEGER PRIMARY KEY, tries INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE delivery_result (delivery INTEGER PRIMARY KEY, status INTEGER NOT NULL, reason BLOB);
 CREATE INDEX delivery_quarantine ON delivery_result (delivery) WHERE status = 4;
+CREATE INDEX delivery_proposed ON delivery_result (delivery) WHERE status = 6;
 CREATE TABLE dedup (entity INTEGER NOT NULL, discriminator INTEGER NOT NULL, connection INTEGER NOT NULL,
   kind TEXT NOT NULL, PRIMARY KEY (entity, discriminator, connection, kind)) WITHOUT ROWID;
 

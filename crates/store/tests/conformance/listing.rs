@@ -1,12 +1,12 @@
 //! Lists: pages without gap or repeat, while others write; filters that mean what they say.
 
 use crate::support::{
-    Factory, accept, bring, decide, decision, eff, effect, event, evt, fact, rn, run, run_write, write,
+    Factory, accept, bring, decide, decision, eff, effect, entity, event, evt, fact, rn, run, run_write, write,
 };
-use pasarela_domain::DeliveryId;
+use pasarela_domain::{DeliveryId, EntityRef};
 use pasarela_store::{
-    Decision, DeliveryStatus, EffectFilter, EffectInsert, EffectState, EventFilter, EventInsert, FactWrite, Page,
-    RunFilter, RunStatus, Work,
+    Decision, DeliveryStatus, EffectFilter, EffectInsert, EffectState, EntityUpsert, EventFilter, EventInsert,
+    FactWrite, Page, RunFilter, RunStatus, Work,
 };
 
 /// Reads all pages by their cursors; no page may be longer than asked for, or empty before the end.
@@ -55,6 +55,7 @@ pub(crate) async fn deliveries_by_status(factory: &impl Factory) {
         DeliveryStatus::Partial,
         DeliveryStatus::Ignored,
         DeliveryStatus::Quarantined,
+        DeliveryStatus::Proposed,
     ];
     let mut ids: Vec<(DeliveryStatus, DeliveryId)> = Vec::new();
     for _ in 0..3 {
@@ -74,6 +75,24 @@ pub(crate) async fn deliveries_by_status(factory: &impl Factory) {
         assert!(read.iter().all(|d| d.status == status));
     }
     assert!(store.deliveries(Some(DeliveryStatus::Duplicate), None, 5).await.unwrap().rows.is_empty());
+}
+
+pub(crate) async fn read_models_of_a_kind_by_id(factory: &impl Factory) {
+    let store = factory.open();
+    decide(&*store, |d| {
+        let mut f = fact(&*store, 1, d);
+        f.entities = ["7", "10", "9"].iter().map(|id| entity(&*store, id, 0, "estado")).collect();
+        f.entities.push(EntityUpsert { entity: EntityRef::new("show", "8"), ..entity(&*store, "", 0, "estado") });
+        f.entities.push(EntityUpsert { connection: 2, ..entity(&*store, "7", 0, "estado") });
+        vec![f]
+    })
+    .await;
+    let ids = async |kind: &str, after: &str, limit| store.entity_ids(1, kind, after, limit).await.unwrap();
+    assert_eq!(ids("order", "", 10).await, ["10", "7", "9"]);
+    assert_eq!(ids("order", "", 2).await, ["10", "7"]);
+    assert_eq!(ids("order", "7", 2).await, ["9"]);
+    assert_eq!(ids("show", "", 2).await, ["8"]);
+    assert!(ids("person", "", 2).await.is_empty());
 }
 
 pub(crate) async fn events_page_both_ways_by_every_filter(factory: &impl Factory) {

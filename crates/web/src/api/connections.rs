@@ -6,6 +6,7 @@ use crate::auth::Caller;
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::{Path, State};
+use pasarela_engine::Ask;
 use serde_json::{Value, json};
 
 pub(crate) async fn list(_: Caller, State(app): State<App>) -> Json<Value> {
@@ -24,6 +25,16 @@ pub(crate) async fn reconcile(
     _: Caller,
     State(app): State<App>,
     Path(name): Path<String>,
+    body: axum::body::Bytes,
 ) -> Result<Json<Value>, Problem> {
-    Ok(page(app.engine.reconcile(&name).await?.iter().map(|r| json!(r)).collect(), None))
+    let ask: Ask = if body.is_empty() {
+        Ask::default()
+    } else {
+        serde_json::from_slice(&body).map_err(|e| {
+            Problem::bad_request(format!(
+                "{e}; the body is {{}} or {{\"from_beginning\": true, \"policy\": \"report\", \"propose\" or \"repair\"}}"
+            ))
+        })?
+    };
+    Ok(page(app.engine.reconcile(&name, ask).await?.iter().map(|r| json!(r)).collect(), None))
 }

@@ -1,4 +1,5 @@
-//! Dead letters: effects that need a person, and deliveries that were not understood.
+//! Dead letters: effects that need a person, deliveries that were not understood, and what
+//! reconciliation proposes.
 
 use super::{Params, cursor, effect_json, id, limit, list as page};
 use crate::App;
@@ -23,7 +24,8 @@ pub(crate) async fn list(_: Caller, State(app): State<App>, Params(f): Params<Fi
     let filter =
         EffectFilter { states: vec![EffectState::Dead, EffectState::Unknown], below, limit, ..EffectFilter::default() };
     let effects = store.effects(filter).await?;
-    let deliveries = store.deliveries(Some(DeliveryStatus::Quarantined), below, limit).await?;
+    let quarantined = store.deliveries(Some(DeliveryStatus::Quarantined), below, limit).await?;
+    let proposed = store.deliveries(Some(DeliveryStatus::Proposed), below, limit).await?;
     // Ids of both are ordered by time on one scale, so that one cursor serves both.
     let mut rows: Vec<(i64, Value)> = Vec::new();
     for row in &effects.rows {
@@ -31,15 +33,17 @@ pub(crate) async fn list(_: Caller, State(app): State<App>, Params(f): Params<Fi
         value["kind"] = json!("effect");
         rows.push((row.id.get(), value));
     }
-    for row in &deliveries.rows {
+    for row in quarantined.rows.iter().chain(&proposed.rows) {
+        let kind = if row.status == DeliveryStatus::Proposed { "proposal" } else { "delivery" };
         let value = json!({
-            "kind": "delivery", "id": row.id, "connection": app.engine.connection_name(row.connection),
+            "kind": kind, "id": row.id, "connection": app.engine.connection_name(row.connection),
             "received_at": row.received_at, "state": row.status, "why": row.reason,
         });
         rows.push((row.id.get(), value));
     }
     rows.sort_by_key(|(id, _)| std::cmp::Reverse(*id));
-    let more = effects.next.is_some() || deliveries.next.is_some() || rows.len() > limit as usize;
+    let more =
+        [effects.next, quarantined.next, proposed.next].iter().any(Option::is_some) || rows.len() > limit as usize;
     rows.truncate(limit as usize);
     let next = if more { rows.last().map(|(id, _)| *id) } else { None };
     Ok(page(rows.into_iter().map(|(_, v)| v).collect(), next))
@@ -59,6 +63,10 @@ pub(crate) async fn drop_one(
     State(app): State<App>,
     Path(text): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    app.engine.drop_effect(id(&text)?).await?;
+    if text.starts_with("del_") {
+        app.engine.drop_delivery(id(&text)?).await?;
+    } else {
+        app.engine.drop_effect(id(&text)?).await?;
+    }
     Ok(Json(json!({ "id": text, "state": "dropped" })))
 }

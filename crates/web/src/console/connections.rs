@@ -9,7 +9,7 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use pasarela_connector::Environment;
-use pasarela_engine::{ConnectionState, ReconcileError};
+use pasarela_engine::{Ask, ConnectionState, ReconcileError};
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -130,7 +130,7 @@ fn view(app: &App, visit: &Visit, state: ConnectionState) -> ConnectionView {
 pub(super) async fn reconcile(State(app): State<App>, Path(name): Path<String>, deed: Deed) -> Response {
     // A task of its own: it goes on when the person leaves the page.
     let engine = app.engine.clone();
-    let work = tokio::spawn(async move { engine.reconcile(&name).await });
+    let work = tokio::spawn(async move { engine.reconcile(&name, Ask::default()).await });
     let word = match tokio::time::timeout(PATIENCE, work).await {
         Err(_) => "reconciling",
         Ok(Ok(Ok(_))) => "reconciled",

@@ -14,7 +14,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use pasarela_domain::{DeliveryId, EffectId};
 use pasarela_engine::AdminError;
-use pasarela_store::{DeliveryStatus, EffectFilter, EffectRow, EffectState};
+use pasarela_store::{DeliveryRow, DeliveryStatus, EffectFilter, EffectRow, EffectState};
 
 /// Things of each kind on the page.
 const MOST: u32 = 50;
@@ -39,12 +39,22 @@ struct DeliveryView {
     why: Option<String>,
 }
 
+/// Deliveries that wait for the same reason. Title, help and deed are keys of the catalogue.
+struct Group {
+    title: &'static str,
+    help: &'static str,
+    deed: &'static str,
+    rows: Vec<DeliveryView>,
+}
+
 #[derive(Template)]
 #[template(path = "console/por-resolver.html")]
 struct DeadPage {
     frame: Frame,
     effects: Vec<EffectView>,
-    deliveries: Vec<DeliveryView>,
+    deliveries: [Group; 2],
+    /// There is no delivery either.
+    nothing: bool,
     more: bool,
     notice: Option<&'static str>,
 }
@@ -60,21 +70,37 @@ pub(super) async fn list(
     let found = store.effects(filter).await.map_err(|e| unreadable(&visit, e))?;
     let quarantined =
         store.deliveries(Some(DeliveryStatus::Quarantined), None, MOST).await.map_err(|e| unreadable(&visit, e))?;
+    let proposed =
+        store.deliveries(Some(DeliveryStatus::Proposed), None, MOST).await.map_err(|e| unreadable(&visit, e))?;
     let mut effects = Vec::with_capacity(found.rows.len());
     for row in &found.rows {
         effects.push(effect(&app, &visit, row).await?);
     }
     let now = app.engine.clock().now();
-    let deliveries = quarantined.rows.iter().map(|row| DeliveryView {
+    let view = |row: &DeliveryRow| DeliveryView {
         id: row.id.to_string(),
         connection: app.engine.connection_name(row.connection),
         at: Moment::new(visit.w, row.received_at, now),
         mark: Mark::new(visit.w, "delivery", row.status.as_str()),
         why: row.reason.clone(),
-    });
+    };
     let page = DeadPage {
-        deliveries: deliveries.collect(),
-        more: found.next.is_some() || quarantined.next.is_some(),
+        nothing: quarantined.rows.is_empty() && proposed.rows.is_empty(),
+        more: [found.next, quarantined.next, proposed.next].iter().any(Option::is_some),
+        deliveries: [
+            Group {
+                title: "dead.proposals",
+                help: "dead.proposals_help",
+                deed: "dead.approve",
+                rows: proposed.rows.iter().map(view).collect(),
+            },
+            Group {
+                title: "dead.deliveries",
+                help: "dead.deliveries_help",
+                deed: "dead.replay",
+                rows: quarantined.rows.iter().map(view).collect(),
+            },
+        ],
         notice: notice.key(),
         frame: Frame::new(&app, &visit, "dead.title", "dead").await,
         effects,
@@ -110,12 +136,14 @@ pub(super) async fn retry(State(app): State<App>, Path(id): Path<String>, deed: 
     back(&app, &deed.visit, done, word).await
 }
 
-/// Gives an effect up for good.
+/// Gives an effect or a delivery up for good.
 pub(super) async fn discard(State(app): State<App>, Path(id): Path<String>, deed: Deed) -> Response {
-    let Ok(id) = id.parse::<EffectId>() else {
-        return super::page::refusal(&deed.visit, StatusCode::NOT_FOUND, "error.not_found");
+    let done = match (id.parse::<EffectId>(), id.parse::<DeliveryId>()) {
+        (Ok(id), _) => app.engine.drop_effect(id).await,
+        (_, Ok(id)) => app.engine.drop_delivery(id).await,
+        _ => return super::page::refusal(&deed.visit, StatusCode::NOT_FOUND, "error.not_found"),
     };
-    back(&app, &deed.visit, app.engine.drop_effect(id).await, "dropped").await
+    back(&app, &deed.visit, done, "dropped").await
 }
 
 /// Back to the list with a word on how it went.
@@ -123,7 +151,7 @@ async fn back(app: &App, visit: &Visit, done: Result<(), AdminError>, word: &str
     app.console.health.forget().await;
     let word = match done {
         Ok(()) => word,
-        Err(AdminError::WrongState { .. }) => "changed",
+        Err(AdminError::WrongState { .. } | AdminError::NotWaiting { .. }) => "changed",
         Err(AdminError::NoConnection(_)) => "no_connection",
         Err(AdminError::NotFound(_)) => return super::page::refusal(visit, StatusCode::NOT_FOUND, "error.not_found"),
         Err(AdminError::Store(e)) => {

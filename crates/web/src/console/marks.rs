@@ -26,7 +26,7 @@ fn look(name: &str) -> (&'static str, &'static str) {
         "done" | "decided" | "ready" | "elapsed" | "happened" => ("done", "done"),
         "dead" | "gave_up" | "give_up" | "failed" | "failed_late" | "late_failure" | "degraded" | "needs_human"
         | "target_gone" | "provider_down" | "auth_expired" | "timed_out" => ("failed", "failed"),
-        "unknown" | "unsettled" | "quarantined" => ("waits", "unknown"),
+        "unknown" | "unsettled" | "quarantined" | "proposed" => ("waits", "unknown"),
         "withheld" | "withdrawn" | "dropped" | "cancelled" | "skipped" | "ignored" | "duplicate" => {
             ("quiet", "withheld")
         }

@@ -57,6 +57,7 @@ impl Status {
             (w.count("status.dead", health.dead), health.dead, "failed", "failed", resolve),
             (w.count("status.unknown", health.unknown), health.unknown, "waits", "unknown", resolve),
             (w.count("status.review", health.quarantined), health.quarantined, "waits", "unknown", resolve),
+            (w.count("status.proposed", health.proposed), health.proposed, "waits", "unknown", resolve),
             (w.count("status.troubled", troubled), troubled, "failed", "failed", Some("/conexiones")),
             (
                 w.count("status.pending", health.inbox + health.calling),

@@ -5,7 +5,9 @@ use bytes::Bytes;
 use jiff::{Timestamp, ToSpan};
 use pasarela_connector::{ConnectionConfig, Provider};
 use pasarela_domain::{Clock, EffectId, EventId, IdMaker, RunId, Secret, SystemClock};
-use pasarela_engine::{ConnectionSetup, Engine, HubCatalog, InboundRequest, LimitOverride, Setup, pack};
+use pasarela_engine::{
+    ConnectionSetup, Engine, HubCatalog, InboundRequest, LimitOverride, ReconcileSettings, Setup, pack,
+};
 use pasarela_store::sqlite::{Options as StoreOptions, SqliteStore};
 use pasarela_store::{
     AttemptInsert, Claim, Decision, DeliveryStatus, EffectGuard, EffectInsert, EffectState, EffectUpdate, EventInsert,
@@ -60,7 +62,7 @@ pub(crate) async fn hub(sandbox: Option<&str>) -> Hub {
         allow_private_targets: true,
         extra_headers: Vec::new(),
         limits: LimitOverride::default(),
-        reconcile_every: None,
+        reconcile: ReconcileSettings::default(),
     };
     let engine = Engine::start(Setup {
         store: store.clone(),

@@ -44,6 +44,7 @@ pub(super) const ROWS: &[Row] = &[
     ("delivery.ignored", "Sin nada que hacer", "Nothing to do"),
     ("delivery.quarantined", "En revisión", "In quarantine"),
     ("delivery.duplicate", "Ya conocida", "Known already"),
+    ("delivery.proposed", "Por aprobar", "To be approved"),
     ("source.webhook", "El proveedor avisó (webhook)", "The provider told us (webhook)"),
     ("source.poll", "La trajo la conciliación", "Reconciliation brought it"),
     ("source.fetch", "El hub la consultó", "The hub asked for it"),
