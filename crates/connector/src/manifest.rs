@@ -268,4 +268,7 @@ pub struct Task {
     pub name: &'static str,
     /// How often by default, business time.
     pub every: Duration,
+    /// Kinds of read models of which a reading from the beginning of time shows every one: what the hub
+    /// has of them beyond that, the provider has no more.
+    pub whole: &'static [&'static str],
 }

@@ -126,10 +126,10 @@ static MANIFEST: LazyLock<Manifest> = LazyLock::new(|| Manifest {
     ],
     fetches: &["show"],
     tasks: vec![
-        Task { name: "orders", every: Duration::from_secs(5 * 60) },
-        Task { name: "attendees", every: Duration::from_secs(10 * 60) },
-        Task { name: "check_ins", every: Duration::from_secs(10 * 60) },
-        Task { name: "shows", every: Duration::from_secs(30 * 60) },
+        Task { name: "orders", every: Duration::from_secs(5 * 60), whole: &["order", "ticket"] },
+        Task { name: "attendees", every: Duration::from_secs(10 * 60), whole: &[] },
+        Task { name: "check_ins", every: Duration::from_secs(10 * 60), whole: &[] },
+        Task { name: "shows", every: Duration::from_secs(30 * 60), whole: &["show", "product"] },
     ],
     no_history: None,
     // The provider allows 180 calls a minute; 20 at once and 100 more a minute stay within 120.

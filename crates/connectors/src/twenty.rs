@@ -105,7 +105,7 @@ static MANIFEST: LazyLock<Manifest> = LazyLock::new(|| Manifest {
         "deal.stage_changed",
     ],
     fetches: &["person", "company", "deal"],
-    tasks: reconcile::OBJECTS.iter().map(|o| Task { name: o.plural(), every: SWEEP }).collect(),
+    tasks: reconcile::OBJECTS.iter().map(|o| Task { name: o.plural(), every: SWEEP, whole: o.entities() }).collect(),
     no_history: None,
     limits: limits(CALLS_PER_MINUTE),
 });

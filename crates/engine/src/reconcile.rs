@@ -142,7 +142,8 @@ impl Inner {
             Place::None => regular.clone(),
         };
         // Only who has seen everything can say what is not there.
-        let mut seen = (report.from_beginning && cursor.is_none()).then(HashSet::new);
+        let whole = connection.manifest().tasks.iter().find(|t| t.name == task).map_or(&[][..], |t| t.whole);
+        let mut seen = (report.from_beginning && cursor.is_none() && !whole.is_empty()).then(HashSet::new);
         let mut answered: Option<(Value, Answer)> = None;
         let key = format!("poll:{}:{task}", connection.name());
         let (mut attempt, mut credential) = (1, 0);
@@ -188,8 +189,8 @@ impl Inner {
                                 self.keep_place(connection.id, task, last, 0).await?;
                             }
                         }
-                        if let Some(seen) = seen {
-                            self.find_extra(connection, seen, report).await.map_err(text)?;
+                        if let Some(seen) = &seen {
+                            self.find_extra(connection, whole, seen, report).await.map_err(text)?;
                         }
                         return Ok(());
                     }

@@ -33,10 +33,15 @@ impl Object {
 
     /// Kind of the hub's read model.
     pub(super) fn entity(self) -> &'static str {
+        self.entities()[0]
+    }
+
+    /// The same as a list, as a task names what it reads.
+    pub(super) fn entities(self) -> &'static [&'static str; 1] {
         match self {
-            Self::Person => "person",
-            Self::Company => "company",
-            Self::Opportunity => "deal",
+            Self::Person => &["person"],
+            Self::Company => &["company"],
+            Self::Opportunity => &["deal"],
         }
     }
 

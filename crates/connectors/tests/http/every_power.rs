@@ -60,7 +60,7 @@ fn libreta(fault: Fault) -> Fixture {
         default_base_url: Some(BASE),
         actions: vec![note],
         fetches: &["note"],
-        tasks: vec![Task { name: "notes", every: Duration::from_secs(600) }],
+        tasks: vec![Task { name: "notes", every: Duration::from_secs(600), whole: &["note"] }],
         no_history: None,
         ..plain_hmac().provider.manifest().clone()
     };

@@ -6,29 +6,28 @@ use crate::connections::ConnectionRuntime;
 use crate::engine::Inner;
 use pasarela_domain::EntityRef;
 use pasarela_store::Error;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
 /// Records of the hub that are compared at a time.
 const PAGE: u32 = 500;
 
 impl Inner {
-    /// Compares the hub's records with those that a whole walk has seen, kind by kind. A kind of which
-    /// nothing was seen is left out: the task may not be about it.
+    /// Compares the hub's records of the kinds that the task shows whole with those that were seen.
     pub(super) async fn find_extra(
         &self,
         connection: &ConnectionRuntime,
-        seen: HashSet<EntityRef>,
+        kinds: &[&str],
+        seen: &HashSet<EntityRef>,
         report: &mut Report,
     ) -> Result<(), Error> {
         report.extra = Some(0);
-        let kinds: BTreeSet<&str> = seen.iter().map(|e| e.kind.as_str()).collect();
         for kind in kinds {
             let mut after = String::new();
             loop {
                 let ids = self.store.entity_ids(connection.id, kind, &after, PAGE).await?;
                 let Some(last) = ids.last().cloned() else { break };
                 for id in ids {
-                    let record = EntityRef::new(kind, id);
+                    let record = EntityRef::new(*kind, id);
                     if !seen.contains(&record) {
                         report.found(Finding {
                             difference: Difference::Extra,

@@ -54,7 +54,7 @@ impl Ensayo {
             actions,
             events: &["order.paid", "order.updated", "order.cancelled", "order.refunded", "show.updated"],
             fetches: &["show"],
-            tasks: vec![Task { name: "orders", every: POLL_EVERY }],
+            tasks: vec![Task { name: "orders", every: POLL_EVERY, whole: &["order"] }],
             no_history: None,
             limits: Limits { rate: None, concurrency: 32, timeout: CALL_LIFE },
         })

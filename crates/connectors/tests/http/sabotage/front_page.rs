@@ -19,7 +19,7 @@ fn front_pages_that_mislead_are_found() {
     manifest_found(
         |m| {
             m.no_history = None;
-            m.tasks = vec![Task { name: "orders", every: Duration::from_secs(60) }];
+            m.tasks = vec![Task { name: "orders", every: Duration::from_secs(60), whole: &[] }];
         },
         "does not begin with a call",
     );
