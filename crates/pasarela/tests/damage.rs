@@ -30,7 +30,7 @@ fn beside(database: &Path, suffix: &str) -> PathBuf {
 }
 
 #[test]
-fn a_missing_key_refuses_to_start_and_nothing_is_lost() {
+fn g14_a_missing_key_refuses_to_start_and_nothing_is_lost() {
     let (place, key) = used();
     let (file, aside) = (beside(&place.database(), ".key"), place.path("aside"));
     std::fs::rename(&file, &aside).unwrap();
@@ -44,7 +44,7 @@ fn a_missing_key_refuses_to_start_and_nothing_is_lost() {
 }
 
 #[test]
-fn the_key_of_another_database_is_told_apart() {
+fn g14_the_key_of_another_database_is_told_apart() {
     let (place, key) = used();
     let other = Place::shop();
     other.serve().stop();
@@ -59,7 +59,7 @@ fn the_key_of_another_database_is_told_apart() {
 }
 
 #[test]
-fn a_file_that_is_no_database_is_left_as_it_is() {
+fn g14_a_file_that_is_no_database_is_left_as_it_is() {
     let place = Place::shop();
     let text = "Lista de invitados del desfile: no es una base de datos.";
     std::fs::write(place.database(), text).unwrap();
@@ -73,7 +73,7 @@ fn a_file_that_is_no_database_is_left_as_it_is() {
 }
 
 #[test]
-fn a_database_of_a_newer_program_is_not_touched() {
+fn g14_a_database_of_a_newer_program_is_not_touched() {
     let (place, key) = used();
     let set = |schema: i64| {
         let db = rusqlite::Connection::open(place.database()).unwrap();
@@ -90,7 +90,7 @@ fn a_database_of_a_newer_program_is_not_touched() {
 }
 
 #[test]
-fn a_damaged_page_raises_the_alarm() {
+fn g13_a_damaged_page_raises_the_alarm() {
     let place = Place::shop();
     let hub = place.serve();
     // Enough deliveries that the table has pages of its own.
@@ -123,7 +123,7 @@ fn a_damaged_page_raises_the_alarm() {
 }
 
 #[test]
-fn a_cut_log_gives_back_everything_that_is_whole() {
+fn g14_a_cut_log_gives_back_everything_that_is_whole() {
     let place = Place::shop();
     let (_, key) = place.key("read");
     let hub = place.serve();
@@ -177,7 +177,7 @@ impl Drop for Small {
 }
 
 #[test]
-fn a_full_disk_says_so_keeps_what_it_took_and_goes_on_by_itself() {
+fn g14_a_full_disk_says_so_keeps_what_it_took_and_goes_on_by_itself() {
     let mut place = Place::new();
     let Some(small) = Small::mount(place.path("small"), "8m") else {
         let line = "SKIPPED a_full_disk_...: this user may not mount a small file system; run the tests as root\n";
@@ -232,7 +232,7 @@ fn a_full_disk_says_so_keeps_what_it_took_and_goes_on_by_itself() {
 
 /// Another program that holds SQLite's write lock: large deliveries wait until the queue is full.
 #[test]
-fn a_full_queue_is_told_to_come_again_and_what_was_taken_is_kept() {
+fn g14_a_full_queue_is_told_to_come_again_and_what_was_taken_is_kept() {
     let place = Place::shop();
     let (_, key) = place.key("read");
     let hub = place.serve();

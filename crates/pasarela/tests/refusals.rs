@@ -15,7 +15,7 @@ fn nothing_made(place: &Place) {
 }
 
 #[test]
-fn a_wrong_value_names_file_and_place() {
+fn g14_a_wrong_value_names_file_and_place() {
     let place = Place::new();
     place.write("[market]\ncountry = \"MX\"\n");
     place.refused().says(2, &["pasarela.toml", "market.country", "'MX'", "CO only"]);
@@ -27,7 +27,7 @@ fn a_wrong_value_names_file_and_place() {
 }
 
 #[test]
-fn an_unknown_key_shows_its_line() {
+fn g14_an_unknown_key_shows_its_line() {
     let place = Place::new();
     std::fs::write(place.config(), "[server]\nlisten = \"127.0.0.1:1\"\nlistten = 3\n").unwrap();
     place.refused().says(2, &["pasarela.toml", "line 3", "listten = 3", "unknown field"]);
@@ -40,7 +40,7 @@ fn an_unknown_key_shows_its_line() {
 }
 
 #[test]
-fn a_missing_configuration_is_said_by_name() {
+fn g14_a_missing_configuration_is_said_by_name() {
     let place = Place::new();
     for command in [&["serve"][..], &["check"], &["keys", "list"], &["events"]] {
         place.run(command).says(2, &["pasarela.toml: there is no such file", "--config"]);
@@ -49,7 +49,7 @@ fn a_missing_configuration_is_said_by_name() {
 }
 
 #[test]
-fn a_bad_flow_shows_line_and_column_and_what_was_meant() {
+fn g14_a_bad_flow_shows_line_and_column_and_what_was_meant() {
     let place = Place::new();
     std::fs::create_dir(place.path("flows")).unwrap();
     place.write("[flows]\nfolder = \"flows\"\nbuiltin = false\n[connections.whatsapp]\nprovider = \"whatsapp\"\n");
@@ -65,7 +65,7 @@ fn a_bad_flow_shows_line_and_column_and_what_was_meant() {
 }
 
 #[test]
-fn an_unknown_provider_is_told_the_nearest_one() {
+fn g14_an_unknown_provider_is_told_the_nearest_one() {
     let place = Place::new();
     place.write("[connections.boleteria]\nprovider = \"hi-event\"\n");
     place
@@ -75,7 +75,7 @@ fn an_unknown_provider_is_told_the_nearest_one() {
 }
 
 #[test]
-fn live_connections_take_secrets_by_reference_only() {
+fn g14_live_connections_take_secrets_by_reference_only() {
     let place = Place::new();
     place.write(&format!(
         "[connections.boleteria]\nprovider = \"hi-events\"\nenvironment = \"live\"\nwebhook_secrets = [\"{SECRET}\"]\n"
@@ -91,7 +91,7 @@ fn live_connections_take_secrets_by_reference_only() {
 }
 
 #[test]
-fn a_faster_clock_never_runs_beside_real_people() {
+fn g14_a_faster_clock_never_runs_beside_real_people() {
     let place = Place::new();
     std::fs::write(place.path("secret"), SECRET).unwrap();
     let live = format!(
@@ -105,7 +105,7 @@ fn a_faster_clock_never_runs_beside_real_people() {
 }
 
 #[test]
-fn a_second_hub_on_one_file_is_refused_and_the_first_goes_on() {
+fn g14_a_second_hub_on_one_file_is_refused_and_the_first_goes_on() {
     let place = Place::shop();
     let hub = place.serve();
     hub.order("p1");
@@ -119,7 +119,7 @@ fn a_second_hub_on_one_file_is_refused_and_the_first_goes_on() {
 }
 
 #[test]
-fn a_port_in_use_is_named_and_nothing_starts() {
+fn g14_a_port_in_use_is_named_and_nothing_starts() {
     let place = Place::shop();
     let held = TcpListener::bind(place.public).unwrap();
     place.refused().says(1, &["server.listen", &place.public.to_string(), "is another program using it?"]);
@@ -131,7 +131,7 @@ fn a_port_in_use_is_named_and_nothing_starts() {
 }
 
 #[test]
-fn wrong_use_ends_with_two() {
+fn g14_wrong_use_ends_with_two() {
     let place = Place::shop();
     place.run(&["servir"]).says(2, &["servir"]);
     place.run(&["keys", "create", "x", "--scopes", "admin"]).says(2, &["no scope 'admin'", "read, write"]);
@@ -141,7 +141,7 @@ fn wrong_use_ends_with_two() {
 }
 
 #[test]
-fn hooks_refuse_what_they_must_and_store_nothing() {
+fn g02_hooks_refuse_what_they_must_and_store_nothing() {
     let place = Place::shop();
     let (_, key) = place.key("read");
     let hub = place.serve();
@@ -174,7 +174,7 @@ fn hooks_refuse_what_they_must_and_store_nothing() {
 }
 
 #[test]
-fn what_is_not_understood_is_quarantined_whole_and_replayable() {
+fn g03_what_is_not_understood_is_quarantined_whole_and_replayable() {
     let place = Place::shop();
     let (_, key) = place.key("read,write");
     let hub = place.serve();
@@ -232,7 +232,7 @@ fn keys_are_made_before_and_beside_a_running_hub() {
 }
 
 #[test]
-fn the_api_refuses_questions_it_does_not_know() {
+fn g14_the_api_refuses_questions_it_does_not_know() {
     let place = Place::shop();
     let (_, key) = place.key("read");
     let hub = place.serve();

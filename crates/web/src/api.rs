@@ -16,7 +16,7 @@ use crate::App;
 use crate::auth::Caller;
 use crate::problem::Problem;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{FromRequestParts, Query};
+use axum::extract::{FromRequestParts, Query, State};
 use axum::http::request::Parts;
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -36,6 +36,7 @@ pub(crate) fn admin_routes() -> Router<App> {
 pub(crate) fn routes() -> Router<App> {
     let v1 = Router::new()
         .route("/", get(index))
+        .route("/alarms", get(alarms))
         .route("/deliveries", get(deliveries::list))
         .route("/deliveries/{id}", get(deliveries::one))
         .route("/deliveries/{id}/replay", post(deliveries::replay))
@@ -57,7 +58,15 @@ pub(crate) fn routes() -> Router<App> {
 }
 
 async fn index(_: Caller) -> Json<Value> {
-    Json(json!({ "data": ["deliveries", "events", "events/stream", "runs", "effects", "dead-letters", "connections"] }))
+    Json(
+        json!({ "data": ["alarms", "deliveries", "events", "events/stream", "runs", "effects", "dead-letters", "connections"] }),
+    )
+}
+
+/// What needs a person now.
+async fn alarms(_: Caller, State(app): State<App>) -> Result<Json<Value>, Problem> {
+    let health = app.engine.store().health(app.engine.clock().now()).await?;
+    Ok(list(crate::alarms::ringing(&app, &health).iter().map(|a| json!(a)).collect(), None))
 }
 
 /// Query parameters; unknown ones and wrong values are refused with a sentence.

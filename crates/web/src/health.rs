@@ -76,6 +76,15 @@ async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
     for (name, help, value) in gauges {
         let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");
     }
+    let ringing = crate::alarms::ringing(&app, &health);
+    let _ = writeln!(
+        out,
+        "# HELP pasarela_alarm 1 while it needs a person; the same alarms as GET /api/v1/alarms.\n# TYPE pasarela_alarm gauge"
+    );
+    for name in crate::alarms::ALL {
+        let rings = u8::from(ringing.iter().any(|a| a.alarm == name));
+        let _ = writeln!(out, "pasarela_alarm{{alarm=\"{name}\"}} {rings}");
+    }
     let _ = writeln!(
         out,
         "# HELP pasarela_calls_out Chains of calls that are out.\n# TYPE pasarela_calls_out gauge\npasarela_calls_out {calls}"

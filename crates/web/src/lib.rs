@@ -1,6 +1,7 @@
 //! HTTP: hooks, API, health, console. Thin: it turns requests into calls of the engine and rows into
 //! JSON. No SQL, no business rule.
 
+mod alarms;
 mod api;
 mod auth;
 mod console;

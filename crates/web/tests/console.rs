@@ -314,3 +314,26 @@ async fn the_stream_brings_the_status_line_and_new_rows() {
     assert!(seen.contains("1 por resolver") && seen.contains("1 sin confirmar") && seen.contains("1 en revisión"));
     assert!(!seen.contains("pedido-4"), "what the page shows already is not sent again");
 }
+
+#[tokio::test]
+async fn g13_what_needs_a_person_is_a_metric_an_answer_of_the_api_and_a_line_on_every_page() {
+    let hub = hub(None).await;
+    let session = sign_in(&hub, &hub.key).await;
+    let public = hub.app.public();
+    let ask = async |path: &str| {
+        let request = Request::get(path).header("authorization", format!("Bearer {}", hub.key));
+        let response = public.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        text(response).await
+    };
+    let alarms: serde_json::Value = serde_json::from_str(&ask("/api/v1/alarms").await).unwrap();
+    let ringing: Vec<&str> = alarms["data"].as_array().unwrap().iter().map(|a| a["alarm"].as_str().unwrap()).collect();
+    assert_eq!(ringing[..3], ["dead_letters", "unknown", "quarantine"], "{alarms}");
+    let metrics = ask("/metrics").await;
+    for (alarm, rings) in [("dead_letters", 1), ("unknown", 1), ("quarantine", 1), ("proposals", 0), ("log_large", 0)] {
+        assert!(metrics.contains(&format!("pasarela_alarm{{alarm=\"{alarm}\"}} {rings}")), "{alarm}: {metrics}");
+    }
+    let first = page(&hub, "/conexiones", &session).await;
+    for line in ["por resolver", "sin confirmar", "en revisión"] {
+        assert!(first.contains(line), "{line}");
+    }
+}

@@ -3,6 +3,7 @@
 
 use super::words::Words;
 use crate::App;
+use crate::alarms::{self, Alarm};
 use askama::Template;
 use pasarela_store::HealthRow;
 use std::time::{Duration, Instant};
@@ -39,10 +40,7 @@ pub(super) struct Status {
 impl Status {
     pub(super) async fn read(app: &App, w: Words) -> Self {
         match health(app).await {
-            Ok(health) => {
-                let troubled = app.engine.connections().iter().filter(|c| c.state == "degraded").count();
-                Self::of(w, &health, troubled as u64)
-            }
+            Ok(health) => Self::of(w, &health, &alarms::ringing(app, &health)),
             Err(e) => {
                 tracing::error!(error = %e, "the status line could not be read");
                 let text = w.t("status.unreadable").to_owned();
@@ -51,14 +49,28 @@ impl Status {
         }
     }
 
-    fn of(w: Words, health: &HealthRow, troubled: u64) -> Self {
-        let resolve = Some("/por-resolver");
+    fn of(w: Words, health: &HealthRow, alarms: &[Alarm]) -> Self {
+        let (resolve, connections) = (Some("/por-resolver"), Some("/conexiones"));
+        let rings =
+            |name: &str| alarms.iter().find(|a| a.alarm == name).map_or(0, |a| a.connections.len().max(1) as u64);
+        let troubled = rings("connection_degraded");
         let lines = [
             (w.count("status.dead", health.dead), health.dead, "failed", "failed", resolve),
             (w.count("status.unknown", health.unknown), health.unknown, "waits", "unknown", resolve),
             (w.count("status.review", health.quarantined), health.quarantined, "waits", "unknown", resolve),
             (w.count("status.proposed", health.proposed), health.proposed, "waits", "unknown", resolve),
-            (w.count("status.troubled", troubled), troubled, "failed", "failed", Some("/conexiones")),
+            (w.count("status.troubled", troubled), troubled, "failed", "failed", connections),
+            (w.count("status.breaker", rings("breaker_open")), rings("breaker_open"), "failed", "failed", connections),
+            (
+                w.count("status.unreconciled", rings("reconciliation_failed")),
+                rings("reconciliation_failed"),
+                "failed",
+                "failed",
+                connections,
+            ),
+            (w.t("status.stuck").to_owned(), rings("work_stuck"), "failed", "failed", None),
+            (w.t("status.log").to_owned(), rings("log_large"), "waits", "waits", None),
+            (w.t("status.disk").to_owned(), rings("disk_low"), "failed", "failed", None),
             (
                 w.count("status.pending", health.inbox + health.calling),
                 health.inbox + health.calling,
@@ -101,11 +113,34 @@ mod tests {
     #[test]
     fn calm_when_all_is_well_and_else_what_needs_a_person_comes_first() {
         let w = Words::new(Lang::Es);
-        let calm = Status::of(w, &HealthRow::default(), 0).render().unwrap();
+        let calm = Status::of(w, &HealthRow::default(), &[]).render().unwrap();
         assert!(calm.contains("Todo al día"));
         let health = HealthRow { dead: 2, queued: 1200, calling: 1, inbox: 2, ..HealthRow::default() };
-        let line = Status::of(w, &health, 1).render().unwrap();
-        for text in ["2 por resolver", "1 conexión con problemas", "3 en proceso", "1.200 en espera"] {
+        let about = |alarm, names: &[&str]| Alarm {
+            alarm,
+            value: 1.0,
+            connections: names.iter().map(|n| (*n).to_owned()).collect(),
+        };
+        let alarms = [
+            about("connection_degraded", &["crm"]),
+            about("breaker_open", &["crm", "wa"]),
+            about("reconciliation_failed", &["crm"]),
+            about("work_stuck", &[]),
+            about("log_large", &[]),
+            about("disk_low", &[]),
+        ];
+        let line = Status::of(w, &health, &alarms).render().unwrap();
+        for text in [
+            "2 por resolver",
+            "1 conexión con problemas",
+            "2 conexiones sin respuesta del proveedor",
+            "1 conciliación incompleta",
+            "Hay trabajo detenido",
+            "El registro de la base crece",
+            "Queda poco disco",
+            "3 en proceso",
+            "1.200 en espera",
+        ] {
             assert!(line.contains(text), "{text} in {line}");
         }
         assert!(line.find("por resolver") < line.find("en espera"));

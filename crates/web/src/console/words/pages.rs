@@ -33,6 +33,21 @@ pub(super) const ROWS: &[Row] = &[
     ("status.proposed.many", "{} por aprobar", "{} to approve"),
     ("status.troubled.one", "{} conexión con problemas", "{} connection in trouble"),
     ("status.troubled.many", "{} conexiones con problemas", "{} connections in trouble"),
+    ("status.breaker.one", "{} conexión sin respuesta del proveedor", "{} connection whose provider does not answer"),
+    (
+        "status.breaker.many",
+        "{} conexiones sin respuesta del proveedor",
+        "{} connections whose provider does not answer",
+    ),
+    ("status.unreconciled.one", "{} conciliación incompleta", "{} incomplete reconciliation"),
+    ("status.unreconciled.many", "{} conciliaciones incompletas", "{} incomplete reconciliations"),
+    ("status.stuck", "Hay trabajo detenido", "Work is stuck"),
+    (
+        "status.log",
+        "El registro de la base crece: otro programa la está leyendo",
+        "The database log grows: another program reads it",
+    ),
+    ("status.disk", "Queda poco disco", "Little disk space is left"),
     ("status.offline", "Sin señal del hub. Se intenta otra vez.", "No signal from the hub. Trying again."),
     ("signin.title", "Entrar", "Sign in"),
     (

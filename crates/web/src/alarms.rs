@@ -1,0 +1,105 @@
+//! What must not go unnoticed (G13), found out in one place: metrics, API and console show the same.
+//! Reads only what is cheap to read: it is asked for with every page.
+
+use crate::App;
+use pasarela_store::{HealthRow, Stats};
+use serde::Serialize;
+
+/// Due work and undecided deliveries older than this mean that something is stuck.
+const OLDEST_DUE_S: f64 = 30.0;
+/// The log is bounded below this; beyond it somebody else reads the database file.
+const LOG_BYTES: u64 = 32 * 1024 * 1024;
+/// Less free space than this, and the next flood fills the disk.
+const DISK_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// All alarms; each is a metric `pasarela_alarm{alarm="..."}` at all times.
+pub(crate) const ALL: [&str; 10] = [
+    "dead_letters",
+    "unknown",
+    "quarantine",
+    "proposals",
+    "connection_degraded",
+    "breaker_open",
+    "reconciliation_failed",
+    "work_stuck",
+    "log_large",
+    "disk_low",
+];
+
+/// Something that needs a person.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Alarm {
+    /// One of [`ALL`].
+    pub(crate) alarm: &'static str,
+    /// How many, seconds, or bytes: what the alarm is about.
+    pub(crate) value: f64,
+    /// Connections that it is about.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) connections: Vec<String>,
+}
+
+/// Alarms that ring now.
+pub(crate) fn ringing(app: &App, health: &HealthRow) -> Vec<Alarm> {
+    let connections = app.engine.connections();
+    let named = |ring: &dyn Fn(&pasarela_engine::ConnectionState) -> bool| {
+        connections.iter().filter(|c| ring(c)).map(|c| c.name.clone()).collect::<Vec<_>>()
+    };
+    let now = app.engine.clock().now();
+    let age = |t: Option<jiff::Timestamp>| t.map_or(0.0, |t| now.duration_since(t).as_secs_f64());
+    let oldest = age(health.oldest_due).max(age(health.oldest_inbox));
+    let mut alarms = of(health, &app.engine.store().stats(), oldest);
+    let about = [
+        ("connection_degraded", named(&|c| c.state == "degraded")),
+        ("breaker_open", named(&|c| c.work.breaker != "closed")),
+        ("reconciliation_failed", named(&|c| app.engine.reports(&c.name).iter().any(|r| r.problem.is_some()))),
+    ];
+    for (alarm, connections) in about {
+        if !connections.is_empty() {
+            alarms.push(Alarm { alarm, value: connections.len() as f64, connections });
+        }
+    }
+    alarms.sort_by_key(|a| ALL.iter().position(|n| *n == a.alarm));
+    alarms
+}
+
+/// Alarms of the store.
+fn of(health: &HealthRow, stats: &Stats, oldest: f64) -> Vec<Alarm> {
+    let ring = [
+        ("dead_letters", health.dead as f64, health.dead > 0),
+        ("unknown", health.unknown as f64, health.unknown > 0),
+        ("quarantine", health.quarantined as f64, health.quarantined > 0),
+        ("proposals", health.proposed as f64, health.proposed > 0),
+        ("work_stuck", oldest, oldest > OLDEST_DUE_S),
+        ("log_large", stats.wal_bytes as f64, stats.wal_bytes > LOG_BYTES),
+        ("disk_low", health.disk_free as f64, health.disk_free < DISK_BYTES),
+    ];
+    ring.into_iter()
+        .filter(|(.., rings)| *rings)
+        .map(|(alarm, value, _)| Alarm { alarm, value, connections: Vec::new() })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn g13_each_state_of_the_store_rings_alone_and_calm_is_silent() {
+        let calm = HealthRow { disk_free: u64::MAX, ..HealthRow::default() };
+        assert!(of(&calm, &Stats::default(), 29.9).is_empty());
+        let ring = |health: HealthRow, stats: Stats, oldest| {
+            let alarms = of(&health, &stats, oldest);
+            assert_eq!(alarms.len(), 1, "{alarms:?}");
+            assert!(ALL.contains(&alarms[0].alarm));
+            alarms[0].alarm
+        };
+        let large = Stats { wal_bytes: LOG_BYTES + 1, ..Stats::default() };
+        assert_eq!(ring(HealthRow { dead: 1, ..calm.clone() }, Stats::default(), 0.0), "dead_letters");
+        assert_eq!(ring(HealthRow { unknown: 1, ..calm.clone() }, Stats::default(), 0.0), "unknown");
+        assert_eq!(ring(HealthRow { quarantined: 1, ..calm.clone() }, Stats::default(), 0.0), "quarantine");
+        assert_eq!(ring(HealthRow { proposed: 1, ..calm.clone() }, Stats::default(), 0.0), "proposals");
+        assert_eq!(ring(calm.clone(), Stats::default(), 31.0), "work_stuck");
+        assert_eq!(ring(calm.clone(), large, 0.0), "log_large");
+        assert_eq!(ring(HealthRow { disk_free: DISK_BYTES - 1, ..calm }, Stats::default(), 0.0), "disk_low");
+    }
+}
