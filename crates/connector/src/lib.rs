@@ -56,6 +56,14 @@ pub trait Connector: Send + Sync + 'static {
     /// Is this request authentic? Also answers challenges.
     fn verify(&self, request: &RawRequest<'_>, now: Timestamp) -> Verdict;
 
+    /// Does this verified body tell of somebody who stands at the door (a check-in)? Asked before anything
+    /// is stored, so a glance must do: such a delivery waits behind no flood of others. Wrong answers
+    /// change its turn and nothing else.
+    fn at_door(&self, body: &[u8]) -> bool {
+        let _ = body;
+        false
+    }
+
     /// Takes the facts out of a verified body. `source` says whether a webhook, a poll or a fetch
     /// brought it; polls and fetches hand over what [`Connector::poll`] put into [`Record::body`]
     /// or what [`Connector::fetch`] was answered. An error quarantines the whole delivery.

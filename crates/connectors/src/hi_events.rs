@@ -196,6 +196,10 @@ impl Connector for HiEventsConnector {
         inbound::verify(&self.config, request, now)
     }
 
+    fn at_door(&self, body: &[u8]) -> bool {
+        inbound::at_door(body)
+    }
+
     fn translate(&self, source: Source, body: &[u8]) -> Result<Translation, Unread> {
         inbound::translate(source, body, self.currency())
     }

@@ -61,6 +61,7 @@ impl Inner {
             received_at: now,
             packed: self.store.sealer().seal(&packed),
             replay_key,
+            door: at_door(&connection, &request.body),
         });
         // The writer works already; meanwhile the body is read, once.
         let by_memory = self.feed.by_memory();
@@ -108,6 +109,11 @@ impl Inner {
     pub(crate) fn missed(&self, connection: &ConnectionRuntime) {
         connection.missed(self.clock.now());
     }
+}
+
+/// A connector that panics here tells of nobody at the door.
+fn at_door(connection: &ConnectionRuntime, body: &[u8]) -> bool {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| connection.connector.at_door(body))).unwrap_or(false)
 }
 
 /// `None`: the connector panicked.

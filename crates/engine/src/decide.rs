@@ -33,6 +33,9 @@ use std::time::Duration;
 /// Tries before a delivery is quarantined.
 const TRIES: u32 = 3;
 
+/// Events of somebody who stands at the door: their decisions wait behind no flood (G9).
+const DOOR: [&str; 2] = ["ticket.checked_in", "ticket.check_in_undone"];
+
 /// What has been gathered for one delivery.
 struct Draft {
     facts: Vec<FactWrite>,
@@ -112,6 +115,7 @@ impl Inner {
             reason: Some(self.store.sealer().seal(why.as_bytes())),
             facts: Vec::new(),
             subjects: Vec::new(),
+            door: false,
         };
         self.store.decide(decision).await?;
         count(&self.metrics.quarantined);
@@ -161,12 +165,14 @@ impl Inner {
         }
         draft.subjects.sort_unstable();
         draft.subjects.dedup();
+        let door = draft.events.iter().any(|(_, e)| DOOR.contains(&e.event_type.as_str()));
         let decision = Decision {
             delivery: pending.id,
             status,
             reason: reason.map(|r| self.store.sealer().seal(r.as_bytes())),
             facts: std::mem::take(&mut draft.facts),
             subjects: std::mem::take(&mut draft.subjects),
+            door,
         };
         match self.store.decide(decision).await {
             Ok(Decided::Done(results)) => {

@@ -13,11 +13,11 @@ pub(crate) use settle::{Changed, EffectChange};
 
 use crate::connections::ConnectionRuntime;
 use crate::engine::Inner;
-use crate::lanes::{LaneKey, Next, Queued};
+use crate::lanes::{LANE_WINDOW, LaneKey, Lanes, Next, Queued, Read, Shown};
 use crate::runs::{OpenCall, OpenEffect};
 use pasarela_connector::{Answer, Call, Ctx, Outcome, Repeat, Step, judge};
 use pasarela_domain::{EffectId, EntityRef};
-use pasarela_store::Error;
+use pasarela_store::{Error, QueuedRow};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,16 +96,16 @@ impl Inner {
                             break None;
                         }
                     }
-                    Next::Load { urgency, after } => self.load_backlog(&connection, urgency, after).await,
                     Next::Idle(until) => break Some(until),
                 }
             };
             if !starts.is_empty() {
                 self.claim_and_call(&connection, starts).await;
             }
+            // What may start does not wait for what is read, and the other way round.
+            let brought = self.read_backlog(&connection).await;
             match idle {
-                None => {}
-                Some(until) => {
+                Some(until) if !brought => {
                     let pause =
                         until.map_or(Duration::from_secs(60), |t| self.clock.sleep_for(t).min(Duration::from_secs(60)));
                     tokio::select! {
@@ -114,45 +114,71 @@ impl Inner {
                         () = self.stopped() => return,
                     }
                 }
+                _ => {}
             }
         }
     }
 
-    /// Reads a part of the backlog into the lanes. Also used at start.
-    pub(crate) async fn load_backlog(&self, connection: &ConnectionRuntime, urgency: u8, after: i64) {
+    /// Reads of the backlog what the lanes ask for now. False: nothing.
+    pub(crate) async fn read_backlog(&self, connection: &ConnectionRuntime) -> bool {
+        let reads = connection.lock_lanes(Lanes::next_reads);
+        let some = !reads.is_empty();
+        for read in reads {
+            if self.read_part(connection, read).await.is_none() {
+                return false;
+            }
+        }
+        some
+    }
+
+    /// One part; goes on until it is read. `None`: the store is closed.
+    async fn read_part(&self, connection: &ConnectionRuntime, read: Read) -> Option<()> {
         let rows = loop {
-            match self.store.queued(connection.id, urgency, after, LOAD).await {
+            let rows = match read {
+                Read::Flow { urgency, flow, after } => {
+                    self.store.queued(connection.id, urgency, flow, after, LOAD).await
+                }
+                Read::Lane(key) => {
+                    let most = LANE_WINDOW as u32;
+                    self.store.queued_lane(connection.id, key.urgency, key.lane, most).await
+                }
+            };
+            match rows {
                 Ok(rows) => break rows,
-                Err(Error::Closed) => return,
+                Err(Error::Closed) => return None,
                 Err(e) => {
                     tracing::error!(connection = connection.name(), error = %e, "the backlog cannot be read");
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
             }
         };
-        let whole = rows.len() < LOAD as usize;
+        for row in rows.iter().filter(|r| r.action == FETCH) {
+            if let Some((kind, id)) = row.path.split_once(':') {
+                self.fetching.lock().insert((connection.id, EntityRef::new(kind, id)));
+            }
+        }
         let now = self.clock.now();
-        let queued = rows
-            .iter()
-            .map(|r| {
-                if r.action == FETCH
-                    && let Ok(entity) = serde_json::from_slice::<EntityRef>(&r.input)
-                {
-                    self.fetching.lock().insert((connection.id, entity));
-                }
-                let key = LaneKey { lane: r.lane, urgency: r.urgency };
-                (
-                    key,
-                    Queued {
-                        id: r.id,
-                        seq: r.seq,
-                        action: connection.action_index(&r.action),
-                        not_before: r.not_before,
-                    },
-                )
-            })
-            .collect();
-        connection.lock_lanes(|l| l.loaded(urgency, after, queued, whole, now));
+        let queued = |r: &QueuedRow| Queued {
+            id: r.id,
+            seq: r.seq,
+            flow: r.flow,
+            action: connection.action_index(&r.action),
+            not_before: r.not_before,
+        };
+        connection.lock_lanes(|l| match read {
+            Read::Flow { urgency, flow, after } => {
+                let key = |r: &QueuedRow| LaneKey { lane: r.lane, urgency };
+                let page = rows
+                    .iter()
+                    .map(|r| Shown { key: key(r), effect: queued(r), first: r.first, last: r.last })
+                    .collect();
+                l.page_read(urgency, flow, after, page, rows.len() < LOAD as usize, now);
+            }
+            Read::Lane(key) => {
+                l.lane_read(key, rows.iter().map(queued).collect(), rows.last().is_none_or(|r| r.last), now);
+            }
+        });
+        Some(())
     }
 }
 

@@ -1,28 +1,29 @@
-//! Order and pace of one connection's effects, in memory: lanes, token bucket, concurrency, circuit
-//! breaker. Pure: the time is given, nothing sleeps in here, and nothing claims a slot and then waits.
+//! Order and pace of one connection's effects, in memory: which lane goes next, and when. Pure: the
+//! time is given, nothing sleeps in here, and nothing claims a slot and then waits.
 //!
 //! A lane is (lane hash, urgency). Its head is called, the others wait. An effect that is being
 //! decided reserves its lane before the commit and is enqueued after it with the sequence number
 //! that the store gave; while a reservation is open the lane starts nothing, so that what was decided
 //! first goes out first whatever task comes back first.
 //!
-//! Only a window of the backlog lives here: above [`WINDOW`] queued effects per urgency the rest
-//! stays in the store and is loaded in lane order as the window empties.
+//! How fast is said by [`pace`], whose turn it is by [`turns`] (G9), and what of the backlog is in
+//! memory by [`backlog`]. Nothing in here is true by itself: all of it can be read again from the store.
 
+mod backlog;
+mod pace;
+mod turns;
+
+pub(crate) use backlog::{LANE_WINDOW, Read, Shown};
+pub(crate) use pace::Slot;
+
+use backlog::{FlowBacklog, Rest};
 use jiff::Timestamp;
-use pasarela_connector::{Limits, Rate};
+use pace::Pace;
+use pasarela_connector::Limits;
 use pasarela_domain::EffectId;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
-
-/// Queued effects of one urgency that live in memory.
-pub(crate) const WINDOW: usize = 4096;
-/// Failures in a row that open the breaker.
-const BREAKER_FAILURES: u32 = 6;
-const BREAKER_FIRST: Duration = Duration::from_secs(2);
-const BREAKER_CAP: Duration = Duration::from_secs(60);
-/// Starts per round of urgent, normal and bulk work when all three wait.
-const WEIGHTS: [u32; 3] = [16, 4, 1];
+use turns::Turns;
 
 /// A lane of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,20 +32,37 @@ pub(crate) struct LaneKey {
     pub(crate) urgency: u8,
 }
 
+impl LaneKey {
+    /// Index of its urgency.
+    fn band(self) -> usize {
+        usize::from(self.urgency.min(2))
+    }
+}
+
 /// A queued effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Queued {
     pub(crate) id: EffectId,
     pub(crate) seq: i64,
+    /// Flow that wants it: flows take turns.
+    pub(crate) flow: i64,
     /// Index of the action in the manifest, so that alike effects can be put into one call.
     pub(crate) action: u16,
     /// Not before, for a retry that was stored.
     pub(crate) not_before: Option<Timestamp>,
 }
 
+/// Effects that go out in one call.
+pub(crate) type Start = Vec<(LaneKey, Queued)>;
+
 #[derive(Debug, Default)]
 struct LaneState {
+    /// Always the first of its queued effects; see `rest`.
     queue: BTreeMap<i64, Queued>,
+    /// What of it is in the store only.
+    rest: Rest,
+    /// It stands among the lanes that are to be read.
+    asked: bool,
     /// Effects that are being decided.
     reserved: u32,
     busy: bool,
@@ -57,123 +75,126 @@ struct LaneState {
 
 impl LaneState {
     fn is_idle(&self) -> bool {
-        self.queue.is_empty() && self.reserved == 0 && !self.busy && !self.parked
+        let rests = matches!(self.rest, Rest::Nothing | Rest::Unknown);
+        rests && self.queue.is_empty() && self.reserved == 0 && !self.busy && !self.parked
     }
-}
-
-/// The part of the backlog that is not in memory.
-#[derive(Debug, Clone, Copy, Default)]
-struct Overflow {
-    /// Place in lane order from which the store is to be read.
-    from: Option<i64>,
-    loading: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Breaker {
-    Closed { failures: u32 },
-    Open { until: Timestamp, wait: Duration },
-    HalfOpen { wait: Duration, probing: bool },
 }
 
 /// What the dispatcher is to do.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Next {
     /// Start these: one effect, or several of one action that fit into one call.
-    Start(Vec<(LaneKey, Queued)>),
-    /// Read more of the backlog of this urgency, above this place.
-    Load { urgency: u8, after: i64 },
+    Start(Start),
     /// Nothing to do before this moment (`None`: before something else happens).
     Idle(Option<Timestamp>),
 }
 
 /// Order and pace of one connection.
 pub(crate) struct Lanes {
-    limits: Limits,
     /// Largest batch per action index; 1 where the action has none.
     batch: Vec<usize>,
     /// Least time between two effects of a lane per action index.
     gaps: Vec<Option<Duration>>,
-    tokens: f64,
-    refilled: Timestamp,
-    hold_until: Option<Timestamp>,
-    in_flight: u32,
-    breaker: Breaker,
+    pace: Pace,
     lanes: HashMap<LaneKey, LaneState>,
-    ready: [VecDeque<LaneKey>; 3],
+    turns: Turns,
     /// Lanes that wait for a moment.
     later: BTreeMap<(Timestamp, LaneKey), ()>,
-    credit: [u32; 3],
-    queued: [usize; 3],
-    overflow: [Overflow; 3],
+    /// Effects in the queues above.
     known: HashSet<EffectId>,
-    paused: bool,
+    /// Per urgency: flows, and what of them is in the store only.
+    backlog: [BTreeMap<i64, FlowBacklog>; 3],
+    /// Per urgency: flows of which not all was shown.
+    behind: [usize; 3],
+    /// Per urgency: the flow of which a page was read last.
+    last_page: [i64; 3],
+    /// Lanes that are to be read.
+    to_read: VecDeque<LaneKey>,
+    /// Pages that are being read.
+    pages_out: usize,
+    /// Lanes that went out of memory, or had something left out, since those were read.
+    moved: HashSet<LaneKey>,
 }
 
 impl Lanes {
     /// Buckets start empty: the call after a restart must not be the one too many.
     pub(crate) fn new(limits: Limits, batch: Vec<usize>, gaps: Vec<Option<Duration>>, now: Timestamp) -> Self {
         Self {
-            limits,
             batch,
             gaps,
-            tokens: 0.0,
-            refilled: now,
-            hold_until: None,
-            in_flight: 0,
-            breaker: Breaker::Closed { failures: 0 },
+            pace: Pace::new(limits, now),
             lanes: HashMap::new(),
-            ready: Default::default(),
+            turns: Turns::new(),
             later: BTreeMap::new(),
-            credit: WEIGHTS,
-            queued: [0; 3],
-            overflow: Default::default(),
             known: HashSet::new(),
-            paused: false,
+            backlog: Default::default(),
+            behind: [0; 3],
+            last_page: [i64::MIN; 3],
+            to_read: VecDeque::new(),
+            pages_out: 0,
+            moved: HashSet::new(),
         }
     }
 
     /// Starts nothing more: the connection cannot call, or nothing may be sent.
     pub(crate) fn pause(&mut self) {
-        self.paused = true;
+        self.pace.pause();
+    }
+
+    /// The provider asked the whole connection to wait.
+    pub(crate) fn hold(&mut self, until: Timestamp) {
+        self.pace.hold(until);
     }
 
     // ---- deciding ------------------------------------------------------------------------------
 
+    /// May fresh work of this urgency go out now, before nothing that waits?
+    fn is_free(&mut self, key: LaneKey, now: Timestamp) -> bool {
+        self.pace.has(Slot::of(key.urgency))
+            && self.pace.may_call(now)
+            && !(0..=key.band()).any(|band| self.turns.waits(band))
+    }
+
     /// Takes the lane, a slot and a token for an effect that is being decided, if nothing is before it.
-    pub(crate) fn try_start(&mut self, key: LaneKey, now: Timestamp) -> bool {
-        if !self.may_call(now) || self.ready.iter().take(usize::from(key.urgency) + 1).any(|r| !r.is_empty()) {
-            return false;
-        }
-        if self.overflow[usize::from(key.urgency)].from.is_some() {
+    pub(crate) fn try_start(&mut self, key: LaneKey, flow: i64, now: Timestamp) -> bool {
+        if !self.is_free(key, now) || self.is_behind(key.band()) {
             return false;
         }
         let lane = self.lanes.entry(key).or_default();
         if !lane.is_idle() || lane.not_before.is_some_and(|t| t > now) {
             return false;
         }
+        // Everything was shown, and nothing of this lane was in it.
+        lane.rest = Rest::Nothing;
         lane.busy = true;
-        self.take_slot();
+        self.take_slot(key, flow);
         true
     }
 
     /// Takes over the lane of an effect whose outcome is being written, for the next effect of its run,
     /// if nothing else waits in it.
-    pub(crate) fn try_hand_over(&mut self, key: LaneKey, now: Timestamp) -> bool {
-        let urgency = usize::from(key.urgency.min(2));
-        if !self.may_call(now)
-            || self.overflow[urgency].from.is_some()
-            || self.ready.iter().take(urgency + 1).any(|r| !r.is_empty())
-        {
+    pub(crate) fn try_hand_over(&mut self, key: LaneKey, flow: i64, now: Timestamp) -> bool {
+        if !self.is_free(key, now) || self.is_behind(key.band()) {
             return false;
         }
         let Some(lane) = self.lanes.get_mut(&key) else { return false };
-        if !lane.busy || lane.handed || lane.parked || lane.reserved > 0 || !lane.queue.is_empty() {
+        if !lane.busy
+            || lane.handed
+            || lane.parked
+            || lane.reserved > 0
+            || !lane.queue.is_empty()
+            || lane.rest != Rest::Nothing
+        {
             return false;
         }
         lane.handed = true;
-        self.take_slot();
+        self.take_slot(key, flow);
         true
+    }
+
+    fn take_slot(&mut self, key: LaneKey, flow: i64) {
+        self.pace.take(Slot::of(key.urgency));
+        self.turns.pay(key.band(), flow);
     }
 
     /// The transaction of a hand-over was not written.
@@ -181,12 +202,13 @@ impl Lanes {
         if let Some(lane) = self.lanes.get_mut(&key) {
             lane.handed = false;
         }
-        self.release_slot(None, now);
+        self.release_slot(Slot::of(key.urgency), None, now);
     }
 
     /// Reserves a place behind what is there, for an effect that is being decided.
     pub(crate) fn reserve(&mut self, key: LaneKey) {
-        self.lanes.entry(key).or_default().reserved += 1;
+        let rest = if self.is_behind(key.band()) { Rest::Unknown } else { Rest::Nothing };
+        self.lanes.entry(key).or_insert_with(|| LaneState { rest, ..LaneState::default() }).reserved += 1;
     }
 
     /// The decision was not written, or its effect is now elsewhere.
@@ -205,218 +227,98 @@ impl Lanes {
         self.enqueue(key, effect, now);
     }
 
-    /// An effect that is in the store takes its place, unless the window is full.
-    pub(crate) fn enqueue(&mut self, key: LaneKey, effect: Queued, now: Timestamp) {
-        let urgency = usize::from(key.urgency.min(2));
-        let overflow = &mut self.overflow[urgency];
-        if self.queued[urgency] >= WINDOW || overflow.from.is_some() {
-            // Everything from the lowest place that was left out is read again from the store.
-            overflow.from = Some(overflow.from.map_or(effect.seq - 1, |f| f.min(effect.seq - 1)));
-            self.settle_lane(key, now);
-            return;
-        }
-        self.put(key, effect, now);
-    }
-
-    /// Part of the backlog, read from the store above `after`. `whole`: there was no more.
-    pub(crate) fn loaded(
-        &mut self,
-        urgency: u8,
-        after: i64,
-        rows: Vec<(LaneKey, Queued)>,
-        whole: bool,
-        now: Timestamp,
-    ) {
-        let at = usize::from(urgency.min(2));
-        let last = rows.last().map_or(after, |(_, q)| q.seq);
-        for (key, effect) in rows {
-            self.put(key, effect, now);
-        }
-        let overflow = &mut self.overflow[at];
-        overflow.loading = false;
-        // Whatever was left out meanwhile was committed after the read, so its place is above `last`.
-        overflow.from = match overflow.from {
-            _ if !whole => Some(last),
-            Some(from) if from < i64::MAX => Some(from),
-            _ => None,
-        };
-    }
-
-    fn put(&mut self, key: LaneKey, effect: Queued, now: Timestamp) {
-        if !self.known.insert(effect.id) {
-            return;
-        }
-        self.queued[usize::from(key.urgency.min(2))] += 1;
-        let lane = self.lanes.entry(key).or_default();
-        lane.queue.insert(effect.seq, effect);
-        self.settle_lane(key, now);
-    }
-
     // ---- calling -------------------------------------------------------------------------------
 
-    fn may_call(&mut self, now: Timestamp) -> bool {
-        if self.paused || self.in_flight >= self.limits.concurrency || self.hold_until.is_some_and(|t| t > now) {
-            return false;
-        }
-        let breaker_open = match self.breaker {
-            Breaker::Closed { .. } => false,
-            Breaker::Open { until, wait } if until <= now => {
-                self.breaker = Breaker::HalfOpen { wait, probing: false };
-                false
-            }
-            Breaker::Open { .. } => true,
-            Breaker::HalfOpen { probing, .. } => probing,
-        };
-        !breaker_open && self.refill(now)
-    }
-
-    fn refill(&mut self, now: Timestamp) -> bool {
-        let Some(Rate { burst, every }) = self.limits.rate else { return true };
-        let passed = now.duration_since(self.refilled).as_secs_f64().max(0.0);
-        self.tokens = (self.tokens + passed / every.as_secs_f64().max(1e-9)).min(f64::from(burst.max(1)));
-        self.refilled = now;
-        self.tokens >= 1.0
-    }
-
-    fn take_slot(&mut self) {
-        self.in_flight += 1;
-        if self.limits.rate.is_some() {
-            self.tokens -= 1.0;
-        }
-        if let Breaker::HalfOpen { wait, .. } = self.breaker {
-            self.breaker = Breaker::HalfOpen { wait, probing: true };
-        }
-    }
-
     /// Gives a slot to a call that belongs to no lane (a login, a page of reconciliation), if work
-    /// of its urgency may go out now.
+    /// that is not urgent may go out now.
     pub(crate) fn try_slot(&mut self, now: Timestamp) -> bool {
-        let free = self.may_call(now);
+        let free = self.pace.has(Slot::Shared) && self.pace.may_call(now);
         if free {
-            self.take_slot();
+            self.pace.take(Slot::Shared);
         }
         free
     }
 
-    /// Pays for one more call of an action that is already running. Never refuses: the bucket goes below zero.
-    pub(crate) fn pay(&mut self) {
-        if self.limits.rate.is_some() {
-            self.tokens -= 1.0;
-        }
+    /// Pays for one more call of an action that is already running. Never refuses: bucket and flow go
+    /// below zero.
+    pub(crate) fn pay(&mut self, key: LaneKey, flow: i64) {
+        self.pace.pay();
+        self.turns.pay(key.band(), flow);
     }
 
     /// When a slot may be free.
     pub(crate) fn next_slot(&mut self, now: Timestamp) -> Option<Timestamp> {
-        let mut at = self.hold_until.filter(|t| *t > now);
-        if let Breaker::Open { until, .. } = self.breaker {
-            at = at.max(Some(until));
-        }
-        if at.is_none()
-            && !self.refill(now)
-            && let Some(rate) = self.limits.rate
-        {
-            let missing = (1.0 - self.tokens).max(0.0) * rate.every.as_secs_f64();
-            at = now.checked_add(Duration::from_secs_f64(missing + 1e-4)).ok();
-        }
-        at
+        self.pace.next_slot(now)
     }
 
     /// What to do next.
     pub(crate) fn next(&mut self, now: Timestamp) -> Next {
         self.wake_lanes(now);
-        for urgency in 0..3u8 {
-            let at = usize::from(urgency);
-            let overflow = self.overflow[at];
-            if let Some(after) = overflow.from
-                && !overflow.loading
-                && self.queued[at] < WINDOW / 2
-            {
-                self.overflow[at].loading = true;
-                // What is left out from here on is noticed by its place.
-                self.overflow[at].from = Some(i64::MAX);
-                return Next::Load { urgency, after };
-            }
+        let later = self.later.keys().next().map(|(t, _)| *t);
+        if !(0..3).any(|band| self.turns.waits(band)) {
+            return Next::Idle(later);
         }
-        if self.ready.iter().all(VecDeque::is_empty) {
-            return Next::Idle(self.later.keys().next().map(|(t, _)| *t));
+        if !self.pace.may_call(now) {
+            return Next::Idle(self.next_slot(now));
         }
-        if !self.may_call(now) {
-            let slot = self.next_slot(now);
-            return Next::Idle(slot);
-        }
-        self.start().map_or(Next::Idle(None), Next::Start)
+        // Nothing started: what waits is not urgent, and its slots are out.
+        self.start().map_or(Next::Idle(later), Next::Start)
     }
 
     /// What waits for a slot and may have one now; at most so many starts.
-    pub(crate) fn next_starts(&mut self, most: usize, now: Timestamp) -> Vec<Vec<(LaneKey, Queued)>> {
+    pub(crate) fn next_starts(&mut self, most: usize, now: Timestamp) -> Vec<Start> {
         self.wake_lanes(now);
         let mut starts = Vec::new();
-        while starts.len() < most && !self.ready.iter().all(VecDeque::is_empty) && self.may_call(now) {
-            starts.extend(self.start());
+        while starts.len() < most && self.pace.may_call(now) {
+            match self.start() {
+                Some(start) => starts.push(start),
+                None => break,
+            }
         }
         starts
     }
 
     /// Are so many calls out that the next answer, and a transaction with it, is a moment away?
     pub(crate) fn is_busy(&self) -> bool {
-        self.in_flight > 0 && self.in_flight >= self.limits.concurrency / 2
+        self.pace.is_busy()
     }
 
-    /// Takes the next of what is ready, and a slot for it.
-    fn start(&mut self) -> Option<Vec<(LaneKey, Queued)>> {
-        let urgency = self.pick_urgency();
-        let first = self.ready[urgency].pop_front()?;
-        let mut started = Vec::new();
-        self.start_head(first, &mut started);
-        let max = started.first().map_or(1, |(_, q)| self.batch.get(usize::from(q.action)).copied().unwrap_or(1));
-        if max > 1 {
-            self.fill_batch(max, &mut started);
+    /// Takes the lane whose turn it is, and a slot for it.
+    fn start(&mut self) -> Option<Start> {
+        let shared = self.pace.has(Slot::Shared);
+        loop {
+            let (key, flow) = self.turns.take([true, shared, shared])?;
+            let Some(effect) = self.take_head(key, None) else { continue };
+            let mut started = vec![(key, effect)];
+            let max = self.batch.get(usize::from(effect.action)).copied().unwrap_or(1);
+            if max > 1 {
+                self.fill_batch(max, effect.action, &mut started);
+            }
+            self.take_slot(key, flow);
+            return Some(started);
         }
-        self.take_slot();
-        Some(started)
     }
 
-    fn pick_urgency(&mut self) -> usize {
-        let waiting: Vec<usize> = (0..3).filter(|u| !self.ready[*u].is_empty()).collect();
-        if waiting.iter().all(|u| self.credit[*u] == 0) {
-            self.credit = WEIGHTS;
-        }
-        let urgency = waiting.iter().copied().find(|u| self.credit[*u] > 0).unwrap_or(0);
-        self.credit[urgency] -= 1;
-        urgency
-    }
-
-    fn start_head(&mut self, key: LaneKey, started: &mut Vec<(LaneKey, Queued)>) {
-        let Some(lane) = self.lanes.get_mut(&key) else { return };
+    /// The head of a ready lane, if it is of this action; the lane is then busy.
+    fn take_head(&mut self, key: LaneKey, action: Option<u16>) -> Option<Queued> {
+        let lane = self.lanes.get_mut(&key).filter(|l| l.ready)?;
+        let entry = lane.queue.first_entry().filter(|e| action.is_none_or(|a| e.get().action == a))?;
+        let effect = entry.remove();
         lane.ready = false;
-        if let Some((_, effect)) = lane.queue.pop_first() {
-            lane.busy = true;
-            self.queued[usize::from(key.urgency.min(2))] -= 1;
-            self.known.remove(&effect.id);
-            started.push((key, effect));
-        }
+        lane.busy = true;
+        self.forget(key.band(), &effect);
+        Some(effect)
     }
 
     /// Adds heads of other ready lanes with the same action.
-    fn fill_batch(&mut self, max: usize, started: &mut Vec<(LaneKey, Queued)>) {
-        let Some(action) = started.first().map(|(_, q)| q.action) else { return };
-        for urgency in 0..3 {
-            let mut kept = VecDeque::new();
-            while let Some(key) = self.ready[urgency].pop_front() {
-                let fits = started.len() < max
-                    && self
-                        .lanes
-                        .get(&key)
-                        .and_then(|l| l.queue.first_key_value())
-                        .is_some_and(|(_, q)| q.action == action);
-                if fits {
-                    self.start_head(key, started);
-                } else {
-                    kept.push_back(key);
-                }
-            }
-            self.ready[urgency] = kept;
-        }
+    fn fill_batch(&mut self, max: usize, action: u16, started: &mut Start) {
+        let mut turns = std::mem::replace(&mut self.turns, Turns::new());
+        turns.riders(max - started.len(), |key| {
+            let head = self.take_head(key, Some(action));
+            started.extend(head.map(|effect| (key, effect)));
+            head.is_some()
+        });
+        self.turns = turns;
     }
 
     /// The call of an effect is over; its slot is given back by [`Lanes::release_slot`].
@@ -433,17 +335,22 @@ impl Lanes {
                 None => gap.and_then(|g| now.checked_add(g).ok()),
             };
         }
-        if let Some(effect) = again {
-            // It was in the window a moment ago: no need to ask whether there is room.
-            self.put(key, effect, now);
-        } else {
-            self.settle_lane(key, now);
+        match again {
+            // It was in memory a moment ago: no need to ask whether there is room.
+            Some(effect) => self.put(key, effect, now),
+            None => self.settle_lane(key, now),
         }
     }
 
-    /// A lane stops behind a dead, unknown or checking effect.
+    /// A lane stops behind a dead, unknown or checking effect. What waits in it needs no memory.
     pub(crate) fn park(&mut self, key: LaneKey) {
-        self.lanes.entry(key).or_default().parked = true;
+        let lane = self.lanes.entry(key).or_default();
+        lane.parked = true;
+        lane.ready = false;
+        lane.leave();
+        for effect in std::mem::take(&mut lane.queue).values() {
+            self.forget(key.band(), effect);
+        }
     }
 
     /// And goes on.
@@ -454,43 +361,29 @@ impl Lanes {
         self.settle_lane(key, now);
     }
 
-    /// An effect was withdrawn before it was sent.
+    /// An effect is being withdrawn before it was sent.
     pub(crate) fn withdraw(&mut self, key: LaneKey, id: EffectId, now: Timestamp) {
-        if self.known.remove(&id)
-            && let Some(lane) = self.lanes.get_mut(&key)
-        {
-            let before = lane.queue.len();
-            lane.queue.retain(|_, q| q.id != id);
-            self.queued[usize::from(key.urgency.min(2))] -= before - lane.queue.len();
+        if !self.known.contains(&id) {
+            // What is behind it may be shown as the first of its lane now, or may have been passed over.
+            if self.is_behind(key.band()) {
+                self.requeue(key, now);
+            }
+            return;
+        }
+        let Some(lane) = self.lanes.get_mut(&key) else { return };
+        let found = lane.queue.values().find(|q| q.id == id).copied();
+        if let Some(effect) = found {
+            let head = lane.queue.first_key_value().is_some_and(|(seq, _)| *seq == effect.seq);
+            lane.ready &= !head;
+            lane.queue.remove(&effect.seq);
+            self.forget(key.band(), &effect);
         }
         self.settle_lane(key, now);
     }
 
     /// A call is over: its slot is free, and the breaker hears how it went. Returns true when the breaker opened.
-    pub(crate) fn release_slot(&mut self, well: Option<bool>, now: Timestamp) -> bool {
-        self.in_flight = self.in_flight.saturating_sub(1);
-        let Some(well) = well else {
-            // Nothing was learnt: a half-open breaker may probe again.
-            if let Breaker::HalfOpen { wait, .. } = self.breaker {
-                self.breaker = Breaker::HalfOpen { wait, probing: false };
-            }
-            return false;
-        };
-        let open = |wait: Duration| Breaker::Open { until: now.checked_add(wait).unwrap_or(Timestamp::MAX), wait };
-        let (next, opened) = match (self.breaker, well) {
-            (_, true) => (Breaker::Closed { failures: 0 }, false),
-            (Breaker::Closed { failures }, false) if failures + 1 >= BREAKER_FAILURES => (open(BREAKER_FIRST), true),
-            (Breaker::Closed { failures }, false) => (Breaker::Closed { failures: failures + 1 }, false),
-            (Breaker::HalfOpen { wait, .. }, false) => (open((wait * 2).min(BREAKER_CAP)), true),
-            (still @ Breaker::Open { .. }, false) => (still, false),
-        };
-        self.breaker = next;
-        opened
-    }
-
-    /// The provider asked the whole connection to wait.
-    pub(crate) fn hold(&mut self, until: Timestamp) {
-        self.hold_until = self.hold_until.max(Some(until));
+    pub(crate) fn release_slot(&mut self, slot: Slot, well: Option<bool>, now: Timestamp) -> bool {
+        self.pace.release(slot, well, now)
     }
 
     fn wake_lanes(&mut self, now: Timestamp) {
@@ -503,25 +396,34 @@ impl Lanes {
         }
     }
 
-    /// Puts a lane where it belongs: ready, later, or away when nothing is in it.
+    /// Puts a lane where it belongs: ready, later, to be read, or away when nothing is in it.
     fn settle_lane(&mut self, key: LaneKey, now: Timestamp) {
         let Some(lane) = self.lanes.get_mut(&key) else { return };
         if lane.is_idle() {
             match lane.not_before {
                 Some(at) if at > now => drop(self.later.insert((at, key), ())),
-                _ => drop(self.lanes.remove(&key)),
+                _ => {
+                    if self.pages_out > 0 && lane.rest != Rest::Unknown {
+                        self.moved.insert(key);
+                    }
+                    self.lanes.remove(&key);
+                }
             }
             return;
         }
-        if lane.busy || lane.parked || lane.reserved > 0 || lane.ready || lane.queue.is_empty() {
+        if lane.wants_rest() && !lane.asked {
+            lane.asked = true;
+            self.to_read.push_back(key);
+        }
+        if lane.busy || lane.parked || lane.reserved > 0 || lane.ready {
             return;
         }
-        let head = lane.queue.first_key_value().and_then(|(_, q)| q.not_before);
-        match lane.not_before.max(head) {
+        let Some((_, head)) = lane.queue.first_key_value() else { return };
+        match lane.not_before.max(head.not_before) {
             Some(at) if at > now => drop(self.later.insert((at, key), ())),
             _ => {
                 lane.ready = true;
-                self.ready[usize::from(key.urgency.min(2))].push_back(key);
+                self.turns.push(key, head.flow);
             }
         }
     }
@@ -531,17 +433,13 @@ impl Lanes {
     /// Queued in memory, in flight, lanes, and whether the breaker is open.
     pub(crate) fn view(&self, now: Timestamp) -> LanesView {
         LanesView {
-            queued: self.queued,
-            in_flight: self.in_flight,
+            queued: self.backlog.each_ref().map(|flows| flows.values().map(|b| b.loaded).sum()),
+            in_flight: self.pace.in_flight(),
             lanes: self.lanes.len(),
             parked: self.lanes.values().filter(|l| l.parked).count(),
-            breaker: match self.breaker {
-                Breaker::Closed { .. } => "closed",
-                Breaker::Open { .. } => "open",
-                Breaker::HalfOpen { .. } => "half_open",
-            },
-            held: self.hold_until.is_some_and(|t| t > now),
-            backlog: self.overflow.iter().any(|o| o.from.is_some()),
+            breaker: self.pace.breaker(),
+            held: self.pace.is_held(now),
+            backlog: self.behind.iter().any(|flows| *flows > 0),
         }
     }
 }
@@ -565,6 +463,12 @@ pub struct LanesView {
     pub backlog: bool,
 }
 
+#[cfg(test)]
+#[path = "lanes/properties.rs"]
+mod properties;
+#[cfg(test)]
+#[path = "lanes/shelf.rs"]
+mod shelf;
 #[cfg(test)]
 #[path = "lanes/tests.rs"]
 mod tests;

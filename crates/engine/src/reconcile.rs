@@ -21,6 +21,7 @@ pub use report::{Ask, Difference, Finding, Policy, ReconcileSettings, Report};
 use crate::connections::ConnectionRuntime;
 use crate::dispatch::Trouble;
 use crate::engine::Inner;
+use crate::lanes::Slot;
 use jiff::Timestamp;
 use pasarela_connector::{Answer, Ctx, Outcome, PollStep, Repeat};
 use pasarela_store::Error;
@@ -159,11 +160,11 @@ impl Inner {
                     match self.send(connection, &request).await {
                         Ok(answer) => {
                             let down = answer.status >= 500;
-                            connection.lock_lanes(|l| l.release_slot(Some(!down), self.clock.now()));
+                            connection.lock_lanes(|l| l.release_slot(Slot::Shared, Some(!down), self.clock.now()));
                             answered = Some((state, answer));
                         }
                         Err(trouble) => {
-                            connection.lock_lanes(|l| l.release_slot(Some(false), self.clock.now()));
+                            connection.lock_lanes(|l| l.release_slot(Slot::Shared, Some(false), self.clock.now()));
                             connection.wake.notify_one();
                             attempt = self.pause_or_fail(&trouble, attempt).await?;
                         }

@@ -95,8 +95,15 @@ impl Inner {
             }
         }
         for connection in self.connections.values() {
+            let mut flows = 0;
             for urgency in 0..3 {
-                self.load_backlog(connection, urgency, -1).await;
+                for flow in self.store.queued_flows(connection.id, urgency).await? {
+                    connection.lock_lanes(|l| l.stored(urgency, flow));
+                    flows += 1;
+                }
+            }
+            for _ in 0..flows {
+                self.read_backlog(connection).await;
             }
         }
         // Runs decide on only now: what they want goes behind what was queued before.

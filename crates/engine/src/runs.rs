@@ -250,7 +250,7 @@ impl Inner {
         for effect in step.effects {
             let path = effect.path.clone();
             let key = run.data.key.as_deref().unwrap_or(&run.event.key);
-            match self.plan(Some(run.id), key, effect, holding, now) {
+            match self.plan(run.id, &run.flow.name, key, effect, holding, now) {
                 Ok(p) => {
                     run.data.effects.insert(path, p.insert.id);
                     planned.push(p);

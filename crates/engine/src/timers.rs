@@ -3,7 +3,7 @@
 
 use crate::dispatch::{Changed, EffectChange, key_of};
 use crate::engine::Inner;
-use crate::lanes::LaneKey;
+use crate::lanes::{LaneKey, Slot};
 use crate::runs::state_of_settled;
 use jiff::Timestamp;
 use pasarela_connector::{Ctx, Idempotency, ReadBack};
@@ -235,7 +235,7 @@ impl Inner {
         }
         let answer = self.send(connection, &request).await;
         let well = answer.as_ref().is_ok_and(|a| a.status < 500);
-        connection.lock_lanes(|l| l.release_slot(Some(well), self.clock.now()));
+        connection.lock_lanes(|l| l.release_slot(Slot::Shared, Some(well), self.clock.now()));
         connection.wake.notify_one();
         match answer {
             Ok(answer) if well => Some(connection.connector.judge_read_back(&row.action, &input, &answer)),
@@ -262,12 +262,7 @@ impl Inner {
         let stays = matches!(to, EffectState::Dead | EffectState::Unknown) && row.park;
         connection.lock_lanes(|l| {
             if to == EffectState::Queued {
-                let index = connection.action_index(&row.action);
-                l.enqueue(
-                    lane,
-                    crate::lanes::Queued { id: row.id, seq: row.seq, action: index, not_before: None },
-                    now,
-                );
+                l.requeue(lane, now);
             }
             if !stays {
                 l.unpark(lane, now);

@@ -128,6 +128,7 @@ async fn child_store() {
             received_at: jiff::Timestamp::now(),
             packed: store.sealer().seal(&n.to_le_bytes()),
             replay_key: None,
+            door: false,
         };
         if let Ok(Accepted::New(id)) = store.accept(delivery).await {
             println!("ack {}", id.get());

@@ -3,7 +3,7 @@
 
 use crate::rows::{
     ApiKeyRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow, EntityRow,
-    EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, RunFilter, RunRow, TimerRow,
+    EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, QueuedRow, RunFilter, RunRow, TimerRow,
 };
 use crate::seal::{Sealed, Sealer};
 use jiff::Timestamp;
@@ -56,6 +56,8 @@ pub struct NewDelivery {
     pub packed: Sealed,
     /// Nonce or message id of the signature scheme: the second delivery with it is known already.
     pub replay_key: Option<String>,
+    /// Somebody stands at the door: it has a share of the writer of its own, and waits behind no flood.
+    pub door: bool,
 }
 
 /// What became of a delivery that was handed in.
@@ -80,6 +82,8 @@ pub struct Decision {
     pub facts: Vec<FactWrite>,
     /// Keyed hashes of the people in it.
     pub subjects: Vec<i64>,
+    /// Somebody stands at the door, as in [`NewDelivery::door`].
+    pub door: bool,
 }
 
 impl Decision {
@@ -328,6 +332,8 @@ pub struct EffectInsert {
     pub lane: i64,
     /// 0 urgent, 1 normal, 2 bulk.
     pub urgency: u8,
+    /// Keyed hash of the flow's name; 0 for the engine's own. Flows take turns (G9).
+    pub flow: i64,
     /// Class of the message, if it is one.
     pub class: Option<String>,
     /// Purpose of the data's use (Ley 1581), as the flow names it.
@@ -637,8 +643,13 @@ pub trait Store: Send + Sync + 'static {
     fn inbox(&self, after: i64, limit: u32) -> Fut<'_, Page<InboxRow>>;
     /// Effects that were calling under an earlier boot.
     fn interrupted(&self) -> Fut<'_, Vec<EffectRow>>;
-    /// Queued effects of a connection and urgency above `after` in lane order.
-    fn queued(&self, connection: i64, urgency: u8, after: i64, limit: u32) -> Fut<'_, Vec<EffectRow>>;
+    /// Flows that have queued effects on a connection with an urgency.
+    fn queued_flows(&self, connection: i64, urgency: u8) -> Fut<'_, Vec<i64>>;
+    /// Queued effects of a flow on a connection with an urgency, above `after`, in lane order. Each tells
+    /// how it stands in its lane, whichever flows the others there are of.
+    fn queued(&self, connection: i64, urgency: u8, flow: i64, after: i64, limit: u32) -> Fut<'_, Vec<QueuedRow>>;
+    /// The first queued effects of a lane, in lane order.
+    fn queued_lane(&self, connection: i64, urgency: u8, lane: i64, limit: u32) -> Fut<'_, Vec<QueuedRow>>;
     /// Lanes parked by a dead or unknown effect: (connection, lane, urgency).
     fn parked(&self) -> Fut<'_, Vec<(i64, i64, u8)>>;
     /// Timers due before `until`, oldest first.

@@ -17,6 +17,6 @@ pub use contract::{
 };
 pub use rows::{
     ApiKeyRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow, EntityRow,
-    EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, RunFilter, RunRow, TimerRow,
+    EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, QueuedRow, RunFilter, RunRow, TimerRow,
 };
 pub use seal::{SealError, Sealed, Sealer};

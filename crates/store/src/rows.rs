@@ -205,6 +205,8 @@ pub struct EffectRow {
     pub seq: i64,
     /// 0 urgent, 1 normal, 2 bulk.
     pub urgency: u8,
+    /// Keyed hash of the flow's name; 0 for the engine's own.
+    pub flow: i64,
     /// Class of the message.
     pub class: Option<String>,
     /// State.
@@ -235,6 +237,29 @@ pub struct EffectRow {
     pub call: Vec<u8>,
     /// Result or reason as JSON; empty when there is none.
     pub outcome: Vec<u8>,
+}
+
+/// A queued effect, as much of it as its order needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueuedRow {
+    /// Id.
+    pub id: EffectId,
+    /// Place in its lane.
+    pub seq: i64,
+    /// Keyed hash of the flow's name; 0 for the engine's own.
+    pub flow: i64,
+    /// Lane.
+    pub lane: i64,
+    /// Step path.
+    pub path: String,
+    /// Action.
+    pub action: String,
+    /// Not before.
+    pub not_before: Option<Timestamp>,
+    /// Nothing queued is before it in its lane.
+    pub first: bool,
+    /// Nothing queued is behind it in its lane.
+    pub last: bool,
 }
 
 /// Which effects.

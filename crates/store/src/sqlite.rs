@@ -15,7 +15,7 @@ use crate::contract::{
 };
 use crate::rows::{
     ApiKeyRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow, EntityRow,
-    EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, RunFilter, RunRow, TimerRow,
+    EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, QueuedRow, RunFilter, RunRow, TimerRow,
 };
 use crate::seal::{self, Sealed, Sealer};
 pub use checkpoint::BOUND as LOG_BOUND;
@@ -338,6 +338,7 @@ fn prepare(db: &mut Connection, path: &Path, key_path: &Path) -> Result<Sealer, 
             )));
         }
     }
+    expand(db).map_err(|e| classify(&e))?;
     let master = seal::master_key(key_path, false)?;
     let key = |purpose: &str| -> Result<[u8; 32], Error> {
         let wrapped: Vec<u8> = db
@@ -346,6 +347,22 @@ fn prepare(db: &mut Connection, path: &Path, key_path: &Path) -> Result<Sealer, 
         Ok(seal::unwrap(&master, &wrapped, key_path)?)
     };
     Ok(Sealer::new(&key("data")?, &key("index")?)?)
+}
+
+/// Adds what this build's schema has and an earlier build's had not. The earlier build runs on it still.
+fn expand(db: &mut Connection) -> rusqlite::Result<()> {
+    for (table, column, statements) in schema::ADDED {
+        let there: bool =
+            db.query_row("SELECT count(*) > 0 FROM pragma_table_info(?1) WHERE name = ?2", [table, column], |r| {
+                r.get(0)
+            })?;
+        if !there {
+            let tx = db.transaction()?;
+            tx.execute_batch(statements)?;
+            tx.commit()?;
+        }
+    }
+    Ok(())
 }
 
 /// Raises the fence, and finds where ids and lane places go on.
@@ -423,8 +440,14 @@ impl Store for SqliteStore {
         let boot = self.boot;
         self.read(move |db, sealer| read::interrupted(db, sealer, boot))
     }
-    fn queued(&self, connection: i64, urgency: u8, after: i64, limit: u32) -> Fut<'_, Vec<EffectRow>> {
-        self.read(move |db, sealer| read::queued(db, sealer, connection, urgency, after, limit))
+    fn queued_flows(&self, connection: i64, urgency: u8) -> Fut<'_, Vec<i64>> {
+        self.read(move |db, _| read::queued_flows(db, connection, urgency))
+    }
+    fn queued(&self, connection: i64, urgency: u8, flow: i64, after: i64, limit: u32) -> Fut<'_, Vec<QueuedRow>> {
+        self.read(move |db, _| read::queued(db, connection, urgency, flow, after, limit))
+    }
+    fn queued_lane(&self, connection: i64, urgency: u8, lane: i64, limit: u32) -> Fut<'_, Vec<QueuedRow>> {
+        self.read(move |db, _| read::queued_lane(db, connection, urgency, lane, limit))
     }
     fn parked(&self) -> Fut<'_, Vec<(i64, i64, u8)>> {
         self.read(|db, _| read::parked(db))

@@ -32,6 +32,7 @@ macro_rules! conformance {
             use super::*;
             cases! { $factory;
                 accepting: [
+                    the_door_passes_a_flood,
                     accepted_is_readable_when_it_is_answered,
                     ids_rise_even_when_the_clock_goes_back,
                     nothing_appears_below_what_a_reader_has_seen,
@@ -71,7 +72,8 @@ macro_rules! conformance {
                     only_queued_effects_are_claimed,
                     a_claim_is_the_attempt_record,
                     a_claim_may_come_with_an_outcome,
-                    queued_goes_by_connection_and_urgency_in_lane_order,
+                    queued_goes_by_connection_urgency_and_flow_in_lane_order,
+                    queued_tells_its_stand_in_its_lane,
                     held_lanes_are_told,
                     interrupted_are_exactly_those_that_were_out,
                     places_go_on_after_a_reopening,

@@ -19,6 +19,7 @@ fn delivery(store: &SqliteStore, body: &[u8]) -> NewDelivery {
         received_at: Timestamp::UNIX_EPOCH,
         packed: store.sealer().seal(body),
         replay_key: None,
+        door: false,
     }
 }
 
@@ -62,6 +63,7 @@ async fn no_file_holds_a_word_about_a_person() {
         reason: Some(seal(&text)),
         facts: vec![fact],
         subjects: vec![store.sealer().hash(&[PERSONAL[1]])],
+        door: false,
     };
     store.decide(decision).await.unwrap();
     store.keep_credential(1, seal("secreto-del-proveedor")).await.unwrap();

@@ -55,6 +55,7 @@ async fn one(store: &SqliteStore, n: i64, bytes: usize) {
         received_at: Timestamp::now(),
         packed: store.sealer().seal(&body),
         replay_key: None,
+        door: false,
     };
     let Accepted::New(id) = store.accept(delivery).await.unwrap() else { panic!("new") };
     let scattered = store.sealer().hash(&[&n.to_string()]);
@@ -73,8 +74,14 @@ async fn one(store: &SqliteStore, n: i64, bytes: usize) {
         }),
         ..FactWrite::default()
     };
-    let decision =
-        Decision { delivery: id, status: DeliveryStatus::Decided, reason: None, facts: vec![fact], subjects: vec![] };
+    let decision = Decision {
+        delivery: id,
+        status: DeliveryStatus::Decided,
+        reason: None,
+        facts: vec![fact],
+        subjects: vec![],
+        door: false,
+    };
     assert!(matches!(store.decide(decision).await.unwrap(), Decided::Done(_)));
 }
 

@@ -21,6 +21,12 @@ use std::time::Duration;
 /// Oldest signed time that is accepted unless the connection says otherwise (section 1.3).
 const MAX_AGE: Duration = Duration::from_secs(600);
 
+/// The envelope begins with the type; what follows may be long, and is not looked at.
+pub(super) fn at_door(body: &[u8]) -> bool {
+    const TYPE: &[u8] = b"\"checkin.";
+    body.get(..128).unwrap_or(body).windows(TYPE.len()).any(|w| w == TYPE)
+}
+
 pub(super) fn verify(config: &ConnectionConfig, request: &RawRequest<'_>, now: Timestamp) -> Verdict {
     if request.method != "POST" {
         return Verdict::Forged("Hi.Events calls with POST only");

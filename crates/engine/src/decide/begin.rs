@@ -109,6 +109,7 @@ impl Inner {
                 action: crate::dispatch::FETCH.into(),
                 lane_text: format!("fetch:{}:{}", entity.kind, entity.id),
                 urgency: 0,
+                flow: 0,
                 class: None,
                 purpose: None,
                 input: json!({ "kind": entity.kind, "id": entity.id }),

@@ -121,7 +121,7 @@ impl Inner {
         call.state = next.state;
         call.repeat = next.repeat;
         call.started_at = now;
-        call.connection.lock_lanes(crate::lanes::Lanes::pay);
+        call.connection.lock_lanes(|l| l.pay(call.members[0].lane, call.members[0].flow));
         true
     }
 
@@ -156,7 +156,7 @@ impl Inner {
             for m in &call.members {
                 l.finish(m.lane, index, None, now);
             }
-            l.release_slot(well, now);
+            l.release_slot(call.slot, well, now);
         });
         call.connection.wake.notify_one();
     }

@@ -4,7 +4,7 @@
 use super::{PAUSE, idempotency_key};
 use crate::connections::ConnectionRuntime;
 use crate::engine::Inner;
-use crate::lanes::{LaneKey, Queued};
+use crate::lanes::{LaneKey, Queued, Slot, Start};
 use crate::runs::{OpenCall, OpenEffect, StoredCall, repeat_of};
 use jiff::Timestamp;
 use pasarela_connector::{Call, Ctx, Outcome, Repeat, Request, Step};
@@ -24,11 +24,7 @@ pub(super) struct Starts {
 
 impl Inner {
     /// Claims what the lanes gave, in one transaction, and makes the calls.
-    pub(super) async fn claim_and_call(
-        self: &Arc<Self>,
-        connection: &Arc<ConnectionRuntime>,
-        batches: Vec<Vec<(LaneKey, Queued)>>,
-    ) {
+    pub(super) async fn claim_and_call(self: &Arc<Self>, connection: &Arc<ConnectionRuntime>, batches: Vec<Start>) {
         let now = self.clock.now();
         let starts = self.prepare(connection, batches, now).await;
         if starts.claims.is_empty() {
@@ -48,11 +44,12 @@ impl Inner {
     pub(super) async fn prepare(
         self: &Arc<Self>,
         connection: &Arc<ConnectionRuntime>,
-        batches: Vec<Vec<(LaneKey, Queued)>>,
+        batches: Vec<Start>,
         now: Timestamp,
     ) -> Starts {
         let mut starts = Starts::default();
         for batch in batches {
+            let slot = Slot::of(batch.first().map_or(0, |(lane, _)| lane.urgency));
             let mut rows = Vec::new();
             for (lane, queued) in batch {
                 match self.store.effect(queued.id).await {
@@ -66,10 +63,10 @@ impl Inner {
                 }
             }
             if rows.is_empty() {
-                connection.lock_lanes(|l| l.release_slot(None, now));
+                connection.lock_lanes(|l| l.release_slot(slot, None, now));
                 continue;
             }
-            if let Some(call) = self.open_call(connection, rows, now, &mut starts.claims).await {
+            if let Some(call) = self.open_call(connection, rows, slot, now, &mut starts.claims).await {
                 starts.calls.push(call);
             }
         }
@@ -87,7 +84,7 @@ impl Inner {
                 let index = connection.action_index(&call.action);
                 let members = std::mem::take(&mut call.members);
                 for m in members {
-                    let queued = Queued { id: m.id, seq: m.seq, action: index, not_before: None };
+                    let queued = m.queued(index, None);
                     if lost.contains(&m.id) {
                         self.drop_start(&connection, m.lane, queued, now);
                     } else {
@@ -95,7 +92,7 @@ impl Inner {
                         connection.lock_lanes(|l| l.finish(m.lane, index, Some(queued), now));
                     }
                 }
-                connection.lock_lanes(|l| l.release_slot(None, now));
+                connection.lock_lanes(|l| l.release_slot(call.slot, None, now));
                 connection.wake.notify_one();
                 continue;
             }
@@ -109,10 +106,9 @@ impl Inner {
             let index = call.connection.action_index(&call.action);
             call.connection.lock_lanes(|l| {
                 for m in call.members {
-                    let queued = Queued { id: m.id, seq: m.seq, action: index, not_before: None };
-                    l.finish(m.lane, index, Some(queued), now);
+                    l.finish(m.lane, index, Some(m.queued(index, None)), now);
                 }
-                l.release_slot(None, now);
+                l.release_slot(call.slot, None, now);
             });
             call.connection.wake.notify_one();
         }
@@ -144,6 +140,7 @@ impl Inner {
         self: &Arc<Self>,
         connection: &Arc<ConnectionRuntime>,
         rows: Vec<(LaneKey, EffectRow)>,
+        slot: Slot,
         now: Timestamp,
         claims: &mut Vec<Claim>,
     ) -> Option<OpenCall> {
@@ -171,6 +168,7 @@ impl Inner {
                         let open = OpenCall {
                             connection: connection.clone(),
                             members,
+                            slot,
                             action,
                             request: Request::get(""),
                             state: Value::Null,
@@ -199,6 +197,7 @@ impl Inner {
         Some(OpenCall {
             connection: connection.clone(),
             members,
+            slot,
             action,
             request: call.request,
             state: call.state,
@@ -234,6 +233,7 @@ fn open_effect(lane: LaneKey, row: &EffectRow) -> OpenEffect {
         run: row.run,
         path: row.path.clone(),
         lane,
+        flow: row.flow,
         seq: row.seq,
         attempt: row.attempt + 1,
         generation: row.generation,

@@ -4,7 +4,7 @@
 use super::{FETCH, PAUSE, call::clone_attempt, claim::Starts, verdict::Verdict};
 use crate::connections::ConnectionRuntime;
 use crate::engine::Inner;
-use crate::lanes::{LaneKey, Queued};
+use crate::lanes::LaneKey;
 use crate::runs::{OpenCall, OpenEffect, Planned, state_of_settled};
 use crate::telemetry::count;
 use jiff::Timestamp;
@@ -85,12 +85,7 @@ impl Inner {
         now: Timestamp,
     ) -> Vec<OpenCall> {
         let index = connection.action_index(action);
-        let queued = (verdict.to == EffectState::Queued).then_some(Queued {
-            id: member.id,
-            seq: member.seq,
-            action: index,
-            not_before: verdict.not_before,
-        });
+        let queued = (verdict.to == EffectState::Queued).then(|| member.queued(index, verdict.not_before));
         // The lane goes on at the answer; a dead, unknown or checking effect stops it if it is to be parked.
         let stops = match verdict.to {
             EffectState::Dead | EffectState::Unknown => member.park,
@@ -205,6 +200,7 @@ impl Inner {
                     received_at: now,
                     packed: self.store.sealer().seal(packed),
                     replay_key: None,
+                    door: false,
                 });
             }
             let mut planned = Vec::new();

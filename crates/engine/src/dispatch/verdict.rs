@@ -4,7 +4,7 @@
 use super::{FETCH, PAUSE};
 use crate::connections::ConnectionRuntime;
 use crate::engine::Inner;
-use crate::lanes::{LaneKey, Queued};
+use crate::lanes::Start;
 use crate::runs::{OpenCall, OpenEffect};
 use crate::telemetry::count;
 use jiff::Timestamp;
@@ -92,7 +92,7 @@ impl Inner {
         outcomes: &[Outcome],
         answer: Option<&Answer>,
         now: Timestamp,
-    ) -> Vec<Vec<(LaneKey, Queued)>> {
+    ) -> Vec<Start> {
         let connection = &call.connection;
         let first = outcomes.first();
         let well = match first {
@@ -116,7 +116,8 @@ impl Inner {
                 connection.lock_lanes(|l| l.hold(until));
             }
         }
-        let (opened, next) = connection.lock_lanes(|l| (l.release_slot(well, now), l.next_starts(RIDERS, now)));
+        let (opened, next) =
+            connection.lock_lanes(|l| (l.release_slot(call.slot, well, now), l.next_starts(RIDERS, now)));
         if opened {
             count(&self.metrics.breaker_opened);
             tracing::warn!(connection = connection.name(), "too many failures in a row: calls pause and are probed");

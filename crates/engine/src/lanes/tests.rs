@@ -1,7 +1,10 @@
+use super::pace::BREAKER_FAILURES;
+use super::shelf::{Shelf, effect, key};
 use super::*;
+use pasarela_connector::Rate;
 
 fn at(seconds: i64) -> Timestamp {
-    Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+    super::shelf::at(seconds * 1000)
 }
 
 fn limits(rate: Option<Rate>, concurrency: u32) -> Limits {
@@ -10,14 +13,6 @@ fn limits(rate: Option<Rate>, concurrency: u32) -> Limits {
 
 fn lanes(rate: Option<Rate>, concurrency: u32) -> Lanes {
     Lanes::new(limits(rate, concurrency), vec![1, 200], vec![None, None], at(0))
-}
-
-fn key(lane: i64, urgency: u8) -> LaneKey {
-    LaneKey { lane, urgency }
-}
-
-fn effect(n: i64) -> Queued {
-    Queued { id: EffectId::from_raw(n), seq: n, action: 0, not_before: None }
 }
 
 fn start(l: &mut Lanes, now: Timestamp) -> Option<i64> {
@@ -45,7 +40,7 @@ fn what_was_decided_first_goes_first_whichever_task_comes_back_first() {
     let mut l = lanes(None, 10);
     l.reserve(key(1, 1));
     l.reserve(key(1, 1));
-    assert!(!l.try_start(key(1, 1), at(0)), "reserved places come first");
+    assert!(!l.try_start(key(1, 1), 0, at(0)), "reserved places come first");
     l.enqueue_reserved(key(1, 1), effect(11), at(0));
     assert_eq!(l.next(at(0)), Next::Idle(None), "place 10 is not known yet");
     l.enqueue_reserved(key(1, 1), effect(10), at(0));
@@ -88,15 +83,15 @@ fn the_breaker_opens_probes_once_and_closes() {
     }
     for n in 1..=i64::from(BREAKER_FAILURES) {
         assert_eq!(start(&mut l, at(0)), Some(n));
-        assert_eq!(l.release_slot(Some(false), at(0)), n == i64::from(BREAKER_FAILURES));
+        assert_eq!(l.release_slot(Slot::Shared, Some(false), at(0)), n == i64::from(BREAKER_FAILURES));
     }
     assert_eq!(l.next(at(1)), Next::Idle(Some(at(2))));
     assert!(start(&mut l, at(2)).is_some(), "one probe");
     assert!(start(&mut l, at(2)).is_none(), "only one");
-    l.release_slot(Some(false), at(2));
+    l.release_slot(Slot::Shared, Some(false), at(2));
     assert_eq!(l.next(at(3)), Next::Idle(Some(at(6))), "twice as long");
     assert!(start(&mut l, at(6)).is_some());
-    l.release_slot(Some(true), at(6));
+    l.release_slot(Slot::Shared, Some(true), at(6));
     assert!(start(&mut l, at(6)).is_some());
     assert!(start(&mut l, at(6)).is_some());
 }
@@ -136,63 +131,133 @@ fn parked_lanes_stop_and_gaps_hold() {
     l.park(key(1, 0));
     assert_eq!(l.next(at(7)), Next::Idle(None));
     l.unpark(key(1, 0), at(8));
+    assert_eq!(l.next_reads(), [Read::Lane(key(1, 0))], "what waits behind a dead letter needs no memory");
+    l.lane_read(key(1, 0), vec![effect(2)], true, at(8));
     assert_eq!(start(&mut l, at(8)), Some(2));
     l.finish(key(1, 0), 0, None, at(8));
-    assert!(!l.try_start(key(1, 0), at(9)), "the gap holds for fresh effects too");
-    assert!(l.try_start(key(1, 0), at(14)));
+    assert!(!l.try_start(key(1, 0), 0, at(9)), "the gap holds for fresh effects too");
+    assert!(l.try_start(key(1, 0), 0, at(14)));
+}
+
+/// Two campaigns to the same 30,000 people, and a third flow that comes after them.
+#[test]
+fn a_backlog_lives_in_the_store_and_holds_back_no_other_flow() {
+    let mut shelf = Shelf::new(Some(Rate { burst: 8, every: Duration::from_millis(100) }), 16, vec![1]);
+    shelf.page = 512;
+    for n in 0..60_000 {
+        shelf.decide(key(n % 30_000, 2), 1 + n / 30_000, 0);
+        shelf.hear_all();
+    }
+    shelf.read_all();
+    let memory = |shelf: &Shelf| (shelf.lanes.known.len(), shelf.lanes.lanes.len());
+    assert!(memory(&shelf).0 < 3000 && memory(&shelf).1 < 3000, "{:?}", memory(&shelf));
+    for n in 0..10 {
+        shelf.decide(key(90_000 + n, 2), 3, 0);
+    }
+    shelf.hear_all();
+    let mut seen = 0;
+    while seen < 10 {
+        shelf.read_all();
+        shelf.now += 100;
+        shelf.start(16);
+        shelf.end_all();
+        seen = shelf.started.iter().filter(|seq| **seq > 60_000).count();
+        assert!(shelf.started.len() < 60, "the third flow waits: {} calls", shelf.started.len());
+    }
+    assert!(memory(&shelf).0 < 3000 && memory(&shelf).1 < 3000, "{:?}", memory(&shelf));
+}
+
+/// The number: 100,000 queued, read page by page, 80 a second, and a flow of ten beside it.
+#[test]
+fn a_campaign_of_a_hundred_thousand_is_sent_whole_while_others_pass() {
+    let mut shelf = Shelf::new(Some(Rate { burst: 80, every: Duration::from_micros(12_500) }), 64, vec![1]);
+    shelf.page = 512;
+    for n in 0..100_000 {
+        shelf.decide(key(n, 2), 1, 0);
+        shelf.hear_all();
+    }
+    shelf.restart();
+    let mut waited = Vec::new();
+    let mut fresh = 0;
+    while shelf.queued() > 0 {
+        shelf.read_all();
+        shelf.now += 100;
+        if shelf.now % 1000 == 0 && fresh < 500 {
+            fresh += 1;
+            let seq = shelf.rows.len() as i64 + 1;
+            shelf.decide(key(200_000 + fresh, if fresh % 2 == 0 { 0 } else { 2 }), 2, 0);
+            shelf.hear_all();
+            shelf.read_all();
+            let (at, before) = (shelf.now, shelf.started.len());
+            shelf.start(64);
+            while !shelf.started[before..].contains(&seq) && shelf.rows[&seq].state == super::shelf::State::Queued {
+                shelf.end_all();
+                shelf.now += 10;
+                shelf.read_all();
+                shelf.start(64);
+            }
+            waited.push(shelf.now - at);
+        }
+        shelf.start(64);
+        shelf.end_all();
+    }
+    assert_eq!(shelf.started.len(), 100_500);
+    assert!(waited.iter().all(|ms| *ms <= 500), "{waited:?}");
+    let seconds = shelf.now / 1000;
+    assert!(seconds < 100_500 / 80 * 11 / 10, "80 a second: it took {seconds} s");
 }
 
 #[test]
-fn a_backlog_lives_in_the_store_and_comes_in_order() {
-    let mut l = lanes(None, u32::MAX);
-    let total = (WINDOW * 3) as i64;
-    for n in 1..=total {
-        l.enqueue(key(n % 7, 2), effect(n), at(0));
+fn a_slow_campaign_leaves_a_slot_to_what_is_urgent() {
+    let mut l = lanes(None, 16);
+    for n in 1..=40 {
+        l.enqueue(key(n, 2), effect(n), at(0));
     }
-    assert!(l.queued[2] <= WINDOW);
-    let mut seen = Vec::new();
-    loop {
-        match l.next(at(0)) {
-            Next::Start(started) => {
-                for (k, q) in started {
-                    seen.push(q.seq);
-                    l.finish(k, 0, None, at(0));
-                    l.release_slot(Some(true), at(0));
-                }
-            }
-            Next::Load { urgency, after } => {
-                let rows: Vec<_> = (after + 1..=total).take(500).map(|n| (key(n % 7, 2), effect(n))).collect();
-                let whole = rows.len() < 500;
-                l.loaded(urgency, after, rows, whole, at(0));
-            }
-            Next::Idle(_) => break,
-        }
+    let mut out = 0;
+    while start(&mut l, at(0)).is_some() {
+        out += 1;
     }
-    assert_eq!(seen.len(), total as usize);
-    for lane in 0..7 {
-        let own: Vec<i64> = seen.iter().copied().filter(|n| n % 7 == lane).collect();
-        assert!(own.windows(2).all(|w| w[0] < w[1]), "lane {lane}");
-    }
+    assert_eq!(out, 15, "one is kept");
+    assert_eq!(l.next(at(0)), Next::Idle(None));
+    l.enqueue(key(99, 0), effect(99), at(0));
+    assert_eq!(start(&mut l, at(0)), Some(99), "nobody at the door waits for a slow answer");
+    l.enqueue(key(98, 0), effect(98), at(0));
+    assert_eq!(start(&mut l, at(0)), None, "all are out");
+    l.release_slot(Slot::Shared, Some(true), at(0));
+    assert_eq!(start(&mut l, at(0)), Some(98));
+    l.release_slot(Slot::Urgent, Some(true), at(0));
+    assert!(start(&mut l, at(0)).is_some(), "a slot that urgent work had is the campaign's again");
+}
+
+#[test]
+fn an_effect_that_was_withdrawn_while_it_was_ready_takes_no_turn_with_it() {
+    let mut l = lanes(None, 10);
+    l.enqueue(key(1, 1), effect(1), at(0));
+    l.withdraw(key(1, 1), effect(1).id, at(0));
+    l.enqueue(key(1, 1), effect(2), at(0));
+    l.enqueue(key(1, 1), effect(3), at(0));
+    assert_eq!(start(&mut l, at(0)), Some(2));
+    assert_eq!(l.next(at(0)), Next::Idle(None), "3 waits for 2");
 }
 
 #[test]
 fn what_waits_takes_the_slots_that_an_answer_frees_and_no_more() {
     let mut l = lanes(None, 4);
     for n in 1..=9 {
-        l.enqueue(key(n, 1), effect(n), at(0));
+        l.enqueue(key(n, 0), effect(n), at(0));
     }
     let seqs = |starts: Vec<Vec<(LaneKey, Queued)>>| starts.iter().flatten().map(|(_, q)| q.seq).collect::<Vec<_>>();
     assert_eq!(seqs(l.next_starts(3, at(0))), [1, 2, 3], "not more than asked for");
     assert!(l.is_busy());
     assert_eq!(seqs(l.next_starts(16, at(0))), [4], "not more than may be out");
     assert!(l.next_starts(16, at(0)).is_empty());
-    l.release_slot(Some(true), at(0));
+    l.release_slot(Slot::Urgent, Some(true), at(0));
     assert_eq!(seqs(l.next_starts(16, at(0))), [5]);
     l.hold(at(60));
-    l.release_slot(Some(true), at(0));
+    l.release_slot(Slot::Urgent, Some(true), at(0));
     assert!(l.next_starts(16, at(1)).is_empty(), "the provider asked to wait");
     for _ in 0..3 {
-        l.release_slot(Some(true), at(1));
+        l.release_slot(Slot::Urgent, Some(true), at(1));
     }
     assert!(!l.is_busy());
     assert_eq!(seqs(l.next_starts(1, at(60))), [6]);

@@ -96,6 +96,7 @@ impl Inner {
             reason: Some(self.store.sealer().seal(why.as_bytes())),
             facts: Vec::new(),
             subjects: Vec::new(),
+            door: false,
         };
         self.store.decide(decision).await.map(|_| ())
     }
@@ -115,6 +116,7 @@ impl Inner {
                 received_at: self.clock.now(),
                 packed: self.store.sealer().seal(packed),
                 replay_key: nonce.clone(),
+                door: false,
             };
             match self.store.accept(delivery).await {
                 Ok(Accepted::New(id)) => return Ok(Some(id)),

@@ -3,7 +3,7 @@
 
 use crate::connections::ConnectionRuntime;
 use crate::engine::Inner;
-use crate::lanes::{LaneKey, Queued};
+use crate::lanes::{LaneKey, Queued, Slot};
 use jiff::Timestamp;
 use pasarela_connector::{Call, Ctx, Lane, Request, Step};
 use pasarela_domain::{EffectId, RunId};
@@ -37,6 +37,8 @@ pub(crate) struct StoredCall {
 pub(crate) struct OpenCall {
     pub(crate) connection: Arc<ConnectionRuntime>,
     pub(crate) members: Vec<OpenEffect>,
+    /// Slot of the connection that it holds.
+    pub(crate) slot: Slot,
     pub(crate) action: String,
     pub(crate) request: Request,
     pub(crate) state: Value,
@@ -53,6 +55,7 @@ pub(crate) struct OpenEffect {
     pub(crate) run: Option<RunId>,
     pub(crate) path: String,
     pub(crate) lane: LaneKey,
+    pub(crate) flow: i64,
     pub(crate) seq: i64,
     pub(crate) attempt: u32,
     pub(crate) generation: u32,
@@ -60,6 +63,13 @@ pub(crate) struct OpenEffect {
     pub(crate) resend_unknown: bool,
     pub(crate) park: bool,
     pub(crate) input: Value,
+}
+
+impl OpenEffect {
+    /// The effect as its lane knows it.
+    pub(crate) fn queued(&self, action: u16, not_before: Option<Timestamp>) -> Queued {
+        Queued { id: self.id, seq: self.seq, flow: self.flow, action, not_before }
+    }
 }
 
 /// An effect that is being decided: it holds a lane's head or a reserved place until it is
@@ -85,6 +95,7 @@ impl Planned {
                 let queued = Queued {
                     id: self.insert.id,
                     seq,
+                    flow: self.insert.flow,
                     action: self.connection.action_index(&self.insert.action),
                     not_before: self.insert.not_before,
                 };
@@ -103,7 +114,7 @@ impl Planned {
             let action = self.connection.action_index(&self.insert.action);
             self.connection.lock_lanes(|l| {
                 l.finish(self.lane, action, None, now);
-                l.release_slot(None, now);
+                l.release_slot(Slot::of(self.lane.urgency), None, now);
             });
             self.connection.wake.notify_one();
         } else {
@@ -120,6 +131,8 @@ pub(crate) struct PlanAt {
     pub(crate) action: String,
     pub(crate) lane_text: String,
     pub(crate) urgency: u8,
+    /// Keyed hash of the flow's name; 0 for the engine's own.
+    pub(crate) flow: i64,
     pub(crate) class: Option<String>,
     pub(crate) purpose: Option<String>,
     pub(crate) input: Value,
@@ -134,7 +147,8 @@ impl Inner {
     /// Makes an effect out of what a flow wants.
     pub(super) fn plan(
         &self,
-        run: Option<RunId>,
+        run: RunId,
+        flow: &str,
         flow_key: &str,
         effect: NewEffect,
         holding: Option<(i64, LaneKey)>,
@@ -170,11 +184,13 @@ impl Inner {
         Ok(self.plan_at(
             PlanAt {
                 connection,
-                run,
+                run: Some(run),
                 path: effect.path,
                 action: effect.action,
                 lane_text: lane,
                 urgency,
+                // By name: a new version of a flow is the same flow.
+                flow: self.store.sealer().hash(&["flow", flow]),
                 class: effect.class.map(|c| c.as_str().to_owned()),
                 purpose: effect.purpose,
                 input: effect.input,
@@ -200,6 +216,7 @@ impl Inner {
             action: p.action.clone(),
             lane: lane.lane,
             urgency: lane.urgency,
+            flow: p.flow,
             class: p.class,
             purpose: p.purpose,
             input: self.store.sealer().seal_json(&p.input),
@@ -210,9 +227,9 @@ impl Inner {
             park: p.park,
             calling: None,
         };
-        let handed =
-            p.holding == Some((p.connection.id, lane)) && p.connection.lock_lanes(|l| l.try_hand_over(lane, now));
-        let started = handed || p.connection.lock_lanes(|l| l.try_start(lane, now));
+        let handed = p.holding == Some((p.connection.id, lane))
+            && p.connection.lock_lanes(|l| l.try_hand_over(lane, p.flow, now));
+        let started = handed || p.connection.lock_lanes(|l| l.try_start(lane, p.flow, now));
         if started {
             let key = id.to_string();
             let ctx = Ctx { now, key: &key, attempt: 1 };
@@ -225,6 +242,7 @@ impl Inner {
                         run: p.run,
                         path: p.path,
                         lane,
+                        flow: p.flow,
                         seq: 0,
                         attempt: 1,
                         generation: 1,
@@ -236,6 +254,7 @@ impl Inner {
                     let open = OpenCall {
                         connection: p.connection.clone(),
                         members: vec![member],
+                        slot: Slot::of(lane.urgency),
                         action: p.action,
                         request: call.request,
                         state: call.state,
@@ -255,7 +274,7 @@ impl Inner {
                             l.undo_hand_over(lane, now);
                         } else {
                             l.finish(lane, action, None, now);
-                            l.release_slot(None, now);
+                            l.release_slot(Slot::of(lane.urgency), None, now);
                         }
                     });
                     return Planned { insert, connection: p.connection, lane, call: None, handed: false };

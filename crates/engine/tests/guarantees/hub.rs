@@ -199,6 +199,7 @@ impl Hub {
             received_at: self.clock.now(),
             packed: store.sealer().seal(&packed),
             replay_key: None,
+            door: false,
         };
         match store.accept(delivery).await.unwrap() {
             Accepted::New(id) => id,

@@ -8,6 +8,7 @@ mod g06;
 mod g07;
 mod g07_restart;
 mod g08;
+mod g09;
 mod g11;
 mod hub;
 mod people;

@@ -73,6 +73,7 @@ fn health_goes_over_hot_indexes_only() {
             "SCAN inbox",
             "d USING INTEGER PRIMARY KEY (rowid=?)",
             "INDEX effects_open",
+            "INDEX effects_lane",
             "INDEX effects_calling",
             "INDEX effects_held",
             "INDEX delivery_quarantine",
@@ -86,9 +87,15 @@ fn what_a_start_reads_follows_the_backlog() {
     let mut b = Bench::new();
     goes_by(&b.plan(|db, s| read::interrupted(db, s, 7)), &["INDEX effects_calling (boot<?)"]);
     goes_by(
-        &b.plan(|db, s| read::queued(db, s, 1, 0, -1, 10)),
-        &["INDEX effects_open (connection=? AND urgency=? AND seq>?)"],
+        &b.plan(|db, _| read::queued_flows(db, 1, 0)),
+        &["COVERING INDEX effects_open (connection=? AND urgency=? AND flow>?)"],
     );
+    let in_lane = ["CORRELATED SCALAR SUBQUERY", "INDEX effects_lane (connection=? AND urgency=? AND lane=?"];
+    goes_by(
+        &b.plan(|db, _| read::queued(db, 1, 0, 7, -1, 10)),
+        &[in_lane[0], in_lane[1], "INDEX effects_open (connection=? AND urgency=? AND flow=? AND seq>?)"],
+    );
+    goes_by(&b.plan(|db, _| read::queued_lane(db, 1, 0, 7, 10)), &in_lane);
     goes_by(&b.plan(|db, _| read::parked(db)), &["INDEX effects_held (status=?)", "TEMP B-TREE FOR DISTINCT"]);
     goes_by(
         &b.plan(|db, s| read::inbox(db, s, 0, 10)),

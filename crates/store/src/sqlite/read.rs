@@ -5,7 +5,7 @@ use super::write::{DONE, ms, run_code, run_status};
 use crate::contract::{DedupKey, EffectState, Page, RunStatus, TimerKind};
 use crate::rows::{
     ApiKeyRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow, EntityRow,
-    EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, RunFilter, RunRow, TimerRow,
+    EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, QueuedRow, RunFilter, RunRow, TimerRow,
 };
 use crate::seal::Sealer;
 use jiff::Timestamp;
@@ -122,11 +122,11 @@ pub(super) fn inbox(db: &Connection, sealer: &Sealer, after: i64, limit: u32) ->
 
 const EFFECT: &str =
     "SELECT id, run, path, connection, action, lane, seq, urgency, class, status, not_before, attempt, generation,
-    started_at, repeat, created_at, give_up_at, resend_unknown, park, code, input, call, outcome FROM effects ";
+    started_at, repeat, created_at, give_up_at, resend_unknown, park, code, input, call, outcome, flow FROM effects ";
 /// The same columns without the sealed bodies of input and call.
 const EFFECT_BRIEF: &str =
     "SELECT id, run, path, connection, action, lane, seq, urgency, class, status, not_before, attempt, generation,
-    started_at, repeat, created_at, give_up_at, resend_unknown, park, code, NULL, NULL, outcome FROM effects ";
+    started_at, repeat, created_at, give_up_at, resend_unknown, park, code, NULL, NULL, outcome, flow FROM effects ";
 
 fn effect_row(r: &Row<'_>, sealer: &Sealer) -> Read<EffectRow> {
     Ok(EffectRow {
@@ -153,6 +153,7 @@ fn effect_row(r: &Row<'_>, sealer: &Sealer) -> Read<EffectRow> {
         input: open(sealer, r.get(20)?)?,
         call: open(sealer, r.get(21)?)?,
         outcome: open(sealer, r.get(22)?)?,
+        flow: r.get(23)?,
     })
 }
 
@@ -170,19 +171,78 @@ pub(super) fn interrupted(db: &Connection, sealer: &Sealer, boot: i64) -> Read<V
     effect_rows(db, sealer, &format!("{EFFECT} WHERE status = 1 AND boot < ?1"), [boot])
 }
 
+/// One search per flow: the next flow is looked for behind the one that was found.
+pub(super) fn queued_flows(db: &Connection, connection: i64, urgency: u8) -> Read<Vec<i64>> {
+    let mut next = db.prepare_cached(
+        "SELECT min(flow) FROM effects INDEXED BY effects_open
+         WHERE status = 0 AND connection = ?1 AND urgency = ?2 AND flow > ?3",
+    )?;
+    let mut flows = Vec::new();
+    let mut after = i64::MIN;
+    while let Some(flow) = next.query_row(params![connection, urgency, after], |r| r.get::<_, Option<i64>>(0))? {
+        flows.push(flow);
+        after = flow;
+    }
+    Ok(flows)
+}
+
+const QUEUED: &str = "SELECT id, seq, flow, lane, path, action, not_before,
+    NOT EXISTS (SELECT 1 FROM effects o INDEXED BY effects_lane WHERE o.status = 0 AND o.connection = e.connection
+      AND o.urgency = e.urgency AND o.lane = e.lane AND o.seq < e.seq),
+    NOT EXISTS (SELECT 1 FROM effects o INDEXED BY effects_lane WHERE o.status = 0 AND o.connection = e.connection
+      AND o.urgency = e.urgency AND o.lane = e.lane AND o.seq > e.seq)
+    FROM effects e ";
+
+fn queued_rows(db: &Connection, sql: &str, params: impl rusqlite::Params) -> Read<Vec<QueuedRow>> {
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map(params, |r| {
+        Ok(QueuedRow {
+            id: EffectId::from_raw(r.get(0)?),
+            seq: r.get(1)?,
+            flow: r.get(2)?,
+            lane: r.get(3)?,
+            path: r.get(4)?,
+            action: r.get(5)?,
+            not_before: maybe_at(r, 6)?,
+            first: r.get(7)?,
+            last: r.get(8)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 pub(super) fn queued(
     db: &Connection,
-    sealer: &Sealer,
     connection: i64,
     urgency: u8,
+    flow: i64,
     after: i64,
     limit: u32,
-) -> Read<Vec<EffectRow>> {
-    effect_rows(
+) -> Read<Vec<QueuedRow>> {
+    queued_rows(
         db,
-        sealer,
-        &format!("{EFFECT} WHERE status = 0 AND connection = ?1 AND urgency = ?2 AND seq > ?3 ORDER BY seq LIMIT ?4"),
-        params![connection, urgency, after, limit],
+        &format!(
+            "{QUEUED} INDEXED BY effects_open
+             WHERE status = 0 AND connection = ?1 AND urgency = ?2 AND flow = ?3 AND seq > ?4 ORDER BY seq LIMIT ?5"
+        ),
+        params![connection, urgency, flow, after, limit],
+    )
+}
+
+pub(super) fn queued_lane(
+    db: &Connection,
+    connection: i64,
+    urgency: u8,
+    lane: i64,
+    limit: u32,
+) -> Read<Vec<QueuedRow>> {
+    queued_rows(
+        db,
+        &format!(
+            "{QUEUED} INDEXED BY effects_lane
+             WHERE status = 0 AND connection = ?1 AND urgency = ?2 AND lane = ?3 ORDER BY seq LIMIT ?4"
+        ),
+        params![connection, urgency, lane, limit],
     )
 }
 

@@ -66,8 +66,10 @@ CREATE TABLE effects (id INTEGER PRIMARY KEY, run INTEGER, path TEXT NOT NULL, c
   boot INTEGER, started_at INTEGER, repeat INTEGER NOT NULL DEFAULT 2, created_at INTEGER NOT NULL,
   give_up_at INTEGER NOT NULL, resend_unknown INTEGER NOT NULL, park INTEGER NOT NULL, code TEXT, reference INTEGER,
   sender INTEGER NOT NULL DEFAULT 1, ended_at INTEGER, ended_call INTEGER, http_status INTEGER,
+  flow INTEGER NOT NULL DEFAULT 0,
   input BLOB NOT NULL, call BLOB, outcome BLOB, detail BLOB);
-CREATE INDEX effects_open ON effects (connection, urgency, seq) WHERE status = 0;
+CREATE INDEX effects_open ON effects (connection, urgency, flow, seq) WHERE status = 0;
+CREATE INDEX effects_lane ON effects (connection, urgency, lane, seq) WHERE status = 0;
 CREATE INDEX effects_calling ON effects (boot) WHERE status = 1;
 CREATE INDEX effects_reference ON effects (connection, reference) WHERE reference IS NOT NULL AND status IN (2, 3, 12, 31);
 CREATE INDEX effects_held ON effects (status, id) WHERE status IN (3, 30, 31);
@@ -81,3 +83,13 @@ CREATE TABLE cursors (connection INTEGER NOT NULL, task TEXT NOT NULL, cursor BL
 INSERT INTO brands (id, name) VALUES (1, 'default');
 INSERT INTO senders (id, brand, name) VALUES (1, 1, 'default');
 ";
+
+/// What a database of an earlier build lacks: (table, column, statements that add it).
+pub(super) const ADDED: [(&str, &str, &str); 1] = [(
+    "effects",
+    "flow",
+    "ALTER TABLE effects ADD COLUMN flow INTEGER NOT NULL DEFAULT 0;
+     DROP INDEX IF EXISTS effects_open;
+     CREATE INDEX effects_open ON effects (connection, urgency, flow, seq) WHERE status = 0;
+     CREATE INDEX effects_lane ON effects (connection, urgency, lane, seq) WHERE status = 0;",
+)];

@@ -3,6 +3,8 @@
 //! It never waits to fill a group: what is there is taken (at most [`GROUP`] members or
 //! [`GROUP_TIME`]), committed with `synchronous=FULL`, and only then answered. Accepting comes
 //! before deciding, so that a flood is taken in first; a share of each group is kept for either.
+//! The door has a share of its own (G9): what tells of somebody who stands there goes first in every
+//! group, and has room in the queue when a flood has filled it.
 
 use super::checkpoint::Log;
 use super::write::{Stop, Writer};
@@ -20,6 +22,10 @@ use tokio::sync::oneshot;
 const GROUP: usize = 128;
 /// Share of a group that decisions keep while a flood is accepted.
 const DECIDE_SHARE: usize = 24;
+/// Members of a group that the door has before all others; more of its own wait like everybody.
+const DOOR_SHARE: usize = 32;
+/// Accepts from the door that may wait, beside all others.
+const DOOR_QUEUE: usize = 1024;
 /// Time of one group at most.
 const GROUP_TIME: Duration = Duration::from_millis(4);
 /// Bytes of bodies after which a group ends, so that the log grows in small steps.
@@ -83,6 +89,8 @@ impl Reply {
 
 #[derive(Default)]
 struct Queues {
+    /// Accepts and decisions of what stands at the door.
+    door: VecDeque<Job>,
     accept: VecDeque<(NewDelivery, Tx<Accepted>)>,
     accept_bytes: usize,
     work: VecDeque<Job>,
@@ -92,7 +100,13 @@ struct Queues {
 
 impl Queues {
     fn len(&self) -> usize {
-        self.accept.len() + self.work.len() + self.decide.len()
+        self.door.len() + self.accept.len() + self.work.len() + self.decide.len()
+    }
+
+    /// The door's share goes before what is in the group.
+    fn take_door(&mut self, group: &mut Vec<Job>) {
+        let share = self.door.len().min(DOOR_SHARE);
+        group.splice(0..0, self.door.drain(..share));
     }
 
     fn take(&mut self, group: &mut Vec<Job>) {
@@ -142,6 +156,13 @@ impl Shared {
             return Err(Error::Closed);
         }
         match job {
+            Job::Accept(ref delivery, _) if delivery.door => {
+                if queues.door.len() >= DOOR_QUEUE {
+                    return Err(Error::Busy);
+                }
+                queues.door.push_back(job);
+            }
+            Job::Decide(ref decision, _) if decision.door => queues.door.push_back(job),
             Job::Accept(delivery, tx) => {
                 let bytes = delivery.packed.0.len();
                 if queues.accept.len() >= ACCEPT_QUEUE || queues.accept_bytes + bytes > ACCEPT_BYTES {
@@ -174,19 +195,29 @@ impl Shared {
 
 /// The writer's loop: ends when the queues are closed and empty.
 pub(super) fn run(db: &mut Connection, mut ids: IdMaker, mut seq: i64, shared: &Arc<Shared>) {
-    let mut group = Vec::with_capacity(GROUP);
+    let mut group = Vec::with_capacity(GROUP + DOOR_SHARE);
+    let mut passed = false;
     loop {
         shared.log.wait_for_room();
-        // What a group that took too long or grew too large left over goes first, in its order.
-        if group.is_empty() {
+        // What a group that took too long or grew too large left over goes first, in its order; only
+        // the door goes before it.
+        {
             let mut queues = shared.queues.lock();
-            while queues.len() == 0 {
+            while group.is_empty() && queues.len() == 0 {
                 if queues.closed {
                     return;
                 }
                 shared.wake.wait(&mut queues);
             }
-            queues.take(&mut group);
+            // Not twice before the same rest, else a crowd at the door could hold it back for ever.
+            let rest = !group.is_empty();
+            if !rest {
+                queues.take(&mut group);
+            }
+            if !(rest && passed) {
+                queues.take_door(&mut group);
+            }
+            passed = rest && !passed;
         }
         let _gate = shared.gate.lock();
         commit(db, &mut ids, &mut seq, &mut group, shared);

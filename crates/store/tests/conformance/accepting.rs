@@ -1,8 +1,8 @@
 //! T1: what is answered is kept, once, and in order.
 
-use crate::support::{Factory, accept, at, delivery};
+use crate::support::{Factory, accept, at, decision, delivery};
 use pasarela_domain::DeliveryId;
-use pasarela_store::{Accepted, DeliveryStatus, NewDelivery};
+use pasarela_store::{Accepted, DeliveryStatus, Error, NewDelivery};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -123,4 +123,31 @@ pub(crate) async fn the_inbox_gives_pages_in_order(factory: &impl Factory) {
     assert_eq!(read.iter().map(|r| r.id).collect::<Vec<_>>(), ids);
     assert_eq!(read[4].packed, b"cuerpo 4");
     assert!(read.iter().all(|r| r.tries == 0 && r.source == "webhook" && r.received_at == at(0)));
+}
+
+/// Somebody at the door waits behind no flood, and is taken in when the queue has no room for others.
+pub(crate) async fn the_door_passes_a_flood(factory: &impl Factory) {
+    let store = factory.open();
+    let first = accept(&*store, "{}").await;
+    let large = "x".repeat(1024 * 1024);
+    let packed = store.sealer().seal(large.as_bytes());
+    let flood: Vec<_> =
+        (0..200).map(|_| store.accept(NewDelivery { packed: packed.clone(), ..delivery(&*store, "") })).collect();
+    let scan = store.accept(NewDelivery { door: true, ..delivery(&*store, "scan") });
+    let Accepted::New(scan) = scan.await.unwrap() else { panic!("it is new") };
+    let decided = store.decide(pasarela_store::Decision { door: true, ..decision(scan, vec![]) });
+    let last = store.decide(decision(first, vec![]));
+    let (decided, last) = tokio::join!(decided, last);
+    assert!(decided.is_ok() && last.is_ok());
+    let (mut before, mut after, mut refused) = (0, 0, 0);
+    for one in flood {
+        match one.await {
+            Ok(Accepted::New(id)) if id < scan => before += 1,
+            Ok(_) => after += 1,
+            Err(Error::Busy) => refused += 1,
+            Err(e) => panic!("{e}"),
+        }
+    }
+    assert!(refused > 0, "the queue was full");
+    assert!(after > before, "{before} of the flood went before the door, {after} after it");
 }

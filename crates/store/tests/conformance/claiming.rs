@@ -47,31 +47,69 @@ pub(crate) async fn a_claim_is_the_attempt_record(factory: &impl Factory) {
     assert_eq!((row.started_at, row.not_before, row.call.as_slice()), (Some(at(20)), None, &b"call 1"[..]));
 }
 
-pub(crate) async fn queued_goes_by_connection_and_urgency_in_lane_order(factory: &impl Factory) {
+pub(crate) async fn queued_goes_by_connection_urgency_and_flow_in_lane_order(factory: &impl Factory) {
     let store = factory.open();
     // Ids fall while places rise: the order is that of the decisions.
     for n in 0..9 {
         let one = EffectInsert { urgency: u8::try_from(n % 3).unwrap(), ..effect(&*store, 100 - n) };
         let other = EffectInsert { connection: 2, ..effect(&*store, 200 - n) };
-        write(&*store, Work { effects: vec![one, other], ..Work::default() }).await;
+        let of_another_flow = EffectInsert { connection: 2, flow: -8, ..effect(&*store, 300 - n) };
+        write(&*store, Work { effects: vec![one, other, of_another_flow], ..Work::default() }).await;
     }
     for urgency in 0..3 {
-        let rows = store.queued(1, urgency, -1, 100).await.unwrap();
+        let rows = store.queued(1, urgency, 3, -1, 100).await.unwrap();
         let expected: Vec<_> = (0..3).map(|k| eff(100 - i64::from(urgency) - 3 * k)).collect();
         assert_eq!(rows.iter().map(|e| e.id).collect::<Vec<_>>(), expected);
-        assert!(rows.iter().all(|e| e.connection == 1 && e.urgency == urgency && !e.input.is_empty()));
+        assert!(
+            rows.iter()
+                .all(|e| (e.flow, e.lane, e.path.as_str(), e.action.as_str()) == (3, 11, "boleta", "send_template"))
+        );
     }
     // A window goes on where the last one ended.
     let (mut after, mut read) = (-1, Vec::new());
     loop {
-        let window = store.queued(2, 1, after, 4).await.unwrap();
+        let window = store.queued(2, 1, 3, after, 4).await.unwrap();
         let Some(last) = window.last() else { break };
         after = last.seq;
         read.extend(window.iter().map(|e| e.id));
     }
     assert_eq!(read, (0..9).map(|n| eff(200 - n)).collect::<Vec<_>>());
     store.claim(vec![claim(&*store, 200, 1)]).await.unwrap();
-    assert_eq!(store.queued(2, 1, -1, 100).await.unwrap().len(), 8, "what is out is not queued");
+    assert_eq!(store.queued(2, 1, 3, -1, 100).await.unwrap().len(), 8, "what is out is not queued");
+    assert_eq!(store.queued_flows(2, 1).await.unwrap(), [-8, 3]);
+    assert_eq!(store.queued_flows(1, 2).await.unwrap(), [3]);
+    assert!(store.queued_flows(2, 0).await.unwrap().is_empty());
+    assert_eq!(store.effect(eff(300)).await.unwrap().unwrap().flow, -8);
+}
+
+/// Flows share lanes: what is queued tells how it stands among all of its lane.
+pub(crate) async fn queued_tells_its_stand_in_its_lane(factory: &impl Factory) {
+    let store = factory.open();
+    // (id, flow, lane)
+    let queued = [(1, 3, 11), (2, 4, 11), (3, 3, 12), (4, 3, 11), (5, 4, 13)];
+    for (id, flow, lane) in queued {
+        let not_before = (id == 3).then(|| at(5));
+        let effects = vec![EffectInsert { flow, lane, not_before, ..effect(&*store, id) }];
+        write(&*store, Work { effects, ..Work::default() }).await;
+    }
+    // Another urgency and another connection are other lanes.
+    let elsewhere =
+        [EffectInsert { urgency: 0, ..effect(&*store, 6) }, EffectInsert { connection: 2, ..effect(&*store, 7) }];
+    write(&*store, Work { effects: elsewhere.to_vec(), ..Work::default() }).await;
+    let stands =
+        |rows: Vec<pasarela_store::QueuedRow>| rows.iter().map(|e| (e.id.get(), e.first, e.last)).collect::<Vec<_>>();
+    let of_three = store.queued(1, 1, 3, -1, 10).await.unwrap();
+    assert_eq!(of_three[1].not_before, Some(at(5)));
+    assert_eq!(stands(of_three), [(1, true, false), (3, true, true), (4, false, true)]);
+    assert_eq!(stands(store.queued(1, 1, 4, -1, 10).await.unwrap()), [(2, false, false), (5, true, true)]);
+    assert_eq!(
+        stands(store.queued_lane(1, 1, 11, 10).await.unwrap()),
+        [(1, true, false), (2, false, false), (4, false, true)]
+    );
+    assert_eq!(stands(store.queued_lane(1, 1, 11, 1).await.unwrap()), [(1, true, false)]);
+    store.claim(vec![claim(&*store, 1, 1)]).await.unwrap();
+    assert_eq!(stands(store.queued_lane(1, 1, 11, 10).await.unwrap()), [(2, true, false), (4, false, true)]);
+    assert!(store.queued_lane(1, 1, 99, 10).await.unwrap().is_empty());
 }
 
 pub(crate) async fn held_lanes_are_told(factory: &impl Factory) {

@@ -28,7 +28,7 @@ async fn only_good_ones(store: &dyn Store) {
         let there = store.effect(eff(100 + n)).await.unwrap().is_some();
         assert_eq!(there, n % 7 != 0, "member {n}");
     }
-    let mut seqs: Vec<i64> = store.queued(1, 1, 0, 1000).await.unwrap().iter().map(|e| e.seq).collect();
+    let mut seqs: Vec<i64> = store.queued(1, 1, 3, 0, 1000).await.unwrap().iter().map(|e| e.seq).collect();
     let count = seqs.len();
     seqs.dedup();
     assert_eq!(seqs.len(), count, "no place is given twice");

@@ -54,6 +54,7 @@ pub(crate) fn delivery(store: &dyn Store, text: &str) -> NewDelivery {
         received_at: at(0),
         packed: store.sealer().seal(text.as_bytes()),
         replay_key: None,
+        door: false,
     }
 }
 
@@ -128,6 +129,7 @@ pub(crate) fn effect(store: &dyn Store, id: i64) -> EffectInsert {
         action: "send_template".into(),
         lane: 11,
         urgency: 1,
+        flow: 3,
         class: Some("transactional".into()),
         purpose: Some("sale".into()),
         input: store.sealer().seal(format!("input {id}").as_bytes()),
@@ -161,7 +163,7 @@ pub(crate) fn timer(due: i64, target: i64) -> TimerSet {
 }
 
 pub(crate) fn decision(delivery: DeliveryId, facts: Vec<FactWrite>) -> Decision {
-    Decision { delivery, status: DeliveryStatus::Decided, reason: None, facts, subjects: Vec::new() }
+    Decision { delivery, status: DeliveryStatus::Decided, reason: None, facts, subjects: Vec::new(), door: false }
 }
 
 /// A fact with an event and nothing else.

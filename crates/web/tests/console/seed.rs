@@ -149,7 +149,8 @@ async fn story(engine: &Engine, store: &Arc<dyn Store>) -> (EventId, [EffectId; 
         "email": "luz.ospina@example.com" }, "total": "370000", "nota": HOSTILE });
     let headers = [("content-type", b"application/json".as_slice()), ("x-signature", b"9f2c")];
     let packed = store.sealer().seal(&pack(headers.into_iter(), body.to_string().as_bytes()));
-    let delivery = NewDelivery { connection: shop, source: "webhook", received_at: now, packed, replay_key: None };
+    let delivery =
+        NewDelivery { connection: shop, source: "webhook", received_at: now, packed, replay_key: None, door: false };
     let pasarela_store::Accepted::New(delivery) = store.accept(delivery).await.unwrap() else { panic!("known") };
     let flow = store.flow_id("boleta-confirmada", 3, "flow: boleta-confirmada").await.unwrap();
     let plan: [(&str, i64, &str, EffectState); 5] = [
@@ -179,6 +180,7 @@ async fn story(engine: &Engine, store: &Arc<dyn Store>) -> (EventId, [EffectId; 
             action: (*action).into(),
             lane: n as i64,
             urgency: 1,
+            flow: 0,
             class: (*path == "publicidad").then(|| "marketing".into()),
             purpose: None,
             input: store.sealer().seal_json(&json!({ "to": "+573001112233", "nombre": "Luz Marina", "nota": HOSTILE })),
@@ -223,8 +225,14 @@ async fn story(engine: &Engine, store: &Arc<dyn Store>) -> (EventId, [EffectId; 
         work: Work { effects: inserts.collect(), ..Work::default() },
         ..FactWrite::default()
     };
-    let decision =
-        Decision { delivery, status: DeliveryStatus::Decided, reason: None, facts: vec![fact], subjects: Vec::new() };
+    let decision = Decision {
+        delivery,
+        status: DeliveryStatus::Decided,
+        reason: None,
+        facts: vec![fact],
+        subjects: Vec::new(),
+        door: false,
+    };
     store.decide(decision).await.unwrap();
     for (n, ((_, _, _, to), id)) in
         plan.iter().zip(&effects).enumerate().filter(|(_, ((.., to), _))| *to != EffectState::Queued)
