@@ -3,12 +3,11 @@
 use crate::connections::ConnectionRuntime;
 use crate::dispatch::{Changed, EffectChange};
 use crate::engine::Inner;
-use crate::feed::Pending;
 use crate::reconcile::PROPOSAL;
 use pasarela_connector::Source;
-use pasarela_domain::{DeliveryId, EffectId};
+use pasarela_domain::{DeliveryId, EffectId, RunId};
 use pasarela_flows::StepOutcome;
-use pasarela_store::{DeliveryRow, DeliveryStatus, EffectGuard, EffectState, Error};
+use pasarela_store::{DeliveryRow, DeliveryStatus, EffectGuard, EffectState, Error, RunStatus, Work, Worked};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +34,17 @@ pub enum AdminError {
         /// Its status.
         status: &'static str,
     },
+    /// The run has ended.
+    #[error("{id} is {state}; only runs that have not ended can be cancelled")]
+    RunEnded {
+        /// Which.
+        id: RunId,
+        /// Its state.
+        state: String,
+    },
+    /// Others change it all the time.
+    #[error("{0} changes all the time; try again")]
+    Restless(RunId),
     /// Its connection is gone.
     #[error("the connection of {0} is not configured any more")]
     NoConnection(String),
@@ -123,6 +133,58 @@ impl Inner {
         Ok(())
     }
 
+    /// Cancels a run that has not ended.
+    pub(crate) async fn cancel_run(
+        self: &Arc<Self>,
+        id: RunId,
+        by: &str,
+        reason: Option<&str>,
+    ) -> Result<(), AdminError> {
+        let why = reason.map_or_else(|| format!("cancelled by {by}"), |r| format!("cancelled by {by}: {r}"));
+        for _ in 0..20 {
+            let cell = self.runs.cell(id);
+            let mut guard = cell.clone().lock_owned().await;
+            if guard.is_none() {
+                *guard = self.load_run(id).await?;
+            }
+            let Some(run) = guard.as_mut() else {
+                drop(guard);
+                self.runs.forget(id, cell);
+                return Err(AdminError::NotFound(id.to_string()));
+            };
+            if matches!(run.status, RunStatus::Done | RunStatus::Cancelled | RunStatus::Failed) {
+                let state = serde_json::to_value(run.status).unwrap_or_default();
+                let state = state.as_str().unwrap_or_default().to_owned();
+                drop(guard);
+                self.runs.forget(id, cell);
+                return Err(AdminError::RunEnded { id, state });
+            }
+            let now = self.clock.now();
+            let mut work = Work::default();
+            let drawn = self.call_off(run, why.clone(), now, &mut work).await;
+            work.runs.push(self.run_write(run, now));
+            run.version += 1;
+            let written = match drawn {
+                Ok(()) => self.store.work(work).await,
+                Err(e) => Err(e),
+            };
+            if !matches!(written, Ok(Worked::Done { .. })) {
+                // What was changed in memory is not written, and what left its lane is still queued.
+                *guard = None;
+                self.reload_backlogs().await;
+            }
+            drop(guard);
+            self.runs.forget(id, cell);
+            match written {
+                Ok(Worked::Done { .. }) => return Ok(()),
+                // An effect began, or the run moved: what is open now is looked at again.
+                Ok(Worked::Stale) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        Err(AdminError::Restless(id))
+    }
+
     /// Decides a delivery again: for quarantined ones after an upgrade. What is known stays known.
     /// What reconciliation proposed is approved by it.
     pub(crate) async fn replay(self: &Arc<Self>, id: DeliveryId) -> Result<Replayed, AdminError> {
@@ -132,18 +194,7 @@ impl Inner {
         if row.source == PROPOSAL {
             return self.approve(&connection, row).await;
         }
-        self.store.reopen(id).await?;
-        self.feed.push(Pending {
-            id,
-            connection: row.connection,
-            source: source_of(&row.source),
-            received_at: row.received_at,
-            translation: None,
-            packed: row.packed,
-            tries: 0,
-            proposal: false,
-        });
-        Ok(Replayed { delivery: id })
+        Ok(Replayed { delivery: self.reopen(row).await? })
     }
 
     /// A proposal comes in as what it is: a record that was read. The proposal itself is over.
@@ -180,7 +231,7 @@ impl Inner {
     }
 }
 
-fn source_of(text: &str) -> Source {
+pub(crate) fn source_of(text: &str) -> Source {
     match text {
         "poll" => Source::Poll,
         "fetch" => Source::Fetch,

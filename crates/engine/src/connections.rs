@@ -81,6 +81,8 @@ pub struct ConnectionState {
     pub state: &'static str,
     /// What is wrong and what to do, if something is.
     pub problem: Option<String>,
+    /// Since when, by whom and why a person has paused it.
+    pub paused: Option<pasarela_store::PauseRow>,
     /// Order and pace.
     pub work: LanesView,
 }
@@ -183,6 +185,7 @@ impl ConnectionRuntime {
             environment: self.connector.config().environment,
             state,
             problem: problem.or(note),
+            paused: None,
             work,
         }
     }

@@ -231,6 +231,24 @@ impl Inner {
         Ok(())
     }
 
+    /// Which of these facts are news, if they were decided now. Nothing is written.
+    pub(crate) async fn fresh(&self, connection: &ConnectionRuntime, facts: &[&Fact]) -> Result<Vec<bool>, Error> {
+        let keys: Vec<Option<DedupKey>> = facts.iter().map(|f| self.dedup_key(connection.id, &f.dedup)).collect();
+        let mut known: HashMap<EntityRef, Option<Known>> = HashMap::new();
+        let mut seen = vec![false; facts.len()];
+        if !facts.is_empty() {
+            self.read_known(connection.id, facts, &keys, &mut known, &mut seen).await?;
+        }
+        let mut news = Vec::with_capacity(facts.len());
+        for (index, fact) in facts.iter().enumerate() {
+            let repeated = keys[index].is_some() && keys[..index].contains(&keys[index]);
+            let fresh =
+                !seen[index] && !repeated && self.entities(connection, fact, &mut known, &mut FactWrite::default());
+            news.push(fresh);
+        }
+        Ok(news)
+    }
+
     pub(crate) fn dedup_key(&self, connection: i64, dedup: &Dedup) -> Option<DedupKey> {
         match dedup {
             Dedup::Once { kind, entity, discriminator } => {

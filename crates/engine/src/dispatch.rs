@@ -138,9 +138,9 @@ impl Inner {
                 Read::Flow { urgency, flow, after } => {
                     self.store.queued(connection.id, urgency, flow, after, LOAD).await
                 }
-                Read::Lane(key) => {
+                Read::Lane { key, after } => {
                     let most = LANE_WINDOW as u32;
-                    self.store.queued_lane(connection.id, key.urgency, key.lane, most).await
+                    self.store.queued_lane(connection.id, key.urgency, key.lane, after, most).await
                 }
             };
             match rows {
@@ -174,7 +174,7 @@ impl Inner {
                     .collect();
                 l.page_read(urgency, flow, after, page, rows.len() < LOAD as usize, now);
             }
-            Read::Lane(key) => {
+            Read::Lane { key, .. } => {
                 l.lane_read(key, rows.iter().map(queued).collect(), rows.last().is_none_or(|r| r.last), now);
             }
         });

@@ -6,7 +6,10 @@ use crate::backoff::Dice;
 use crate::client::Client;
 use crate::connections::{ConnectionRuntime, ConnectionSetup, ConnectionState};
 use crate::feed::Feed;
+use crate::flows::{FlowChange, FlowSet, FlowState, PushError};
+use crate::pauses::{PauseError, Pauses};
 use crate::reconcile::{Ask, ReconcileError, Report};
+use crate::replay::{ReplayFilter, ReplayPage};
 use crate::runs::{EventScope, LiveRuns, RunView};
 use crate::telemetry::Metrics;
 use arc_swap::ArcSwap;
@@ -14,7 +17,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use pasarela_domain::{Clock, DeliveryId, EffectId, EntityRef, Envelope, EventId, IdMaker, RunId};
 use pasarela_flows::{Catalog, Flow, Origin};
-use pasarela_store::{EventRow, RunRow, Store};
+use pasarela_store::{EventRow, PauseKind, PauseRow, RunRow, Store};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -56,25 +59,6 @@ pub enum StartError {
     Store(#[from] pasarela_store::Error),
 }
 
-/// Flows in force.
-#[derive(Default)]
-pub struct FlowSet {
-    by_type: HashMap<String, Vec<(i64, Arc<Flow>)>>,
-    all: Vec<(i64, Arc<Flow>)>,
-}
-
-impl FlowSet {
-    /// Flows that an event type starts.
-    pub(crate) fn on(&self, event_type: &str) -> Vec<(i64, Arc<Flow>)> {
-        self.by_type.get(event_type).cloned().unwrap_or_default()
-    }
-
-    /// May any run listen to events? If no flow waits or is cancelled by events, nobody asks the store.
-    pub(crate) fn listens(&self) -> bool {
-        self.all.iter().any(|(_, f)| f.may_listen())
-    }
-}
-
 /// Ids of events that are being written: readers of the stream stay below the lowest.
 #[derive(Default)]
 pub(crate) struct Watermark(Mutex<BTreeSet<i64>>);
@@ -102,7 +86,12 @@ pub(crate) struct Inner {
     names: HashMap<i64, String>,
     pub(crate) flows: ArcSwap<FlowSet>,
     versions: Mutex<HashMap<i64, Arc<Flow>>>,
-    catalog: Arc<dyn Catalog + Send + Sync>,
+    pub(crate) catalog: Arc<dyn Catalog + Send + Sync>,
+    /// What is paused.
+    pub(crate) pauses: ArcSwap<Pauses>,
+    /// One pause or resume at a time, one push at a time.
+    pub(crate) pausing: tokio::sync::Mutex<()>,
+    pub(crate) pushing: tokio::sync::Mutex<()>,
     pub(crate) vars: Value,
     ids: Mutex<IdMaker>,
     pub(crate) feed: Feed,
@@ -170,6 +159,10 @@ impl Inner {
         }
     }
 
+    pub(crate) fn keep_version(&self, id: i64, flow: Arc<Flow>) {
+        self.versions.lock().insert(id, flow);
+    }
+
     pub(crate) fn publish(&self, event: &EventScope) {
         if self.stream.receiver_count() > 0 {
             drop(self.stream.send(Arc::new(event.to_envelope())));
@@ -226,15 +219,20 @@ impl Engine {
             connections.insert(name, runtime);
         }
         let names = setup.store.connections().await?.into_iter().map(|c| (c.id, c.name)).collect();
-        let mut flows = FlowSet::default();
-        let mut versions = HashMap::new();
+        let mut all = Vec::with_capacity(setup.flows.len());
         for flow in setup.flows {
-            let id = setup.store.flow_id(&flow.name, flow.version, &flow.source).await?;
-            versions.insert(id, flow.clone());
-            for event_type in &flow.on {
-                flows.by_type.entry(event_type.clone()).or_default().push((id, flow.clone()));
+            all.push((setup.store.flow_id(&flow.name, flow.version, &flow.source).await?, flow));
+        }
+        let catalog = setup.catalog;
+        let compile = |file: &str, text: &str| pasarela_flows::compile(file, text, Origin::File, &*catalog);
+        let flows = crate::flows::with_pushed(all, &*setup.store, compile).await?;
+        let versions = flows.all().cloned().collect();
+        let pauses = Pauses::new(setup.store.pauses().await?);
+        for pause in pauses.rows().iter().filter(|p| p.kind == PauseKind::Connection) {
+            if let Some(connection) = connections.get(&pause.name) {
+                let connection: &Arc<ConnectionRuntime> = connection;
+                connection.lock_lanes(|l| l.halt(true));
             }
-            flows.all.push((id, flow));
         }
         let (feed, ends) = Feed::new();
         // Ids of this boot are above those of every earlier one, whatever the clock did in between.
@@ -256,7 +254,10 @@ impl Engine {
             names,
             flows: ArcSwap::from_pointee(flows),
             versions: Mutex::new(versions),
-            catalog: setup.catalog,
+            catalog,
+            pauses: ArcSwap::from_pointee(pauses),
+            pausing: tokio::sync::Mutex::new(()),
+            pushing: tokio::sync::Mutex::new(()),
             vars: setup.vars,
             ids: Mutex::new(IdMaker::new(0, floor.into_iter().max().unwrap_or(0))),
             feed,
@@ -338,6 +339,8 @@ impl Engine {
     pub fn connections(&self) -> Vec<ConnectionState> {
         let now = self.inner.clock.now();
         let mut all: Vec<ConnectionState> = self.inner.connections.values().map(|c| c.state(now)).collect();
+        let pauses = self.inner.pauses.load();
+        all.iter_mut().for_each(|c| c.paused = pauses.find(PauseKind::Connection, &c.name).cloned());
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
     }
@@ -397,6 +400,55 @@ impl Engine {
         self.inner.replay(id).await
     }
 
+    /// Decides deliveries again, or tells what would become of them: one page of a filter.
+    pub async fn replay_page(&self, filter: &ReplayFilter) -> Result<ReplayPage, AdminError> {
+        self.inner.replay_page(filter).await
+    }
+
+    /// Cancels a run: what was not sent is withdrawn, calls that are out end and are recorded.
+    pub async fn cancel_run(&self, id: RunId, by: &str, reason: Option<&str>) -> Result<(), AdminError> {
+        self.inner.cancel_run(id, by, reason).await
+    }
+
+    /// What is paused.
+    #[must_use]
+    pub fn pauses(&self) -> Vec<PauseRow> {
+        self.inner.pauses.load().rows().to_vec()
+    }
+
+    /// Pauses a connection, a flow or a class of message. Paused work is kept.
+    pub async fn pause(
+        &self,
+        kind: PauseKind,
+        name: &str,
+        by: &str,
+        reason: Option<String>,
+    ) -> Result<PauseRow, PauseError> {
+        let since = self.inner.clock.now();
+        let reason = reason.filter(|r| !r.is_empty());
+        self.inner.pause(PauseRow { kind, name: name.to_owned(), reason, by: by.to_owned(), since }).await
+    }
+
+    /// Lets what was paused go on, in its order.
+    pub async fn resume(&self, kind: PauseKind, name: &str, by: &str) -> Result<(), PauseError> {
+        self.inner.resume(kind, name, by).await
+    }
+
+    /// Flows in force, with their live runs.
+    pub async fn flow_states(&self) -> Result<Vec<FlowState>, pasarela_store::Error> {
+        self.inner.flow_states().await
+    }
+
+    /// Checks flows, given as file name and text, and puts them in force together, or only checks them.
+    pub async fn push_flows(
+        &self,
+        files: &[(String, String)],
+        by: &str,
+        dry_run: bool,
+    ) -> Result<Vec<FlowChange>, PushError> {
+        self.inner.push_flows(files, by, dry_run, self.inner.clock.now()).await
+    }
+
     /// An event as the API shows it.
     pub fn envelope(&self, row: &EventRow) -> Result<Envelope, serde_json::Error> {
         self.inner.envelope(row)
@@ -428,7 +480,7 @@ impl Engine {
     /// Flows in force.
     #[must_use]
     pub fn flows(&self) -> Vec<Arc<Flow>> {
-        self.inner.flows.load().all.iter().map(|(_, f)| f.clone()).collect()
+        self.inner.flows.load().all().map(|(_, f)| f.clone()).collect()
     }
 
     /// Deliveries in memory, runs in memory, calls out.

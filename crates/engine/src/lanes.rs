@@ -55,7 +55,7 @@ pub(crate) struct Queued {
 /// Effects that go out in one call.
 pub(crate) type Start = Vec<(LaneKey, Queued)>;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct LaneState {
     /// Always the first of its queued effects; see `rest`.
     queue: BTreeMap<i64, Queued>,
@@ -63,6 +63,10 @@ struct LaneState {
     rest: Rest,
     /// It stands among the lanes that are to be read.
     asked: bool,
+    /// Effects up to this place have stepped aside, and are not read.
+    passed: i64,
+    /// What is being read of it was asked for before a reload.
+    outdated: bool,
     /// Effects that are being decided.
     reserved: u32,
     busy: bool,
@@ -71,6 +75,24 @@ struct LaneState {
     ready: bool,
     /// The effect that ends gives the lane to the next one of its run, in the same transaction.
     handed: bool,
+}
+
+impl Default for LaneState {
+    fn default() -> Self {
+        Self {
+            queue: BTreeMap::new(),
+            rest: Rest::default(),
+            asked: false,
+            passed: -1,
+            outdated: false,
+            reserved: 0,
+            busy: false,
+            parked: false,
+            not_before: None,
+            ready: false,
+            handed: false,
+        }
+    }
 }
 
 impl LaneState {
@@ -114,6 +136,8 @@ pub(crate) struct Lanes {
     pages_out: usize,
     /// Lanes that went out of memory, or had something left out, since those were read.
     moved: HashSet<LaneKey>,
+    /// Some effect has stepped aside: lanes that memory does not know may have others behind it.
+    aside: bool,
 }
 
 impl Lanes {
@@ -133,6 +157,7 @@ impl Lanes {
             to_read: VecDeque::new(),
             pages_out: 0,
             moved: HashSet::new(),
+            aside: false,
         }
     }
 
@@ -144,6 +169,16 @@ impl Lanes {
     /// The provider asked the whole connection to wait.
     pub(crate) fn hold(&mut self, until: Timestamp) {
         self.pace.hold(until);
+    }
+
+    /// A person pauses the connection, or lets it go on. What is queued stays as it is.
+    pub(crate) fn halt(&mut self, halted: bool) {
+        self.pace.halt(halted);
+    }
+
+    /// Has a person paused it?
+    pub(crate) fn is_halted(&self) -> bool {
+        self.pace.is_halted()
     }
 
     // ---- deciding ------------------------------------------------------------------------------
@@ -342,6 +377,34 @@ impl Lanes {
         }
     }
 
+    /// An effect whose turn it is steps aside: its flow or class is paused. The others of its lane pass,
+    /// and it is not read again before [`Lanes::reload`].
+    pub(crate) fn step_aside(&mut self, key: LaneKey, effect: &Queued, now: Timestamp) {
+        if let Some(lane) = self.lanes.get_mut(&key) {
+            lane.passed = lane.passed.max(effect.seq);
+        }
+        self.aside = true;
+        self.finish(key, effect.action, None, now);
+    }
+
+    /// What of the lanes is in memory is forgotten and read again, in its order: effects that had stepped
+    /// aside take their places. Lanes that memory does not know are told by [`Lanes::stored`].
+    pub(crate) fn reload(&mut self, now: Timestamp) {
+        self.aside = false;
+        let keys: Vec<LaneKey> = self.lanes.keys().copied().collect();
+        for key in keys {
+            let Some(lane) = self.lanes.get_mut(&key) else { continue };
+            lane.passed = -1;
+            lane.ready = false;
+            lane.outdated = matches!(lane.rest, Rest::Reading | Rest::ReadingMore);
+            lane.leave();
+            for effect in std::mem::take(&mut lane.queue).values() {
+                self.forget(key.band(), effect);
+            }
+            self.settle_lane(key, now);
+        }
+    }
+
     /// A lane stops behind a dead, unknown or checking effect. What waits in it needs no memory.
     pub(crate) fn park(&mut self, key: LaneKey) {
         let lane = self.lanes.entry(key).or_default();
@@ -379,6 +442,11 @@ impl Lanes {
             self.forget(key.band(), &effect);
         }
         self.settle_lane(key, now);
+    }
+
+    /// Nothing was called after all: the slot and its token are free again.
+    pub(crate) fn return_slot(&mut self, slot: Slot, now: Timestamp) {
+        self.pace.put_back(slot, now);
     }
 
     /// A call is over: its slot is free, and the breaker hears how it went. Returns true when the breaker opened.
@@ -438,6 +506,8 @@ impl Lanes {
             lanes: self.lanes.len(),
             parked: self.lanes.values().filter(|l| l.parked).count(),
             breaker: self.pace.breaker(),
+            tokens: self.pace.tokens(),
+            concurrency: self.pace.concurrency(),
             held: self.pace.is_held(now),
             backlog: self.behind.iter().any(|flows| *flows > 0),
         }
@@ -457,6 +527,10 @@ pub struct LanesView {
     pub parked: usize,
     /// `closed`, `open`, `half_open`.
     pub breaker: &'static str,
+    /// Calls that its bucket allows at once, as of the last look; `None`: it has no rate.
+    pub tokens: Option<f64>,
+    /// Calls out at the same time at most.
+    pub concurrency: u32,
     /// The provider asked to wait.
     pub held: bool,
     /// Part of the backlog is in the store only.

@@ -247,6 +247,10 @@ impl Inner {
             if free {
                 return Ok(());
             }
+            if connection.lock_lanes(|l| l.is_halted()) {
+                let name = connection.name();
+                return Err(format!("the connection is paused; `pasarela resume connection {name}` lets it go on"));
+            }
             if self.is_stopping() {
                 return Err("the hub stops; it goes on from here".into());
             }

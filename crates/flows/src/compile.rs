@@ -182,6 +182,7 @@ impl<'a> Compiler<'a> {
             version: head.version,
             title: head.title,
             on: self.on,
+            origin: self.origin,
             source: text.to_owned(),
             notes: self.report.into_problems(),
             when: head.when,

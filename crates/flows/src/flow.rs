@@ -23,6 +23,8 @@ pub struct Flow {
     pub title: BTreeMap<String, String>,
     /// Event types that begin it.
     pub on: Vec<String>,
+    /// Where its text comes from.
+    pub origin: crate::catalog::Origin,
     /// The text it was compiled from.
     pub source: String,
     /// What a person should know about it.

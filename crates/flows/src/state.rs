@@ -181,6 +181,12 @@ impl RunState {
         Value::Object(out)
     }
 
+    /// A person cancels the run: nothing more of it begins.
+    pub fn cancel(&mut self, why: &str) {
+        self.cancelled.get_or_insert_with(|| why.to_owned());
+        self.waits.clear();
+    }
+
     /// Why the run was cancelled, if it was.
     #[must_use]
     pub fn cancelled(&self) -> Option<&str> {

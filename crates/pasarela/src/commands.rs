@@ -3,9 +3,12 @@
 pub(crate) mod bench;
 pub(crate) mod check;
 pub(crate) mod demo;
+pub(crate) mod flows;
 pub(crate) mod keys;
 pub(crate) mod lists;
+pub(crate) mod operate;
 pub(crate) mod process;
 pub(crate) mod sandbox;
 pub(crate) mod serve;
 pub(crate) mod signals;
+pub(crate) mod top;

@@ -44,15 +44,24 @@ enum Command {
     Keys(commands::keys::Action),
     /// List canonical events, or tell the story of one.
     Events(commands::lists::EventsArgs),
-    /// List runs of flows.
+    /// List runs of flows, or cancel one.
     Runs(commands::lists::RunsArgs),
+    /// List flows in force, push, pull and compare them.
+    #[command(subcommand)]
+    Flows(commands::flows::Action),
+    /// Pause a connection, a flow or a class of message: what it would do is kept.
+    Pause(commands::operate::PauseArgs),
+    /// Let what was paused go on, in its order.
+    Resume(commands::operate::ResumeArgs),
+    /// Show the hub's work, live.
+    Top,
     /// List what needs a person, and retry or drop it.
     #[command(subcommand)]
     Dead(commands::lists::DeadAction),
     /// List connections and how they stand.
     Connections,
-    /// Decide a delivery again, for example one in quarantine after an upgrade.
-    Replay(commands::lists::ReplayArgs),
+    /// Decide deliveries again, for example those in quarantine after an upgrade.
+    Replay(commands::operate::ReplayArgs),
     /// Read a connection's records now, and take in what its webhooks missed.
     Reconcile(commands::lists::ReconcileArgs),
     /// Serve doubles of the configured providers on this machine.
@@ -117,9 +126,13 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Command::Keys(action) => commands::keys::run(&config, action, json).await,
             Command::Events(args) => commands::lists::events(&config, args, json).await,
             Command::Runs(args) => commands::lists::runs(&config, args, json).await,
+            Command::Flows(action) => commands::flows::run(&config, action, json).await,
+            Command::Pause(args) => commands::operate::pause(&config, args, json).await,
+            Command::Resume(args) => commands::operate::resume(&config, args, json).await,
+            Command::Top => commands::top::run(&config, json).await,
             Command::Dead(action) => commands::lists::dead(&config, action, json).await,
             Command::Connections => commands::lists::connections(&config, json).await,
-            Command::Replay(args) => commands::lists::replay(&config, args, json).await,
+            Command::Replay(args) => commands::operate::replay(&config, args, json).await,
             Command::Reconcile(args) => commands::lists::reconcile(&config, args, json).await,
             Command::Demo(args) => commands::demo::run(args, json).await,
             Command::Sandbox(args) => commands::sandbox::run(&config, args, json).await,

@@ -3,7 +3,8 @@
 
 use crate::rows::{
     ApiKeyRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow, EntityRow,
-    EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, QueuedRow, RunFilter, RunRow, TimerRow,
+    EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PauseKind, PauseRow, PushedFlow, QueuedRow, RunFilter,
+    RunRow, TimerRow,
 };
 use crate::seal::{Sealed, Sealer};
 use jiff::Timestamp;
@@ -648,8 +649,8 @@ pub trait Store: Send + Sync + 'static {
     /// Queued effects of a flow on a connection with an urgency, above `after`, in lane order. Each tells
     /// how it stands in its lane, whichever flows the others there are of.
     fn queued(&self, connection: i64, urgency: u8, flow: i64, after: i64, limit: u32) -> Fut<'_, Vec<QueuedRow>>;
-    /// The first queued effects of a lane, in lane order.
-    fn queued_lane(&self, connection: i64, urgency: u8, lane: i64, limit: u32) -> Fut<'_, Vec<QueuedRow>>;
+    /// The first queued effects of a lane above `after`, in lane order.
+    fn queued_lane(&self, connection: i64, urgency: u8, lane: i64, after: i64, limit: u32) -> Fut<'_, Vec<QueuedRow>>;
     /// Lanes parked by a dead or unknown effect: (connection, lane, urgency).
     fn parked(&self) -> Fut<'_, Vec<(i64, i64, u8)>>;
     /// Timers due before `until`, oldest first.
@@ -662,6 +663,19 @@ pub trait Store: Send + Sync + 'static {
     fn flow_id(&self, name: &str, version: u32, source: &str) -> Fut<'_, i64>;
     /// A stored flow version: (name, version, source).
     fn flow(&self, id: i64) -> Fut<'_, Option<(String, u32, String)>>;
+    /// Puts flow versions (rows of [`Store::flow_id`]) in force, each in place of the one of its name: all or none.
+    fn push_flows(&self, flows: Vec<i64>, by: &str, at: Timestamp) -> Fut<'_, ()>;
+    /// Flow versions that were put in force, by name.
+    fn pushed_flows(&self) -> Fut<'_, Vec<PushedFlow>>;
+    /// Runs that have not ended, counted by flow version: (row, runs).
+    fn live_runs(&self) -> Fut<'_, Vec<(i64, u64)>>;
+
+    /// Keeps a pause; one that is there stays as it was.
+    fn keep_pause(&self, pause: PauseRow) -> Fut<'_, ()>;
+    /// Ends a pause; `false`: there was none.
+    fn end_pause(&self, kind: PauseKind, name: &str) -> Fut<'_, bool>;
+    /// What is paused, by kind and name.
+    fn pauses(&self) -> Fut<'_, Vec<PauseRow>>;
 
     /// A connection's row id, made if new.
     fn connection_id(&self, name: &str, provider: &str) -> Fut<'_, i64>;

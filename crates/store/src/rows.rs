@@ -350,6 +350,58 @@ pub struct ApiKeyRow {
     pub revoked_at: Option<Timestamp>,
 }
 
+/// What a person may stop for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PauseKind {
+    /// All effects of a connection.
+    Connection,
+    /// Effects of a flow's runs, of every version.
+    Flow,
+    /// Effects with a class of message.
+    Class,
+}
+
+impl PauseKind {
+    /// As it is stored and written.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::Flow => "flow",
+            Self::Class => "class",
+        }
+    }
+}
+
+/// Something that a person has paused.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct PauseRow {
+    /// What kind of thing.
+    pub kind: PauseKind,
+    /// Its name.
+    pub name: String,
+    /// Why, in the person's words.
+    pub reason: Option<String>,
+    /// Who: the name of an API key, or of the command line.
+    pub by: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// A flow version that a person has put in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PushedFlow {
+    /// Row of the version, for [`crate::Store::flow`].
+    pub flow: i64,
+    /// Name.
+    pub name: String,
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// Ages and counts (G13).
 #[derive(Debug, Clone, Default)]
 pub struct HealthRow {
@@ -357,10 +409,12 @@ pub struct HealthRow {
     pub oldest_inbox: Option<Timestamp>,
     /// Deliveries in the inbox.
     pub inbox: u64,
-    /// Oldest effect that is due.
+    /// Oldest effect that is due and not paused.
     pub oldest_due: Option<Timestamp>,
     /// Effects queued.
     pub queued: u64,
+    /// Those of them that wait because a person paused their connection, flow or class.
+    pub paused: u64,
     /// Effects calling.
     pub calling: u64,
     /// Dead letters.

@@ -15,7 +15,8 @@ use crate::contract::{
 };
 use crate::rows::{
     ApiKeyRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow, EntityRow,
-    EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, QueuedRow, RunFilter, RunRow, TimerRow,
+    EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PauseKind, PauseRow, PushedFlow, QueuedRow, RunFilter,
+    RunRow, TimerRow,
 };
 use crate::seal::{self, Sealed, Sealer};
 pub use checkpoint::BOUND as LOG_BOUND;
@@ -304,6 +305,7 @@ fn prepare(db: &mut Connection, path: &Path, key_path: &Path) -> Result<Sealer, 
         (|| {
             let tx = db.transaction()?;
             tx.execute_batch(schema::SCHEMA)?;
+            tx.execute_batch(schema::EXPANSION)?;
             for (purpose, key) in &wrapped {
                 tx.execute("INSERT INTO keys (purpose, wrapped) VALUES (?1, ?2)", params![purpose, key])?;
             }
@@ -339,6 +341,7 @@ fn prepare(db: &mut Connection, path: &Path, key_path: &Path) -> Result<Sealer, 
         }
     }
     expand(db).map_err(|e| classify(&e))?;
+    db.execute_batch(schema::EXPANSION).map_err(|e| classify(&e))?;
     let master = seal::master_key(key_path, false)?;
     let key = |purpose: &str| -> Result<[u8; 32], Error> {
         let wrapped: Vec<u8> = db
@@ -446,8 +449,8 @@ impl Store for SqliteStore {
     fn queued(&self, connection: i64, urgency: u8, flow: i64, after: i64, limit: u32) -> Fut<'_, Vec<QueuedRow>> {
         self.read(move |db, _| read::queued(db, connection, urgency, flow, after, limit))
     }
-    fn queued_lane(&self, connection: i64, urgency: u8, lane: i64, limit: u32) -> Fut<'_, Vec<QueuedRow>> {
-        self.read(move |db, _| read::queued_lane(db, connection, urgency, lane, limit))
+    fn queued_lane(&self, connection: i64, urgency: u8, lane: i64, after: i64, limit: u32) -> Fut<'_, Vec<QueuedRow>> {
+        self.read(move |db, _| read::queued_lane(db, connection, urgency, lane, after, limit))
     }
     fn parked(&self) -> Fut<'_, Vec<(i64, i64, u8)>> {
         self.read(|db, _| read::parked(db))
@@ -491,6 +494,49 @@ impl Store for SqliteStore {
                 .query_row([id], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))
                 .optional()?)
         })
+    }
+
+    fn push_flows(&self, flows: Vec<i64>, by: &str, at: Timestamp) -> Fut<'_, ()> {
+        let by = by.to_owned();
+        self.misc(move |db| {
+            for flow in flows {
+                db.execute(
+                    "INSERT OR REPLACE INTO pushed_flows (name, flow, who, at) SELECT name, id, ?2, ?3 FROM flows WHERE id = ?1",
+                    params![flow, by, ms(at)],
+                )?;
+            }
+            Ok(())
+        })
+    }
+    fn pushed_flows(&self) -> Fut<'_, Vec<PushedFlow>> {
+        self.read(|db, _| read::pushed_flows(db))
+    }
+    fn live_runs(&self) -> Fut<'_, Vec<(i64, u64)>> {
+        self.read(|db, _| read::live_runs(db))
+    }
+    fn keep_pause(&self, pause: PauseRow) -> Fut<'_, ()> {
+        let reason = pause.reason.map(|r| self.sealer.seal(r.as_bytes()).0);
+        self.misc(move |db| {
+            db.execute(
+                "INSERT OR IGNORE INTO pauses (kind, name, reason, who, since) VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![pause.kind.as_str(), pause.name, reason, pause.by, ms(pause.since)],
+            )
+            .map(|_| ())
+        })
+    }
+    fn end_pause(&self, kind: PauseKind, name: &str) -> Fut<'_, bool> {
+        let name = name.to_owned();
+        Box::pin(async move {
+            let there = self.pauses().await?.iter().any(|p| p.kind == kind && p.name == name);
+            self.misc(move |db| {
+                db.execute("DELETE FROM pauses WHERE kind = ?1 AND name = ?2", params![kind.as_str(), name]).map(|_| ())
+            })
+            .await?;
+            Ok(there)
+        })
+    }
+    fn pauses(&self) -> Fut<'_, Vec<PauseRow>> {
+        self.read(read::pauses)
     }
 
     fn connection_id(&self, name: &str, provider: &str) -> Fut<'_, i64> {

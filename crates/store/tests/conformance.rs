@@ -88,6 +88,8 @@ macro_rules! conformance {
                 keeping: [
                     connections_keep_their_row,
                     flow_versions_keep_their_row,
+                    pushed_flows_replace_the_one_of_their_name,
+                    pauses_are_kept_until_they_end,
                     credentials_are_replaced,
                     cursors_move_and_add_up,
                     api_keys_are_revoked_once,

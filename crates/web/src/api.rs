@@ -6,7 +6,10 @@ mod dead;
 mod deliveries;
 mod effects;
 mod events;
+mod flows;
 mod keys;
+mod overview;
+mod pauses;
 mod runs;
 
 pub(crate) use effects::effect_json;
@@ -38,6 +41,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/", get(index))
         .route("/alarms", get(alarms))
         .route("/deliveries", get(deliveries::list))
+        .route("/deliveries/replay", post(deliveries::replay_by_filter))
         .route("/deliveries/{id}", get(deliveries::one))
         .route("/deliveries/{id}/replay", post(deliveries::replay))
         .route("/events", get(events::list))
@@ -46,6 +50,13 @@ pub(crate) fn routes() -> Router<App> {
         .route("/events/{id}/story", get(events::story))
         .route("/runs", get(runs::list))
         .route("/runs/{id}", get(runs::one))
+        .route("/runs/{id}/cancel", post(runs::cancel))
+        .route("/flows", get(flows::list).post(flows::push))
+        .route("/flows/{name}", get(flows::one))
+        .route("/pauses", get(pauses::list))
+        .route("/{kind}/{name}/pause", post(pauses::pause))
+        .route("/{kind}/{name}/resume", post(pauses::resume))
+        .route("/overview", get(overview::show))
         .route("/effects", get(effects::list))
         .route("/effects/{id}", get(effects::one))
         .route("/dead-letters", get(dead::list))
@@ -59,7 +70,7 @@ pub(crate) fn routes() -> Router<App> {
 
 async fn index(_: Caller) -> Json<Value> {
     Json(
-        json!({ "data": ["alarms", "deliveries", "events", "events/stream", "runs", "effects", "dead-letters", "connections"] }),
+        json!({ "data": ["alarms", "deliveries", "events", "events/stream", "runs", "effects", "dead-letters", "connections", "flows", "pauses", "overview"] }),
     )
 }
 
@@ -82,6 +93,12 @@ impl<T: DeserializeOwned + Send> FromRequestParts<App> for Params<T> {
             Err(e) => Err(Problem::bad_request(e.body_text())),
         }
     }
+}
+
+/// A JSON body; an empty one is an empty object.
+pub(crate) fn body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let bytes = if bytes.trim_ascii().is_empty() { b"{}" } else { bytes };
+    serde_json::from_slice(bytes).map_err(|e| Problem::bad_request(format!("the body cannot be used: {e}")))
 }
 
 /// `limit` within its bounds.

@@ -76,6 +76,13 @@ pub(crate) struct Keys(RwLock<HashMap<[u8; 32], Seen>>);
 type Seen = (Instant, Vec<String>);
 
 impl Keys {
+    /// Name of a key, for what its holder does.
+    async fn name(&self, store: &dyn Store, key: &str) -> Result<String, pasarela_store::Error> {
+        let hash: [u8; 32] = Sha256::digest(key.as_bytes()).into();
+        let found = store.api_keys().await?.into_iter().find(|r| r.hash == hash);
+        Ok(found.map(|r| r.name).unwrap_or_default())
+    }
+
     /// Scopes of a key; `None` when it is unknown or revoked.
     pub(crate) async fn scopes(
         &self,
@@ -100,14 +107,17 @@ impl Keys {
 }
 
 /// A caller whose key allows the method: `read` for GET, `write` for the rest.
-pub(crate) struct Caller;
+pub(crate) struct Caller {
+    /// Who it is, for what is written down: the key's name. Empty for who only reads.
+    pub(crate) name: String,
+}
 
 impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         if app.trusted {
-            return Ok(Self);
+            return Ok(Self { name: "command line".into() });
         }
         let given = parts
             .headers
@@ -133,7 +143,8 @@ impl FromRequestParts<App> for Caller {
         };
         let needed = if parts.method == Method::GET || parts.method == Method::HEAD { "read" } else { "write" };
         if scopes.iter().any(|s| s == needed) {
-            Ok(Self)
+            let name = if needed == "write" { app.keys.name(&**app.engine.store(), key).await? } else { String::new() };
+            Ok(Self { name })
         } else {
             Err(Problem::new(
                 StatusCode::FORBIDDEN,

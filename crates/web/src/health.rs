@@ -50,10 +50,11 @@ async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
     let (deliveries, runs, calls) = app.engine.in_memory();
     let mut out = app.engine.metrics().render();
     let age = |t: Option<jiff::Timestamp>| t.map_or(0.0, |t| now.duration_since(t).as_secs_f64().max(0.0));
-    let gauges: [(&str, &str, f64); 17] = [
+    let gauges: [(&str, &str, f64); 18] = [
         ("pasarela_inbox", "Deliveries that wait to be decided.", health.inbox as f64),
         ("pasarela_inbox_oldest_seconds", "Age of the oldest of them.", age(health.oldest_inbox)),
         ("pasarela_effects_queued", "Effects that wait for their turn.", health.queued as f64),
+        ("pasarela_effects_paused", "Effects that wait because a person paused them.", health.paused as f64),
         ("pasarela_effects_oldest_due_seconds", "Age of the oldest effect that is due.", age(health.oldest_due)),
         ("pasarela_effects_calling", "Effects with a call out.", health.calling as f64),
         ("pasarela_dead_letters", "Effects that need a person.", health.dead as f64),
@@ -96,6 +97,11 @@ async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
     for c in app.engine.connections() {
         let _ =
             writeln!(out, "pasarela_connection_up{{connection=\"{}\"}} {}", c.name, u8::from(c.state != "degraded"));
+    }
+    let _ =
+        writeln!(out, "# HELP pasarela_paused 1 for each thing that a person paused.\n# TYPE pasarela_paused gauge");
+    for p in app.engine.pauses() {
+        let _ = writeln!(out, "pasarela_paused{{kind=\"{}\",name=\"{}\"}} 1", p.kind.as_str(), p.name);
     }
     let _ = writeln!(
         out,

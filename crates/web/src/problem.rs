@@ -3,7 +3,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use pasarela_engine::{AdminError, ReconcileError};
+use pasarela_engine::{AdminError, PauseError, PushError, ReconcileError};
 use serde_json::json;
 
 /// A problem that is answered.
@@ -75,10 +75,35 @@ impl From<AdminError> for Problem {
     fn from(e: AdminError) -> Self {
         match e {
             AdminError::NotFound(_) => Self::not_found(e.to_string()),
-            AdminError::WrongState { .. } | AdminError::NotWaiting { .. } | AdminError::NoConnection(_) => {
+            AdminError::WrongState { .. }
+            | AdminError::NotWaiting { .. }
+            | AdminError::NoConnection(_)
+            | AdminError::RunEnded { .. }
+            | AdminError::Restless(_) => {
                 Self::new(StatusCode::CONFLICT, "wrong_state", "Not possible in its present state", e.to_string())
             }
             AdminError::Store(e) => e.into(),
+        }
+    }
+}
+
+impl From<PauseError> for Problem {
+    fn from(e: PauseError) -> Self {
+        match e {
+            PauseError::NoSuch { .. } => Self::not_found(e.to_string()),
+            PauseError::NotPaused { .. } => {
+                Self::new(StatusCode::CONFLICT, "wrong_state", "Not possible in its present state", e.to_string())
+            }
+            PauseError::Store(e) => e.into(),
+        }
+    }
+}
+
+impl From<PushError> for Problem {
+    fn from(e: PushError) -> Self {
+        match e {
+            PushError::Refused(_) => Self::bad_request(e.to_string()),
+            PushError::Store(e) => e.into(),
         }
     }
 }

@@ -117,6 +117,7 @@ impl Inner {
                 resend_unknown: true,
                 park: false,
                 holding: None,
+                held: false,
             },
             now,
         ));

@@ -189,21 +189,38 @@ impl Inner {
             EventEffect::None => Ok(false),
             EventEffect::Resumed => Ok(true),
             EventEffect::Cancelled { why } => {
-                run.data.why = Some(why);
-                run.data.armed.clear();
-                run.status = RunStatus::Cancelled;
-                let open: Vec<EffectId> = run.data.effects.values().copied().collect();
-                for row in self.open_effects(&open).await? {
-                    work.updates.push(withdrawal(&row));
-                    let lane = crate::lanes::LaneKey { lane: row.lane, urgency: row.urgency };
-                    if let Some(connection) = self.connection_by_id(row.connection) {
-                        connection.lock_lanes(|l| l.withdraw(lane, row.id, now));
-                        connection.wake.notify_one();
-                    }
-                }
+                self.call_off(run, why, now, work).await?;
                 Ok(false)
             }
         }
+    }
+
+    /// Ends a run: nothing more of it begins, and what was not sent is taken back. Calls that are out end
+    /// and are recorded.
+    pub(crate) async fn call_off(
+        &self,
+        run: &mut LiveRun,
+        why: String,
+        now: Timestamp,
+        work: &mut pasarela_store::Work,
+    ) -> Result<(), Error> {
+        if let Some(state) = run.data.flow.as_mut() {
+            state.cancel(&why);
+        }
+        run.data.why = Some(why);
+        run.data.armed.clear();
+        run.data.more = false;
+        run.status = RunStatus::Cancelled;
+        let open: Vec<EffectId> = run.data.effects.values().copied().collect();
+        for row in self.open_effects(&open).await? {
+            work.updates.push(withdrawal(&row));
+            let lane = crate::lanes::LaneKey { lane: row.lane, urgency: row.urgency };
+            if let Some(connection) = self.connection_by_id(row.connection) {
+                connection.lock_lanes(|l| l.withdraw(lane, row.id, now));
+                connection.wake.notify_one();
+            }
+        }
+        Ok(())
     }
 
     /// Effects of a run that are still queued.

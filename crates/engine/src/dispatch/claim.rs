@@ -53,7 +53,13 @@ impl Inner {
             let mut rows = Vec::new();
             for (lane, queued) in batch {
                 match self.store.effect(queued.id).await {
-                    Ok(Some(row)) if row.state == EffectState::Queued => rows.push((lane, row)),
+                    Ok(Some(row)) if row.state == EffectState::Queued && !self.is_held(&row).await => {
+                        rows.push((lane, row));
+                    }
+                    // Paused: it steps aside, and a resume reads it again.
+                    Ok(Some(row)) if row.state == EffectState::Queued => {
+                        connection.lock_lanes(|l| l.step_aside(lane, &queued, now));
+                    }
                     Ok(_) => self.drop_start(connection, lane, queued, now),
                     Err(e) => {
                         tracing::error!(effect = %queued.id, error = %e, "an effect cannot be read");
@@ -63,7 +69,7 @@ impl Inner {
                 }
             }
             if rows.is_empty() {
-                connection.lock_lanes(|l| l.release_slot(slot, None, now));
+                connection.lock_lanes(|l| l.return_slot(slot, now));
                 continue;
             }
             if let Some(call) = self.open_call(connection, rows, slot, now, &mut starts.claims).await {

@@ -217,6 +217,10 @@ impl Inner {
                     };
                 }
                 if let Some(run) = slot.as_mut() {
+                    if run.status == RunStatus::Cancelled && change.to == EffectState::Queued {
+                        // Its run was cancelled while the call was out: it is not tried again.
+                        work.updates.iter_mut().for_each(|u| u.to = EffectState::Withdrawn);
+                    }
                     match change.to {
                         EffectState::Settling => drop(run.data.settling.insert(change.path.clone())),
                         _ => drop(run.data.settling.remove(&change.path)),

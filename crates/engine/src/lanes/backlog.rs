@@ -52,8 +52,8 @@ pub(super) struct FlowBacklog {
 pub(crate) enum Read {
     /// The next page of a flow's effects with this urgency, above this place.
     Flow { urgency: u8, flow: i64, after: i64 },
-    /// The first effects of a lane, at most [`LANE_WINDOW`].
-    Lane(LaneKey),
+    /// The first effects of a lane above this place, at most [`LANE_WINDOW`].
+    Lane { key: LaneKey, after: i64 },
 }
 
 /// An effect that a page shows.
@@ -173,7 +173,7 @@ impl Lanes {
             let Some(lane) = self.lanes.get_mut(&key) else { continue };
             if std::mem::take(&mut lane.asked) && lane.wants_rest() {
                 lane.rest = Rest::Reading;
-                reads.push(Read::Lane(key));
+                reads.push(Read::Lane { key, after: lane.passed });
             }
         }
         for (urgency, band) in (0u8..).zip(0..3usize) {
@@ -227,8 +227,8 @@ impl Lanes {
                     lane.leave();
                     self.settle_lane(shown.key, now);
                 }
-                // What is before it may have been done since the page was read.
-                None if moved => self.requeue(shown.key, now),
+                // What is before it may have been done since the page was read, or has stepped aside.
+                None if moved || self.aside => self.requeue(shown.key, now),
                 // What is before it is yet to be shown, and the lane will tell this one then.
                 None => {}
             }
@@ -258,6 +258,11 @@ impl Lanes {
     /// The first effects of a lane were read. `whole`: there are no others.
     pub(crate) fn lane_read(&mut self, key: LaneKey, effects: Vec<Queued>, whole: bool, now: Timestamp) {
         let Some(lane) = self.lanes.get_mut(&key) else { return };
+        if std::mem::take(&mut lane.outdated) {
+            // Asked for before a reload: what had stepped aside is not in it, and goes first.
+            lane.rest = Rest::Something;
+            return self.settle_lane(key, now);
+        }
         lane.rest = if whole && lane.rest == Rest::Reading { Rest::Nothing } else { Rest::Something };
         for effect in effects {
             self.put(key, effect, now);

@@ -42,7 +42,10 @@ pub(super) struct Pace {
     /// Those of `in_flight` that are not urgent.
     shared: u32,
     breaker: Breaker,
+    /// It cannot call at all: credentials are missing, or nobody serves.
     paused: bool,
+    /// A person has paused it.
+    halted: bool,
 }
 
 impl Pace {
@@ -57,7 +60,33 @@ impl Pace {
             shared: 0,
             breaker: Breaker::Closed { failures: 0 },
             paused: false,
+            halted: false,
         }
+    }
+
+    pub(super) fn halt(&mut self, halted: bool) {
+        self.halted = halted;
+    }
+
+    pub(super) fn is_halted(&self) -> bool {
+        self.halted
+    }
+
+    /// Calls that the bucket allows at once, as of the last look; `None`: there is no rate.
+    pub(super) fn tokens(&self) -> Option<f64> {
+        self.limits.rate.map(|_| self.tokens.max(0.0))
+    }
+
+    pub(super) fn concurrency(&self) -> u32 {
+        self.limits.concurrency
+    }
+
+    /// Nothing was called after all: the slot and its token are free again.
+    pub(super) fn put_back(&mut self, slot: Slot, now: Timestamp) {
+        if self.limits.rate.is_some() {
+            self.tokens += 1.0;
+        }
+        self.release(slot, None, now);
     }
 
     pub(super) fn pause(&mut self) {
@@ -79,7 +108,11 @@ impl Pace {
 
     /// May anything be called now, if it is urgent?
     pub(super) fn may_call(&mut self, now: Timestamp) -> bool {
-        if self.paused || self.in_flight >= self.limits.concurrency || self.hold_until.is_some_and(|t| t > now) {
+        if self.paused
+            || self.halted
+            || self.in_flight >= self.limits.concurrency
+            || self.hold_until.is_some_and(|t| t > now)
+        {
             return false;
         }
         let breaker_open = match self.breaker {
@@ -125,6 +158,9 @@ impl Pace {
 
     /// When a call may be free to go, as far as time alone decides it.
     pub(super) fn next_slot(&mut self, now: Timestamp) -> Option<Timestamp> {
+        if self.paused || self.halted {
+            return None;
+        }
         let mut at = self.hold_until.filter(|t| *t > now);
         if let Breaker::Open { until, .. } = self.breaker {
             at = at.max(Some(until));

@@ -239,10 +239,10 @@ impl Shelf {
                 let whole = page.len() < self.page;
                 Told::Page { urgency, flow, after, page, whole }
             }
-            Read::Lane(key) => {
+            Read::Lane { key, after } => {
                 let lane = self.by_lane.get(&key).unwrap_or(&none);
-                let first = lane.iter().take(LANE_WINDOW).map(|seq| self.rows[seq].effect).collect();
-                Told::Lane(key, first, lane.len() <= LANE_WINDOW)
+                let first = lane.range(after + 1..).take(LANE_WINDOW).map(|seq| self.rows[seq].effect).collect();
+                Told::Lane(key, first, lane.range(after + 1..).count() <= LANE_WINDOW)
             }
         }
     }

@@ -131,7 +131,11 @@ fn parked_lanes_stop_and_gaps_hold() {
     l.park(key(1, 0));
     assert_eq!(l.next(at(7)), Next::Idle(None));
     l.unpark(key(1, 0), at(8));
-    assert_eq!(l.next_reads(), [Read::Lane(key(1, 0))], "what waits behind a dead letter needs no memory");
+    assert_eq!(
+        l.next_reads(),
+        [Read::Lane { key: key(1, 0), after: -1 }],
+        "what waits behind a dead letter needs no memory"
+    );
     l.lane_read(key(1, 0), vec![effect(2)], true, at(8));
     assert_eq!(start(&mut l, at(8)), Some(2));
     l.finish(key(1, 0), 0, None, at(8));
@@ -261,4 +265,123 @@ fn what_waits_takes_the_slots_that_an_answer_frees_and_no_more() {
     }
     assert!(!l.is_busy());
     assert_eq!(seqs(l.next_starts(1, at(60))), [6]);
+}
+
+/// Queued effects as a store has them, in one urgency, and whose flow is paused.
+struct Kept {
+    /// By place: lane and flow.
+    queued: BTreeMap<i64, (i64, i64)>,
+    paused: bool,
+    sent: Vec<i64>,
+}
+
+impl Kept {
+    /// Flow 1 is the one that is paused.
+    fn run(&mut self, l: &mut Lanes) {
+        let queued = |seq: i64, flow: i64| Queued { flow, ..effect(seq) };
+        for _ in 0..100_000 {
+            let reads = l.next_reads();
+            let idle = reads.is_empty();
+            for read in reads {
+                match read {
+                    Read::Flow { urgency, flow, after } => {
+                        let own = self.queued.range(after + 1..).filter(|(_, (_, f))| *f == flow).take(7);
+                        let page: Vec<Shown> = own
+                            .map(|(seq, (lane, flow))| {
+                                let mut others = self.queued.iter().filter(|(_, (l, _))| l == lane).map(|(s, _)| s);
+                                let first = others.next() == Some(seq);
+                                let last =
+                                    others.next_back().is_none_or(|l| l == seq) && (first || others.count() == 0);
+                                Shown { key: key(*lane, 1), effect: queued(*seq, *flow), first, last }
+                            })
+                            .collect();
+                        let whole = page.len() < 7;
+                        l.page_read(urgency, flow, after, page, whole, at(0));
+                    }
+                    Read::Lane { key, after } => {
+                        let rest: Vec<Queued> = self
+                            .queued
+                            .range(after + 1..)
+                            .filter(|(_, (lane, _))| *lane == key.lane)
+                            .map(|(seq, (_, flow))| queued(*seq, *flow))
+                            .collect();
+                        let whole = rest.len() <= LANE_WINDOW;
+                        l.lane_read(key, rest.into_iter().take(LANE_WINDOW).collect(), whole, at(0));
+                    }
+                }
+            }
+            match l.next(at(0)) {
+                Next::Start(started) => {
+                    let (key, effect) = started[0];
+                    if self.paused && effect.flow == 1 {
+                        l.step_aside(key, &effect, at(0));
+                        l.return_slot(Slot::Shared, at(0));
+                    } else {
+                        self.queued.remove(&effect.seq);
+                        self.sent.push(effect.seq);
+                        l.finish(key, 0, None, at(0));
+                        l.release_slot(Slot::Shared, Some(true), at(0));
+                    }
+                }
+                Next::Idle(_) if idle => return,
+                Next::Idle(_) => {}
+            }
+        }
+        panic!("it never comes to rest");
+    }
+
+    fn told(&self, l: &mut Lanes) {
+        for flow in [1, 2] {
+            l.stored(1, flow);
+        }
+    }
+}
+
+#[test]
+fn what_is_paused_steps_aside_and_goes_on_in_its_order() {
+    // Lane 5: more of the paused flow than a lane keeps in memory, then others, then both in turn.
+    let flow_of = |n: i64| if n < 80 || n % 2 == 0 { 1 } else { 2 };
+    let mut kept = Kept { queued: (0..120).map(|n| (n, (5, flow_of(n)))).collect(), paused: true, sent: Vec::new() };
+    kept.queued.extend((200..210).map(|n| (n, (6, 2))));
+    let mut l = lanes(None, 3);
+    kept.told(&mut l);
+    kept.run(&mut l);
+    let others: Vec<i64> = (0..120).filter(|n| flow_of(*n) == 2).collect();
+    let lane_5 = |sent: &[i64]| sent.iter().copied().filter(|n| *n < 200).collect::<Vec<_>>();
+    assert_eq!(lane_5(&kept.sent), others, "everything that is not paused passes, in order");
+    assert_eq!(kept.sent.len(), others.len() + 10);
+    // Decided while it is paused: one steps aside, the other passes.
+    for (n, flow) in [(300, 1), (301, 2)] {
+        kept.queued.insert(n, (5, flow));
+        l.enqueue(key(5, 1), Queued { flow, ..effect(n) }, at(0));
+    }
+    kept.run(&mut l);
+    assert_eq!(kept.sent.last(), Some(&301));
+
+    kept.sent.clear();
+    kept.paused = false;
+    l.reload(at(0));
+    kept.told(&mut l);
+    kept.run(&mut l);
+    let held: Vec<i64> = (0..120).filter(|n| flow_of(*n) == 1).chain([300]).collect();
+    assert_eq!(kept.sent, held, "and in its order once it goes on");
+    assert!(kept.queued.is_empty());
+}
+
+#[test]
+fn a_lane_that_was_being_read_when_a_pause_ended_is_read_again() {
+    let mut l = lanes(None, 3);
+    l.enqueue(key(5, 1), Queued { flow: 1, ..effect(1) }, at(0));
+    let Next::Start(started) = l.next(at(0)) else { panic!() };
+    l.requeue(key(5, 1), at(0));
+    l.step_aside(key(5, 1), &started[0].1, at(0));
+    l.return_slot(Slot::Shared, at(0));
+    assert_eq!(l.next_reads(), [Read::Lane { key: key(5, 1), after: 1 }]);
+    l.reload(at(0));
+    // What was asked for before comes back without the one that had stepped aside.
+    l.lane_read(key(5, 1), vec![effect(2)], true, at(0));
+    assert_eq!(start(&mut l, at(0)), None, "2 does not go before 1");
+    assert_eq!(l.next_reads(), [Read::Lane { key: key(5, 1), after: -1 }]);
+    l.lane_read(key(5, 1), vec![effect(1), effect(2)], true, at(0));
+    assert_eq!(start(&mut l, at(0)), Some(1));
 }

@@ -141,6 +141,8 @@ pub(crate) struct PlanAt {
     pub(crate) park: bool,
     /// Connection and lane of the effect whose outcome is written with it.
     pub(crate) holding: Option<(i64, LaneKey)>,
+    /// Its flow or class is paused: it is queued and not started.
+    pub(crate) held: bool,
 }
 
 impl Inner {
@@ -181,6 +183,7 @@ impl Inner {
             Urgency::Normal => 1,
             Urgency::Bulk => 2,
         };
+        let held = self.pauses.load().hold(Some(flow), effect.class.map(pasarela_flows::Class::as_str));
         Ok(self.plan_at(
             PlanAt {
                 connection,
@@ -198,6 +201,7 @@ impl Inner {
                 resend_unknown: effect.on_unknown == OnUnknown::Resend,
                 park: effect.on_dead == OnDead::Park,
                 holding,
+                held,
             },
             now,
         ))
@@ -227,9 +231,10 @@ impl Inner {
             park: p.park,
             calling: None,
         };
-        let handed = p.holding == Some((p.connection.id, lane))
+        let handed = !p.held
+            && p.holding == Some((p.connection.id, lane))
             && p.connection.lock_lanes(|l| l.try_hand_over(lane, p.flow, now));
-        let started = handed || p.connection.lock_lanes(|l| l.try_start(lane, p.flow, now));
+        let started = !p.held && (handed || p.connection.lock_lanes(|l| l.try_start(lane, p.flow, now)));
         if started {
             let key = id.to_string();
             let ctx = Ctx { now, key: &key, attempt: 1 };

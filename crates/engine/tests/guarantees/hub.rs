@@ -236,6 +236,10 @@ impl Hub {
         *now = now.checked_add(SignedDuration::from_secs(seconds)).unwrap();
     }
 
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     pub(crate) fn pass_millis(&self, millis: i64) {
         let mut now = self.clock.0.lock();
         *now = now.checked_add(SignedDuration::from_millis(millis)).unwrap();

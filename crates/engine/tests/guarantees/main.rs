@@ -11,6 +11,7 @@ mod g08;
 mod g09;
 mod g11;
 mod hub;
+mod operating;
 mod people;
 mod provider;
 mod server;

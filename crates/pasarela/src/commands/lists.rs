@@ -23,7 +23,10 @@ pub(crate) struct EventsArgs {
 }
 
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct RunsArgs {
+    #[command(subcommand)]
+    action: Option<RunsAction>,
     /// Show one run.
     id: Option<String>,
     /// Only in this state.
@@ -32,6 +35,18 @@ pub(crate) struct RunsArgs {
     /// At most so many, newest first.
     #[arg(long, default_value_t = 20)]
     limit: u32,
+}
+
+#[derive(clap::Subcommand)]
+pub(crate) enum RunsAction {
+    /// End a run: what was not sent is withdrawn.
+    Cancel {
+        /// Run (`run_...`).
+        id: String,
+        /// Why.
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
 }
 
 #[derive(clap::Subcommand)]
@@ -55,12 +70,6 @@ pub(crate) enum DeadAction {
 }
 
 #[derive(clap::Args)]
-pub(crate) struct ReplayArgs {
-    /// Delivery (`del_...`).
-    id: String,
-}
-
-#[derive(clap::Args)]
 pub(crate) struct ReconcileArgs {
     /// Connection.
     connection: String,
@@ -73,7 +82,7 @@ pub(crate) struct ReconcileArgs {
     policy: Option<String>,
 }
 
-fn text(value: &Value, name: &str) -> String {
+pub(super) fn text(value: &Value, name: &str) -> String {
     match &value[name] {
         Value::Null => "-".to_owned(),
         Value::String(s) => s.clone(),
@@ -85,7 +94,7 @@ fn rows(list: &Value) -> impl Iterator<Item = &Value> {
     list["data"].as_array().into_iter().flatten()
 }
 
-fn print(list: &Value, json: bool, row: impl Fn(&Value) -> String, empty: &str) -> Done {
+pub(super) fn print(list: &Value, json: bool, row: impl Fn(&Value) -> String, empty: &str) -> Done {
     if json {
         line(&list.to_string());
     } else if rows(list).next().is_none() {
@@ -169,6 +178,9 @@ fn tell(story: &Value) -> Done {
 }
 
 pub(crate) async fn runs(config: &Path, args: RunsArgs, json: bool) -> Done {
+    if let Some(RunsAction::Cancel { id, reason }) = args.action {
+        return super::operate::cancel(config, &id, reason, json).await;
+    }
     let admin = Admin::open(config).await?;
     if let Some(id) = args.id {
         return pretty(&admin.get(&format!("/api/v1/runs/{id}")).await?);
@@ -217,8 +229,9 @@ pub(crate) async fn connections(config: &Path, json: bool) -> Done {
     let list = admin.get("/api/v1/connections").await?;
     let row = |c: &Value| {
         let problem = c["problem"].as_str().map(|p| format!("  {p}")).unwrap_or_default();
+        let paused = c["paused"].as_object().map(|_| "  PAUSED").unwrap_or_default();
         format!(
-            "{:<16} {:<12} {:<8} {}{problem}",
+            "{:<16} {:<12} {:<8} {}{paused}{problem}",
             text(c, "name"),
             text(c, "provider"),
             text(c, "environment"),
@@ -226,13 +239,6 @@ pub(crate) async fn connections(config: &Path, json: bool) -> Done {
         )
     };
     print(&list, json, row, "no connections are configured")
-}
-
-pub(crate) async fn replay(config: &Path, args: ReplayArgs, json: bool) -> Done {
-    let admin = Admin::open(config).await?;
-    let done = admin.call(Method::POST, &format!("/api/v1/deliveries/{}/replay", args.id), None).await?;
-    line(&if json { done.to_string() } else { format!("{} is decided again; what is known stays known", args.id) });
-    Ok(ExitCode::SUCCESS)
 }
 
 pub(crate) async fn reconcile(config: &Path, args: ReconcileArgs, json: bool) -> Done {

@@ -40,6 +40,7 @@ pub(crate) async fn run(config_path: &Path) -> Result<ExitCode, Failure> {
         hooks = %public.addr, console = %console.addr, connections, flows, database = %database.display(),
         ready_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX), "the hub is open"
     );
+    offer_replay(&engine).await;
     tokio::spawn(watch_integrity(store));
     asked_to_stop.wait().await;
     tracing::info!("stopping: no new work is taken, calls that are out may end");
@@ -70,6 +71,18 @@ fn bind_socket(database: &Path) -> Result<UnixListener, Failure> {
     std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
     std::fs::rename(&fresh, &path).map_err(failed)?;
     Ok(listener)
+}
+
+/// What was not understood may be understood by this version: deciding it again is a person's to say.
+async fn offer_replay(engine: &pasarela_engine::Engine) {
+    if let Ok(health) = engine.store().health(engine.clock().now()).await
+        && health.quarantined > 0
+    {
+        tracing::warn!(
+            deliveries = health.quarantined,
+            "there are deliveries in quarantine; `pasarela replay --status quarantined --dry-run` tells what this version makes of them, without --dry-run they are decided"
+        );
+    }
 }
 
 /// Reads the whole file once, in the background, and alarms when a page is damaged.

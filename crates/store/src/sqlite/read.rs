@@ -5,7 +5,8 @@ use super::write::{DONE, ms, run_code, run_status};
 use crate::contract::{DedupKey, EffectState, Page, RunStatus, TimerKind};
 use crate::rows::{
     ApiKeyRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow, EntityRow,
-    EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, QueuedRow, RunFilter, RunRow, TimerRow,
+    EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PauseKind, PauseRow, PushedFlow, QueuedRow, RunFilter,
+    RunRow, TimerRow,
 };
 use crate::seal::Sealer;
 use jiff::Timestamp;
@@ -234,15 +235,16 @@ pub(super) fn queued_lane(
     connection: i64,
     urgency: u8,
     lane: i64,
+    after: i64,
     limit: u32,
 ) -> Read<Vec<QueuedRow>> {
     queued_rows(
         db,
         &format!(
             "{QUEUED} INDEXED BY effects_lane
-             WHERE status = 0 AND connection = ?1 AND urgency = ?2 AND lane = ?3 ORDER BY seq LIMIT ?4"
+             WHERE status = 0 AND connection = ?1 AND urgency = ?2 AND lane = ?3 AND seq > ?4 ORDER BY seq LIMIT ?5"
         ),
-        params![connection, urgency, lane, limit],
+        params![connection, urgency, lane, after, limit],
     )
 }
 
@@ -578,12 +580,63 @@ pub(super) fn api_keys(db: &Connection) -> Read<Vec<ApiKeyRow>> {
 }
 
 /// Counts go over hot partial indexes only: their size follows the backlog, not the history.
+pub(super) fn pushed_flows(db: &Connection) -> Read<Vec<PushedFlow>> {
+    let mut statement = db.prepare_cached("SELECT flow, name, who, at FROM pushed_flows ORDER BY name")?;
+    let rows = statement
+        .query_map([], |r| Ok(PushedFlow { flow: r.get(0)?, name: r.get(1)?, by: r.get(2)?, at: at(r, 3)? }))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn live_runs(db: &Connection) -> Read<Vec<(i64, u64)>> {
+    let mut statement =
+        db.prepare_cached("SELECT flow, count(*) FROM runs INDEXED BY runs_live WHERE status < 10 GROUP BY flow")?;
+    let rows = statement.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn pauses(db: &Connection, sealer: &Sealer) -> Read<Vec<PauseRow>> {
+    let mut statement = db.prepare_cached("SELECT kind, name, reason, who, since FROM pauses ORDER BY kind, name")?;
+    let mut rows = statement.query([])?;
+    let mut out = Vec::new();
+    while let Some(r) = rows.next()? {
+        let reason: Option<Vec<u8>> = r.get(2)?;
+        let reason = reason.map(|sealed| sealer.open(&sealed)).transpose()?;
+        out.push(PauseRow {
+            kind: match r.get::<_, String>(0)?.as_str() {
+                "flow" => PauseKind::Flow,
+                "class" => PauseKind::Class,
+                _ => PauseKind::Connection,
+            },
+            name: r.get(1)?,
+            reason: reason.map(|text| String::from_utf8_lossy(&text).into_owned()),
+            by: r.get(3)?,
+            since: at(r, 4)?,
+        });
+    }
+    Ok(out)
+}
+
+/// Is a queued effect one that a person has paused?
+const PAUSED: &str = "(EXISTS (SELECT 1 FROM pauses p WHERE p.kind = 'class' AND p.name = e.class)
+    OR EXISTS (SELECT 1 FROM pauses p JOIN connections c ON c.name = p.name WHERE p.kind = 'connection' AND c.id = e.connection)
+    OR EXISTS (SELECT 1 FROM runs r JOIN flows f ON f.id = r.flow JOIN pauses p ON p.name = f.name
+        WHERE p.kind = 'flow' AND r.id = e.run))";
+
 pub(super) fn health(db: &Connection, now: Timestamp, path: &Path) -> Read<HealthRow> {
     let count = |sql: &str| -> rusqlite::Result<u64> { db.prepare_cached(sql)?.query_row([], |r| r.get(0)) };
+    // Each effect is asked whether it is paused only while anything is.
+    let any: bool = db.prepare_cached("SELECT EXISTS (SELECT 1 FROM pauses)")?.query_row([], |r| r.get(0))?;
+    let (paused, but) = if any {
+        let sql = format!("SELECT count(*) FROM effects e WHERE e.status = 0 AND {PAUSED}");
+        (count(&sql)?, format!(" AND NOT {PAUSED}"))
+    } else {
+        (0, String::new())
+    };
     let oldest_due = db
-        .prepare_cached(
-            "SELECT min(coalesce(not_before, created_at)) FROM effects WHERE status = 0 AND (not_before IS NULL OR not_before <= ?1)",
-        )?
+        .prepare_cached(&format!(
+            "SELECT min(coalesce(e.not_before, e.created_at)) FROM effects e
+             WHERE e.status = 0 AND (e.not_before IS NULL OR e.not_before <= ?1){but}"
+        ))?
         .query_row([ms(now)], |r| maybe_at(r, 0))?;
     Ok(HealthRow {
         oldest_inbox: db
@@ -594,6 +647,7 @@ pub(super) fn health(db: &Connection, now: Timestamp, path: &Path) -> Read<Healt
             .optional()?,
         inbox: count("SELECT count(*) FROM inbox")?,
         oldest_due,
+        paused,
         queued: count("SELECT count(*) FROM effects WHERE status = 0")?,
         calling: count("SELECT count(*) FROM effects WHERE status = 1")?,
         dead: count("SELECT count(*) FROM effects WHERE status = 30 AND status IN (3, 30, 31)")?,

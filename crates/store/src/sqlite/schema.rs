@@ -12,6 +12,15 @@ PRAGMA mmap_size = 0;
 PRAGMA busy_timeout = 5000;
 ";
 
+/// Tables that came after the first schema: made at each start where they are missing. An earlier
+/// binary does not look at them and runs on.
+pub(super) const EXPANSION: &str = "
+CREATE TABLE IF NOT EXISTS pauses (kind TEXT NOT NULL, name TEXT NOT NULL, reason BLOB, who TEXT NOT NULL,
+  since INTEGER NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pushed_flows (name TEXT PRIMARY KEY, flow INTEGER NOT NULL, who TEXT NOT NULL,
+  at INTEGER NOT NULL) WITHOUT ROWID;
+";
+
 /// Times are Unix milliseconds. Columns named `body`, `packed`, `state`, `input`, `call`, `outcome`,
 /// `detail`, `data`, `cursor`, `secret`, `reason` are sealed; `key`, `lane`, `subject`, `reference`, `hash` are keyed hashes.
 ///

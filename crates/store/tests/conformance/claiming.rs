@@ -103,13 +103,14 @@ pub(crate) async fn queued_tells_its_stand_in_its_lane(factory: &impl Factory) {
     assert_eq!(stands(of_three), [(1, true, false), (3, true, true), (4, false, true)]);
     assert_eq!(stands(store.queued(1, 1, 4, -1, 10).await.unwrap()), [(2, false, false), (5, true, true)]);
     assert_eq!(
-        stands(store.queued_lane(1, 1, 11, 10).await.unwrap()),
+        stands(store.queued_lane(1, 1, 11, -1, 10).await.unwrap()),
         [(1, true, false), (2, false, false), (4, false, true)]
     );
-    assert_eq!(stands(store.queued_lane(1, 1, 11, 1).await.unwrap()), [(1, true, false)]);
+    assert_eq!(stands(store.queued_lane(1, 1, 11, -1, 1).await.unwrap()), [(1, true, false)]);
     store.claim(vec![claim(&*store, 1, 1)]).await.unwrap();
-    assert_eq!(stands(store.queued_lane(1, 1, 11, 10).await.unwrap()), [(2, true, false), (4, false, true)]);
-    assert!(store.queued_lane(1, 1, 99, 10).await.unwrap().is_empty());
+    assert_eq!(stands(store.queued_lane(1, 1, 11, -1, 10).await.unwrap()), [(2, true, false), (4, false, true)]);
+    assert_eq!(stands(store.queued_lane(1, 1, 11, 2, 10).await.unwrap()), [(4, false, true)]);
+    assert!(store.queued_lane(1, 1, 99, -1, 10).await.unwrap().is_empty());
 }
 
 pub(crate) async fn held_lanes_are_told(factory: &impl Factory) {

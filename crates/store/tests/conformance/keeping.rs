@@ -1,7 +1,7 @@
 //! What is kept beside the stream: connections, flows, credentials, cursors, keys.
 
 use crate::support::{Factory, accept, at, decide, eff, evt, fact, queue, rn, run, timer, write};
-use pasarela_store::{ApiKeyRow, DeliveryStatus, FactWrite, Work};
+use pasarela_store::{ApiKeyRow, DeliveryStatus, FactWrite, PauseKind, PauseRow, Work};
 
 pub(crate) async fn connections_keep_their_row(factory: &impl Factory) {
     let store = factory.open();
@@ -26,6 +26,41 @@ pub(crate) async fn flow_versions_keep_their_row(factory: &impl Factory) {
     assert_eq!(store.flow_id("bienvenida", 1, "a: 1").await.unwrap(), one);
     assert_eq!(store.flow(two).await.unwrap(), Some(("bienvenida".into(), 2, "a: 2".into())));
     assert_eq!(store.flow(404).await.unwrap(), None);
+}
+
+pub(crate) async fn pushed_flows_replace_the_one_of_their_name(factory: &impl Factory) {
+    let store = factory.open();
+    let one = store.flow_id("bienvenida", 1, "a: 1").await.unwrap();
+    let two = store.flow_id("bienvenida", 2, "a: 2").await.unwrap();
+    let other = store.flow_id("aviso", 1, "b: 1").await.unwrap();
+    store.push_flows(vec![one, other], "ana", at(1)).await.unwrap();
+    store.push_flows(vec![two], "luis", at(2)).await.unwrap();
+    drop(store);
+    let pushed = factory.open().pushed_flows().await.unwrap();
+    let told: Vec<_> = pushed.iter().map(|p| (p.name.as_str(), p.flow, p.by.as_str(), p.at)).collect();
+    assert_eq!(told, [("aviso", other, "ana", at(1)), ("bienvenida", two, "luis", at(2))]);
+}
+
+pub(crate) async fn pauses_are_kept_until_they_end(factory: &impl Factory) {
+    let store = factory.open();
+    let pause = |kind, name: &str, reason: Option<&str>, seconds| PauseRow {
+        kind,
+        name: name.to_owned(),
+        reason: reason.map(str::to_owned),
+        by: "ana".into(),
+        since: at(seconds),
+    };
+    let class = pause(PauseKind::Class, "marketing", Some("queja de una clienta"), 1);
+    let flow = pause(PauseKind::Flow, "marketing", None, 2);
+    store.keep_pause(class.clone()).await.unwrap();
+    store.keep_pause(flow.clone()).await.unwrap();
+    store.keep_pause(pause(PauseKind::Class, "marketing", None, 3)).await.unwrap();
+    drop(store);
+    let store = factory.open();
+    assert_eq!(store.pauses().await.unwrap(), [class, flow.clone()], "the first one stays as it was");
+    assert!(store.end_pause(PauseKind::Class, "marketing").await.unwrap());
+    assert!(!store.end_pause(PauseKind::Class, "marketing").await.unwrap());
+    assert_eq!(store.pauses().await.unwrap(), [flow]);
 }
 
 pub(crate) async fn credentials_are_replaced(factory: &impl Factory) {

@@ -1,10 +1,11 @@
 //! Runs.
 
-use super::{Params, cursor, id, limit, list as page};
+use super::{Params, body, cursor, id, limit, list as page};
 use crate::App;
 use crate::auth::Caller;
 use crate::problem::Problem;
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::{Path, State};
 use pasarela_domain::{EventId, RunId};
 use pasarela_store::{RunFilter, RunStatus};
@@ -49,6 +50,24 @@ pub(crate) async fn list(_: Caller, State(app): State<App>, Params(f): Params<Fi
         data.push(json!(app.engine.view_run(row).await?));
     }
     Ok(page(data, found.next))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reason {
+    reason: Option<String>,
+}
+
+pub(crate) async fn cancel(
+    caller: Caller,
+    State(app): State<App>,
+    Path(text): Path<String>,
+    bytes: Bytes,
+) -> Result<Json<Value>, Problem> {
+    let id: RunId = id(&text)?;
+    let asked: Reason = body(&bytes)?;
+    app.engine.cancel_run(id, &caller.name, asked.reason.as_deref().filter(|r| !r.is_empty())).await?;
+    Ok(Json(json!({ "id": id, "status": RunStatus::Cancelled })))
 }
 
 pub(crate) async fn one(_: Caller, State(app): State<App>, Path(text): Path<String>) -> Result<Json<Value>, Problem> {

@@ -151,7 +151,12 @@ async fn back(app: &App, visit: &Visit, done: Result<(), AdminError>, word: &str
     app.console.health.forget().await;
     let word = match done {
         Ok(()) => word,
-        Err(AdminError::WrongState { .. } | AdminError::NotWaiting { .. }) => "changed",
+        Err(
+            AdminError::WrongState { .. }
+            | AdminError::NotWaiting { .. }
+            | AdminError::RunEnded { .. }
+            | AdminError::Restless(_),
+        ) => "changed",
         Err(AdminError::NoConnection(_)) => "no_connection",
         Err(AdminError::NotFound(_)) => return super::page::refusal(visit, StatusCode::NOT_FOUND, "error.not_found"),
         Err(AdminError::Store(e)) => {

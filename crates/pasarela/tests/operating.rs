@@ -1,0 +1,85 @@
+//! What a person on watch does beside a running hub, at the built program.
+
+#[path = "support/files.rs"]
+#[allow(dead_code, reason = "shared with the tests of damage")]
+mod files;
+
+use files::Place;
+use serde_json::Value;
+
+const FLOW: &str = "flow: aviso\nversion: 1\non: tienda.order.created\nsteps:\n  - do: tienda.request\n    with: { method: GET, path: /aviso }\n";
+
+/// A command that works, and the JSON that it prints.
+#[track_caller]
+fn done(place: &Place, args: &[&str]) -> Value {
+    let told = place.run(args);
+    assert_eq!(told.code, 0, "{told:?}");
+    serde_json::from_str(&told.out).unwrap_or_else(|e| panic!("{e}: {told:?}"))
+}
+
+#[test]
+fn what_is_paused_is_told_everywhere_and_survives_a_restart() {
+    let place = Place::shop();
+    let hub = place.serve();
+    let paused = done(&place, &["pause", "connection", "tienda", "--reason", "mantenimiento", "--json"]);
+    assert_eq!((paused["by"].as_str(), paused["reason"].as_str()), (Some("command line"), Some("mantenimiento")));
+    done(&place, &["pause", "class", "marketing", "--json"]);
+    hub.stop();
+    let hub = place.serve();
+    assert!(place.run(&["connections"]).out.contains("PAUSED"));
+    let top = done(&place, &["top", "--json"]);
+    assert_eq!(top["paused"].as_array().map(Vec::len), Some(2), "{top}");
+    assert!(place.run(&["top"]).out.contains("mantenimiento"), "once, without a terminal");
+    let metrics = hub.send("GET", "/metrics", &[], b"").body;
+    assert!(metrics.contains("pasarela_paused{kind=\"class\",name=\"marketing\"} 1"), "{metrics}");
+    done(&place, &["resume", "connection", "tienda", "--json"]);
+    place.run(&["resume", "connection", "tienda"]).says(1, &["connection 'tienda' is not paused"]);
+    place.run(&["pause", "class", "publicidad"]).says(1, &["there is no class 'publicidad'", "marketing"]);
+    let (_, reader) = place.key("read");
+    let answer = hub.send("POST", "/api/v1/flows/x/pause", &[("authorization", &format!("Bearer {reader}"))], b"");
+    answer.problem(403, &["write"]);
+}
+
+#[test]
+fn flows_are_pushed_compared_and_pulled_beside_the_hub() {
+    let place = Place::shop();
+    let hub = place.serve();
+    let file = place.path("aviso.yaml");
+    let name = file.to_str().unwrap();
+    std::fs::write(&file, FLOW).unwrap();
+    done(&place, &["flows", "push", name, "--json"]);
+    let list = done(&place, &["flows", "list", "--json"]);
+    let own = list["data"].as_array().unwrap().iter().find(|f| f["name"] == "aviso").unwrap();
+    assert_eq!((own["version"].as_u64(), own["from"].as_str()), (Some(1), Some("pushed")));
+    assert_eq!(place.run(&["flows", "diff", name]).code, 0);
+    std::fs::write(&file, FLOW.replace("/aviso", "/otro")).unwrap();
+    let shown = place.run(&["flows", "diff", name]);
+    assert_eq!(shown.code, 1, "{shown:?}");
+    assert!(shown.out.contains("-    with: { method: GET, path: /aviso }\n+    with: { method: GET, path: /otro }"));
+    place.run(&["flows", "push", name]).says(2, &["'aviso' is in force with version 1", "version 2 or higher"]);
+    place.run(&["flows", "pull", "aviso", "--dir", place.path("copia").to_str().unwrap()]).says(0, &[]);
+    assert_eq!(std::fs::read_to_string(place.path("copia/aviso.yaml")).unwrap(), FLOW);
+    drop(hub);
+}
+
+#[test]
+fn a_run_is_cancelled_and_deliveries_are_decided_again_by_filter() {
+    let place = Place::shop();
+    let hub = place.serve();
+    let file = place.path("aviso.yaml");
+    // What the shop is asked for waits: it is paused.
+    std::fs::write(&file, FLOW).unwrap();
+    let pushed = place.run(&["flows", "push", file.to_str().unwrap()]);
+    assert_eq!(pushed.code, 0, "{pushed:?}");
+    done(&place, &["pause", "connection", "tienda", "--json"]);
+    hub.order("A-1");
+    let run = files::until("a run", || {
+        let runs = done(&place, &["runs", "--json"]);
+        runs["data"][0]["id"].as_str().map(str::to_owned)
+    });
+    done(&place, &["runs", "cancel", &run, "--reason", "prueba", "--json"]);
+    place.run(&["runs", "cancel", &run]).says(1, &[&run, "is cancelled", "only runs that have not ended"]);
+    let told = done(&place, &["replay", "--connection", "tienda", "--dry-run", "--json"]);
+    assert_eq!((told["deliveries"].as_u64(), told["known"].as_u64()), (Some(1), Some(1)), "{told}");
+    place.run(&["replay"]).says(2, &["name at least one of"]);
+}

@@ -1,0 +1,57 @@
+//! Flows in force, and flows that are pushed.
+
+use super::{body, list as page};
+use crate::App;
+use crate::auth::Caller;
+use crate::problem::Problem;
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Texts to push.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Push {
+    flows: Vec<File>,
+    /// Only check them.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    /// Name for messages.
+    file: String,
+    text: String,
+}
+
+pub(crate) async fn list(_: Caller, State(app): State<App>) -> Result<Json<Value>, Problem> {
+    Ok(page(app.engine.flow_states().await?.iter().map(|f| json!(f)).collect(), None))
+}
+
+/// With its text and outline.
+pub(crate) async fn one(_: Caller, State(app): State<App>, Path(name): Path<String>) -> Result<Json<Value>, Problem> {
+    let state = app.engine.flow_states().await?.into_iter().find(|f| f.name == name);
+    let flow = app.engine.flows().into_iter().find(|f| f.name == name);
+    let (Some(state), Some(flow)) = (state, flow) else {
+        return Err(Problem::not_found(format!("there is no flow '{name}' in force")));
+    };
+    let mut value = json!(state);
+    value["text"] = json!(flow.source);
+    value["outline"] = flow.outline();
+    Ok(Json(value))
+}
+
+/// All or none.
+pub(crate) async fn push(caller: Caller, State(app): State<App>, bytes: Bytes) -> Result<Json<Value>, Problem> {
+    let asked: Push = body(&bytes)?;
+    let files: Vec<(String, String)> = asked.flows.into_iter().map(|f| (f.file, f.text)).collect();
+    if files.is_empty() {
+        return Err(Problem::bad_request("flows is empty; give at least one {\"file\", \"text\"}"));
+    }
+    let changes = app.engine.push_flows(&files, &caller.name, asked.dry_run).await?;
+    Ok(page(changes.iter().map(|c| json!(c)).collect(), None))
+}

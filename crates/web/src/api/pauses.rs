@@ -1,0 +1,52 @@
+//! Kill switches: connections, flows and classes that are paused, and let go on.
+
+use super::{body, list as page};
+use crate::App;
+use crate::auth::Caller;
+use crate::problem::Problem;
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use pasarela_store::PauseKind;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct Reason {
+    reason: Option<String>,
+}
+
+pub(crate) async fn list(_: Caller, State(app): State<App>) -> Json<Value> {
+    page(app.engine.pauses().iter().map(|p| json!(p)).collect(), None)
+}
+
+/// `connections`, `flows`, `classes` of the path.
+fn kind_of(text: &str) -> Result<PauseKind, Problem> {
+    match text {
+        "connections" => Ok(PauseKind::Connection),
+        "flows" => Ok(PauseKind::Flow),
+        "classes" => Ok(PauseKind::Class),
+        _ => Err(Problem::not_found(format!("only connections, flows and classes can be paused, not {text}"))),
+    }
+}
+
+pub(crate) async fn pause(
+    caller: Caller,
+    State(app): State<App>,
+    Path((kind, name)): Path<(String, String)>,
+    bytes: Bytes,
+) -> Result<Json<Value>, Problem> {
+    let asked: Reason = body(&bytes)?;
+    Ok(Json(json!(app.engine.pause(kind_of(&kind)?, &name, &caller.name, asked.reason).await?)))
+}
+
+pub(crate) async fn resume(
+    caller: Caller,
+    State(app): State<App>,
+    Path((kind, name)): Path<(String, String)>,
+) -> Result<Json<Value>, Problem> {
+    let kind = kind_of(&kind)?;
+    app.engine.resume(kind, &name, &caller.name).await?;
+    Ok(Json(json!({ "kind": kind, "name": name, "paused": false })))
+}
