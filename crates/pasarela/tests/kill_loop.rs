@@ -8,8 +8,11 @@
 
 #[path = "support/hub.rs"]
 mod hub;
+#[path = "../src/commands/bench/sample.rs"]
+#[allow(dead_code, reason = "its body is for the counters")]
+mod sample;
 
-use hub::{Home, Sender, Sink, THREE_EFFECTS, copy_to, order};
+use hub::{Home, Sender, Sink, copy_to, order};
 use parking_lot::Mutex;
 use pasarela_store::Store as _;
 use pasarela_store::sqlite::{Options, SqliteStore};
@@ -92,7 +95,7 @@ async fn g01_g07_every_accepted_delivery_has_one_story_after_fifty_kills() {
     println!("PASARELA_TEST_SEED={seed}");
     let mut dice = SmallRng::seed_from_u64(seed);
     let sink = Sink::start().await;
-    let home = Home::new(sink.addr, &["tienda", "unica"], &[("banco", THREE_EFFECTS), ("unica", AT_MOST_ONCE)]);
+    let home = Home::new(sink.addr, &["tienda", "unica"], &[("banco", sample::FLOW), ("unica", AT_MOST_ONCE)]);
     let key = home.api_key();
     let load = Arc::new(Load::default());
     let senders: Vec<_> = (0..SENDERS).map(|_| tokio::spawn(send(load.clone(), home.addr))).collect();

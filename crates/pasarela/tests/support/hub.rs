@@ -23,24 +23,6 @@ use tokio::net::{TcpListener, TcpStream};
 /// Key of the signatures.
 pub(crate) const SECRET: &str = "clave-de-prueba";
 
-/// The flow of three effects that `pasarela bench flows` measures.
-pub(crate) const THREE_EFFECTS: &str = "flow: banco
-version: 1
-on: tienda.order.created
-steps:
-  - id: crm
-    do: tienda.request
-    with: { method: POST, path: /crm, idempotency_header: Idempotency-Key, json: { event: \"{{ data.id }}\", email: \"{{ data.attendee.email }}\", name: \"{{ data.attendee.first_name }} {{ data.attendee.last_name }}\" } }
-  - id: whatsapp
-    needs: [crm]
-    do: tienda.request
-    with: { method: POST, path: /whatsapp, idempotency_header: Idempotency-Key, json: { event: \"{{ data.id }}\", to: \"{{ data.attendee.phone }}\", text: \"Tu boleta {{ data.order.public_id }}\" } }
-  - id: analytics
-    needs: [whatsapp]
-    do: tienda.request
-    with: { method: POST, path: /analytics, idempotency_header: Idempotency-Key, json: { event: \"{{ data.id }}\", value: \"{{ data.order.total }}\" } }
-";
-
 /// A free port of loopback.
 pub(crate) fn free_addr() -> SocketAddr {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
