@@ -341,7 +341,6 @@ fn prepare(db: &mut Connection, path: &Path, key_path: &Path) -> Result<Sealer, 
         }
     }
     expand(db).map_err(|e| classify(&e))?;
-    db.execute_batch(schema::EXPANSION).map_err(|e| classify(&e))?;
     let master = seal::master_key(key_path, false)?;
     let key = |purpose: &str| -> Result<[u8; 32], Error> {
         let wrapped: Vec<u8> = db
@@ -365,7 +364,7 @@ fn expand(db: &mut Connection) -> rusqlite::Result<()> {
             tx.commit()?;
         }
     }
-    Ok(())
+    db.execute_batch(schema::EXPANSION)
 }
 
 /// Raises the fence, and finds where ids and lane places go on.

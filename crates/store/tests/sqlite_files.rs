@@ -216,3 +216,47 @@ fn files_that_are_no_database_of_ours_are_refused_and_left_alone() {
     let why = open(folder.path()).map(|_| ()).unwrap_err().to_string();
     assert!(why.contains("schema 99") && why.contains("newer"), "{why}");
 }
+
+/// A database as the first release left it: its tables, the keys that its sealed columns need, and work in flight.
+#[tokio::test]
+async fn a_database_of_the_first_schema_is_opened_and_used() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()).unwrap());
+    let (now, old) = (folder.path().join("hub.db"), folder.path().join("old.db"));
+    let db = rusqlite::Connection::open(&old).unwrap();
+    db.execute_batch(include_str!("fixtures/first-schema.sql")).unwrap();
+    db.execute("ATTACH ?1 AS fresh", [now.to_str().unwrap()]).unwrap();
+    db.execute_batch(
+        "INSERT INTO keys SELECT * FROM fresh.keys; INSERT INTO meta SELECT * FROM fresh.meta; DETACH fresh;
+         INSERT INTO deliveries VALUES (7, 1, 'webhook', 5, x''); INSERT INTO delivery_result VALUES (7, 4, NULL);
+         PRAGMA journal_mode = WAL;",
+    )
+    .unwrap();
+    drop(db);
+    for suffix in ["-wal", "-shm"] {
+        drop(std::fs::remove_file(folder.path().join(format!("hub.db{suffix}"))));
+    }
+    std::fs::rename(&old, &now).unwrap();
+
+    // Twice: what was added once is not added again.
+    for _ in 0..2 {
+        let store = open(folder.path()).unwrap();
+        let health = store.health(Timestamp::UNIX_EPOCH).await.unwrap();
+        assert_eq!((health.quarantined, health.proposed, health.queued), (1, 0, 0));
+        assert!(store.deliveries(Some(DeliveryStatus::Proposed), None, 5).await.unwrap().rows.is_empty());
+        assert!(store.pauses().await.unwrap().is_empty());
+        assert!(store.pushed_flows().await.unwrap().is_empty());
+        assert!(store.queued_flows(1, 0).await.unwrap().is_empty());
+        assert!(store.queued_lane(1, 0, 1, -1, 5).await.unwrap().is_empty());
+        assert!(
+            store
+                .effects(pasarela_store::EffectFilter { limit: 5, ..Default::default() })
+                .await
+                .unwrap()
+                .rows
+                .is_empty()
+        );
+        assert!(store.attempts(pasarela_domain::EffectId::from_raw(1)).await.unwrap().is_empty());
+        assert!(matches!(store.accept(delivery(&store, b"{}")).await.unwrap(), Accepted::New(_)));
+    }
+}

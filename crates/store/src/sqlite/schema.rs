@@ -12,13 +12,14 @@ PRAGMA mmap_size = 0;
 PRAGMA busy_timeout = 5000;
 ";
 
-/// Tables that came after the first schema: made at each start where they are missing. An earlier
-/// binary does not look at them and runs on.
+/// Tables and indexes that came after the first schema: made at each start where they are missing. An
+/// earlier binary does not look at them and runs on.
 pub(super) const EXPANSION: &str = "
 CREATE TABLE IF NOT EXISTS pauses (kind TEXT NOT NULL, name TEXT NOT NULL, reason BLOB, who TEXT NOT NULL,
   since INTEGER NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pushed_flows (name TEXT PRIMARY KEY, flow INTEGER NOT NULL, who TEXT NOT NULL,
   at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS delivery_proposed ON delivery_result (delivery) WHERE status = 6;
 ";
 
 /// Times are Unix milliseconds. Columns named `body`, `packed`, `state`, `input`, `call`, `outcome`,
@@ -46,7 +47,6 @@ CREATE TABLE deliveries (id INTEGER PRIMARY KEY, connection INTEGER NOT NULL, so
 CREATE TABLE inbox (delivery INTEGER PRIMARY KEY, tries INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE delivery_result (delivery INTEGER PRIMARY KEY, status INTEGER NOT NULL, reason BLOB);
 CREATE INDEX delivery_quarantine ON delivery_result (delivery) WHERE status = 4;
-CREATE INDEX delivery_proposed ON delivery_result (delivery) WHERE status = 6;
 CREATE TABLE dedup (entity INTEGER NOT NULL, discriminator INTEGER NOT NULL, connection INTEGER NOT NULL,
   kind TEXT NOT NULL, PRIMARY KEY (entity, discriminator, connection, kind)) WITHOUT ROWID;
 
@@ -94,11 +94,21 @@ INSERT INTO senders (id, brand, name) VALUES (1, 1, 'default');
 ";
 
 /// What a database of an earlier build lacks: (table, column, statements that add it).
-pub(super) const ADDED: [(&str, &str, &str); 1] = [(
-    "effects",
-    "flow",
-    "ALTER TABLE effects ADD COLUMN flow INTEGER NOT NULL DEFAULT 0;
+pub(super) const ADDED: [(&str, &str, &str); 2] = [
+    (
+        "effects",
+        "ended_at",
+        "ALTER TABLE effects ADD COLUMN ended_at INTEGER;
+     ALTER TABLE effects ADD COLUMN ended_call INTEGER;
+     ALTER TABLE effects ADD COLUMN http_status INTEGER;
+     ALTER TABLE effects ADD COLUMN detail BLOB;",
+    ),
+    (
+        "effects",
+        "flow",
+        "ALTER TABLE effects ADD COLUMN flow INTEGER NOT NULL DEFAULT 0;
      DROP INDEX IF EXISTS effects_open;
      CREATE INDEX effects_open ON effects (connection, urgency, flow, seq) WHERE status = 0;
      CREATE INDEX effects_lane ON effects (connection, urgency, lane, seq) WHERE status = 0;",
-)];
+    ),
+];
