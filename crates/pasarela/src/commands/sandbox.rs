@@ -134,3 +134,39 @@ fn listen_of(config: &Config) -> Result<SocketAddr, Failure> {
         ))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::BUILT_IN;
+
+    /// Each template that a built-in flow sends is there, with as many values as the flow gives.
+    #[test]
+    fn the_templates_are_those_of_the_built_in_flows() {
+        let mut there: Vec<(String, usize)> = templates()
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|t| {
+                let body = t["body"].as_str().unwrap();
+                assert!(
+                    !body.starts_with("{{") && !body.ends_with("}}"),
+                    "Meta refuses a variable at the edge: {body}"
+                );
+                (t["name"].as_str().unwrap().to_owned(), body.matches("{{").count())
+            })
+            .collect();
+        let mut wanted: Vec<(String, usize)> = Vec::new();
+        for (file, text) in BUILT_IN {
+            for sends in text.split("template: ").skip(1) {
+                let name = sends.lines().next().unwrap().trim().to_owned();
+                let params = sends.split("params:").nth(1).unwrap_or_else(|| panic!("{file}: no params"));
+                let params = params.split("on_unknown").next().unwrap();
+                wanted.push((name, params.matches("{{").count()));
+            }
+        }
+        there.sort();
+        wanted.sort();
+        assert_eq!(there, wanted);
+    }
+}
