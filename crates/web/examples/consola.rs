@@ -2,7 +2,7 @@
 //! `cargo run -p pasarela-web --example consola`. Prints one address that signs in.
 
 #[path = "../tests/console/seed.rs"]
-#[allow(dead_code)] // the tests use more of it
+#[allow(dead_code, reason = "the tests use more of it")]
 mod seed;
 
 use std::io::Write as _;
