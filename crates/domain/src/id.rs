@@ -106,6 +106,19 @@ impl IdMaker {
         Self { node: i64::from(node & 31), last }
     }
 
+    /// A maker for `node` whose ids are above `highest`, whichever node made that one.
+    #[must_use]
+    pub fn above(node: u8, highest: i64) -> Self {
+        let mut maker = Self::new(node, 0);
+        if highest > 0 {
+            // The first of this node in the next millisecond: counting on from another node's id would
+            // give ids of that node.
+            let next = (highest >> (SEQUENCE_BITS + NODE_BITS)) + 1;
+            maker.last = (next << (SEQUENCE_BITS + NODE_BITS)) | (maker.node << SEQUENCE_BITS);
+        }
+        maker
+    }
+
     /// The next id at `now`.
     pub fn next(&mut self, now: jiff::Timestamp) -> i64 {
         let ms = (now.as_millisecond() - EPOCH_MS).max(0);
@@ -126,6 +139,17 @@ mod tests {
         let early: jiff::Timestamp = "2026-11-27T18:00:00Z".parse().unwrap();
         let ids: Vec<i64> = [late, late, early, early, late].into_iter().map(|t| maker.next(t)).collect();
         assert!(ids.windows(2).all(|w| w[0] < w[1]), "{ids:?}");
+    }
+
+    #[test]
+    fn a_node_goes_on_above_the_ids_of_others_with_its_own_number() {
+        let now: jiff::Timestamp = "2026-11-27T19:00:00Z".parse().unwrap();
+        let theirs = IdMaker::new(7, 0).next(now);
+        let mut maker = IdMaker::above(3, theirs);
+        for _ in 0..3 {
+            let id = maker.next(jiff::Timestamp::UNIX_EPOCH);
+            assert!(id > theirs && (id >> SEQUENCE_BITS) & 31 == 3, "{id:x}");
+        }
     }
 
     #[test]

@@ -97,8 +97,8 @@ impl Inner {
                 Ok(true) => return,
                 Ok(false) => count(&self.metrics.conflicts),
                 Err(Error::Busy) => tokio::time::sleep(Duration::from_millis(10)).await,
-                Err(Error::DiskFull) => tokio::time::sleep(Duration::from_millis(250)).await,
-                Err(Error::Closed) => return,
+                Err(Error::DiskFull | Error::Unreachable(_)) => tokio::time::sleep(Duration::from_millis(250)).await,
+                Err(Error::Closed | Error::Fenced) => return,
                 Err(e) => {
                     count(&self.metrics.decide_failures);
                     tracing::error!(delivery = %pending.id, error = %e, "a delivery could not be decided");

@@ -145,7 +145,7 @@ impl Inner {
             };
             match rows {
                 Ok(rows) => break rows,
-                Err(Error::Closed) => return None,
+                Err(Error::Closed | Error::Fenced) => return None,
                 Err(e) => {
                     tracing::error!(connection = connection.name(), error = %e, "the backlog cannot be read");
                     tokio::time::sleep(Duration::from_secs(1)).await;

@@ -244,6 +244,7 @@ impl Engine {
             last_effect.rows.first().map_or(0, |e| e.id.get()),
             last_run.rows.first().map_or(0, |r| r.id.get()),
         ];
+        let node = setup.store.node();
         let fail_points = std::env::var("PASARELA_FAIL_POINTS").unwrap_or_default();
         let inner = Arc::new(Inner {
             client: Client::new(concurrency),
@@ -259,7 +260,7 @@ impl Engine {
             pausing: tokio::sync::Mutex::new(()),
             pushing: tokio::sync::Mutex::new(()),
             vars: setup.vars,
-            ids: Mutex::new(IdMaker::new(0, floor.into_iter().max().unwrap_or(0))),
+            ids: Mutex::new(IdMaker::above(node, floor.into_iter().max().unwrap_or(0))),
             feed,
             runs: LiveRuns::default(),
             fetching: Mutex::new(HashSet::new()),

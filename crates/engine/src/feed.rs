@@ -190,7 +190,7 @@ impl Inner {
                         self.feed.send(pending);
                     }
                 }
-                Err(pasarela_store::Error::Closed) => return,
+                Err(pasarela_store::Error::Closed | pasarela_store::Error::Fenced) => return,
                 Err(e) => {
                     tracing::error!(error = %e, "the inbox cannot be read");
                     tokio::time::sleep(Duration::from_secs(1)).await;

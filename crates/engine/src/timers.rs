@@ -28,7 +28,7 @@ impl Inner {
             let now = self.clock.now();
             let due: Vec<TimerRow> = match self.store.timers(now, FIRE).await {
                 Ok(due) => due.into_iter().filter(|t| !self.checking.lock().contains(&t.id)).collect(),
-                Err(pasarela_store::Error::Closed) => return,
+                Err(pasarela_store::Error::Closed | pasarela_store::Error::Fenced) => return,
                 Err(e) => {
                     tracing::error!(error = %e, "timers cannot be read");
                     tokio::time::sleep(Duration::from_secs(1)).await;

@@ -13,7 +13,7 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use tower::ServiceExt as _;
 
-/// The socket beside a database.
+/// The socket beside a database file, or beside the key file of a database that is none.
 pub(crate) fn socket_path(database: &Path) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push(".sock");
@@ -32,7 +32,7 @@ impl Admin {
     /// Finds the way.
     pub(crate) async fn open(config_path: &Path) -> Result<Self, Failure> {
         let config = Config::load(config_path)?;
-        let socket = socket_path(&config.database());
+        let socket = socket_path(config.database()?.home());
         if tokio::net::UnixStream::connect(&socket).await.is_ok() {
             return Ok(Self::Remote(socket));
         }

@@ -3,11 +3,13 @@
 
 mod connections;
 mod secrets;
+mod store;
 mod units;
 
 pub(crate) use connections::read_connections;
+pub(crate) use store::Database;
 
-use pasarela_domain::Pace;
+use pasarela_domain::{Pace, Secret};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -83,14 +85,15 @@ impl Default for Console {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct StoreConfig {
-    pub(crate) url: String,
-    /// File of the master key; by default beside the database.
+    /// With a password in it, perhaps.
+    pub(crate) url: Secret,
+    /// File of the master key; by default beside the database file.
     pub(crate) key_file: Option<PathBuf>,
 }
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self { url: "sqlite:pasarela.db".into(), key_file: None }
+        Self { url: Secret::new("sqlite:pasarela.db"), key_file: None }
     }
 }
 
@@ -150,8 +153,10 @@ impl Config {
 
     /// Parses a configuration with the overrides of `env`.
     pub(crate) fn parse(path: &Path, text: &str, env: impl Iterator<Item = (String, String)>) -> Result<Self, Error> {
-        let syntax =
-            |e: toml::de::Error| Error::Syntax { path: path.to_owned(), why: e.to_string().trim_end().to_owned() };
+        let syntax = |e: toml::de::Error| Error::Syntax {
+            path: path.to_owned(),
+            why: store::without_passwords(e.to_string().trim_end()),
+        };
         let overrides: Vec<(Vec<String>, String)> =
             env.filter_map(|(name, value)| Some((override_path(&name)?, value))).collect();
         let mut config: Self = if overrides.is_empty() {
@@ -192,18 +197,12 @@ impl Config {
                 "server.listen and console.listen are the same; operators' sessions need an origin of their own".into(),
             );
         }
-        if !self.store.url.starts_with("sqlite:") {
-            return wrong(format!(
-                "store.url is '{}'; write sqlite:PATH (PostgreSQL is not in this release)",
-                self.store.url
-            ));
-        }
-        Ok(())
+        Database::read(&self.store).map(|_| ()).or_else(wrong)
     }
 
-    /// The database file.
-    pub(crate) fn database(&self) -> PathBuf {
-        PathBuf::from(self.store.url.trim_start_matches("sqlite:"))
+    /// The database.
+    pub(crate) fn database(&self) -> Result<Database, Error> {
+        Database::read(&self.store).map_err(|why| Error::Wrong { path: self.path.clone(), why })
     }
 
     /// Folder of flow files, beside the configuration file unless absolute.

@@ -1,13 +1,14 @@
 //! Puts the parts together: configuration, registry, flows, store, engine.
 
 use crate::Failure;
-use crate::config::{Config, read_connections};
+use crate::config::{Config, Database, read_connections};
 use pasarela_connector::{Environment, Provider};
 use pasarela_domain::{Clock, PacedClock, SystemClock};
 use pasarela_engine::{ConnectionSetup, Engine, HubCatalog, Setup};
 use pasarela_flows::{Flow, Origin, Problem};
 use pasarela_store::Store;
-use pasarela_store::sqlite::{Options, SqliteStore};
+use pasarela_store::postgres::{self, PostgresStore};
+use pasarela_store::sqlite::{self, SqliteStore};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -61,9 +62,17 @@ impl Plan {
 
     /// Opens the store of the configuration.
     pub(crate) fn open_store(&self) -> Result<Arc<dyn Store>, Failure> {
-        let options = Options { key_file: self.config.store.key_file.clone(), ..Options::file(self.config.database()) };
-        let store = SqliteStore::open(&options).map_err(|e| Failure::Failed(e.to_string()))?;
-        Ok(Arc::new(store))
+        let opened: Result<Arc<dyn Store>, pasarela_store::Error> = match self.config.database()? {
+            Database::Sqlite(path) => {
+                let key_file = self.config.store.key_file.clone();
+                let options = sqlite::Options { key_file, ..sqlite::Options::file(path) };
+                SqliteStore::open(&options).map(|s| Arc::new(s) as _)
+            }
+            Database::Postgres { url, key_file } => {
+                PostgresStore::open(&postgres::Options { url, key_file, alone: true }).map(|s| Arc::new(s) as _)
+            }
+        };
+        opened.map_err(|e| Failure::Failed(e.to_string()))
     }
 
     /// The clock of the configuration.

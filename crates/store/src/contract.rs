@@ -30,6 +30,14 @@ pub enum Error {
     /// The database file is damaged.
     #[error("the database is damaged: {0}; stop the hub, keep the file, and restore a backup")]
     Corrupt(String),
+    /// The database's server does not answer. What was to be written is not; it is tried again by itself.
+    #[error("the database cannot be reached: {0}; the hub goes on by itself when it is back")]
+    Unreachable(String),
+    /// This node gave no sign of life for too long, and was declared dead.
+    #[error(
+        "this node was silent for too long, and others may have taken over its work; it writes nothing any more: start it again"
+    )]
+    Fenced,
     /// Another process serves this database.
     #[error("another pasarela serves {0}; stop it first, or use another store.url")]
     Locked(String),
@@ -614,6 +622,10 @@ pub trait Store: Send + Sync + 'static {
     fn sealer(&self) -> &Sealer;
     /// Fence of this boot: higher than every earlier one.
     fn boot(&self) -> i64;
+    /// Number of this node among those that write the database: part of every id that it makes.
+    fn node(&self) -> u8 {
+        0
+    }
     /// Counters.
     fn stats(&self) -> Stats;
 

@@ -1,11 +1,14 @@
-//! The store contract, and the SQLite adapter behind it. No business rule lives here: the engine
+//! The store contract, and the SQLite and PostgreSQL adapters behind it. No business rule lives here: the engine
 //! says what to write as domain batches ([`NewDelivery`], [`Decision`], [`Work`], [`Claim`]), the
 //! adapter writes each of them whole or not at all, and answers after the commit.
 //!
-//! A second adapter implements [`Store`] and passes the same conformance suite
-//! (`tests/conformance.rs`).
+//! Every adapter implements [`Store`] and passes the same conformance suite (`tests/conformance.rs`).
 
+mod codes;
 mod contract;
+mod page;
+pub mod postgres;
+mod queue;
 mod rows;
 mod seal;
 pub mod sqlite;

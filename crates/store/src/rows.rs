@@ -372,6 +372,15 @@ impl PauseKind {
             Self::Class => "class",
         }
     }
+
+    /// From the stored name.
+    pub(crate) fn from_name(name: &str) -> Self {
+        match name {
+            "flow" => Self::Flow,
+            "class" => Self::Class,
+            _ => Self::Connection,
+        }
+    }
 }
 
 /// Something that a person has paused.

@@ -10,6 +10,7 @@ mod schema;
 mod write;
 mod writer;
 
+use crate::codes::ms;
 use crate::contract::{
     Accepted, Claim, Decided, Decision, DedupKey, Error, Fut, NewDelivery, Page, Stats, Store, Work, Worked,
 };
@@ -30,7 +31,6 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
-use write::ms;
 use writer::{Job, Shared, classify};
 
 const READERS: usize = 4;

@@ -57,7 +57,11 @@ impl From<pasarela_store::Error> for Problem {
     fn from(e: pasarela_store::Error) -> Self {
         use pasarela_store::Error;
         match e {
-            Error::Busy | Error::GaveWay | Error::DiskFull | Error::Closed => Self::busy(e.to_string()),
+            Error::Busy | Error::GaveWay | Error::DiskFull | Error::Closed | Error::Fenced => Self::busy(e.to_string()),
+            Error::Unreachable(_) => {
+                tracing::error!(error = %e, "a request could not be answered");
+                Self::busy("the database does not answer; the hub goes on by itself when it is back")
+            }
             other => {
                 tracing::error!(error = %other, "a request could not be answered");
                 Self::new(

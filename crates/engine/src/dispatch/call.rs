@@ -130,7 +130,9 @@ impl Inner {
         loop {
             match self.store.work(work()).await {
                 Ok(worked) => return Some(worked),
-                Err(Error::Busy | Error::DiskFull) if !self.is_stopping() => tokio::time::sleep(PAUSE).await,
+                Err(Error::Busy | Error::DiskFull | Error::Unreachable(_)) if !self.is_stopping() => {
+                    tokio::time::sleep(PAUSE).await
+                }
                 Err(e) => {
                     tracing::error!(error = %e, "a call could not be recorded; it is looked into after a restart");
                     return None;

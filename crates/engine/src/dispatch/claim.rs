@@ -33,7 +33,7 @@ impl Inner {
         let results = loop {
             match self.store.claim(starts.claims.clone()).await {
                 Ok(results) => break results,
-                Err(Error::Closed) => return,
+                Err(Error::Closed | Error::Fenced) => return,
                 Err(_) => tokio::time::sleep(PAUSE).await,
             }
         };

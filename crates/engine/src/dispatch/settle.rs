@@ -300,7 +300,7 @@ impl Inner {
                 Err(e) => {
                     planned.into_iter().for_each(|p: Planned| p.abort(now));
                     forget_changed(&mut guard);
-                    if matches!(e, Error::Closed) || self.is_stopping() {
+                    if matches!(e, Error::Closed | Error::Fenced) || self.is_stopping() {
                         return None;
                     }
                     drop(guard);
@@ -377,7 +377,7 @@ impl Inner {
                     planned.into_iter().for_each(|p: Planned| p.abort(now));
                     *guard = None;
                     drop(guard);
-                    if matches!(other, Err(Error::Closed)) {
+                    if matches!(other, Err(Error::Closed | Error::Fenced)) {
                         return;
                     }
                     tokio::time::sleep(PAUSE).await;

@@ -1,7 +1,9 @@
-//! An engine on a fresh SQLite file, with a clock that is moved by hand.
+//! An engine on a fresh database, with a clock that is moved by hand. `PASARELA_TEST_STORE=postgres` says
+//! which (`scripts/test` runs both).
 
 use crate::provider::Ensayo;
 use crate::server::Server;
+use crate::server_of_tests;
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
@@ -11,9 +13,11 @@ use pasarela_engine::{
     Admission, ConnectionSetup, Engine, HubCatalog, InboundRequest, LimitOverride, ReconcileSettings, RunView, Setup,
 };
 use pasarela_flows::{ActionInfo, Catalog, Flow, Origin, Unresolved};
+use pasarela_store::postgres::PostgresStore;
 use pasarela_store::sqlite::{Options, SqliteStore};
 use pasarela_store::{
     Accepted, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow, EffectState, EventFilter, NewDelivery, RunFilter,
+    Store,
 };
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -77,6 +81,44 @@ impl Drop for Folder {
     }
 }
 
+/// The database of a test.
+#[derive(Clone)]
+enum Place {
+    /// In the folder of each life.
+    Sqlite,
+    Postgres(Arc<server_of_tests::Database>),
+}
+
+impl Place {
+    fn new() -> Self {
+        if std::env::var("PASARELA_TEST_STORE").is_ok_and(|s| s == "postgres") {
+            let made = server_of_tests::Database::make();
+            Self::Postgres(Arc::new(made.expect("PASARELA_TEST_STORE=postgres needs PASARELA_TEST_POSTGRES_URL")))
+        } else {
+            Self::Sqlite
+        }
+    }
+
+    fn open(&self, folder: &Path) -> Arc<dyn Store> {
+        match self {
+            Self::Sqlite => Arc::new(SqliteStore::open(&Options::file(database(folder))).unwrap()),
+            Self::Postgres(server) => {
+                Arc::new(PostgresStore::open(&server.options(&folder.join("hub.db.key"))).unwrap())
+            }
+        }
+    }
+
+    /// The state of this moment for another life. A node of PostgreSQL is declared dead, as another one would
+    /// do it: what it still tries to write is refused.
+    fn freeze(&self) {
+        if let Self::Postgres(server) = self {
+            let fence =
+                "BEGIN; SELECT pg_advisory_xact_lock(1852793957, id::int) FROM nodes; DELETE FROM nodes; COMMIT";
+            server_of_tests::run(&server.url(), fence.into());
+        }
+    }
+}
+
 /// What a hub is made of, besides its database.
 #[derive(Clone)]
 struct Plan {
@@ -91,6 +133,7 @@ pub(crate) struct Hub {
     pub(crate) clock: Arc<HandClock>,
     plan: Plan,
     folder: Folder,
+    place: Place,
 }
 
 pub(crate) struct Builder {
@@ -117,7 +160,7 @@ impl Builder {
     }
     pub(crate) async fn start(self) -> Hub {
         let clock = Arc::new(HandClock(Mutex::new("2026-11-27T15:00:00Z".parse().unwrap())));
-        Hub::open(self.plan, Server::start().await, clock, Folder::new()).await
+        Hub::open(self.plan, Server::start().await, clock, Folder::new(), Place::new()).await
     }
 }
 
@@ -128,7 +171,7 @@ impl Hub {
         Builder { plan: Plan { connections, flows: Vec::new(), reconcile: ReconcileSettings::default() } }
     }
 
-    async fn open(plan: Plan, server: Server, clock: Arc<HandClock>, folder: Folder) -> Self {
+    async fn open(plan: Plan, server: Server, clock: Arc<HandClock>, folder: Folder, place: Place) -> Self {
         let provider: Arc<dyn Provider> = Arc::new(Ensayo::new());
         let named = plan.connections.iter().map(|(name, ..)| (name.as_str(), provider.clone()));
         let catalog = Arc::new(Loose(HubCatalog::new(named, [provider.clone()])));
@@ -153,9 +196,8 @@ impl Hub {
                 reconcile: plan.reconcile,
             }
         });
-        let store = SqliteStore::open(&Options::file(database(&folder.0))).unwrap();
         let setup = Setup {
-            store: Arc::new(store),
+            store: place.open(&folder.0),
             clock: clock.clone(),
             connections: connections.collect(),
             flows,
@@ -165,19 +207,21 @@ impl Hub {
             passive: false,
         };
         let engine = Engine::start(setup).await.unwrap();
-        Self { engine, server, clock, plan, folder }
+        Self { engine, server, clock, plan, folder, place }
     }
 
     /// The process ends here and now, and another one starts on what is on the disk.
     pub(crate) async fn crash(self) -> Self {
         let folder = Folder::new();
+        self.place.freeze();
         for name in ["hub.db", "hub.db-wal", "hub.db.key"] {
             if self.folder.0.join(name).exists() {
                 std::fs::copy(self.folder.0.join(name), folder.0.join(name)).unwrap();
             }
         }
         self.engine.stop(Duration::ZERO).await;
-        let next = Self::open(self.plan.clone(), self.server.clone(), self.clock.clone(), folder).await;
+        let next =
+            Self::open(self.plan.clone(), self.server.clone(), self.clock.clone(), folder, self.place.clone()).await;
         // The files of the first life stay until its tasks are gone; nobody looks at them any more.
         drop(self);
         next

@@ -15,4 +15,6 @@ mod operating;
 mod people;
 mod provider;
 mod server;
+#[path = "../../../store/tests/postgres/server.rs"]
+mod server_of_tests;
 mod waits;

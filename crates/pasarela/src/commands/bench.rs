@@ -7,7 +7,7 @@ mod sample;
 mod sink;
 
 use crate::Failure;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[derive(clap::Args)]
@@ -41,6 +41,9 @@ pub(crate) struct IngestArgs {
     /// Folder on the disk to be judged.
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
+    /// Database to measure with (`postgres://...`, `env:NAME`); it must be empty. Without it, a fresh SQLite file.
+    #[arg(long, value_name = "URL")]
+    pub(crate) store: Option<String>,
 }
 
 #[derive(clap::Args)]
@@ -60,6 +63,24 @@ pub(crate) struct FlowArgs {
     /// Folder on the disk to be judged.
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
+    /// Database to measure with (`postgres://...`, `env:NAME`); it must be empty. Without it, a fresh SQLite file.
+    #[arg(long, value_name = "URL")]
+    pub(crate) store: Option<String>,
+}
+
+/// The section `[store]` of a measured hub, and what is said of it.
+fn store_section(dir: &Path, store: Option<&str>) -> (String, &'static str) {
+    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+    match store {
+        Some(url) => {
+            let key = quoted(&dir.join("hub.key").display().to_string());
+            (format!("[store]\nurl = {}\nkey_file = {key}\n", quoted(url)), "PostgreSQL synchronous_commit=on")
+        }
+        None => {
+            let url = quoted(&format!("sqlite:{}", dir.join("hub.db").display()));
+            (format!("[store]\nurl = {url}\n"), "SQLite synchronous=FULL")
+        }
+    }
 }
 
 pub(crate) async fn run(args: Args, json: bool) -> Result<ExitCode, Failure> {

@@ -21,14 +21,14 @@ pub(crate) async fn run(config_path: &Path) -> Result<ExitCode, Failure> {
     for note in &plan.notes {
         tracing::info!("{note}");
     }
-    let database = plan.config.database();
+    let database = plan.config.database()?;
     let (public, console) = (plan.config.server.listen, plan.config.console.listen);
     let options = Options { sandbox: plan.config.sandbox.url.clone() };
     let store = plan.open_store()?;
     // Listeners before the engine: a port in use stops the start before anything is sent.
     let public = listen(public, "server.listen").await?;
     let console = listen(console, "console.listen").await?;
-    let socket = bind_socket(&database)?;
+    let socket = bind_socket(database.home())?;
     let (flows, connections) = (plan.flows.len(), plan.connections.len());
     let engine = plan.start(store.clone(), false).await?;
     let app = App::new(engine.clone(), options);
@@ -37,7 +37,7 @@ pub(crate) async fn run(config_path: &Path) -> Result<ExitCode, Failure> {
     let console = pasarela_web::serve(console, app.console()).map_err(failed)?;
     let admin = pasarela_web::serve_unix(socket, app.admin());
     tracing::info!(
-        hooks = %public.addr, console = %console.addr, connections, flows, database = %database.display(),
+        hooks = %public.addr, console = %console.addr, connections, flows, database = %database,
         ready_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX), "the hub is open"
     );
     offer_replay(&engine).await;
@@ -48,7 +48,7 @@ pub(crate) async fn run(config_path: &Path) -> Result<ExitCode, Failure> {
     engine.stop(PATIENCE).await;
     console.stop(Duration::from_millis(500)).await;
     admin.abort();
-    drop(std::fs::remove_file(socket_path(&database)));
+    drop(std::fs::remove_file(socket_path(database.home())));
     Ok(ExitCode::SUCCESS)
 }
 

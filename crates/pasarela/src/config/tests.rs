@@ -8,7 +8,7 @@ fn parse(text: &str) -> Result<Config, String> {
 fn an_empty_file_is_the_default_hub() {
     let config = parse("").unwrap();
     assert_eq!(config.server.listen.port(), 8080);
-    assert_eq!(config.database(), PathBuf::from("pasarela.db"));
+    assert_eq!(config.database().unwrap().home(), Path::new("pasarela.db"));
 }
 
 #[test]
@@ -44,4 +44,33 @@ fn the_environment_overrides_with_types() {
 fn a_wrong_override_is_an_error_too() {
     let env = [("PASARELA__SERVER__LISTTEN".to_owned(), "1".to_owned())].into_iter();
     assert!(Config::parse(Path::new("p.toml"), "", env).unwrap_err().to_string().contains("listten"));
+}
+
+#[test]
+fn a_postgres_needs_a_key_file_and_never_shows_its_password() {
+    let url = "postgres://hub:s3creta@db.example:5432/hub";
+    let why = parse(&format!("[store]\nurl = \"{url}\"")).unwrap_err();
+    assert!(why.contains("store.key_file") && !why.contains("s3creta"), "{why}");
+    let why = parse(&format!("[store]\nurrl = \"{url}\"")).unwrap_err();
+    assert!(why.contains("urrl") && why.contains("db.example") && !why.contains("s3creta"), "{why}");
+    let config = parse(&format!("[store]\nurl = \"{url}\"\nkey_file = \"hub.key\"")).unwrap();
+    let database = config.database().unwrap();
+    assert_eq!(database.home(), Path::new("hub.key"));
+    assert_eq!(database.to_string(), "postgres://db.example:5432/hub");
+    assert!(!format!("{config:?} {database:?}").contains("s3creta"));
+}
+
+#[test]
+fn the_url_of_the_store_may_be_a_reference_and_come_from_the_environment() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("url");
+    std::fs::write(&file, "postgres://hub:s3creta@db.example/hub\n").unwrap();
+    let env = [
+        ("PASARELA__STORE__URL".to_owned(), format!("file:{}", file.display())),
+        ("PASARELA__STORE__KEY_FILE".to_owned(), "hub.key".to_owned()),
+    ];
+    let config = Config::parse(Path::new("p.toml"), "", env.into_iter()).unwrap();
+    assert_eq!(config.database().unwrap().to_string(), "postgres://db.example/hub");
+    let why = parse("[store]\nurl = \"env:PASARELA_NO_SUCH_VARIABLE\"").unwrap_err();
+    assert!(why.contains("store.url") && why.contains("PASARELA_NO_SUCH_VARIABLE"), "{why}");
 }

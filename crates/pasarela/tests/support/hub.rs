@@ -20,6 +20,9 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
+#[path = "../../../store/tests/postgres/server.rs"]
+pub(crate) mod server_of_tests;
+
 /// Key of the signatures.
 pub(crate) const SECRET: &str = "clave-de-prueba";
 
@@ -34,11 +37,23 @@ pub(crate) struct Home {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) config: PathBuf,
     pub(crate) addr: SocketAddr,
+    /// A PostgreSQL in place of the file.
+    pub(crate) server: Option<server_of_tests::Database>,
 }
 
 impl Home {
     /// One `http` connection to `sink` per name; flow files by name.
     pub(crate) fn new(sink: SocketAddr, connections: &[&str], flows: &[(&str, &str)]) -> Self {
+        Self::on(None, sink, connections, flows)
+    }
+
+    /// The same, on a server.
+    pub(crate) fn on(
+        server: Option<server_of_tests::Database>,
+        sink: SocketAddr,
+        connections: &[&str],
+        flows: &[(&str, &str)],
+    ) -> Self {
         use std::fmt::Write as _;
         let dir = tempfile::tempdir().expect("a scratch folder");
         let addr = free_addr();
@@ -48,9 +63,10 @@ impl Home {
             std::fs::write(folder.join(format!("{name}.yaml")), text).expect("a flow file");
         }
         let mut text = format!(
-            "[server]\nlisten = \"{addr}\"\n[console]\nlisten = \"127.0.0.1:0\"\n[store]\nurl = \"sqlite:{}\"\n\
+            "[server]\nlisten = \"{addr}\"\n[console]\nlisten = \"127.0.0.1:0\"\n[store]\nurl = \"{}\"\nkey_file = \"{}\"\n\
              [flows]\nbuiltin = false\nfolder = \"flows\"\n",
-            dir.path().join("hub.db").display()
+            server.as_ref().map_or_else(|| format!("sqlite:{}", dir.path().join("hub.db").display()), |s| s.url()),
+            dir.path().join("hub.db.key").display()
         );
         for name in connections {
             let _ = write!(
@@ -63,7 +79,7 @@ impl Home {
         }
         let config = dir.path().join("pasarela.toml");
         std::fs::write(&config, text).expect("a configuration");
-        Self { dir, config, addr }
+        Self { dir, config, addr, server }
     }
 
     /// The database and what belongs to it, without the socket.

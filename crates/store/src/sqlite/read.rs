@@ -1,8 +1,9 @@
 //! Reads. Every query that can grow goes by an index and a limit.
 
 use super::ReadError;
-use super::write::{DONE, ms, run_code, run_status};
-use crate::contract::{DedupKey, EffectState, Page, RunStatus, TimerKind};
+use crate::codes::{DONE, ms, run_code, run_status, time, timer_kind};
+use crate::contract::{DedupKey, EffectState, Page, RunStatus};
+use crate::page::{PAGE_BYTES, page};
 use crate::rows::{
     ApiKeyRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow, EntityRow,
     EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PauseKind, PauseRow, PushedFlow, QueuedRow, RunFilter,
@@ -17,10 +18,6 @@ use std::path::Path;
 
 type Read<T> = Result<T, ReadError>;
 
-fn time(millis: i64) -> Timestamp {
-    Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH)
-}
-
 fn at(row: &Row<'_>, i: usize) -> rusqlite::Result<Timestamp> {
     row.get(i).map(time)
 }
@@ -31,18 +28,6 @@ fn maybe_at(row: &Row<'_>, i: usize) -> rusqlite::Result<Option<Timestamp>> {
 
 fn open(sealer: &Sealer, sealed: Option<Vec<u8>>) -> Read<Vec<u8>> {
     Ok(sealed.map(|s| sealer.open(&s)).transpose()?.unwrap_or_default())
-}
-
-/// Bytes of bodies after which a page ends before its limit: a page of large bodies would hold its
-/// snapshot, and the write-ahead log, for long, and fill the memory.
-const PAGE_BYTES: usize = 4 * 1024 * 1024;
-
-/// Cuts a list that was read with one row too many into a page.
-fn page<T>(mut rows: Vec<T>, limit: u32, id: impl Fn(&T) -> i64) -> Page<T> {
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let next = if more { rows.last().map(id) } else { None };
-    Page { rows, next }
 }
 
 pub(super) fn lookup(
@@ -260,18 +245,7 @@ pub(super) fn timers(db: &Connection, until: Timestamp, limit: u32) -> Read<Vec<
     let mut statement =
         db.prepare_cached("SELECT due, id, kind, target, path FROM timers WHERE due <= ?1 ORDER BY due, id LIMIT ?2")?;
     let rows = statement.query_map(params![ms(until), limit], |r| {
-        Ok(TimerRow {
-            due: at(r, 0)?,
-            id: r.get(1)?,
-            kind: match r.get::<_, i64>(2)? {
-                0 => TimerKind::Wait,
-                1 => TimerKind::Settle,
-                3 => TimerKind::Resume,
-                _ => TimerKind::Check,
-            },
-            target: r.get(3)?,
-            path: r.get(4)?,
-        })
+        Ok(TimerRow { due: at(r, 0)?, id: r.get(1)?, kind: timer_kind(r.get(2)?), target: r.get(3)?, path: r.get(4)? })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -602,11 +576,7 @@ pub(super) fn pauses(db: &Connection, sealer: &Sealer) -> Read<Vec<PauseRow>> {
         let reason: Option<Vec<u8>> = r.get(2)?;
         let reason = reason.map(|sealed| sealer.open(&sealed)).transpose()?;
         out.push(PauseRow {
-            kind: match r.get::<_, String>(0)?.as_str() {
-                "flow" => PauseKind::Flow,
-                "class" => PauseKind::Class,
-                _ => PauseKind::Connection,
-            },
+            kind: PauseKind::from_name(&r.get::<_, String>(0)?),
             name: r.get(1)?,
             reason: reason.map(|text| String::from_utf8_lossy(&text).into_owned()),
             by: r.get(3)?,

@@ -1,10 +1,11 @@
 //! The statements behind each member of a group. Every function writes all of its member or
 //! returns an error, upon which the writer rolls its savepoint back.
 
+use crate::codes::{is_end_of, ms, replay_hash, run_code};
 use crate::contract::{
     Accepted, AttemptInsert, Claim, Decided, Decision, EffectGuard, EffectInsert, EffectState, EffectUpdate,
-    EntityUpsert, EventInsert, FactResult, FactWrite, Listen, NewDelivery, ReadGuard, RunInsert, RunStatus, RunWrite,
-    TimerSet, Work, Worked,
+    EntityUpsert, EventInsert, FactResult, FactWrite, Listen, NewDelivery, ReadGuard, RunInsert, RunWrite, TimerSet,
+    Work, Worked,
 };
 use crate::rows::DeliveryStatus;
 use jiff::Timestamp;
@@ -22,32 +23,6 @@ pub(super) enum Stop {
 impl From<rusqlite::Error> for Stop {
     fn from(e: rusqlite::Error) -> Self {
         Self::Database(e)
-    }
-}
-
-pub(super) fn ms(t: Timestamp) -> i64 {
-    t.as_millisecond()
-}
-
-pub(super) fn run_code(status: RunStatus) -> i64 {
-    match status {
-        RunStatus::Running => 0,
-        RunStatus::Blocked => 1,
-        RunStatus::Settling => 2,
-        RunStatus::Done => 10,
-        RunStatus::Cancelled => 11,
-        RunStatus::Failed => 12,
-    }
-}
-
-pub(super) fn run_status(code: i64) -> RunStatus {
-    match code {
-        0 => RunStatus::Running,
-        1 => RunStatus::Blocked,
-        2 => RunStatus::Settling,
-        11 => RunStatus::Cancelled,
-        12 => RunStatus::Failed,
-        _ => RunStatus::Done,
     }
 }
 
@@ -457,25 +432,3 @@ const UPDATE_BY_ATTEMPT: &str =
      reference = coalesce(?6, reference), generation = generation + ?7, give_up_at = coalesce(?8, give_up_at),
      started_at = coalesce(?11, started_at), ended_at = ?12, ended_call = ?13, http_status = ?14, detail = ?15
      WHERE id = ?1 AND status = 1 AND boot = ?9 AND attempt = ?10";
-
-/// Is this attempt the one that ended its effect well? No other can follow, so it needs no row of its
-/// own: most effects are done at the first try, and their whole history is in their row.
-fn is_end_of(u: &EffectUpdate, a: &AttemptInsert) -> bool {
-    u.id == a.effect
-        && u.to == EffectState::Done
-        && a.outcome == DONE
-        && matches!(u.guard, EffectGuard::Attempt { attempt, .. } if attempt == a.attempt)
-}
-
-/// Outcome of the attempt that lies in an effect's own row.
-pub(super) const DONE: &str = "done";
-
-/// Two words of SHA-256 of a nonce. Nonces are not personal, and the key is not needed here.
-fn replay_hash(nonce: &str) -> (i64, i64) {
-    let digest = ring::digest::digest(&ring::digest::SHA256, nonce.as_bytes());
-    let word = |i: usize| {
-        let bytes: [u8; 8] = std::array::from_fn(|j| digest.as_ref()[i * 8 + j]);
-        (u64::from_le_bytes(bytes) >> 1) as i64
-    };
-    (word(0), word(1))
-}

@@ -8,137 +8,24 @@
 
 use super::checkpoint::Log;
 use super::write::{Stop, Writer};
-use crate::contract::{Accepted, Claim, Decided, Decision, Error, NewDelivery, Work, Worked};
+use crate::contract::{Decided, Error, Worked};
+use crate::queue::{DOOR_SHARE, GROUP, GROUP_BYTES, Queues, Reply, Tx};
 use parking_lot::{Condvar, Mutex};
-use pasarela_domain::{DeliveryId, IdMaker};
+use pasarela_domain::IdMaker;
 use rusqlite::Connection;
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
 
-/// Members of one group at most.
-const GROUP: usize = 128;
-/// Share of a group that decisions keep while a flood is accepted.
-const DECIDE_SHARE: usize = 24;
-/// Members of a group that the door has before all others; more of its own wait like everybody.
-const DOOR_SHARE: usize = 32;
-/// Accepts from the door that may wait, beside all others.
-const DOOR_QUEUE: usize = 1024;
 /// Time of one group at most.
 const GROUP_TIME: Duration = Duration::from_millis(4);
-/// Bytes of bodies after which a group ends, so that the log grows in small steps.
-const GROUP_BYTES: usize = 1024 * 1024;
-/// Accepts that may wait; more are refused with [`Error::Busy`].
-const ACCEPT_QUEUE: usize = 8192;
-/// Bytes of accepts that may wait.
-const ACCEPT_BYTES: usize = 64 * 1024 * 1024;
-
-type Tx<T> = oneshot::Sender<Result<T, Error>>;
 type Misc = Box<dyn FnOnce(&Connection) -> rusqlite::Result<()> + Send>;
-
-pub(super) enum Job {
-    Accept(NewDelivery, Tx<Accepted>),
-    Decide(Box<Decision>, Tx<Decided>),
-    Work(Box<Work>, Tx<Worked>),
-    Claim(Vec<Claim>, Tx<Vec<bool>>),
-    DecideFailed(DeliveryId, Tx<u32>),
-    Reopen(DeliveryId, Tx<bool>),
-    Misc(Misc, Tx<()>),
-}
-
-impl Job {
-    /// Bytes of its bodies; what else it writes is small.
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Accept(delivery, _) => delivery.packed.0.len(),
-            Self::Decide(decision, _) => decision.bytes(),
-            Self::Work(work, _) => work.bytes(),
-            Self::Claim(claims, _) => claims.iter().map(|c| c.call.0.len()).sum(),
-            Self::DecideFailed(..) | Self::Reopen(..) | Self::Misc(..) => 0,
-        }
-    }
-}
-
-/// What a member's caller hears after the commit.
-enum Reply {
-    Accept(Tx<Accepted>, Accepted),
-    Decide(Tx<Decided>, Decided),
-    Work(Tx<Worked>, Worked),
-    Claim(Tx<Vec<bool>>, Vec<bool>),
-    Count(Tx<u32>, u32),
-    Flag(Tx<bool>, bool),
-    Unit(Tx<()>),
-}
-
-impl Reply {
-    fn send(self, result: Result<(), Error>) {
-        // A caller that went away does not want the answer.
-        match self {
-            Self::Accept(tx, v) => drop(tx.send(result.map(|()| v))),
-            Self::Decide(tx, v) => drop(tx.send(result.map(|()| v))),
-            Self::Work(tx, v) => drop(tx.send(result.map(|()| v))),
-            Self::Claim(tx, v) => drop(tx.send(result.map(|()| v))),
-            Self::Count(tx, v) => drop(tx.send(result.map(|()| v))),
-            Self::Flag(tx, v) => drop(tx.send(result.map(|()| v))),
-            Self::Unit(tx) => drop(tx.send(result)),
-        }
-    }
-}
-
-#[derive(Default)]
-struct Queues {
-    /// Accepts and decisions of what stands at the door.
-    door: VecDeque<Job>,
-    accept: VecDeque<(NewDelivery, Tx<Accepted>)>,
-    accept_bytes: usize,
-    work: VecDeque<Job>,
-    decide: VecDeque<(Box<Decision>, Tx<Decided>)>,
-    closed: bool,
-}
-
-impl Queues {
-    fn len(&self) -> usize {
-        self.door.len() + self.accept.len() + self.work.len() + self.decide.len()
-    }
-
-    /// The door's share goes before what is in the group.
-    fn take_door(&mut self, group: &mut Vec<Job>) {
-        let share = self.door.len().min(DOOR_SHARE);
-        group.splice(0..0, self.door.drain(..share));
-    }
-
-    fn take(&mut self, group: &mut Vec<Job>) {
-        let decide_share = self.decide.len().min(DECIDE_SHARE);
-        while group.len() < GROUP {
-            match self.work.pop_front() {
-                Some(job) => group.push(job),
-                None => break,
-            }
-        }
-        while group.len() + decide_share < GROUP {
-            match self.accept.pop_front() {
-                Some((delivery, tx)) => {
-                    self.accept_bytes -= delivery.packed.0.len();
-                    group.push(Job::Accept(delivery, tx));
-                }
-                None => break,
-            }
-        }
-        while group.len() < GROUP {
-            match self.decide.pop_front() {
-                Some((decision, tx)) => group.push(Job::Decide(decision, tx)),
-                None => break,
-            }
-        }
-    }
-}
+pub(super) type Job = crate::queue::Job<Misc>;
 
 /// Shared between the writer thread, its callers and the checkpoint thread.
 #[derive(Default)]
 pub(super) struct Shared {
-    queues: Mutex<Queues>,
+    queues: Mutex<Queues<Misc>>,
     wake: Condvar,
     /// Held by the writer during a group; the checkpoint thread takes it for its last short step.
     pub(super) gate: Mutex<()>,
@@ -152,28 +39,7 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn push(&self, job: Job) -> Result<(), Error> {
         let mut queues = self.queues.lock();
-        if queues.closed {
-            return Err(Error::Closed);
-        }
-        match job {
-            Job::Accept(ref delivery, _) if delivery.door => {
-                if queues.door.len() >= DOOR_QUEUE {
-                    return Err(Error::Busy);
-                }
-                queues.door.push_back(job);
-            }
-            Job::Decide(ref decision, _) if decision.door => queues.door.push_back(job),
-            Job::Accept(delivery, tx) => {
-                let bytes = delivery.packed.0.len();
-                if queues.accept.len() >= ACCEPT_QUEUE || queues.accept_bytes + bytes > ACCEPT_BYTES {
-                    return Err(Error::Busy);
-                }
-                queues.accept_bytes += bytes;
-                queues.accept.push_back((delivery, tx));
-            }
-            Job::Decide(decision, tx) => queues.decide.push_back((decision, tx)),
-            other => queues.work.push_back(other),
-        }
+        queues.push(job)?;
         drop(queues);
         self.wake.notify_one();
         Ok(())
@@ -196,11 +62,8 @@ impl Shared {
 /// The writer's loop: ends when the queues are closed and empty.
 pub(super) fn run(db: &mut Connection, mut ids: IdMaker, mut seq: i64, shared: &Arc<Shared>) {
     let mut group = Vec::with_capacity(GROUP + DOOR_SHARE);
-    let mut passed = false;
     loop {
         shared.log.wait_for_room();
-        // What a group that took too long or grew too large left over goes first, in its order; only
-        // the door goes before it.
         {
             let mut queues = shared.queues.lock();
             while group.is_empty() && queues.len() == 0 {
@@ -209,15 +72,7 @@ pub(super) fn run(db: &mut Connection, mut ids: IdMaker, mut seq: i64, shared: &
                 }
                 shared.wake.wait(&mut queues);
             }
-            // Not twice before the same rest, else a crowd at the door could hold it back for ever.
-            let rest = !group.is_empty();
-            if !rest {
-                queues.take(&mut group);
-            }
-            if !(rest && passed) {
-                queues.take_door(&mut group);
-            }
-            passed = rest && !passed;
+            queues.fill(&mut group);
         }
         let _gate = shared.gate.lock();
         commit(db, &mut ids, &mut seq, &mut group, shared);
@@ -269,7 +124,7 @@ fn commit(db: &mut Connection, ids: &mut IdMaker, seq: &mut i64, group: &mut Vec
             };
             tracing::error!(%error, cause = %e, members = count, "a group of writes was rolled back");
             replies.into_iter().for_each(|r| r.send(Err(error.clone())));
-            late.into_iter().for_each(|j| refuse(j, &error));
+            late.into_iter().for_each(|j| j.refuse(&error));
         }
     }
 }
@@ -348,19 +203,6 @@ fn concerns_all(e: &rusqlite::Error) -> bool {
         e.sqlite_error_code(),
         None | Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig)
     )
-}
-
-fn refuse(job: Job, error: &Error) {
-    let error = error.clone();
-    match job {
-        Job::Accept(_, tx) => drop(tx.send(Err(error))),
-        Job::Decide(_, tx) => drop(tx.send(Err(error))),
-        Job::Work(_, tx) => drop(tx.send(Err(error))),
-        Job::Claim(_, tx) => drop(tx.send(Err(error))),
-        Job::DecideFailed(_, tx) => drop(tx.send(Err(error))),
-        Job::Reopen(_, tx) => drop(tx.send(Err(error))),
-        Job::Misc(_, tx) => drop(tx.send(Err(error))),
-    }
 }
 
 /// A database error in words that tell people what to do.

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use pasarela_domain::{DeliveryId, EffectId, EntityRef, EventId, RunId};
+use pasarela_store::postgres::PostgresStore;
 use pasarela_store::sqlite::{Options, SqliteStore};
 use pasarela_store::{
     Accepted, Claim, Decided, Decision, DedupKey, DeliveryStatus, EffectGuard, EffectInsert, EffectState, EffectUpdate,
@@ -9,6 +10,9 @@ use pasarela_store::{
     TimerSet, Work, Worked,
 };
 use std::sync::Arc;
+
+#[path = "../postgres/server.rs"]
+pub(crate) mod server;
 
 /// Where one test's database lives. Opening again after every handle is dropped is a restart.
 pub(crate) trait Factory {
@@ -28,6 +32,25 @@ impl Sqlite {
 impl Factory for Sqlite {
     fn open(&self) -> Arc<dyn Store> {
         Arc::new(SqliteStore::open(&Options::file(self.0.path().join("hub.db"))).unwrap())
+    }
+}
+
+/// PostgreSQL in a database of its own, which goes away with the test.
+pub(crate) struct Postgres {
+    database: server::Database,
+    folder: tempfile::TempDir,
+}
+
+impl Postgres {
+    /// `None`, loudly, when no server was named.
+    pub(crate) fn new() -> Option<Self> {
+        Some(Self { database: server::Database::make()?, folder: tempfile::tempdir().unwrap() })
+    }
+}
+
+impl Factory for Postgres {
+    fn open(&self) -> Arc<dyn Store> {
+        Arc::new(PostgresStore::open(&self.database.options(&self.folder.path().join("hub.key"))).unwrap())
     }
 }
 

@@ -20,20 +20,21 @@ pub(crate) fn write_config(
     addr: SocketAddr,
     sink: SocketAddr,
     flow: &str,
+    store: Option<&str>,
 ) -> Result<std::path::PathBuf, Failure> {
     let failed = |e: std::io::Error| Failure::Failed(e.to_string());
     let flows = dir.join("flows");
     std::fs::create_dir_all(&flows).map_err(failed)?;
     std::fs::write(flows.join("banco.yaml"), flow).map_err(failed)?;
     let config = dir.join("bench.toml");
+    let (store, _) = super::store_section(dir, store);
     let text = format!(
-        "[server]\nlisten = \"{addr}\"\n[console]\nlisten = \"127.0.0.1:0\"\n[store]\nurl = \"sqlite:{}\"\n\
+        "[server]\nlisten = \"{addr}\"\n[console]\nlisten = \"127.0.0.1:0\"\n{store}\
          [flows]\nbuiltin = false\nfolder = \"flows\"\n\
          [connections.tienda]\nprovider = \"http\"\nwebhook_secrets = [\"{SECRET}\"]\nbase_url = \"http://{sink}\"\nallow_private_targets = true\n\
          verify = {{ scheme = \"hmac-sha256\", header = \"x-signature\", encoding = \"hex\" }}\n\
          event = {{ type = \"/type\", id = \"/id\", key = \"/id\" }}\n\
          limits = {{ concurrency = 256 }}\n",
-        dir.join("hub.db").display()
     );
     std::fs::write(&config, text).map_err(failed)?;
     Ok(config)
@@ -43,7 +44,7 @@ pub(crate) async fn run(args: FlowArgs, json: bool) -> Result<ExitCode, Failure>
     let dir = scratch(args.dir.as_deref())?;
     let sink = Sink::start(Duration::from_millis(args.delay_ms)).await.map_err(|e| Failure::Failed(e.to_string()))?;
     let addr = SocketAddr::from(([127, 0, 0, 1], free_port()?));
-    let config = write_config(dir.path(), addr, sink.addr, FLOW)?;
+    let config = write_config(dir.path(), addr, sink.addr, FLOW, args.store.as_deref())?;
     let mut child = hub(&config, &[("PASARELA_LOG", "error")], Stdio::inherit())?;
     wait_for(addr, &mut child, Duration::from_secs(10)).await?;
     note(&format!("flows of three effects, {} s", args.seconds));
@@ -83,8 +84,11 @@ pub(crate) async fn run(args: FlowArgs, json: bool) -> Result<ExitCode, Failure>
         line(&facts.to_string());
     } else {
         line(&format!(
-            "flows: three effects one after another, sink {} ms, {} connections, {} s",
-            args.delay_ms, args.connections, args.seconds
+            "flows: three effects one after another, sink {} ms, {} connections, {} s, {}",
+            args.delay_ms,
+            args.connections,
+            args.seconds,
+            super::store_section(dir.path(), args.store.as_deref()).1
         ));
         line(&format!("  accepted        {:>9.0} /s", load.per_second()));
         line(&format!(

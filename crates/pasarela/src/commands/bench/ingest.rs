@@ -73,12 +73,12 @@ async fn reference(program: &Path, dir: &Path, args: &IngestArgs, round: usize) 
 async fn one_hub(dir: &Path, args: &IngestArgs, round: usize) -> Result<HubRound, Failure> {
     let addr = SocketAddr::from(([127, 0, 0, 1], free_port()?));
     let config = dir.join("bench.toml");
+    let (store, _) = super::store_section(dir, args.store.as_deref());
     let text = format!(
-        "[server]\nlisten = \"{addr}\"\n[console]\nlisten = \"127.0.0.1:0\"\n[store]\nurl = \"sqlite:{}\"\n[flows]\nbuiltin = false\n\
+        "[server]\nlisten = \"{addr}\"\n[console]\nlisten = \"127.0.0.1:0\"\n{store}[flows]\nbuiltin = false\n\
          [connections.tienda]\nprovider = \"http\"\nwebhook_secrets = [\"{SECRET}\"]\n\
          verify = {{ scheme = \"hmac-sha256\", header = \"x-signature\", encoding = \"hex\" }}\n\
          event = {{ type = \"/type\", id = \"/id\", key = \"/id\" }}\n",
-        dir.join("hub.db").display()
     );
     std::fs::write(&config, text).map_err(|e| Failure::Failed(e.to_string()))?;
     let begun = Instant::now();
@@ -170,8 +170,11 @@ fn report(args: &IngestArgs, references: &[Load], hubs: &[HubRound], json: bool)
         return;
     }
     line(&format!(
-        "ingest: {} connections, {} s, {} round(s), signed bodies of 2048 bytes, SQLite synchronous=FULL",
-        args.connections, args.seconds, args.rounds
+        "ingest: {} connections, {} s, {} round(s), signed bodies of 2048 bytes, {}",
+        args.connections,
+        args.seconds,
+        args.rounds,
+        super::store_section(Path::new(""), args.store.as_deref()).1
     ));
     if let Some(ratio) = ratio {
         line(&format!("  reference       {reference:>9.0} /s"));

@@ -1,0 +1,396 @@
+//! The change of a stage: every statement takes the rows of all its pieces as arrays.
+
+mod effects;
+
+use super::{Book, Trouble, look::Seen, together};
+use crate::codes::{ms, replay_hash, run_code};
+use crate::contract::{EntityUpsert, FactResult, Listen, RunWrite};
+use crate::postgres::group::layers;
+use crate::postgres::piece::{Job, Piece};
+use crate::postgres::statement::{Param, Ran, Statement, blobs, int, ints, maybe_blobs, maybe_ints, texts};
+use crate::rows::DeliveryStatus;
+use jiff::Timestamp;
+use pasarela_domain::{DeliveryId, IdMaker};
+use std::collections::{HashMap, HashSet};
+use tokio_postgres::Client;
+
+/// What the answer to a statement is looked through for.
+enum Answer {
+    /// Only the number of rows.
+    Rows,
+    /// A row of this member per number must have come back; else the member fails.
+    Each(Vec<usize>),
+    /// A read model of this member must have come back; else the member fails.
+    Entities(HashMap<(i64, String, String), usize>),
+    /// A number that came back is a claim that was to be had: (member, place in its list).
+    Claims(Vec<(usize, usize)>),
+    /// The ids that came back were new: (member, id, with a replay key).
+    Deliveries(Vec<(usize, i64, bool)>),
+    /// A number for this member.
+    Own(usize),
+}
+
+#[derive(Default)]
+struct Batch<'a>(Vec<(Statement<'a>, Answer)>);
+
+impl<'a> Batch<'a> {
+    fn push(&mut self, sql: impl Into<String>, params: Vec<Param<'a>>, answer: Answer) {
+        self.0.push((Statement::new(sql, params), answer));
+    }
+}
+
+/// Writes a stage. The members that cannot be written come back; then nothing may be committed.
+pub(super) async fn write(
+    client: &Client,
+    jobs: &[Job],
+    stage: &[Piece<'_>],
+    seen: Seen,
+    last: bool,
+    ids: &mut IdMaker,
+    book: &mut Book,
+) -> Result<Vec<usize>, Trouble> {
+    let pieces: Vec<Piece<'_>> =
+        stage.iter().zip(&seen.fresh).filter(|(_, fresh)| **fresh).map(|(piece, _)| *piece).collect();
+    let mut batch = Batch::default();
+    facts(&mut batch, &pieces);
+    effects::updates(&mut batch, &pieces);
+    runs(&mut batch, &pieces);
+    effects::progress(&mut batch, &pieces);
+    fired(&mut batch, &pieces);
+    effects::attempts(&mut batch, &pieces);
+    let mut places = seen.places;
+    effects::effects(&mut batch, &pieces, &mut places, book);
+    timers(&mut batch, &pieces, ids);
+    deliveries(&mut batch, &pieces, ids);
+    effects::claims(&mut batch, &pieces, book);
+    if last {
+        results(&mut batch, jobs, book);
+        for (member, job) in jobs.iter().enumerate() {
+            own(&mut batch, member, job);
+        }
+    }
+    let (mut statements, mut answers): (Vec<_>, Vec<_>) = batch.0.into_iter().unzip();
+    if last {
+        // Housekeeping is written as its caller made it.
+        let before = statements.len();
+        let ran = with_housekeeping(client, &mut statements, jobs).await?;
+        answers.extend((before..ran.len()).map(|_| Answer::Rows));
+        return settle(ran, answers, book);
+    }
+    settle(together(client, &statements).await?, answers, book)
+}
+
+/// Sends the statements and those of housekeeping, which stay their members'.
+async fn with_housekeeping(
+    client: &Client,
+    statements: &mut Vec<Statement<'_>>,
+    jobs: &[Job],
+) -> Result<Vec<Ran>, tokio_postgres::Error> {
+    let housekeeping = jobs.iter().filter_map(|j| if let Job::Misc(s, _) = j { Some(s) } else { None });
+    let all = statements.iter().map(|s| s.run(client)).chain(housekeeping.map(|s| s.run(client)));
+    futures_util::future::join_all(all).await.into_iter().collect()
+}
+
+/// Reads the answers: what came of each member, and which cannot be written.
+fn settle(ran: Vec<Ran>, answers: Vec<Answer>, book: &mut Book) -> Result<Vec<usize>, Trouble> {
+    let mut failing = Vec::new();
+    for (ran, answer) in ran.iter().zip(answers) {
+        book.rows += ran.touched;
+        match answer {
+            Answer::Rows => {}
+            Answer::Each(members) => {
+                let came = super::column(ran)?;
+                failing.extend((1..).zip(members).filter(|(n, _)| !came.contains(n)).map(|(_, member)| member));
+            }
+            Answer::Entities(mut wanted) => {
+                for r in &ran.rows {
+                    wanted.remove(&(r.try_get(0)?, r.try_get(1)?, r.try_get(2)?));
+                }
+                failing.extend(wanted.into_values());
+            }
+            Answer::Claims(wanted) => {
+                let came = super::column(ran)?;
+                for (n, (member, place)) in (1..).zip(wanted) {
+                    if came.contains(&n)
+                        && let Some(claimed) = book.work[member].2.get_mut(place)
+                    {
+                        *claimed = true;
+                    }
+                }
+            }
+            Answer::Deliveries(made) => {
+                let came = super::column(ran)?;
+                for (member, id, with_key) in made.into_iter().filter(|(_, id, _)| came.contains(id)) {
+                    book.work[member].1.push(DeliveryId::from_raw(id));
+                    // Its own row beside that of the inbox, and that of its key.
+                    book.rows += 1 + u64::from(with_key);
+                }
+            }
+            Answer::Own(member) => book.own[member] = ran.rows.first().map(|r| r.try_get(0)).transpose()?,
+        }
+    }
+    Ok(failing)
+}
+
+/// Read models, events, new runs.
+fn facts<'a>(batch: &mut Batch<'a>, pieces: &[Piece<'a>]) {
+    let entities = pieces.iter().flat_map(|p| p.entities.iter().map(|e| (p.member, e)));
+    let (made, changed): (Vec<_>, Vec<_>) = entities.partition(|(_, e)| e.expected == 0);
+    let columns = |list: &[(usize, &'a EntityUpsert)]| {
+        vec![
+            ints(list.iter().map(|(_, e)| e.connection)),
+            texts(list.iter().map(|(_, e)| &*e.entity.kind)),
+            texts(list.iter().map(|(_, e)| &*e.entity.id)),
+            maybe_ints(list.iter().map(|(_, e)| e.updated_at.map(ms))),
+            ints(list.iter().map(|(_, e)| i64::from(e.rank))),
+            ints(list.iter().map(|(_, e)| e.hash)),
+            blobs(list.iter().map(|(_, e)| &e.data.0[..])),
+        ]
+    };
+    if !made.is_empty() {
+        let wanted = made.iter().map(|(n, e)| ((e.connection, e.entity.kind.to_string(), e.entity.id.to_string()), *n));
+        batch.push(
+            "INSERT INTO entities (connection, kind, entity, version, updated_at, rank, hash, data)
+             SELECT x.connection, x.kind, x.entity, 1, x.updated_at, x.rank, x.hash, x.data
+             FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bytea[])
+               AS x (connection, kind, entity, updated_at, rank, hash, data)
+             ON CONFLICT DO NOTHING RETURNING connection, kind, entity",
+            columns(&made),
+            Answer::Entities(wanted.collect()),
+        );
+    }
+    if !changed.is_empty() {
+        let mut params = columns(&changed);
+        params.push(ints(changed.iter().map(|(_, e)| e.expected)));
+        batch.push(
+            "UPDATE entities e SET version = e.version + 1, updated_at = x.updated_at, rank = x.rank, hash = x.hash, data = x.data
+             FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bytea[], $8::bigint[])
+               WITH ORDINALITY AS x (connection, kind, entity, updated_at, rank, hash, data, expected, n)
+             WHERE e.connection = x.connection AND e.kind = x.kind AND e.entity = x.entity AND e.version = x.expected
+             RETURNING x.n",
+            params,
+            Answer::Each(changed.iter().map(|(n, _)| *n).collect()),
+        );
+    }
+    let events: Vec<_> = pieces.iter().filter_map(|p| p.event).collect();
+    if !events.is_empty() {
+        batch.push(
+            "INSERT INTO events (id, type, connection, key, occurred_at, received_at, delivery, body)
+             SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bytea[])",
+            vec![
+                ints(events.iter().map(|e| e.id.get())),
+                texts(events.iter().map(|e| e.event_type.as_str())),
+                ints(events.iter().map(|e| e.connection)),
+                ints(events.iter().map(|e| e.key)),
+                ints(events.iter().map(|e| ms(e.occurred_at))),
+                ints(events.iter().map(|e| ms(e.received_at))),
+                ints(events.iter().map(|e| e.delivery.get())),
+                blobs(events.iter().map(|e| &e.body.0[..])),
+            ],
+            Answer::Rows,
+        );
+        let named: Vec<(i64, i64)> = events.iter().flat_map(|e| e.subjects.iter().map(|s| (*s, e.id.get()))).collect();
+        if !named.is_empty() {
+            batch.push(
+                "INSERT INTO event_subject (subject, event) SELECT * FROM unnest($1::bigint[], $2::bigint[]) ON CONFLICT DO NOTHING",
+                vec![ints(named.iter().map(|s| s.0)), ints(named.iter().map(|s| s.1))],
+                Answer::Rows,
+            );
+        }
+    }
+    let made: Vec<_> = pieces.iter().flat_map(|p| p.runs).collect();
+    if !made.is_empty() {
+        batch.push(
+            "INSERT INTO runs (id, flow, event, key, status, version, created_at, updated_at, state)
+             SELECT x.id, x.flow, x.event, x.key, x.status, 1, x.at, x.at, x.state
+             FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bytea[])
+               AS x (id, flow, event, key, status, at, state)",
+            vec![
+                ints(made.iter().map(|r| r.id.get())),
+                ints(made.iter().map(|r| r.flow)),
+                ints(made.iter().map(|r| r.event.get())),
+                ints(made.iter().map(|r| r.key)),
+                ints(made.iter().map(|r| run_code(r.status))),
+                ints(made.iter().map(|r| ms(r.created_at))),
+                blobs(made.iter().map(|r| &r.state.0[..])),
+            ],
+            Answer::Rows,
+        );
+        listen(batch, made.iter().flat_map(|r| r.listens.iter().map(|l| (r.id.get(), l))).collect());
+    }
+}
+
+fn listen<'a>(batch: &mut Batch<'a>, list: Vec<(i64, &'a Listen)>) {
+    if !list.is_empty() {
+        batch.push(
+            "INSERT INTO run_waits (key, type, run) SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[]) ON CONFLICT DO NOTHING",
+            listens(&list),
+            Answer::Rows,
+        );
+    }
+}
+
+fn listens<'a>(list: &[(i64, &'a Listen)]) -> Vec<Param<'a>> {
+    vec![
+        ints(list.iter().map(|(_, l)| l.key)),
+        texts(list.iter().map(|(_, l)| l.event_type.as_str())),
+        ints(list.iter().map(|(run, _)| *run)),
+    ]
+}
+
+fn runs<'a>(batch: &mut Batch<'a>, pieces: &[Piece<'a>]) {
+    let all: Vec<(usize, &RunWrite)> = pieces.iter().flat_map(|p| p.work.runs.iter().map(|r| (p.member, r))).collect();
+    for layer in layers(all.iter().copied(), |(_, r)| r.id.get()) {
+        batch.push(
+            "UPDATE runs r SET status = x.status, state = x.state, updated_at = x.at, version = r.version + 1
+             FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bigint[], $5::bigint[])
+               WITH ORDINALITY AS x (id, status, state, at, expected, n)
+             WHERE r.id = x.id AND r.version = x.expected RETURNING x.n",
+            vec![
+                ints(layer.iter().map(|(_, r)| r.id.get())),
+                ints(layer.iter().map(|(_, r)| run_code(r.status))),
+                blobs(layer.iter().map(|(_, r)| &r.state.0[..])),
+                ints(layer.iter().map(|(_, r)| ms(r.at))),
+                ints(layer.iter().map(|(_, r)| r.expected)),
+            ],
+            Answer::Each(layer.iter().map(|(n, _)| *n).collect()),
+        );
+    }
+    let ended: Vec<_> = all.iter().flat_map(|(_, r)| r.unlisten.iter().map(|l| (r.id.get(), l))).collect();
+    if !ended.is_empty() {
+        batch.push(
+            "DELETE FROM run_waits w USING unnest($1::bigint[], $2::text[], $3::bigint[]) AS x (key, type, run)
+             WHERE w.key = x.key AND w.type = x.type AND w.run = x.run",
+            listens(&ended),
+            Answer::Rows,
+        );
+    }
+    listen(batch, all.iter().flat_map(|(_, r)| r.listen.iter().map(|l| (r.id.get(), l))).collect());
+}
+
+/// Another node, or an earlier try of ours, may have fired a timer: then its work is stale.
+fn fired<'a>(batch: &mut Batch<'a>, pieces: &[Piece<'a>]) {
+    let all: Vec<(usize, i64, i64)> =
+        pieces.iter().flat_map(|p| p.work.fired.iter().map(|(due, id)| (p.member, ms(*due), *id))).collect();
+    if !all.is_empty() {
+        batch.push(
+            "DELETE FROM timers t USING unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS x (due, id, n)
+             WHERE t.due = x.due AND t.id = x.id RETURNING x.n",
+            vec![ints(all.iter().map(|t| t.1)), ints(all.iter().map(|t| t.2))],
+            Answer::Each(all.iter().map(|t| t.0).collect()),
+        );
+    }
+}
+
+fn timers<'a>(batch: &mut Batch<'a>, pieces: &[Piece<'a>], ids: &mut IdMaker) {
+    let all: Vec<_> = pieces.iter().flat_map(|p| &p.work.timers).collect();
+    if !all.is_empty() {
+        // The id only tells timers of one moment apart; it must not drag delivery ids into the future.
+        let made: Vec<i64> = all.iter().map(|_| ids.next(Timestamp::UNIX_EPOCH)).collect();
+        batch.push(
+            "INSERT INTO timers (due, id, kind, target, path)
+             SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[])",
+            vec![
+                ints(all.iter().map(|t| ms(t.due))),
+                ints(made),
+                ints(all.iter().map(|t| t.kind as i64)),
+                ints(all.iter().map(|t| t.target)),
+                texts(all.iter().map(|t| t.path.as_str())),
+            ],
+            Answer::Rows,
+        );
+    }
+}
+
+fn deliveries<'a>(batch: &mut Batch<'a>, pieces: &[Piece<'a>], ids: &mut IdMaker) {
+    let all: Vec<_> = (pieces.iter().flat_map(|p| p.deliveries.iter().map(|d| (p.member, d))))
+        .map(|(member, d)| (member, ids.next(d.received_at), d, d.replay_key.as_deref().map(replay_hash)))
+        .collect();
+    if !all.is_empty() {
+        batch.push(
+            "WITH n AS (
+               SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::bytea[], $6::bigint[], $7::bigint[])
+                 AS n (id, connection, source, received_at, packed, entity, discriminator)),
+             fresh AS (
+               INSERT INTO dedup (entity, discriminator, connection, kind)
+               SELECT entity, discriminator, connection, 'replay' FROM n WHERE entity IS NOT NULL ORDER BY 1, 2, 3
+               ON CONFLICT DO NOTHING RETURNING entity, discriminator, connection),
+             kept AS (
+               INSERT INTO deliveries (id, connection, source, received_at, packed)
+               SELECT id, connection, source, received_at, packed FROM n
+               WHERE entity IS NULL OR (entity, discriminator, connection) IN (SELECT * FROM fresh) RETURNING id)
+             INSERT INTO inbox (delivery) SELECT id FROM kept RETURNING delivery",
+            vec![
+                ints(all.iter().map(|d| d.1)),
+                ints(all.iter().map(|d| d.2.connection)),
+                texts(all.iter().map(|d| d.2.source)),
+                ints(all.iter().map(|d| ms(d.2.received_at))),
+                blobs(all.iter().map(|d| &d.2.packed.0[..])),
+                maybe_ints(all.iter().map(|d| d.3.map(|h| h.0))),
+                maybe_ints(all.iter().map(|d| d.3.map(|h| h.1))),
+            ],
+            Answer::Deliveries(all.iter().map(|d| (d.0, d.1, d.3.is_some())).collect()),
+        );
+    }
+}
+
+/// How the deliveries of decisions ended, and whom they name.
+fn results<'a>(batch: &mut Batch<'a>, jobs: &'a [Job], book: &Book) {
+    let (mut ended, mut named) = (Vec::new(), Vec::new());
+    for (job, facts) in jobs.iter().zip(&book.facts) {
+        let Job::Decide(d, _) = job else { continue };
+        let all_known = !facts.is_empty() && facts.iter().all(|r| *r == FactResult::Known);
+        let status =
+            if all_known && d.status == DeliveryStatus::Decided { DeliveryStatus::Duplicate } else { d.status };
+        // What is not pending and has no result is decided: the rule needs no row.
+        if status != DeliveryStatus::Decided || d.reason.is_some() {
+            ended.push((d.delivery.get(), status as i64, d.reason.as_ref().map(|r| &r.0[..])));
+        }
+        // Whoever an event of this delivery names is found by that event.
+        let by_event: HashSet<i64> = (d.facts.iter().zip(facts))
+            .filter(|(_, result)| matches!(result, FactResult::New(_)))
+            .filter_map(|(fact, _)| fact.event.as_ref().filter(|e| e.delivery == d.delivery))
+            .flat_map(|e| e.subjects.iter().copied())
+            .collect();
+        named.extend(d.subjects.iter().filter(|s| !by_event.contains(s)).map(|s| (*s, d.delivery.get())));
+    }
+    if !ended.is_empty() {
+        batch.push(
+            "INSERT INTO delivery_result (delivery, status, reason) SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[])
+             ON CONFLICT (delivery) DO UPDATE SET status = excluded.status, reason = excluded.reason",
+            vec![
+                ints(ended.iter().map(|r| r.0)),
+                ints(ended.iter().map(|r| r.1)),
+                maybe_blobs(ended.iter().map(|r| r.2)),
+            ],
+            Answer::Rows,
+        );
+    }
+    if !named.is_empty() {
+        batch.push(
+            "INSERT INTO delivery_subject (subject, delivery) SELECT * FROM unnest($1::bigint[], $2::bigint[]) ON CONFLICT DO NOTHING",
+            vec![ints(named.iter().map(|s| s.0)), ints(named.iter().map(|s| s.1))],
+            Answer::Rows,
+        );
+    }
+}
+
+/// Members that are one statement.
+fn own<'a>(batch: &mut Batch<'a>, member: usize, job: &Job) {
+    match job {
+        Job::DecideFailed(d, _) => batch.push(
+            "UPDATE inbox SET tries = tries + 1 WHERE delivery = $1 RETURNING tries",
+            vec![int(d.get())],
+            Answer::Own(member),
+        ),
+        Job::Reopen(d, _) => batch.push(
+            "WITH known AS (SELECT id FROM deliveries WHERE id = $1),
+             back AS (INSERT INTO inbox (delivery) SELECT id FROM known ON CONFLICT DO NOTHING),
+             cleared AS (DELETE FROM delivery_result r USING known k WHERE r.delivery = k.id)
+             SELECT id FROM known",
+            vec![int(d.get())],
+            Answer::Own(member),
+        ),
+        Job::Accept(..) | Job::Decide(..) | Job::Work(..) | Job::Claim(..) | Job::Misc(..) => {}
+    }
+}

@@ -1,0 +1,139 @@
+//! Who serves the database: one row per node, with an epoch that fences everything it writes.
+//!
+//! A node is alive while its row is there. Rows expire on the clock of the database and are renewed
+//! each second; one that has expired may be taken away by whoever wants its work. Taking it away needs
+//! the node's lock, which every group of its writes shares until it is committed: so a group is either
+//! committed before its node was declared dead, or it is refused.
+
+use super::link::Address;
+use super::statement::{Statement, int, text};
+use crate::contract::Error;
+use tokio_postgres::Client;
+
+/// How long a node lives without a sign of life.
+pub(super) const TIME_TO_LIVE_MS: i64 = 5_000;
+/// Numbers that an id has room for.
+const NODES: i64 = 32;
+/// First half of the advisory locks of nodes; the second is the node's number.
+const FENCE: i32 = 0x6e6f_6465;
+/// Advisory lock of whoever changes the list of nodes.
+const LIST: i64 = 0x7061_7361_6e6f_6465;
+
+/// A node's number and epoch.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Node {
+    pub(super) id: i64,
+    pub(super) epoch: i64,
+}
+
+/// What came of asking for a number.
+pub(super) enum Registered {
+    Here(Node),
+    /// Another node is alive, by this name.
+    Taken(String),
+}
+
+/// Takes a number and an epoch. `alone`: not while another node is alive. An earlier life of this node
+/// (the same name) is over: whoever holds the lock of its key file knows.
+pub(super) async fn register(client: &Client, address: &Address, name: &str, alone: bool) -> Result<Registered, Error> {
+    let result = async {
+        client.batch_execute("BEGIN").await?;
+        Statement::new("SELECT pg_advisory_xact_lock($1)", vec![int(LIST)]).run(client).await?;
+        bury(client, "name = $1 OR expires_at < clock_timestamp()", vec![text(name)]).await?;
+        let others = Statement::new("SELECT id, name FROM nodes ORDER BY id", vec![]).run(client).await?.rows;
+        let mut used = Vec::with_capacity(others.len());
+        for row in &others {
+            used.push(row.try_get::<_, i64>(0)?);
+        }
+        if alone && let Some(other) = others.first() {
+            let other = other.try_get(1)?;
+            client.batch_execute("COMMIT").await?;
+            return Ok(Ok(Registered::Taken(other)));
+        }
+        let Some(id) = (0..NODES).find(|n| !used.contains(n)) else {
+            client.batch_execute("ROLLBACK").await?;
+            return Ok(Err(Error::Locked(format!("{} with all {NODES} nodes that it has room for", address.shown))));
+        };
+        let made = Statement::new(
+            "INSERT INTO nodes (id, name, epoch, started_at, expires_at)
+             SELECT $1, $2, nextval('epochs'), clock_timestamp(), clock_timestamp() + $3 * interval '1 millisecond'
+             RETURNING epoch",
+            vec![int(id), text(name), int(TIME_TO_LIVE_MS)],
+        );
+        let made = made.run(client).await?;
+        let epoch = made.rows.first().map(|r| r.try_get(0)).transpose()?.unwrap_or_default();
+        client.batch_execute("COMMIT").await?;
+        Ok(Ok(Registered::Here(Node { id, epoch })))
+    };
+    match result.await {
+        Ok(answer) => answer,
+        Err(e) => {
+            let e: tokio_postgres::Error = e;
+            drop(client.batch_execute("ROLLBACK").await);
+            Err(address.classify(&e))
+        }
+    }
+}
+
+/// Takes the rows of nodes away, each under its lock: what it was committing is committed before.
+async fn bury<'a>(
+    client: &Client,
+    which: &str,
+    params: Vec<super::statement::Param<'a>>,
+) -> Result<(), tokio_postgres::Error> {
+    let found = Statement::new(format!("SELECT id, epoch FROM nodes WHERE {which} ORDER BY id"), params);
+    for row in found.run(client).await?.rows {
+        let (id, epoch): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+        Statement::new(format!("SELECT pg_advisory_xact_lock({FENCE}, {id})"), vec![]).run(client).await?;
+        Statement::new("DELETE FROM nodes WHERE id = $1 AND epoch = $2", vec![int(id), int(epoch)]).run(client).await?;
+    }
+    Ok(())
+}
+
+/// Declares dead the nodes whose time is over, so that their work may be taken.
+pub(super) async fn bury_expired(client: &Client, own: Node) -> Result<(), tokio_postgres::Error> {
+    client.batch_execute("BEGIN").await?;
+    let result = async {
+        Statement::new("SELECT pg_advisory_xact_lock($1)", vec![int(LIST)]).run(client).await?;
+        bury(client, "expires_at < clock_timestamp() AND epoch <> $1", vec![int(own.epoch)]).await
+    };
+    match result.await {
+        Ok(()) => client.batch_execute("COMMIT").await,
+        Err(e) => {
+            drop(client.batch_execute("ROLLBACK").await);
+            Err(e)
+        }
+    }
+}
+
+/// Statements with which a group begins: the third gives the transaction's id, or nothing when this
+/// node was declared dead.
+pub(super) fn fence(node: Node) -> Vec<Statement<'static>> {
+    vec![
+        Statement::new("BEGIN", vec![]),
+        // Whoever stops between two statements must not hold its locks for ever.
+        Statement::new("SET LOCAL idle_in_transaction_session_timeout = 10000", vec![]),
+        Statement::new(format!("SELECT pg_advisory_xact_lock_shared({FENCE}, {})", node.id), vec![]),
+        Statement::new(
+            "SELECT pg_current_xact_id()::text::bigint FROM nodes WHERE id = $1 AND epoch = $2",
+            vec![int(node.id), int(node.epoch)],
+        ),
+    ]
+}
+/// Place of the transaction's id among the answers to [`fence`].
+pub(super) const FENCE_ANSWER: usize = 3;
+
+/// A sign of life. `false`: this node was declared dead.
+pub(super) async fn renew(client: &Client, node: Node) -> Result<bool, tokio_postgres::Error> {
+    let renewed = Statement::new(
+        "UPDATE nodes SET expires_at = clock_timestamp() + $3 * interval '1 millisecond' WHERE id = $1 AND epoch = $2",
+        vec![int(node.id), int(node.epoch), int(TIME_TO_LIVE_MS)],
+    );
+    Ok(renewed.run(client).await?.touched == 1)
+}
+
+/// The node ends in good order: whoever comes next need not wait.
+pub(super) async fn leave(client: &Client, node: Node) -> Result<(), tokio_postgres::Error> {
+    let left = Statement::new("DELETE FROM nodes WHERE id = $1 AND epoch = $2", vec![int(node.id), int(node.epoch)]);
+    left.run(client).await.map(|_| ())
+}

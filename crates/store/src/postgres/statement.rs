@@ -1,0 +1,92 @@
+//! Statements without a name, whose parameters carry their types: nothing is prepared, so that each
+//! may go through a proxy that lends a server for one transaction only.
+
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Row};
+
+/// A parameter and its type.
+pub(super) struct Param<'a> {
+    value: Box<dyn ToSql + Sync + Send + 'a>,
+    kind: Type,
+}
+
+/// A statement, ready to be sent.
+pub(super) struct Statement<'a> {
+    sql: String,
+    params: Vec<Param<'a>>,
+}
+
+/// What a statement gave back, and how many rows it touched.
+pub(super) struct Ran {
+    pub(super) rows: Vec<Row>,
+    pub(super) touched: u64,
+}
+
+impl<'a> Statement<'a> {
+    pub(super) fn new(sql: impl Into<String>, params: Vec<Param<'a>>) -> Self {
+        Self { sql: sql.into(), params }
+    }
+
+    /// One round trip. Statements whose futures are polled together travel together.
+    pub(super) async fn run(&self, client: &Client) -> Result<Ran, tokio_postgres::Error> {
+        use futures_util::TryStreamExt as _;
+        let params = self.params.iter().map(|p| (&*p.value as &(dyn ToSql + Sync), p.kind.clone()));
+        let stream = client.query_typed_raw(&self.sql, params.collect::<Vec<_>>()).await?;
+        let mut stream = std::pin::pin!(stream);
+        let mut rows = Vec::new();
+        while let Some(row) = stream.try_next().await? {
+            rows.push(row);
+        }
+        let touched = stream.rows_affected().unwrap_or(0);
+        Ok(Ran { rows, touched })
+    }
+}
+
+fn param<'a>(value: impl ToSql + Sync + Send + 'a, kind: Type) -> Param<'a> {
+    Param { value: Box::new(value), kind }
+}
+
+/// A number.
+pub(super) fn int<'a>(value: impl Into<i64>) -> Param<'a> {
+    param(value.into(), Type::INT8)
+}
+/// A text.
+pub(super) fn text<'a>(value: impl Into<String>) -> Param<'a> {
+    param(value.into(), Type::TEXT)
+}
+/// Bytes.
+pub(super) fn bytes<'a>(value: Vec<u8>) -> Param<'a> {
+    param(value, Type::BYTEA)
+}
+/// Bytes, or none.
+pub(super) fn maybe_bytes<'a>(value: Option<Vec<u8>>) -> Param<'a> {
+    param(value, Type::BYTEA)
+}
+/// A column of numbers.
+pub(super) fn ints<'a>(values: impl IntoIterator<Item = i64>) -> Param<'a> {
+    param(values.into_iter().collect::<Vec<_>>(), Type::INT8_ARRAY)
+}
+/// A column of numbers with gaps.
+pub(super) fn maybe_ints<'a>(values: impl IntoIterator<Item = Option<i64>>) -> Param<'a> {
+    param(values.into_iter().collect::<Vec<_>>(), Type::INT8_ARRAY)
+}
+/// A column of texts.
+pub(super) fn texts<'a>(values: impl IntoIterator<Item = &'a str>) -> Param<'a> {
+    param(values.into_iter().collect::<Vec<_>>(), Type::TEXT_ARRAY)
+}
+/// A column of texts with gaps.
+pub(super) fn maybe_texts<'a>(values: impl IntoIterator<Item = Option<&'a str>>) -> Param<'a> {
+    param(values.into_iter().collect::<Vec<_>>(), Type::TEXT_ARRAY)
+}
+/// A column of sealed bytes.
+pub(super) fn blobs<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Param<'a> {
+    param(values.into_iter().collect::<Vec<_>>(), Type::BYTEA_ARRAY)
+}
+/// A column of sealed bytes with gaps.
+pub(super) fn maybe_blobs<'a>(values: impl IntoIterator<Item = Option<&'a [u8]>>) -> Param<'a> {
+    param(values.into_iter().collect::<Vec<_>>(), Type::BYTEA_ARRAY)
+}
+/// A column of truths.
+pub(super) fn flags<'a>(values: impl IntoIterator<Item = bool>) -> Param<'a> {
+    param(values.into_iter().collect::<Vec<_>>(), Type::BOOL_ARRAY)
+}

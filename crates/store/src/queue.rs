@@ -1,0 +1,192 @@
+//! The bounded queues in front of an adapter's writer, and what a group takes from them.
+//!
+//! A writer never waits to fill a group: it drains what is there, commits, answers, and repeats.
+//! The door has a share of its own (G9): what tells of somebody who stands there goes first in every
+//! group, and has room in the queue when a flood has filled it.
+
+use crate::contract::{Accepted, Claim, Decided, Decision, Error, NewDelivery, Work, Worked};
+use pasarela_domain::DeliveryId;
+use std::collections::VecDeque;
+use tokio::sync::oneshot;
+
+/// Members of one group at most.
+pub(crate) const GROUP: usize = 128;
+/// Share of a group that decisions keep while a flood is accepted.
+const DECIDE_SHARE: usize = 24;
+/// Members of a group that the door has before all others; more of its own wait like everybody.
+pub(crate) const DOOR_SHARE: usize = 32;
+/// Accepts from the door that may wait, beside all others.
+const DOOR_QUEUE: usize = 1024;
+/// Bytes of bodies after which a group ends, so that the log grows in small steps.
+pub(crate) const GROUP_BYTES: usize = 1024 * 1024;
+/// Accepts that may wait; more are refused with [`Error::Busy`].
+const ACCEPT_QUEUE: usize = 8192;
+/// Bytes of accepts that may wait.
+const ACCEPT_BYTES: usize = 64 * 1024 * 1024;
+
+pub(crate) type Tx<T> = oneshot::Sender<Result<T, Error>>;
+
+/// What a caller hands in, and where it wants the answer. `M`: housekeeping, as the adapter writes it.
+pub(crate) enum Job<M> {
+    Accept(NewDelivery, Tx<Accepted>),
+    Decide(Box<Decision>, Tx<Decided>),
+    Work(Box<Work>, Tx<Worked>),
+    Claim(Vec<Claim>, Tx<Vec<bool>>),
+    DecideFailed(DeliveryId, Tx<u32>),
+    Reopen(DeliveryId, Tx<bool>),
+    Misc(M, Tx<()>),
+}
+
+impl<M> Job<M> {
+    /// Bytes of its bodies; what else it writes is small.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Accept(delivery, _) => delivery.packed.0.len(),
+            Self::Decide(decision, _) => decision.bytes(),
+            Self::Work(work, _) => work.bytes(),
+            Self::Claim(claims, _) => claims.iter().map(|c| c.call.0.len()).sum(),
+            Self::DecideFailed(..) | Self::Reopen(..) | Self::Misc(..) => 0,
+        }
+    }
+
+    /// Answers that nothing of it was written.
+    pub(crate) fn refuse(self, error: &Error) {
+        let error = error.clone();
+        match self {
+            Self::Accept(_, tx) => drop(tx.send(Err(error))),
+            Self::Decide(_, tx) => drop(tx.send(Err(error))),
+            Self::Work(_, tx) => drop(tx.send(Err(error))),
+            Self::Claim(_, tx) => drop(tx.send(Err(error))),
+            Self::DecideFailed(_, tx) => drop(tx.send(Err(error))),
+            Self::Reopen(_, tx) => drop(tx.send(Err(error))),
+            Self::Misc(_, tx) => drop(tx.send(Err(error))),
+        }
+    }
+}
+
+/// What a member's caller hears after the commit.
+pub(crate) enum Reply {
+    Accept(Tx<Accepted>, Accepted),
+    Decide(Tx<Decided>, Decided),
+    Work(Tx<Worked>, Worked),
+    Claim(Tx<Vec<bool>>, Vec<bool>),
+    Count(Tx<u32>, u32),
+    Flag(Tx<bool>, bool),
+    Unit(Tx<()>),
+}
+
+impl Reply {
+    pub(crate) fn send(self, result: Result<(), Error>) {
+        // A caller that went away does not want the answer.
+        match self {
+            Self::Accept(tx, v) => drop(tx.send(result.map(|()| v))),
+            Self::Decide(tx, v) => drop(tx.send(result.map(|()| v))),
+            Self::Work(tx, v) => drop(tx.send(result.map(|()| v))),
+            Self::Claim(tx, v) => drop(tx.send(result.map(|()| v))),
+            Self::Count(tx, v) => drop(tx.send(result.map(|()| v))),
+            Self::Flag(tx, v) => drop(tx.send(result.map(|()| v))),
+            Self::Unit(tx) => drop(tx.send(result)),
+        }
+    }
+}
+
+/// What waits for the writer. Accepting comes before deciding, so that a flood is taken in first; a
+/// share of each group is kept for either.
+pub(crate) struct Queues<M> {
+    /// Accepts and decisions of what stands at the door.
+    door: VecDeque<Job<M>>,
+    /// The door went before what a group left over; not twice before the same rest, else a crowd at
+    /// the door could hold it back for ever.
+    passed: bool,
+    accept: VecDeque<(NewDelivery, Tx<Accepted>)>,
+    accept_bytes: usize,
+    work: VecDeque<Job<M>>,
+    decide: VecDeque<(Box<Decision>, Tx<Decided>)>,
+    pub(crate) closed: bool,
+}
+
+impl<M> Default for Queues<M> {
+    fn default() -> Self {
+        Self {
+            door: VecDeque::new(),
+            passed: false,
+            accept: VecDeque::new(),
+            accept_bytes: 0,
+            work: VecDeque::new(),
+            decide: VecDeque::new(),
+            closed: false,
+        }
+    }
+}
+
+impl<M> Queues<M> {
+    /// Queues a job, unless there is no room for it.
+    pub(crate) fn push(&mut self, job: Job<M>) -> Result<(), Error> {
+        if self.closed {
+            return Err(Error::Closed);
+        }
+        match job {
+            Job::Accept(ref delivery, _) if delivery.door => {
+                if self.door.len() >= DOOR_QUEUE {
+                    return Err(Error::Busy);
+                }
+                self.door.push_back(job);
+            }
+            Job::Decide(ref decision, _) if decision.door => self.door.push_back(job),
+            Job::Accept(delivery, tx) => {
+                let bytes = delivery.packed.0.len();
+                if self.accept.len() >= ACCEPT_QUEUE || self.accept_bytes + bytes > ACCEPT_BYTES {
+                    return Err(Error::Busy);
+                }
+                self.accept_bytes += bytes;
+                self.accept.push_back((delivery, tx));
+            }
+            Job::Decide(decision, tx) => self.decide.push_back((decision, tx)),
+            other => self.work.push_back(other),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.door.len() + self.accept.len() + self.work.len() + self.decide.len()
+    }
+
+    /// The next group, in the order in which it is to be written. What the last one left over is in
+    /// it already and goes first, in its order; only the door goes before it.
+    pub(crate) fn fill(&mut self, group: &mut Vec<Job<M>>) {
+        let rest = !group.is_empty();
+        if !rest {
+            self.take(group);
+        }
+        if !(rest && self.passed) {
+            let share = self.door.len().min(DOOR_SHARE);
+            group.splice(0..0, self.door.drain(..share));
+        }
+        self.passed = rest && !self.passed;
+    }
+
+    fn take(&mut self, group: &mut Vec<Job<M>>) {
+        let decide_share = self.decide.len().min(DECIDE_SHARE);
+        while group.len() < GROUP {
+            match self.work.pop_front() {
+                Some(job) => group.push(job),
+                None => break,
+            }
+        }
+        while group.len() + decide_share < GROUP {
+            match self.accept.pop_front() {
+                Some((delivery, tx)) => {
+                    self.accept_bytes -= delivery.packed.0.len();
+                    group.push(Job::Accept(delivery, tx));
+                }
+                None => break,
+            }
+        }
+        while group.len() < GROUP {
+            match self.decide.pop_front() {
+                Some((decision, tx)) => group.push(Job::Decide(decision, tx)),
+                None => break,
+            }
+        }
+    }
+}
