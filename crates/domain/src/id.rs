@@ -58,6 +58,9 @@ macro_rules! ids {
             /// From the store's integer.
             #[must_use]
             pub const fn from_raw(raw: i64) -> Self { Self(raw) }
+            /// Number of the node that made it.
+            #[must_use]
+            pub const fn node(self) -> u8 { ((self.0 >> SEQUENCE_BITS) & 31) as u8 }
         }
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { encode($prefix, self.0, f) }
@@ -117,6 +120,12 @@ impl IdMaker {
             maker.last = (next << (SEQUENCE_BITS + NODE_BITS)) | (maker.node << SEQUENCE_BITS);
         }
         maker
+    }
+
+    /// Are its ids above those that another of the same node has given so far?
+    #[must_use]
+    pub fn is_above(&self, other: &Self) -> bool {
+        self.last > other.last
     }
 
     /// The next id at `now`.

@@ -2,7 +2,7 @@
 //! only after the bytes are on disk (G1), and never calling out (the provider may be holding a
 //! transaction open while it waits for us).
 
-use crate::connections::ConnectionRuntime;
+use crate::connections::{ConnectionRuntime, Hold};
 use crate::engine::Inner;
 use crate::feed::Pending;
 use crate::pack::pack;
@@ -64,12 +64,12 @@ impl Inner {
             door: at_door(&connection, &request.body),
         });
         // The writer works already; meanwhile the body is read, once.
-        let by_memory = self.feed.by_memory();
+        let by_memory = connection.is_own() && self.store.alone().is_some() && self.feed.by_memory();
         let translation = by_memory.then(|| Arc::new(self.translate(&connection, Source::Webhook, &request.body)));
         match stored.await {
             Ok(Accepted::New(id)) => {
                 count(&self.metrics.accepted);
-                self.feed.push(Pending {
+                self.hand_in(Pending {
                     id,
                     connection: connection.id,
                     source: Source::Webhook,
@@ -107,7 +107,11 @@ impl Inner {
 
     /// A request of this connection was refused for a reason of ours.
     pub(crate) fn missed(&self, connection: &ConnectionRuntime) {
-        connection.missed(self.clock.now());
+        if connection.hold() == Hold::Foreign {
+            self.neighbours.missed(connection.id);
+        } else {
+            connection.missed(self.clock.now());
+        }
     }
 }
 

@@ -110,6 +110,7 @@ impl Inner {
         let now = self.clock.now();
         let change = EffectChange {
             id: row.id,
+            connection: row.connection,
             run: row.run,
             path: row.path.clone(),
             guard: EffectGuard::State(STUCK),

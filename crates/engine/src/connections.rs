@@ -9,7 +9,7 @@ use pasarela_connector::{Auth, AuthStep, Connector, Ctx, Environment, Limits, Ma
 use pasarela_domain::Clock;
 use pasarela_store::Store;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -40,6 +40,34 @@ pub struct LimitOverride {
     pub timeout: Option<Duration>,
 }
 
+/// Whose a connection is, for this node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Hold {
+    /// Another node's, or nobody's.
+    Foreign = 0,
+    /// This node's.
+    Own = 1,
+    /// This node's, until nothing of it is out.
+    Closing = 2,
+}
+
+/// An effect of a connection is being decided: until it is written, the connection is not given away.
+pub(crate) struct Deciding {
+    connection: Arc<ConnectionRuntime>,
+    /// It may begin at once: no other node is told that it may write beside this one.
+    pub(crate) begins: bool,
+}
+
+impl Drop for Deciding {
+    fn drop(&mut self) {
+        if self.begins {
+            self.connection.beginning.fetch_sub(1, Ordering::SeqCst);
+        }
+        self.connection.deciding.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 /// A connection that the engine serves.
 pub(crate) struct ConnectionRuntime {
     pub(crate) id: i64,
@@ -66,6 +94,16 @@ pub(crate) struct ConnectionRuntime {
     problem: Mutex<Option<String>>,
     /// When reconciliation was last asked for because a request was refused, in seconds.
     missed_at: AtomicI64,
+    hold: AtomicU8,
+    deciding: AtomicUsize,
+    /// Those of `deciding` that may begin at once.
+    beginning: AtomicUsize,
+    /// All that was queued up to this place is in memory, or known to be in the store only.
+    floor: AtomicI64,
+    /// Stretch of being alone ([`Store::alone`]) for which memory has all that others queued before it.
+    caught_up: AtomicU64,
+    /// Woken when the connection becomes this node's.
+    pub(crate) gained: Notify,
 }
 
 /// How a connection stands, for people.
@@ -81,6 +119,9 @@ pub struct ConnectionState {
     pub state: &'static str,
     /// What is wrong and what to do, if something is.
     pub problem: Option<String>,
+    /// Node that has it, when it is not this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
     /// Since when, by whom and why a person has paused it.
     pub paused: Option<pasarela_store::PauseRow>,
     /// Order and pace.
@@ -129,7 +170,78 @@ impl ConnectionRuntime {
             auth_generation: AtomicU32::new(0),
             problem: Mutex::new(None),
             missed_at: AtomicI64::new(i64::MIN / 2),
+            hold: AtomicU8::new(Hold::Foreign as u8),
+            deciding: AtomicUsize::new(0),
+            beginning: AtomicUsize::new(0),
+            floor: AtomicI64::new(0),
+            caught_up: AtomicU64::new(0),
+            gained: Notify::new(),
         })
+    }
+
+    pub(crate) fn hold(&self) -> Hold {
+        match self.hold.load(Ordering::SeqCst) {
+            1 => Hold::Own,
+            2 => Hold::Closing,
+            _ => Hold::Foreign,
+        }
+    }
+
+    pub(crate) fn is_own(&self) -> bool {
+        self.hold() == Hold::Own
+    }
+
+    pub(crate) fn set_hold(&self, hold: Hold) {
+        self.hold.store(hold as u8, Ordering::SeqCst);
+    }
+
+    /// An effect of it is to be decided; `None`: it is not this node's.
+    pub(crate) fn decide_on(self: &Arc<Self>, store: &dyn Store) -> Option<Deciding> {
+        // Counted first and looked at then: whoever changes what is looked at looks at the counts after it.
+        self.deciding.fetch_add(1, Ordering::SeqCst);
+        self.beginning.fetch_add(1, Ordering::SeqCst);
+        let mut held = Deciding { connection: self.clone(), begins: true };
+        if !self.knows_all(store) {
+            held.begins = false;
+            self.beginning.fetch_sub(1, Ordering::SeqCst);
+        }
+        self.is_own().then_some(held)
+    }
+
+    pub(crate) fn is_deciding(&self) -> bool {
+        self.deciding.load(Ordering::SeqCst) > 0
+    }
+
+    pub(crate) fn is_beginning(&self) -> bool {
+        self.beginning.load(Ordering::SeqCst) > 0
+    }
+
+    /// Is everything that is queued for it known here, so that what is decided may begin at once?
+    pub(crate) fn knows_all(&self, store: &dyn Store) -> bool {
+        store.alone().is_some_and(|stretch| stretch == self.caught_up.load(Ordering::SeqCst))
+    }
+
+    /// Above which place a lane may hold what this node does not know of; `None`: there is nothing.
+    pub(crate) fn unknown_above(&self, store: &dyn Store) -> Option<i64> {
+        (!self.knows_all(store)).then(|| self.floor())
+    }
+
+    pub(crate) fn floor(&self) -> i64 {
+        self.floor.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn raise_floor(&self, place: i64) {
+        self.floor.fetch_max(place, Ordering::SeqCst);
+    }
+
+    /// Memory has all that others queued before this stretch.
+    pub(crate) fn catch_up(&self, stretch: u64) {
+        self.caught_up.store(stretch, Ordering::SeqCst);
+    }
+
+    /// What was logged in with may be another node's by now.
+    pub(crate) async fn forget_credential(&self) {
+        *self.auth.lock().await = None;
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -185,6 +297,7 @@ impl ConnectionRuntime {
             environment: self.connector.config().environment,
             state,
             problem: problem.or(note),
+            node: None,
             paused: None,
             work,
         }

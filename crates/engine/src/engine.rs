@@ -7,6 +7,7 @@ use crate::client::Client;
 use crate::connections::{ConnectionRuntime, ConnectionSetup, ConnectionState};
 use crate::feed::Feed;
 use crate::flows::{FlowChange, FlowSet, FlowState, PushError};
+use crate::neighbours::Neighbours;
 use crate::pauses::{PauseError, Pauses};
 use crate::reconcile::{Ask, ReconcileError, Report};
 use crate::replay::{ReplayFilter, ReplayPage};
@@ -99,10 +100,14 @@ pub(crate) struct Inner {
     pub(crate) fetching: Mutex<HashSet<(i64, EntityRef)>>,
     pub(crate) watermark: Watermark,
     pub(crate) timer_wake: Notify,
+    pub(crate) neighbours: Neighbours,
+    /// This node was declared dead.
+    pub(crate) fenced: AtomicBool,
     /// Timers whose effects are being found out about.
     pub(crate) checking: Mutex<HashSet<i64>>,
     pub(crate) calls: AtomicU64,
-    stream: broadcast::Sender<Arc<Envelope>>,
+    pub(crate) stream: broadcast::Sender<Arc<Envelope>>,
+    leaving: AtomicBool,
     stopping: AtomicBool,
     stop: Notify,
     fail_points: Vec<String>,
@@ -157,6 +162,34 @@ impl Inner {
                 Ok(None)
             }
         }
+    }
+
+    /// Ids to come are above this one, whichever node made it.
+    pub(crate) fn raise_ids(&self, highest: i64) {
+        let mut ids = self.ids.lock();
+        if IdMaker::above(self.store.node(), highest).is_above(&ids) {
+            *ids = IdMaker::above(self.store.node(), highest);
+        }
+    }
+
+    /// No event to come has an id below this.
+    pub(crate) fn events_to_come(&self) -> i64 {
+        let open = self.watermark.0.lock();
+        open.first().copied().unwrap_or_else(|| self.ids.lock().clone().next(self.clock.now()))
+    }
+
+    /// Highest id of an event, effect or run that is stored.
+    pub(crate) async fn highest_id(&self) -> Result<i64, pasarela_store::Error> {
+        let store = &self.store;
+        let event = store.events(pasarela_store::EventFilter { limit: 1, ..Default::default() }).await?;
+        let effect = store.effects(pasarela_store::EffectFilter { limit: 1, ..Default::default() }).await?;
+        let run = store.runs(pasarela_store::RunFilter { limit: 1, ..Default::default() }).await?;
+        let ids = [
+            event.rows.first().map_or(0, |e| e.id.get()),
+            effect.rows.first().map_or(0, |e| e.id.get()),
+            run.rows.first().map_or(0, |r| r.id.get()),
+        ];
+        Ok(ids.into_iter().max().unwrap_or(0))
     }
 
     pub(crate) fn keep_version(&self, id: i64, flow: Arc<Flow>) {
@@ -235,15 +268,6 @@ impl Engine {
             }
         }
         let (feed, ends) = Feed::new();
-        // Ids of this boot are above those of every earlier one, whatever the clock did in between.
-        let last = setup.store.events(pasarela_store::EventFilter { limit: 1, ..Default::default() }).await?;
-        let last_effect = setup.store.effects(pasarela_store::EffectFilter { limit: 1, ..Default::default() }).await?;
-        let last_run = setup.store.runs(pasarela_store::RunFilter { limit: 1, ..Default::default() }).await?;
-        let floor = [
-            last.rows.first().map_or(0, |e| e.id.get()),
-            last_effect.rows.first().map_or(0, |e| e.id.get()),
-            last_run.rows.first().map_or(0, |r| r.id.get()),
-        ];
         let node = setup.store.node();
         let fail_points = std::env::var("PASARELA_FAIL_POINTS").unwrap_or_default();
         let inner = Arc::new(Inner {
@@ -260,15 +284,18 @@ impl Engine {
             pausing: tokio::sync::Mutex::new(()),
             pushing: tokio::sync::Mutex::new(()),
             vars: setup.vars,
-            ids: Mutex::new(IdMaker::above(node, floor.into_iter().max().unwrap_or(0))),
+            ids: Mutex::new(IdMaker::new(node, 0)),
             feed,
             runs: LiveRuns::default(),
             fetching: Mutex::new(HashSet::new()),
             watermark: Watermark::default(),
             timer_wake: Notify::new(),
+            neighbours: Neighbours::default(),
+            fenced: AtomicBool::new(false),
             checking: Mutex::new(HashSet::new()),
             calls: AtomicU64::new(0),
             stream: broadcast::channel(STREAM).0,
+            leaving: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             stop: Notify::new(),
             fail_points: fail_points.split(',').filter(|p| !p.is_empty()).map(str::to_owned).collect(),
@@ -277,15 +304,12 @@ impl Engine {
         });
         if setup.passive {
             inner.connections.values().for_each(|c| c.lock_lanes(crate::lanes::Lanes::pause));
+            inner.join(true).await?;
+            inner.raise_ids(inner.highest_id().await?);
             return Ok(Self { inner });
         }
-        let interrupted = inner.recover().await?;
-        if interrupted > 0 {
-            tracing::warn!(
-                calls = interrupted,
-                "calls were out when the hub ended last time; each is being looked into"
-            );
-        }
+        let shares = inner.join(false).await?;
+        inner.take_over(&shares).await?;
         for end in ends {
             tokio::spawn(inner.clone().decider(end));
         }
@@ -294,6 +318,9 @@ impl Engine {
         for connection in inner.connections.values() {
             tokio::spawn(inner.clone().dispatcher(connection.clone()));
             tokio::spawn(inner.clone().reconciler(connection.clone()));
+        }
+        if inner.store.is_shared() {
+            tokio::spawn(inner.clone().neighbourhood());
         }
         Ok(Self { inner })
     }
@@ -341,7 +368,10 @@ impl Engine {
         let now = self.inner.clock.now();
         let mut all: Vec<ConnectionState> = self.inner.connections.values().map(|c| c.state(now)).collect();
         let pauses = self.inner.pauses.load();
-        all.iter_mut().for_each(|c| c.paused = pauses.find(PauseKind::Connection, &c.name).cloned());
+        for state in &mut all {
+            state.paused = pauses.find(PauseKind::Connection, &state.name).cloned();
+            state.node = self.inner.connection(&state.name).and_then(|c| self.inner.neighbours.node_of(c.id));
+        }
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
     }
@@ -475,7 +505,29 @@ impl Engine {
     /// Readers of the event log that want no gaps stay below this id.
     #[must_use]
     pub fn watermark(&self) -> Option<i64> {
-        self.inner.watermark.lowest_open()
+        self.inner.watermark()
+    }
+
+    /// The hub is about to stop: `/readyz` says so, while requests are still taken.
+    pub fn announce_stop(&self) {
+        self.inner.leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// Is it about to stop?
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.inner.leaving.load(Ordering::Relaxed)
+    }
+
+    /// Returns when this node was declared dead: another has its work, and it is to be started again.
+    pub async fn fenced(&self) {
+        self.inner.store.fenced().await;
+    }
+
+    /// Nodes that share the database with this one, by name.
+    #[must_use]
+    pub fn other_nodes(&self) -> Vec<String> {
+        self.inner.neighbours.nodes()
     }
 
     /// Flows in force.

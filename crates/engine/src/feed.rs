@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use pasarela_connector::{Item, Source, Translation, Unread};
 use pasarela_domain::DeliveryId;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,7 +39,10 @@ pub(crate) struct Pending {
 
 #[derive(Default)]
 struct State {
-    in_memory: HashSet<i64>,
+    /// Connections whose deliveries this node decides.
+    serves: HashSet<i64>,
+    /// Deliveries, and their connections.
+    in_memory: HashMap<i64, i64>,
     /// Everything pending above this id is in the inbox only; `None`: all is in memory.
     behind: Option<i64>,
     /// Lowest id that was left in the inbox since the last read of it began.
@@ -81,11 +84,43 @@ impl Feed {
         state.behind.is_none() && state.in_memory.len() < CAPACITY
     }
 
-    /// A delivery that was just accepted.
-    pub(crate) fn push(&self, pending: Pending) {
+    /// Decides a connection's deliveries from now on; the inbox may hold some.
+    pub(crate) fn serve(&self, connection: i64) {
+        self.state.lock().serves.insert(connection);
+        self.look_again();
+    }
+
+    fn serves(&self, connection: i64) -> bool {
+        self.state.lock().serves.contains(&connection)
+    }
+
+    /// Takes no more of a connection's deliveries. Those in memory are still decided.
+    pub(crate) fn serve_no_more(&self, connection: i64) {
+        self.state.lock().serves.remove(&connection);
+    }
+
+    /// Is there none of a connection in memory?
+    pub(crate) fn is_free_of(&self, connection: i64) -> bool {
+        !self.state.lock().in_memory.values().any(|c| *c == connection)
+    }
+
+    /// The inbox may hold what another node put there.
+    pub(crate) fn look_again(&self) {
+        let mut state = self.state.lock();
+        state.left = Some(0);
+        state.behind = Some(0);
+        drop(state);
+        self.room.notify_one();
+    }
+
+    /// A delivery that was just accepted. One that is not served here stays in the inbox.
+    fn push(&self, pending: Pending) {
         {
             let mut state = self.state.lock();
             let id = pending.id.get();
+            if !state.serves.contains(&pending.connection) {
+                return;
+            }
             // Without its translation its key is not known, and so not its decider: the feeder translates it.
             if state.behind.is_some() || state.in_memory.len() >= CAPACITY || pending.translation.is_none() {
                 state.left = Some(state.left.map_or(id, |l| l.min(id)));
@@ -94,7 +129,7 @@ impl Feed {
                 self.room.notify_one();
                 return;
             }
-            state.in_memory.insert(id);
+            state.in_memory.insert(id, pending.connection);
         }
         self.send(pending);
     }
@@ -105,6 +140,11 @@ impl Feed {
         let from = state.behind.filter(|_| state.in_memory.len() < CAPACITY / 2)?;
         state.left = None;
         Some(from)
+    }
+
+    /// Deliveries in memory.
+    fn known(&self) -> Vec<i64> {
+        self.state.lock().in_memory.keys().copied().collect()
     }
 
     fn send(&self, pending: Pending) {
@@ -171,7 +211,12 @@ impl Inner {
                 }
                 continue;
             };
-            match self.store.inbox(from, LOAD).await {
+            // Ids of several nodes do not rise in the order of commits: all of it is looked at.
+            let page = match self.store.alone() {
+                Some(_) => self.store.inbox(from, LOAD).await,
+                None => self.store.inbox_besides(self.feed.known(), LOAD).await,
+            };
+            match page {
                 Ok(page) => {
                     let (rows, whole) = (page.rows, page.next.is_none());
                     let last = rows.last().map_or(from, |r| r.id.get());
@@ -179,11 +224,15 @@ impl Inner {
                     {
                         let mut state = self.feed.state.lock();
                         for row in rows {
-                            if state.in_memory.insert(row.id.get()) {
+                            let own = state.serves.contains(&row.connection);
+                            if own && !state.in_memory.contains_key(&row.id.get()) {
+                                state.in_memory.insert(row.id.get(), row.connection);
                                 fresh.push(row);
                             }
                         }
-                        state.end_read(last, whole);
+                        // Rows of a connection that is being given away stay for its next owner.
+                        let nothing = fresh.is_empty() && self.store.alone().is_none();
+                        state.end_read(last, whole || nothing);
                     }
                     for row in fresh {
                         let pending = self.translated(row);
@@ -204,9 +253,11 @@ impl Inner {
         let Ok(page) = self.store.inbox(0, LOAD).await else { return };
         let old = self.clock.now().checked_sub(Duration::from_secs(30)).unwrap_or(Timestamp::MIN);
         for row in page.rows {
-            let lost = row.received_at < old && self.connection_by_id(row.connection).is_some() && {
+            let lost = row.received_at < old && {
                 let mut state = self.feed.state.lock();
-                state.behind.is_none() && state.in_memory.insert(row.id.get())
+                state.serves.contains(&row.connection)
+                    && state.behind.is_none()
+                    && state.in_memory.insert(row.id.get(), row.connection).is_none()
             };
             if lost {
                 count(&self.metrics.backstop);
@@ -241,6 +292,18 @@ impl Inner {
         }
     }
 
+    /// A delivery is in the inbox: it is decided here, or its node is told.
+    pub(crate) fn hand_in(&self, pending: Pending) {
+        if self.store.alone().is_some() {
+            self.feed.push(pending);
+        } else if self.feed.serves(pending.connection) {
+            // Another node may have accepted one of the same key before it: the inbox knows the order.
+            self.feed.look_again();
+        } else {
+            self.store.tell(pasarela_store::News::INBOX);
+        }
+    }
+
     /// A delivery that the engine itself brought (a fetch, a poll).
     pub(crate) fn feed_own(
         &self,
@@ -254,7 +317,7 @@ impl Inner {
             let (_, body) = crate::pack::unpack(&packed);
             Arc::new(self.translate(connection, source, body))
         });
-        self.feed.push(Pending {
+        self.hand_in(Pending {
             id,
             connection: connection.id,
             source,
@@ -297,6 +360,7 @@ mod tests {
     #[test]
     fn an_older_replay_after_a_newer_one_does_not_keep_the_feeder_busy() {
         let (feed, _ends) = Feed::new();
+        feed.serve(1);
         assert_eq!(reads(&feed, &[]), 1);
         feed.push(replayed(100));
         assert_eq!(reads(&feed, &[100]), 1);
@@ -307,6 +371,7 @@ mod tests {
     #[test]
     fn what_was_left_during_a_read_is_read_by_the_next() {
         let (feed, _ends) = Feed::new();
+        feed.serve(1);
         assert_eq!(feed.begin_read(), Some(0));
         feed.push(replayed(7));
         feed.push(replayed(5));

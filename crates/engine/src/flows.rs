@@ -193,6 +193,25 @@ impl Inner {
         Ok(states)
     }
 
+    /// What was pushed at another node is in force here too.
+    pub(crate) async fn follow_flows(&self) -> Result<(), pasarela_store::Error> {
+        let rows: Vec<i64> = self.store.pushed_flows().await?.into_iter().map(|p| p.flow).collect();
+        let _one = self.pushing.lock().await;
+        if !self.neighbours.pushes(&rows) {
+            return Ok(());
+        }
+        let set = self.flows.load_full();
+        if rows.iter().all(|row| set.pushed.values().any(|p| p.flow == *row)) {
+            return Ok(());
+        }
+        let compile = |file: &str, text: &str| pasarela_flows::compile(file, text, Origin::File, &*self.catalog);
+        let fresh = with_pushed(set.all().cloned().collect(), &*self.store, compile).await?;
+        fresh.all().for_each(|(id, flow)| self.keep_version(*id, flow.clone()));
+        self.flows.store(Arc::new(fresh));
+        tracing::info!("flows that were pushed at another node are in force");
+        Ok(())
+    }
+
     /// Checks texts of flows, all of them, and puts them in force together. `dry_run`: checks only.
     pub(crate) async fn push_flows(
         &self,
@@ -252,6 +271,7 @@ impl Inner {
             rows.push(self.store.flow_id(&flow.name, flow.version, &flow.source).await?);
         }
         self.store.push_flows(rows.clone(), by, now).await?;
+        self.store.tell(pasarela_store::News::NODES);
         let mut all: Vec<(i64, Arc<Flow>)> =
             set.all().filter(|(_, f)| fresh.iter().all(|n| n.name != f.name)).cloned().collect();
         let mut pushed = set.pushed.clone();

@@ -176,6 +176,30 @@ impl Lanes {
         self.pace.halt(halted);
     }
 
+    /// Whether this node has the connection.
+    pub(crate) fn own(&mut self, own: bool, now: Timestamp) {
+        self.pace.own(own, now);
+    }
+
+    /// Calls that are out.
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.pace.in_flight()
+    }
+
+    /// Forgets everything: another node has the connection now, or all of it is read again.
+    pub(crate) fn clear(&mut self) {
+        self.lanes.clear();
+        self.turns = Turns::new();
+        self.later.clear();
+        self.known.clear();
+        self.backlog = Default::default();
+        self.behind = [0; 3];
+        self.last_page = [i64::MIN; 3];
+        self.to_read.clear();
+        self.moved.clear();
+        self.aside = false;
+    }
+
     /// Has a person paused it?
     pub(crate) fn is_halted(&self) -> bool {
         self.pace.is_halted()
@@ -422,6 +446,14 @@ impl Lanes {
             lane.parked = false;
         }
         self.settle_lane(key, now);
+    }
+
+    /// These lanes are parked, and no others.
+    pub(crate) fn park_only(&mut self, parked: &[LaneKey], now: Timestamp) {
+        parked.iter().for_each(|key| self.park(*key));
+        let others: Vec<LaneKey> =
+            self.lanes.iter().filter(|(key, lane)| lane.parked && !parked.contains(key)).map(|(key, _)| *key).collect();
+        others.into_iter().for_each(|key| self.unpark(key, now));
     }
 
     /// An effect is being withdrawn before it was sent.

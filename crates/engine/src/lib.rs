@@ -16,6 +16,7 @@ mod engine;
 mod feed;
 mod flows;
 mod lanes;
+mod neighbours;
 mod pack;
 mod pauses;
 mod reconcile;

@@ -6,9 +6,10 @@
 //! step aside out of memory, so that others of their lane and connection pass; a resume reads the backlog
 //! again and they take their places in their order. What is out when a pause comes ends as it would.
 
+use crate::connections::{ConnectionRuntime, Hold};
 use crate::engine::Inner;
 use pasarela_flows::Class;
-use pasarela_store::{EffectRow, PauseKind, PauseRow};
+use pasarela_store::{EffectRow, News, PauseKind, PauseRow};
 use std::sync::Arc;
 
 /// Why a pause was not set or ended.
@@ -96,6 +97,7 @@ impl Inner {
         {
             connection.lock_lanes(|l| l.halt(true));
         }
+        self.store.tell(News::NODES);
         tracing::warn!(kind = kind.as_str(), name, by = kept.by, reason = kept.reason, "paused");
         Ok(kept)
     }
@@ -109,6 +111,7 @@ impl Inner {
         if !there {
             return Err(PauseError::NotPaused { kind, name: name.to_owned() });
         }
+        self.store.tell(News::NODES);
         tracing::warn!(kind = kind.as_str(), name, by, "resumed");
         if kind == PauseKind::Connection {
             if let Some(connection) = self.connection(name) {
@@ -123,24 +126,54 @@ impl Inner {
 
     /// Reads the whole backlog of every connection again, in its order.
     pub(crate) async fn reload_backlogs(&self) {
-        let now = self.clock.now();
         for connection in self.connections.values() {
-            connection.lock_lanes(|l| l.reload(now));
-            for urgency in 0..3 {
-                let flows = loop {
-                    match self.store.queued_flows(connection.id, urgency).await {
-                        Ok(flows) => break flows,
-                        Err(pasarela_store::Error::Closed) => return,
-                        Err(e) => {
-                            tracing::error!(connection = connection.name(), error = %e, "the backlog cannot be read");
-                            tokio::time::sleep(std::time::Duration::from_millis(250)).await;
-                        }
-                    }
-                };
-                connection.lock_lanes(|l| flows.iter().for_each(|flow| l.stored(urgency, *flow)));
-            }
-            connection.wake.notify_one();
+            self.reload_backlog(connection).await;
         }
+    }
+
+    /// Reads the whole backlog of a connection again, in its order.
+    pub(crate) async fn reload_backlog(&self, connection: &ConnectionRuntime) {
+        if connection.hold() == Hold::Foreign {
+            return;
+        }
+        connection.lock_lanes(|l| l.reload(self.clock.now()));
+        for urgency in 0..3 {
+            let flows = loop {
+                match self.store.queued_flows(connection.id, urgency).await {
+                    Ok(flows) => break flows,
+                    Err(pasarela_store::Error::Closed | pasarela_store::Error::Fenced) => return,
+                    Err(e) => {
+                        tracing::error!(connection = connection.name(), error = %e, "the backlog cannot be read");
+                        tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+                    }
+                }
+            };
+            connection.lock_lanes(|l| flows.iter().for_each(|flow| l.stored(urgency, *flow)));
+        }
+        connection.wake.notify_one();
+    }
+
+    /// What was paused or resumed at another node is so here too.
+    pub(crate) async fn follow_pauses(&self) -> Result<(), pasarela_store::Error> {
+        let _one = self.pausing.lock().await;
+        let (before, now) = (self.pauses.load_full(), Pauses::new(self.store.pauses().await?));
+        let same = |a: &PauseRow, b: &PauseRow| a.kind == b.kind && a.name == b.name;
+        let ended = before.0.iter().filter(|a| !now.0.iter().any(|b| same(a, b)));
+        let work_ended = ended.clone().any(|p| p.kind != PauseKind::Connection);
+        let freed: Vec<String> = ended.filter(|p| p.kind == PauseKind::Connection).map(|p| p.name.clone()).collect();
+        let halted: Vec<String> =
+            now.0.iter().filter(|p| p.kind == PauseKind::Connection).map(|p| p.name.clone()).collect();
+        self.pauses.store(Arc::new(now));
+        for (names, halt) in [(freed, false), (halted, true)] {
+            for connection in names.iter().filter_map(|name| self.connection(name)) {
+                connection.lock_lanes(|l| l.halt(halt));
+                connection.wake.notify_one();
+            }
+        }
+        if work_ended {
+            self.reload_backlogs().await;
+        }
+        Ok(())
     }
 
     async fn check_name(&self, kind: PauseKind, name: &str) -> Result<(), PauseError> {

@@ -48,6 +48,16 @@ pub enum ReconcileError {
         /// Why.
         why: String,
     },
+    /// Another node has the connection.
+    #[error(
+        "connection '{connection}' is served by the node {node} at this moment; it was asked to read the records now, and its report is there"
+    )]
+    Elsewhere {
+        /// Connection.
+        connection: String,
+        /// Which node.
+        node: String,
+    },
     /// Credentials are missing.
     #[error("connection '{connection}' cannot be reconciled: set {missing} first")]
     NoCredentials {
@@ -65,12 +75,25 @@ impl Inner {
         if tasks.is_empty() || !connection.missing_credentials().is_empty() {
             return;
         }
+        while !self.is_stopping() {
+            if connection.is_own() {
+                self.reconcile_while_own(&connection, &tasks).await;
+            } else {
+                tokio::select! {
+                    () = connection.gained.notified() => {}
+                    () = self.stopped() => {}
+                }
+            }
+        }
+    }
+
+    async fn reconcile_while_own(&self, connection: &Arc<ConnectionRuntime>, tasks: &[pasarela_connector::Task]) {
         let start = self.clock.now();
         let every = |task: &pasarela_connector::Task| {
             connection.reconcile.every.unwrap_or(task.every).max(Duration::from_secs(1))
         };
         let mut next: Vec<Timestamp> = Vec::with_capacity(tasks.len());
-        for task in &tasks {
+        for task in tasks {
             // What fell due while the hub was down is due now; what was never read waits one turn, so that
             // a first start is not a storm.
             let last = self.store.cursor(connection.id, task.name).await.ok().flatten().map(|c| c.at);
@@ -84,10 +107,13 @@ impl Inner {
                 () = self.stopped() => return,
             }
             for (task, due) in tasks.iter().zip(next.iter_mut()) {
+                if !connection.is_own() {
+                    return;
+                }
                 if *due > self.clock.now() {
                     continue;
                 }
-                let report = self.reconcile_task(&connection, task.name, Ask::default()).await;
+                let report = self.reconcile_task(connection, task.name, Ask::default()).await;
                 if let Some(problem) = &report.problem {
                     tracing::warn!(
                         connection = connection.name(),
@@ -149,6 +175,9 @@ impl Inner {
         let key = format!("poll:{}:{task}", connection.name());
         let (mut attempt, mut credential) = (1, 0);
         while report.calls < MAX_CALLS {
+            if !connection.is_own() {
+                return Err("another node has taken the connection over, and goes on".into());
+            }
             let ctx = Ctx { now: self.clock.now(), key: &key, attempt };
             let step = connection.connector.poll(task, cursor.as_ref(), answered.as_ref().map(|(s, a)| (s, a)), &ctx);
             match step {
@@ -251,6 +280,9 @@ impl Inner {
                 let name = connection.name();
                 return Err(format!("the connection is paused; `pasarela resume connection {name}` lets it go on"));
             }
+            if !connection.is_own() {
+                return Err("another node has the connection now".into());
+            }
             if self.is_stopping() {
                 return Err("the hub stops; it goes on from here".into());
             }
@@ -320,6 +352,10 @@ impl Inner {
         let missing = connection.missing_credentials();
         if !missing.is_empty() {
             return Err(ReconcileError::NoCredentials { connection: name.to_owned(), missing: missing.join(", ") });
+        }
+        if let Some(node) = self.neighbours.node_of(connection.id) {
+            self.neighbours.missed(connection.id);
+            return Err(ReconcileError::Elsewhere { connection: name.to_owned(), node });
         }
         let mut reports = Vec::new();
         for task in &manifest.tasks {

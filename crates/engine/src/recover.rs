@@ -3,6 +3,7 @@
 //! Exactly the effects in flight at the crash are `calling` under an earlier boot. What may be sent
 //! again is queued again, with the same bytes; what may not is found out about.
 
+use crate::connections::ConnectionRuntime;
 use crate::dispatch::FETCH;
 use crate::engine::Inner;
 use crate::lanes::LaneKey;
@@ -12,9 +13,13 @@ use serde_json::json;
 use std::sync::Arc;
 
 impl Inner {
-    /// Called once, before anything is dispatched. Returns how many calls had been interrupted.
-    pub(crate) async fn recover(self: &Arc<Self>) -> Result<usize, Error> {
-        let interrupted = self.store.interrupted().await?;
+    /// Looks after connections that have just become this node's, before anything of them is dispatched.
+    /// Returns how many calls had been interrupted.
+    pub(crate) async fn recover(self: &Arc<Self>, of: &[Arc<ConnectionRuntime>]) -> Result<usize, Error> {
+        let is_of = |id: i64| of.iter().any(|c| c.id == id);
+        let mut interrupted = self.store.interrupted().await?;
+        // What is out of a connection that nobody serves is looked after by everybody.
+        interrupted.retain(|row| is_of(row.connection) || self.neighbours.is_nobodys(self, row.connection));
         let now = self.clock.now();
         let count = interrupted.len();
         let mut advance = Vec::new();
@@ -45,6 +50,7 @@ impl Inner {
             if let Some(step) = step {
                 let change = crate::dispatch::EffectChange {
                     id: row.id,
+                    connection: row.connection,
                     run: row.run,
                     path: row.path.clone(),
                     guard,
@@ -82,7 +88,13 @@ impl Inner {
                 }],
                 attempts: vec![attempt],
                 timers: timer
-                    .map(|(due, kind)| TimerSet { due, kind, target: row.id.get(), path: String::new() })
+                    .map(|(due, kind)| TimerSet {
+                        due,
+                        kind,
+                        target: row.id.get(),
+                        path: String::new(),
+                        connection: row.connection,
+                    })
                     .into_iter()
                     .collect(),
                 ..Work::default()
@@ -90,11 +102,11 @@ impl Inner {
             self.store.work(work).await?;
         }
         for (connection, lane, urgency) in self.store.parked().await? {
-            if let Some(connection) = self.connection_by_id(connection) {
+            if let Some(connection) = of.iter().find(|c| c.id == connection) {
                 connection.lock_lanes(|l| l.park(LaneKey { lane, urgency }));
             }
         }
-        for connection in self.connections.values() {
+        for connection in of {
             let mut flows = 0;
             for urgency in 0..3 {
                 for flow in self.store.queued_flows(connection.id, urgency).await? {

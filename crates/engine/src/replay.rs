@@ -122,7 +122,7 @@ impl Inner {
     /// Puts a delivery back into the inbox and tells the deciders.
     pub(crate) async fn reopen(self: &Arc<Self>, row: DeliveryRow) -> Result<DeliveryId, AdminError> {
         self.store.reopen(row.id).await?;
-        self.feed.push(crate::feed::Pending {
+        self.hand_in(crate::feed::Pending {
             id: row.id,
             connection: row.connection,
             source: source_of(&row.source),

@@ -237,7 +237,13 @@ impl Inner {
         }
         for (path, due) in step.timers {
             run.data.armed.insert(path.clone(), due);
-            work.timers.push(TimerSet { due, kind: TimerKind::Wait, target: run.id.get(), path });
+            work.timers.push(TimerSet {
+                due,
+                kind: TimerKind::Wait,
+                target: run.id.get(),
+                path,
+                connection: run.event.connection,
+            });
         }
         run.data.failures.extend(step.failures);
         for model in step.missing {
@@ -277,7 +283,13 @@ impl Inner {
         let resumes = |t: &TimerSet| t.kind == TimerKind::Resume && t.target == run.id.get();
         if step.more && !work.timers.iter().any(resumes) {
             let due = now.checked_add(RESUME_AFTER).unwrap_or(now);
-            work.timers.push(TimerSet { due, kind: TimerKind::Resume, target: run.id.get(), path: String::new() });
+            work.timers.push(TimerSet {
+                due,
+                kind: TimerKind::Resume,
+                target: run.id.get(),
+                path: String::new(),
+                connection: run.event.connection,
+            });
         }
         step.more
     }

@@ -210,7 +210,13 @@ impl Inner {
     /// The provider did not answer: asked again in half a minute.
     async fn check_later(&self, timer: &TimerRow, row: &EffectRow, now: Timestamp) -> bool {
         let due = now.checked_add(self.dice.spread(Duration::from_secs(30))).unwrap_or(Timestamp::MAX);
-        let again = TimerSet { due, kind: TimerKind::Check, target: row.id.get(), path: String::new() };
+        let again = TimerSet {
+            due,
+            kind: TimerKind::Check,
+            target: row.id.get(),
+            path: String::new(),
+            connection: row.connection,
+        };
         let work = Work { fired: vec![(timer.due, timer.id)], timers: vec![again], ..Work::default() };
         let written = self.store.work(work).await.is_ok();
         self.timer_wake.notify_one();
@@ -287,6 +293,7 @@ fn change_of(
 ) -> EffectChange {
     EffectChange {
         id: row.id,
+        connection: row.connection,
         run: row.run,
         path: row.path.clone(),
         guard: EffectGuard::State(from),

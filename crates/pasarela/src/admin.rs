@@ -32,9 +32,11 @@ impl Admin {
     /// Finds the way.
     pub(crate) async fn open(config_path: &Path) -> Result<Self, Failure> {
         let config = Config::load(config_path)?;
-        let socket = socket_path(config.database()?.home());
-        if tokio::net::UnixStream::connect(&socket).await.is_ok() {
-            return Ok(Self::Remote(socket));
+        let homes = config.database()?.homes().map_err(|e| Failure::Failed(e.to_string()))?;
+        for socket in homes.iter().map(|home| socket_path(home)).filter(|s| s.exists()) {
+            if tokio::net::UnixStream::connect(&socket).await.is_ok() {
+                return Ok(Self::Remote(socket));
+            }
         }
         let plan = Plan::read(config)?;
         let store = plan.open_store()?;

@@ -62,11 +62,18 @@ pub(crate) struct Config {
 pub(crate) struct Server {
     pub(crate) listen: SocketAddr,
     pub(crate) public_url: String,
+    /// How long requests are still taken after `/readyz` says no, when the hub is asked to stop. Not set:
+    /// 2 s when other nodes are there to take them, else not at all.
+    pub(crate) drain: Option<units::Span>,
 }
 
 impl Default for Server {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), public_url: "http://127.0.0.1:8080".into() }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_url: "http://127.0.0.1:8080".into(),
+            drain: None,
+        }
     }
 }
 
@@ -87,7 +94,7 @@ impl Default for Console {
 pub(crate) struct StoreConfig {
     /// With a password in it, perhaps.
     pub(crate) url: Secret,
-    /// File of the master key; by default beside the database file.
+    /// File of the master key; by default beside the database file, or beside this one.
     pub(crate) key_file: Option<PathBuf>,
 }
 
@@ -197,12 +204,12 @@ impl Config {
                 "server.listen and console.listen are the same; operators' sessions need an origin of their own".into(),
             );
         }
-        Database::read(&self.store).map(|_| ()).or_else(wrong)
+        Database::read(&self.store, &self.path).map(|_| ()).or_else(wrong)
     }
 
     /// The database.
     pub(crate) fn database(&self) -> Result<Database, Error> {
-        Database::read(&self.store).map_err(|why| Error::Wrong { path: self.path.clone(), why })
+        Database::read(&self.store, &self.path).map_err(|why| Error::Wrong { path: self.path.clone(), why })
     }
 
     /// Folder of flow files, beside the configuration file unless absolute.

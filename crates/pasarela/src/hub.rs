@@ -69,7 +69,7 @@ impl Plan {
                 SqliteStore::open(&options).map(|s| Arc::new(s) as _)
             }
             Database::Postgres { url, key_file } => {
-                PostgresStore::open(&postgres::Options { url, key_file, alone: true }).map(|s| Arc::new(s) as _)
+                PostgresStore::open(&postgres::Options { url, key_file }).map(|s| Arc::new(s) as _)
             }
         };
         opened.map_err(|e| Failure::Failed(e.to_string()))

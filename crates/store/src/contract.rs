@@ -2,14 +2,16 @@
 //! become arrays on PostgreSQL; these do.
 
 use crate::rows::{
-    ApiKeyRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow, EntityRow,
-    EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PauseKind, PauseRow, PushedFlow, QueuedRow, RunFilter,
-    RunRow, TimerRow,
+    ApiKeyRow, ArrivedRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow,
+    EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PauseKind, PauseRow, PushedFlow, QueuedRow,
+    RunFilter, RunRow, TimerRow,
 };
 use crate::seal::{Sealed, Sealer};
+use crate::share::{Ask, News, Share, Shares};
 use jiff::Timestamp;
 use pasarela_domain::{DeliveryId, EffectId, EntityRef, EventId, RunId};
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 
 /// A store call in flight.
@@ -380,6 +382,9 @@ pub struct Claim {
     pub call: Sealed,
     /// 0 safe, 1 same key, 2 never.
     pub repeat: u8,
+    /// Nothing queued may lie in its lane above this place and before its own, else it is not to be had:
+    /// another node may have put something there. `None`: nobody else may.
+    pub alone_above: Option<i64>,
 }
 
 /// What must still hold when an effect is changed.
@@ -463,6 +468,8 @@ pub struct TimerSet {
     pub target: i64,
     /// Step path.
     pub path: String,
+    /// Connection whose owner fires it: that of the effect, or that of the event that began the run.
+    pub connection: i64,
 }
 
 /// Something that a change was decided from and that is not written with it. It must still be so when
@@ -527,6 +534,8 @@ pub struct Work {
     /// Attempts of other effects that begin with this: the slot that became free is used at once. One
     /// that is no longer queued is told in [`Worked::Done`] and stops nothing.
     pub claims: Vec<Claim>,
+    /// Connections of which another node may be the owner, and whose lanes are not as it knows them any more.
+    pub marks: Vec<i64>,
 }
 
 impl Work {
@@ -542,6 +551,7 @@ impl Work {
             && self.deliveries.is_empty()
             && self.progress.is_none()
             && self.claims.is_empty()
+            && self.marks.is_empty()
     }
 
     /// Bytes of its bodies.
@@ -626,6 +636,56 @@ pub trait Store: Send + Sync + 'static {
     fn node(&self) -> u8 {
         0
     }
+    /// Beside this path lie the files of whoever has the database open: its lock, the socket for commands.
+    fn home(&self) -> &Path;
+    /// Can several nodes serve it?
+    fn is_shared(&self) -> bool {
+        false
+    }
+    /// Number of the present stretch of time in which no other node writes; `None`: others may.
+    fn alone(&self) -> Option<u64> {
+        Some(1)
+    }
+    /// May this node still send? Not when it gave no sign of life for so long that others may do its work.
+    fn may_send(&self) -> bool {
+        true
+    }
+    /// Gives back and asks for this node's share of the connections. One node has all of them.
+    fn share(&self, ask: Ask) -> Fut<'_, Shares> {
+        let own = ask.serves.unwrap_or_default();
+        let own = own.into_iter().map(|connection| Share { connection, marks: 0, missed: 0 }).collect();
+        Box::pin(async move { Ok(Shares { admitted: true, own, ..Shares::default() }) })
+    }
+    /// Tells other nodes that there is something for them. Only a hint: it may be lost.
+    fn tell(&self, news: News) {
+        let _ = news;
+    }
+    /// Waits until another node says that it did something. Only a hint: it may be lost.
+    fn news(&self) -> Pin<Box<dyn Future<Output = News> + Send + '_>> {
+        Box::pin(std::future::pending())
+    }
+    /// Do hints of other nodes arrive at all? If not, it has to be looked more often.
+    fn hears(&self) -> bool {
+        true
+    }
+    /// Returns when this node was declared dead: it writes nothing any more.
+    fn fenced(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::pending())
+    }
+    /// Signs off: what is this node's is free at once. Nothing is written after it.
+    fn leave(&self) -> Fut<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+    /// Highest place given in the lanes of each of these connections.
+    fn places(&self, connections: Vec<i64>) -> Fut<'_, Vec<(i64, i64)>> {
+        Box::pin(async move { Ok(connections.into_iter().map(|c| (c, 0)).collect()) })
+    }
+    /// Queued effects of a connection above a place, in the order of their places, and the highest place
+    /// up to which these are all.
+    fn arrived(&self, connection: i64, after: i64, limit: u32) -> Fut<'_, (Vec<ArrivedRow>, i64)> {
+        let _ = (connection, limit);
+        Box::pin(async move { Ok((Vec::new(), after)) })
+    }
     /// Counters.
     fn stats(&self) -> Stats;
 
@@ -652,9 +712,15 @@ pub trait Store: Send + Sync + 'static {
     fn entity_ids(&self, connection: i64, kind: &str, after: &str, limit: u32) -> Fut<'_, Vec<String>>;
     /// Runs that listen to an event type with a key.
     fn listeners(&self, key: i64, event_type: &str) -> Fut<'_, Vec<ListenerRow>>;
-    /// Pending deliveries above `after`, with their bytes, in order. Large bodies end a page before its limit.
+    /// Pending deliveries of this node's connections above `after`, with their bytes, in order. Large bodies
+    /// end a page before its limit.
     fn inbox(&self, after: i64, limit: u32) -> Fut<'_, Page<InboxRow>>;
-    /// Effects that were calling under an earlier boot.
+    /// The same from the beginning, but those that are known; in the order in which several nodes accepted them.
+    fn inbox_besides(&self, known: Vec<i64>, limit: u32) -> Fut<'_, Page<InboxRow>> {
+        let _ = known;
+        self.inbox(0, limit)
+    }
+    /// Effects that are calling under a boot that is over, of all connections.
     fn interrupted(&self) -> Fut<'_, Vec<EffectRow>>;
     /// Flows that have queued effects on a connection with an urgency.
     fn queued_flows(&self, connection: i64, urgency: u8) -> Fut<'_, Vec<i64>>;
@@ -663,11 +729,11 @@ pub trait Store: Send + Sync + 'static {
     fn queued(&self, connection: i64, urgency: u8, flow: i64, after: i64, limit: u32) -> Fut<'_, Vec<QueuedRow>>;
     /// The first queued effects of a lane above `after`, in lane order.
     fn queued_lane(&self, connection: i64, urgency: u8, lane: i64, after: i64, limit: u32) -> Fut<'_, Vec<QueuedRow>>;
-    /// Lanes parked by a dead or unknown effect: (connection, lane, urgency).
+    /// Lanes parked by a dead, unknown or checking effect: (connection, lane, urgency).
     fn parked(&self) -> Fut<'_, Vec<(i64, i64, u8)>>;
-    /// Timers due before `until`, oldest first.
+    /// Timers of this node's connections due before `until`, oldest first.
     fn timers(&self, until: Timestamp, limit: u32) -> Fut<'_, Vec<TimerRow>>;
-    /// Due time of the next timer.
+    /// Due time of the next of them.
     fn next_timer(&self) -> Fut<'_, Option<Timestamp>>;
     /// An unsettled effect by the provider's reference.
     fn by_reference(&self, connection: i64, reference: i64) -> Fut<'_, Option<EffectRow>>;

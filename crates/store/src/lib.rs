@@ -11,6 +11,7 @@ pub mod postgres;
 mod queue;
 mod rows;
 mod seal;
+mod share;
 pub mod sqlite;
 
 pub use contract::{
@@ -19,8 +20,9 @@ pub use contract::{
     RunStatus, RunWrite, Stats, Store, TimerKind, TimerSet, Work, Worked,
 };
 pub use rows::{
-    ApiKeyRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow, EntityRow,
-    EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PauseKind, PauseRow, PushedFlow, QueuedRow, RunFilter,
-    RunRow, TimerRow,
+    ApiKeyRow, ArrivedRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow,
+    EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PauseKind, PauseRow, PushedFlow, QueuedRow,
+    RunFilter, RunRow, TimerRow,
 };
 pub use seal::{SealError, Sealed, Sealer};
+pub use share::{Ask, News, Share, Shares};

@@ -5,16 +5,19 @@
 //! transaction may stand between. The adapter runs on a thread and a runtime of its own: it can be
 //! opened, and let go, from anywhere.
 //!
-//! Schema and writes are made for several nodes (ADR 0009); sharing the work between them is the
-//! engine's business, so that a node is alone for now ([`Options::alone`]).
+//! Several nodes may write one database (ADR 0009); whose the work is, they settle by [`Store::share`]
+//! (ADR 0011).
 
 mod footprint;
 mod group;
+mod hints;
 mod link;
 mod node;
 mod piece;
 mod read;
 mod schema;
+mod seat;
+mod share;
 mod statement;
 mod tls;
 mod writer;
@@ -24,23 +27,26 @@ use crate::contract::{
     Accepted, Claim, Decided, Decision, DedupKey, Error, Fut, NewDelivery, Page, Stats, Store, Work, Worked,
 };
 use crate::rows::{
-    ApiKeyRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow, EntityRow,
-    EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PauseKind, PauseRow, PushedFlow, QueuedRow, RunFilter,
-    RunRow, TimerRow,
+    ApiKeyRow, ArrivedRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow,
+    EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PauseKind, PauseRow, PushedFlow, QueuedRow,
+    RunFilter, RunRow, TimerRow,
 };
 use crate::seal::{Sealed, Sealer};
+use crate::share::{Ask, Letterbox, News, Shares};
 use jiff::Timestamp;
 use link::{Address, Readers};
-use node::{Node, Registered};
+use node::Node;
 use pasarela_domain::{DeliveryId, EffectId, EntityRef, EventId, IdMaker, RunId, Secret};
 use piece::Job;
 use read::ReadError;
+use seat::Seat;
 use statement::{Statement, bytes, int, ints, maybe_bytes, text};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 use tokio_postgres::Client;
@@ -48,19 +54,16 @@ use writer::{Shared, Writer};
 
 /// Between two signs of life.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// How long a start waits for another node's row to expire, and between two looks.
-const WAIT: Duration = Duration::from_millis(node::TIME_TO_LIVE_MS as u64 + 1_000);
-const LOOK: Duration = Duration::from_millis(200);
+/// What is left of a node's life at the least when it begins to send: its way to the socket is shorter.
+const SPARE_MS: i64 = 500;
 
 /// How a database is opened.
 #[derive(Clone)]
 pub struct Options {
     /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`. Never shown.
     pub url: Secret,
-    /// The master key file, made when the database is. Its lock is that of the node.
+    /// The master key file, made when the database is. Nodes of one machine may share it.
     pub key_file: PathBuf,
-    /// Refuse to start while another node is alive.
-    pub alone: bool,
 }
 
 /// A hub's database in PostgreSQL.
@@ -69,7 +72,7 @@ pub struct PostgresStore {
     sealer: Arc<Sealer>,
     thread: Option<JoinHandle<()>>,
     stop: Arc<Notify>,
-    _lock: std::fs::File,
+    seat: Seat,
 }
 
 /// What the store's thread and its callers share.
@@ -79,18 +82,71 @@ struct Inside {
     address: Address,
     handle: Handle,
     node: Node,
+    /// For transactions that are not the writer's.
+    control: tokio::sync::Mutex<Option<Client>>,
+    /// What this node reads; `None`: all.
+    reads: parking_lot::RwLock<Option<Reads>>,
+    /// Stretch of time without other nodes; 0: there are others.
+    alone: AtomicU64,
+    stretches: AtomicU64,
+    /// End of this node's life, were it to give no more sign, on a clock that counts suspension.
+    ends_at: AtomicI64,
+    incoming: Letterbox,
+    outgoing: Letterbox,
+    hears: AtomicBool,
+}
+
+/// Connections whose work a node reads.
+struct Reads {
+    /// Whose deliveries.
+    inbox: Arc<[i64]>,
+    /// Whose timers: also of those that nobody has.
+    timers: Arc<[i64]>,
+}
+
+impl Inside {
+    fn inbox_of(&self) -> Option<Arc<[i64]>> {
+        self.reads.read().as_ref().map(|r| r.inbox.clone())
+    }
+
+    fn timers_of(&self) -> Option<Arc<[i64]>> {
+        self.reads.read().as_ref().map(|r| r.timers.clone())
+    }
+
+    /// The connection for transactions of our own, made anew when it was lost.
+    async fn control(&self) -> Result<tokio::sync::MutexGuard<'_, Option<Client>>, Error> {
+        let mut slot = self.control.lock().await;
+        if slot.as_ref().is_none_or(Client::is_closed) {
+            *slot = Some(self.address.connect(&self.handle).await?);
+        }
+        Ok(slot)
+    }
+
+    /// A sign of life was given with a statement that was sent at this moment.
+    fn lives_since(&self, sent: i64) {
+        self.ends_at.fetch_max(sent + node::TIME_TO_LIVE_MS, Ordering::Relaxed);
+    }
+
+    fn fence(&self) {
+        self.shared.fence();
+    }
+}
+
+/// Milliseconds on a clock that goes on while the machine is suspended.
+fn boot_ms() -> i64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    now.tv_sec * 1000 + now.tv_nsec / 1_000_000
 }
 
 /// What the thread has made when it is ready.
 type Opened = (Arc<Inside>, Arc<Sealer>);
 
 impl PostgresStore {
-    /// Connects, makes or checks the schema, and begins a new epoch. Blocks until it is done; when another
-    /// node is alive and this one wants to be alone, as long as that node may still have died.
+    /// Connects, makes or checks the schema, and begins a new epoch. Blocks until it is done.
     pub fn open(options: &Options) -> Result<Self, Error> {
         let address = Address::parse(options.url.expose())?;
-        let lock = lock_beside(&options.key_file, &address)?;
-        let name = node_name(&options.key_file);
+        let seat = Seat::take(&options.key_file, &address.shown)?;
+        let (identity, name) = (seat.identity.clone(), seat.name.clone());
         let (options, stop) = (options.clone(), Arc::new(Notify::new()));
         let (told, opened) = std::sync::mpsc::channel();
         let stopped = stop.clone();
@@ -100,7 +156,7 @@ impl PostgresStore {
                 Err(e) => return drop(told.send(Err(Error::Database(format!("no runtime for the store: {e}"))))),
             };
             runtime.block_on(async {
-                match begin(&options, address, &name).await {
+                match begin(&options, address, &identity, &name).await {
                     Ok((opened, writer)) => {
                         let inside = opened.0.clone();
                         drop(told.send(Ok(opened)));
@@ -115,7 +171,12 @@ impl PostgresStore {
             .spawn(body)
             .map_err(|e| Error::Database(e.to_string()))?;
         let (inside, sealer): Opened = opened.recv().unwrap_or(Err(Error::Closed))?;
-        Ok(Self { inside, sealer, thread: Some(thread), stop, _lock: lock })
+        Ok(Self { inside, sealer, thread: Some(thread), stop, seat })
+    }
+
+    /// Beside which paths the files of this database's nodes may lie on this machine.
+    pub fn homes(options: &Options) -> Result<Vec<PathBuf>, Error> {
+        Ok(seat::homes(&options.key_file, &Address::parse(options.url.expose())?.shown).collect())
     }
 
     /// Runs a read, once more over another connection when the first one was lost.
@@ -161,47 +222,12 @@ impl Drop for PostgresStore {
     }
 }
 
-/// One process per key file, and so per node: its name may be taken over at once by the next one.
-fn lock_beside(key_file: &Path, address: &Address) -> Result<std::fs::File, Error> {
-    let mut path = key_file.as_os_str().to_owned();
-    path.push(".lock");
-    let path = PathBuf::from(path);
-    let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(|e| {
-        Error::Database(format!(
-            "cannot write {}: {e}; does the folder of store.key_file exist, and may this user write to it?",
-            path.display()
-        ))
-    })?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => {
-            Err(Error::Locked(format!("{} (its lock is {})", address.shown, path.display())))
-        }
-        Err(std::fs::TryLockError::Error(e)) => Err(Error::Database(format!("cannot lock {}: {e}", path.display()))),
-    }
-}
-
-/// This machine and the key file: what the file's lock protects has one name.
-fn node_name(key_file: &Path) -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| "localhost".into());
-    let file = std::path::absolute(key_file).unwrap_or_else(|_| key_file.to_owned());
-    format!("{}:{}", host.trim(), file.display())
-}
-
-async fn begin(options: &Options, address: Address, name: &str) -> Result<(Opened, Writer), Error> {
+async fn begin(options: &Options, address: Address, seat: &str, name: &str) -> Result<(Opened, Writer), Error> {
     let handle = Handle::current();
     let client = address.connect(&handle).await?;
     let sealer = Arc::new(schema::prepare(&client, &address, &options.key_file).await?);
-    let until = Instant::now() + WAIT;
-    let node = loop {
-        match node::register(&client, &address, name, options.alone).await? {
-            Registered::Here(node) => break node,
-            Registered::Taken(other) if Instant::now() > until => {
-                return Err(Error::Locked(format!("{} (as {other})", address.shown)));
-            }
-            Registered::Taken(_) => tokio::time::sleep(LOOK).await,
-        }
-    };
+    let sent = boot_ms();
+    let node = node::register(&client, &address, seat, name).await?;
     let highest = read::highest_id(&client).await.map_err(|e| address.classify(&e))?;
     let number = u8::try_from(node.id).unwrap_or(0);
     let shared = Arc::new(Shared::default());
@@ -211,19 +237,40 @@ async fn begin(options: &Options, address: Address, name: &str) -> Result<(Opene
         address: address.clone(),
         handle: handle.clone(),
         node,
+        control: tokio::sync::Mutex::new(None),
+        reads: parking_lot::RwLock::new(None),
+        alone: AtomicU64::new(0),
+        stretches: AtomicU64::new(0),
+        ends_at: AtomicI64::new(0),
+        incoming: Letterbox::default(),
+        outgoing: Letterbox::default(),
+        hears: AtomicBool::new(false),
     });
+    inside.lives_since(sent);
+    // Whoever believes to be alone is to know at once.
+    inside.outgoing.put(News::NODES);
     let ids = IdMaker::above(number, highest);
     Ok(((inside, sealer), Writer { client, address, handle, node, ids, shared }))
 }
 
-/// The life of the store's thread: writes and heartbeats, until it is let go and everything is written.
+/// The life of the store's thread: writes, signs of life and hints, until it is let go and everything is
+/// written.
 async fn live(inside: Arc<Inside>, writer: Writer, stop: Arc<Notify>) {
-    let beating = tokio::spawn(beat(inside.clone(), stop));
+    let beside = [
+        tokio::spawn(beat(inside.clone(), stop)),
+        tokio::spawn(hints::speak(inside.clone())),
+        tokio::spawn(hints::listen(inside.clone())),
+    ];
     let client = writer.run().await;
-    beating.abort();
-    if let Err(e) = node::leave(&client, inside.node).await {
-        tracing::warn!(error = %link::said(&e), "this node could not sign off; the next start waits for its row to expire");
+    beside.iter().for_each(tokio::task::JoinHandle::abort);
+    if let Err(e) = sign_off(&client, &inside).await {
+        tracing::warn!(error = %link::said(&e), "this node could not sign off; others take over its work when its row expires");
     }
+}
+
+async fn sign_off(client: &Client, inside: &Inside) -> Result<(), tokio_postgres::Error> {
+    node::leave(client, inside.node).await?;
+    hints::farewell(client, inside.node).await
 }
 
 async fn beat(inside: Arc<Inside>, stop: Arc<Notify>) {
@@ -232,18 +279,14 @@ async fn beat(inside: Arc<Inside>, stop: Arc<Notify>) {
             () = tokio::time::sleep(HEARTBEAT) => {}
             () = stop.notified() => return,
         }
+        let sent = boot_ms();
         let renewed = match inside.readers.client(&inside.address, &inside.handle).await {
             Ok(client) => node::renew(&client, inside.node).await.map_err(|e| inside.address.classify(&e)),
             Err(e) => Err(e),
         };
         match renewed {
-            Ok(true) => {}
-            Ok(false) => {
-                if !inside.shared.fenced.swap(true, Ordering::Relaxed) {
-                    tracing::error!("{}", Error::Fenced);
-                }
-                return;
-            }
+            Ok(true) => inside.lives_since(sent),
+            Ok(false) => return inside.fence(),
             Err(error) => tracing::warn!(%error, "a sign of life could not be given"),
         }
     }
@@ -258,6 +301,86 @@ impl Store for PostgresStore {
     }
     fn node(&self) -> u8 {
         u8::try_from(self.inside.node.id).unwrap_or(0)
+    }
+    fn home(&self) -> &Path {
+        &self.seat.home
+    }
+    fn is_shared(&self) -> bool {
+        true
+    }
+    fn alone(&self) -> Option<u64> {
+        Some(self.inside.alone.load(Ordering::SeqCst)).filter(|stretch| *stretch > 0)
+    }
+    fn may_send(&self) -> bool {
+        boot_ms() + SPARE_MS < self.inside.ends_at.load(Ordering::Relaxed)
+    }
+    fn share(&self, ask: Ask) -> Fut<'_, Shares> {
+        Box::pin(async move {
+            let inside = &self.inside;
+            let slot = inside.control().await?;
+            let Some(client) = slot.as_ref() else { return Err(Error::Closed) };
+            let sent = boot_ms();
+            let shared = share::share(client, &inside.address, inside.node, &ask).await;
+            let (shares, timers, told) = match shared {
+                Err(Error::Fenced) => {
+                    inside.fence();
+                    return Err(Error::Fenced);
+                }
+                other => other?,
+            };
+            inside.lives_since(sent);
+            if ask.serves.is_some() {
+                let own = shares.own.iter().map(|s| s.connection).collect();
+                *inside.reads.write() = Some(Reads { inbox: own, timers: timers.into() });
+            }
+            // The stretch ends before anybody is told that this node knows of others.
+            match (shares.nodes.is_empty(), inside.alone.load(Ordering::SeqCst)) {
+                (false, _) => inside.alone.store(0, Ordering::SeqCst),
+                (true, 0) => {
+                    let stretch = inside.stretches.fetch_add(1, Ordering::Relaxed) + 1;
+                    inside.alone.store(stretch, Ordering::SeqCst);
+                }
+                (true, _) => {}
+            }
+            if told || ask.beside < shares.newest {
+                inside.outgoing.put(News::NODES);
+            }
+            Ok(shares)
+        })
+    }
+    fn tell(&self, news: News) {
+        if self.alone().is_none() {
+            self.inside.outgoing.put(news);
+        }
+    }
+    fn news(&self) -> Pin<Box<dyn Future<Output = News> + Send + '_>> {
+        Box::pin(self.inside.incoming.take())
+    }
+    fn hears(&self) -> bool {
+        self.inside.hears.load(Ordering::Relaxed)
+    }
+    fn fenced(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(self.inside.shared.until_fenced())
+    }
+    fn leave(&self) -> Fut<'_, ()> {
+        Box::pin(async move {
+            // Through the writer: what was handed in before is written before.
+            self.ping().await?;
+            let inside = &self.inside;
+            let slot = inside.control().await?;
+            let Some(client) = slot.as_ref() else { return Err(Error::Closed) };
+            sign_off(client, inside).await.map_err(|e| inside.address.classify(&e))
+        })
+    }
+    fn places(&self, connections: Vec<i64>) -> Fut<'_, Vec<(i64, i64)>> {
+        let connections = Arc::new(connections);
+        self.read(move |db, _| {
+            let connections = connections.clone();
+            async move { read::places(&db, &connections).await }
+        })
+    }
+    fn arrived(&self, connection: i64, after: i64, limit: u32) -> Fut<'_, (Vec<ArrivedRow>, i64)> {
+        self.read(move |db, _| async move { read::arrived(&db, connection, after, limit).await })
     }
     fn stats(&self) -> Stats {
         let shared = &self.inside.shared;
@@ -317,17 +440,23 @@ impl Store for PostgresStore {
         })
     }
     fn inbox(&self, after: i64, limit: u32) -> Fut<'_, Page<InboxRow>> {
-        self.read(move |db, sealer| async move { read::inbox(&db, &sealer, after, limit).await })
+        let of = self.inside.inbox_of();
+        self.read(move |db, sealer| {
+            let of = of.clone();
+            async move { read::inbox(&db, &sealer, after, None, of.as_deref(), limit).await }
+        })
+    }
+    fn inbox_besides(&self, known: Vec<i64>, limit: u32) -> Fut<'_, Page<InboxRow>> {
+        let of = self.inside.inbox_of();
+        let known: Arc<[i64]> = known.into();
+        self.read(move |db, sealer| {
+            let (of, known) = (of.clone(), known.clone());
+            async move { read::inbox(&db, &sealer, 0, Some(&known), of.as_deref(), limit).await }
+        })
     }
     fn interrupted(&self) -> Fut<'_, Vec<EffectRow>> {
-        let node = self.inside.node;
-        Box::pin(async move {
-            // Of their own connection: it takes a transaction, and the readers share theirs.
-            let inside = &self.inside;
-            let client = inside.address.connect(&inside.handle).await?;
-            node::bury_expired(&client, node).await.map_err(|e| inside.address.classify(&e))?;
-            read::interrupted(&client, &self.sealer, node.epoch).await.map_err(|e| e.told(&inside.address))
-        })
+        let epoch = self.inside.node.epoch;
+        self.read(move |db, sealer| async move { read::interrupted(&db, &sealer, epoch).await })
     }
     fn queued_flows(&self, connection: i64, urgency: u8) -> Fut<'_, Vec<i64>> {
         self.read(move |db, _| async move { read::queued_flows(&db, connection, urgency).await })
@@ -342,10 +471,18 @@ impl Store for PostgresStore {
         self.read(|db, _| async move { read::parked(&db).await })
     }
     fn timers(&self, until: Timestamp, limit: u32) -> Fut<'_, Vec<TimerRow>> {
-        self.read(move |db, _| async move { read::timers(&db, until, limit).await })
+        let of = self.inside.timers_of();
+        self.read(move |db, _| {
+            let of = of.clone();
+            async move { read::timers(&db, until, of.as_deref(), limit).await }
+        })
     }
     fn next_timer(&self) -> Fut<'_, Option<Timestamp>> {
-        self.read(|db, _| async move { read::next_timer(&db).await })
+        let of = self.inside.timers_of();
+        self.read(move |db, _| {
+            let of = of.clone();
+            async move { read::next_timer(&db, of.as_deref()).await }
+        })
     }
     fn by_reference(&self, connection: i64, reference: i64) -> Fut<'_, Option<EffectRow>> {
         self.read(move |db, sealer| async move { read::by_reference(&db, &sealer, connection, reference).await })

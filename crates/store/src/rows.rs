@@ -262,6 +262,15 @@ pub struct QueuedRow {
     pub last: bool,
 }
 
+/// A queued effect that another node may have put into a lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArrivedRow {
+    /// Urgency of its lane.
+    pub urgency: u8,
+    /// The effect; how it stands in its lane is not told (`first`, `last` are false).
+    pub queued: QueuedRow,
+}
+
 /// Which effects.
 #[derive(Debug, Clone, Default)]
 pub struct EffectFilter {

@@ -390,6 +390,9 @@ impl Store for SqliteStore {
     fn boot(&self) -> i64 {
         self.boot
     }
+    fn home(&self) -> &std::path::Path {
+        &self.path
+    }
     fn stats(&self) -> Stats {
         Stats {
             commits: self.shared.commits.load(Ordering::Relaxed),

@@ -14,14 +14,14 @@ use std::path::Path;
 use std::sync::Arc;
 use support::server::{self, Database};
 
-/// A second node: a key file elsewhere, and not alone.
+/// A node with a key file of its own.
 fn node(database: &Database, folder: &Path, name: &str) -> Options {
     let first = folder.join("hub.key");
     let own = folder.join(name);
     if first.exists() {
         std::fs::copy(&first, &own).unwrap();
     }
-    Options { alone: false, ..database.options(&own) }
+    database.options(&own)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -52,14 +52,7 @@ async fn nodes_have_numbers_and_epochs_of_their_own_and_leave_in_good_order() {
     support::queue(&first, [1]).await;
     first.claim(vec![support::claim(&first, 1, 1)]).await.unwrap();
     assert!(second.interrupted().await.unwrap().is_empty());
-    let (third, epoch) = (folder.path().join("tres.key"), second.boot());
-    std::fs::copy(folder.path().join("hub.key"), &third).unwrap();
-    let busy = tokio::task::spawn_blocking({
-        let options = database.options(&third);
-        move || PostgresStore::open(&options).map(|_| ())
-    });
-    let refused = busy.await.unwrap();
-    assert!(matches!(&refused, Err(Error::Locked(who)) if who.contains("hub.key")), "{refused:?}");
+    let epoch = second.boot();
     drop(first);
     assert_eq!(second.interrupted().await.unwrap().len(), 1, "its owner is gone");
     drop(second);
@@ -76,7 +69,7 @@ async fn the_key_and_the_schema_are_checked_before_anything_is_written() {
     drop(PostgresStore::open(&database.options(&key)).unwrap());
     let text = std::fs::read_to_string(&key).unwrap();
     let held = PostgresStore::open(&database.options(&key)).unwrap();
-    assert!(open().unwrap_err().contains("another pasarela"));
+    open().expect("nodes of one machine may share the key file");
     drop(held);
     std::fs::write(&key, "0".repeat(64)).unwrap();
     assert!(open().unwrap_err().contains("does not belong"));

@@ -22,7 +22,8 @@ async fn healthz() -> Json<serde_json::Value> {
     Json(json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }))
 }
 
-/// The writer answers a probe within a second, and the oldest due work is younger than 30 s.
+/// The writer answers a probe within a second, the oldest due work is younger than 30 s, and the hub is
+/// not about to stop.
 async fn readyz(State(app): State<App>) -> Response {
     let begun = std::time::Instant::now();
     let writer = tokio::time::timeout(Duration::from_secs(1), app.engine.store().ping()).await;
@@ -32,8 +33,9 @@ async fn readyz(State(app): State<App>) -> Response {
     let age = |t: Option<jiff::Timestamp>| t.map_or(0.0, |t| now.duration_since(t).as_secs_f64().max(0.0));
     let oldest = health.as_ref().map_or(f64::MAX, |h| age(h.oldest_due).max(age(h.oldest_inbox)));
     let writer_ok = matches!(writer, Ok(Ok(())));
-    let ready = writer_ok && oldest < OLDEST_DUE.as_secs_f64();
+    let ready = writer_ok && oldest < OLDEST_DUE.as_secs_f64() && !app.engine.is_leaving();
     let why = match (writer_ok, ready) {
+        _ if app.engine.is_leaving() => Some("the hub is about to stop"),
         (false, _) => Some("the writer did not answer within 1 s"),
         (true, false) => Some("due work is older than 30 s"),
         _ => None,

@@ -116,7 +116,9 @@ impl From<ReconcileError> for Problem {
     fn from(e: ReconcileError) -> Self {
         match e {
             ReconcileError::NoConnection(_) => Self::not_found(e.to_string()),
-            ReconcileError::NoHistory { .. } | ReconcileError::NoCredentials { .. } => Self::new(
+            ReconcileError::NoHistory { .. }
+            | ReconcileError::NoCredentials { .. }
+            | ReconcileError::Elsewhere { .. } => Self::new(
                 StatusCode::CONFLICT,
                 "cannot_reconcile",
                 "This connection cannot be reconciled",

@@ -305,6 +305,7 @@ impl Inner {
                     kind: pasarela_store::TimerKind::Wait,
                     target: id.get(),
                     path,
+                    connection: event.connection,
                 });
             }
         }

@@ -77,7 +77,13 @@ impl Inner {
         {
             // The answer that would have set it never came, or comes too late to be written.
             let (kind, target) = (pasarela_store::TimerKind::Settle, effect.id.get());
-            write.work.timers.push(pasarela_store::TimerSet { due, kind, target, path: String::new() });
+            write.work.timers.push(pasarela_store::TimerSet {
+                due,
+                kind,
+                target,
+                path: String::new(),
+                connection: effect.connection,
+            });
             draft.timers = true;
         }
         if matches!(effect.state, EffectState::Checking | EffectState::Unknown) {

@@ -107,7 +107,8 @@ impl Inner {
             status: Some(answer.status),
             detail: Some(self.store.sealer().seal_json(&json!({ "answer": answer.excerpt(500) }))),
         };
-        let claim = self.claim_of(leader.id, leader.attempt, leader.generation, now, &next, call.ordinal + 1, batch);
+        let claim =
+            self.claim_of(leader.id, leader.attempt, leader.generation, now, &next, call.ordinal + 1, batch, None);
         let work =
             || Work { attempts: vec![clone_attempt(&attempt)], progress: Some(claim.clone()), ..Work::default() };
         let written = self.write_until_done(work).await;
@@ -145,6 +146,14 @@ impl Inner {
     pub(crate) async fn send(&self, connection: &ConnectionRuntime, request: &Request) -> Result<Answer, Trouble> {
         let mut extra = connection.credential(&*self.store, &self.client, &*self.clock).await.map_err(Trouble::Auth)?;
         extra.extend(connection.extra_headers.iter().cloned());
+        while !self.store.may_send() {
+            // No sign of life could be given for so long that another node may be at this by now.
+            if self.is_stopping() || self.fenced.load(std::sync::atomic::Ordering::Relaxed) {
+                let why = "this node may not send any more".to_owned();
+                return Err(Trouble::NoAnswer(crate::client::NoAnswer { maybe_sent: false, why }));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
         self.client
             .call(request, &extra, connection.allow_private, connection.limits.timeout)
             .await

@@ -83,27 +83,36 @@ impl Inner {
     pub(super) async fn started(self: &Arc<Self>, starts: Starts, results: &[bool], now: Timestamp) {
         let lost: Vec<EffectId> =
             starts.claims.iter().zip(results).filter(|(_, ok)| !**ok).map(|(claim, _)| claim.id).collect();
-        for mut call in starts.calls {
-            let connection = call.connection.clone();
+        for call in starts.calls {
             if !lost.is_empty() && call.members.iter().any(|m| lost.contains(&m.id)) {
-                // Withdrawn or taken between reading and claiming. A batch that was built with it is made anew.
-                let index = connection.action_index(&call.action);
-                let members = std::mem::take(&mut call.members);
-                for m in members {
-                    let queued = m.queued(index, None);
-                    if lost.contains(&m.id) {
-                        self.drop_start(&connection, m.lane, queued, now);
-                    } else {
-                        self.unclaim(&m, now).await;
-                        connection.lock_lanes(|l| l.finish(m.lane, index, Some(queued), now));
-                    }
-                }
-                connection.lock_lanes(|l| l.release_slot(call.slot, None, now));
-                connection.wake.notify_one();
-                continue;
+                self.claims_lost(call, &lost, now).await;
+            } else {
+                self.spawn_call(call);
             }
-            self.spawn_call(call);
         }
+    }
+
+    /// Effects of a call were withdrawn or taken between reading and claiming, or another node put something
+    /// before them. A batch that was built with them is made anew.
+    async fn claims_lost(self: &Arc<Self>, call: OpenCall, lost: &[EffectId], now: Timestamp) {
+        let connection = &call.connection;
+        let index = connection.action_index(&call.action);
+        for m in &call.members {
+            let queued = m.queued(index, None);
+            if lost.contains(&m.id) {
+                self.drop_start(connection, m.lane, queued, now);
+                if !connection.knows_all(&*self.store) {
+                    // The lane is read as it is, and what lies above the floor comes to be known.
+                    connection.lock_lanes(|l| l.requeue(m.lane, now));
+                    self.neighbours.look_now();
+                }
+            } else {
+                self.unclaim(m, now).await;
+                connection.lock_lanes(|l| l.finish(m.lane, index, Some(queued), now));
+            }
+        }
+        connection.lock_lanes(|l| l.release_slot(call.slot, None, now));
+        connection.wake.notify_one();
     }
 
     /// The claims were not written: the effects are queued as before.
@@ -185,10 +194,11 @@ impl Inner {
                         };
                         // Nothing was claimed: claim first, so that the settlement has its fence.
                         let call = Call { request: open.request.clone(), state: Value::Null, repeat: Repeat::Safe };
+                        let above = connection.unknown_above(&*self.store);
                         let own: Vec<_> = open
                             .members
                             .iter()
-                            .map(|m| self.claim_of(m.id, m.attempt, m.generation, now, &call, 0, None))
+                            .map(|m| self.claim_of(m.id, m.attempt, m.generation, now, &call, 0, None, above))
                             .collect();
                         tokio::spawn(self.clone().end_without_call(open, outcomes, own));
                         return None;
@@ -197,8 +207,9 @@ impl Inner {
             }
         };
         let batch = (members.len() > 1).then(|| members[0].id);
+        let above = connection.unknown_above(&*self.store);
         for m in &members {
-            claims.push(self.claim_of(m.id, m.attempt, m.generation, now, &call, ordinal, batch));
+            claims.push(self.claim_of(m.id, m.attempt, m.generation, now, &call, ordinal, batch, above));
         }
         Some(OpenCall {
             connection: connection.clone(),
@@ -223,9 +234,13 @@ impl Inner {
         own: Vec<Claim>,
     ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(async move {
-            if self.store.claim(own).await.is_ok()
-                && let Some(next) = self.conclude(open, outcomes, None, None).await
-            {
+            let ids: Vec<EffectId> = own.iter().map(|c| c.id).collect();
+            let Ok(claimed) = self.store.claim(own).await else { return };
+            let lost: Vec<EffectId> = ids.into_iter().zip(claimed).filter(|(_, ok)| !ok).map(|(id, _)| id).collect();
+            if !lost.is_empty() {
+                return self.claims_lost(open, &lost, self.clock.now()).await;
+            }
+            if let Some(next) = self.conclude(open, outcomes, None, None).await {
                 // Recorded as calling already: it must be made.
                 self.spawn_call(next);
             }

@@ -2,7 +2,7 @@
 //! The one way by which outcomes reach a flow; the flow itself decides in its own crate.
 
 use super::{FETCH, PAUSE, call::clone_attempt, claim::Starts, verdict::Verdict};
-use crate::connections::ConnectionRuntime;
+use crate::connections::{ConnectionRuntime, Hold};
 use crate::engine::Inner;
 use crate::lanes::LaneKey;
 use crate::runs::{OpenCall, OpenEffect, Planned, state_of_settled};
@@ -31,6 +31,7 @@ pub(crate) struct Changed {
 /// A change of one effect and its run.
 pub(crate) struct EffectChange {
     pub(crate) id: EffectId,
+    pub(crate) connection: i64,
     pub(crate) run: Option<RunId>,
     pub(crate) path: String,
     pub(crate) guard: EffectGuard,
@@ -148,6 +149,7 @@ impl Inner {
         let guard = EffectGuard::Attempt { boot: self.store.boot(), attempt: member.attempt };
         let change = EffectChange {
             id: member.id,
+            connection: connection.id,
             run: member.run,
             path: member.path.clone(),
             guard,
@@ -188,10 +190,20 @@ impl Inner {
                 None => None,
             };
             let mut work = Work { fired: change.fired.clone(), claims: claims.to_vec(), ..Work::default() };
+            if self.connection_by_id(change.connection).is_none_or(|c| c.hold() == Hold::Foreign) {
+                // Its owner has the lane in memory as it was.
+                work.marks.push(change.connection);
+            }
             work.updates.push(change.update(self));
             work.attempts.extend(attempt.as_ref().map(clone_attempt));
             if let Some((due, kind)) = change.timer {
-                work.timers.push(TimerSet { due, kind, target: change.id.get(), path: String::new() });
+                work.timers.push(TimerSet {
+                    due,
+                    kind,
+                    target: change.id.get(),
+                    path: String::new(),
+                    connection: change.connection,
+                });
             }
             if let Some((connection, packed)) = &fetched {
                 work.deliveries.push(NewDelivery {
@@ -217,6 +229,11 @@ impl Inner {
                     };
                 }
                 if let Some(run) = slot.as_mut() {
+                    if change.to == EffectState::Queued && change.step.is_none() && self.store.alone().is_none() {
+                        // Another node may cancel the run at this moment: its version tells.
+                        work.runs.push(self.run_write(run, now));
+                        run.version += 1;
+                    }
                     if run.status == RunStatus::Cancelled && change.to == EffectState::Queued {
                         // Its run was cancelled while the call was out: it is not tried again.
                         work.updates.iter_mut().for_each(|u| u.to = EffectState::Withdrawn);

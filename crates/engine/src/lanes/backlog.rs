@@ -135,6 +135,13 @@ impl Lanes {
         self.settle_lane(key, now);
     }
 
+    /// An effect that another node queued, or that this one did and has heard of already.
+    pub(crate) fn arrive(&mut self, key: LaneKey, effect: Queued, now: Timestamp) {
+        if !self.known.contains(&effect.id) {
+            self.enqueue(key, effect, now);
+        }
+    }
+
     /// What a lane has in the store is not as memory knew it (an effect that had ended is queued again,
     /// at the place that it had): the lane is read.
     pub(crate) fn requeue(&mut self, key: LaneKey, now: Timestamp) {

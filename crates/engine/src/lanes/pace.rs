@@ -46,6 +46,8 @@ pub(super) struct Pace {
     paused: bool,
     /// A person has paused it.
     halted: bool,
+    /// This node has it. Another node's connection is not called from here.
+    own: bool,
 }
 
 impl Pace {
@@ -61,7 +63,18 @@ impl Pace {
             breaker: Breaker::Closed { failures: 0 },
             paused: false,
             halted: false,
+            own: true,
         }
+    }
+
+    /// Whether it is this node's. One that was another's begins with an empty bucket and a closed breaker:
+    /// what that node spent of the rate is not known.
+    pub(super) fn own(&mut self, own: bool, now: Timestamp) {
+        if own && !self.own {
+            (self.tokens, self.refilled) = (0.0, now);
+            (self.hold_until, self.breaker) = (None, Breaker::Closed { failures: 0 });
+        }
+        self.own = own;
     }
 
     pub(super) fn halt(&mut self, halted: bool) {
@@ -110,6 +123,7 @@ impl Pace {
     pub(super) fn may_call(&mut self, now: Timestamp) -> bool {
         if self.paused
             || self.halted
+            || !self.own
             || self.in_flight >= self.limits.concurrency
             || self.hold_until.is_some_and(|t| t > now)
         {
@@ -158,7 +172,7 @@ impl Pace {
 
     /// When a call may be free to go, as far as time alone decides it.
     pub(super) fn next_slot(&mut self, now: Timestamp) -> Option<Timestamp> {
-        if self.paused || self.halted {
+        if self.paused || self.halted || !self.own {
             return None;
         }
         let mut at = self.hold_until.filter(|t| *t > now);

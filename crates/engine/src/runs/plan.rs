@@ -1,14 +1,14 @@
 //! Effects that are being decided: each takes the head of a free lane with its first attempt, or a place
 //! behind what waits, and gives it back when its transaction is not written. Nothing is sent from here.
 
-use crate::connections::ConnectionRuntime;
+use crate::connections::{ConnectionRuntime, Deciding};
 use crate::engine::Inner;
 use crate::lanes::{LaneKey, Queued, Slot};
 use jiff::Timestamp;
 use pasarela_connector::{Call, Ctx, Lane, Request, Step};
 use pasarela_domain::{EffectId, RunId};
 use pasarela_flows::{NewEffect, OnDead, OnUnknown, Urgency};
-use pasarela_store::{Claim, EffectInsert};
+use pasarela_store::{Claim, EffectInsert, News, Store};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
@@ -81,6 +81,9 @@ pub(crate) struct Planned {
     pub(super) call: Option<OpenCall>,
     /// It took over the lane of the effect whose outcome is written with it.
     pub(super) handed: bool,
+    /// `None`: the connection is another node's, which is told.
+    pub(super) own: Option<Deciding>,
+    pub(super) store: Arc<dyn Store>,
 }
 
 impl Planned {
@@ -90,6 +93,10 @@ impl Planned {
             Some(mut call) => {
                 call.members.iter_mut().for_each(|m| m.seq = seq);
                 Some(call)
+            }
+            None if self.own.is_none() => {
+                self.store.tell(News::EFFECTS);
+                None
             }
             None => {
                 let queued = Queued {
@@ -117,7 +124,7 @@ impl Planned {
                 l.release_slot(Slot::of(self.lane.urgency), None, now);
             });
             self.connection.wake.notify_one();
-        } else {
+        } else if self.own.is_some() {
             self.connection.unreserve(self.lane, now);
         }
     }
@@ -231,16 +238,21 @@ impl Inner {
             park: p.park,
             calling: None,
         };
-        let handed = !p.held
+        let store = self.store.clone();
+        let Some(own) = p.connection.decide_on(&*self.store) else {
+            return Planned { insert, connection: p.connection, lane, call: None, handed: false, own: None, store };
+        };
+        let (begins, own) = (!p.held && own.begins, Some(own));
+        let handed = begins
             && p.holding == Some((p.connection.id, lane))
             && p.connection.lock_lanes(|l| l.try_hand_over(lane, p.flow, now));
-        let started = !p.held && (handed || p.connection.lock_lanes(|l| l.try_start(lane, p.flow, now)));
+        let started = begins && (handed || p.connection.lock_lanes(|l| l.try_start(lane, p.flow, now)));
         if started {
             let key = id.to_string();
             let ctx = Ctx { now, key: &key, attempt: 1 };
             match self.begin(&p.connection, &p.action, std::slice::from_ref(&p.input), &ctx) {
                 Step::Call(call) => {
-                    let claim = self.claim_of(id, 1, 1, now, &call, 0, None);
+                    let claim = self.claim_of(id, 1, 1, now, &call, 0, None, None);
                     insert.calling = Some(claim);
                     let member = OpenEffect {
                         id,
@@ -268,7 +280,7 @@ impl Inner {
                         started_at: now,
                         credential: 0,
                     };
-                    return Planned { insert, connection: p.connection, lane, call: Some(open), handed };
+                    return Planned { insert, connection: p.connection, lane, call: Some(open), handed, own, store };
                 }
                 // It ends without a call: the dispatcher records that like any other outcome.
                 Step::End(_) => {
@@ -282,12 +294,12 @@ impl Inner {
                             l.release_slot(Slot::of(lane.urgency), None, now);
                         }
                     });
-                    return Planned { insert, connection: p.connection, lane, call: None, handed: false };
+                    return Planned { insert, connection: p.connection, lane, call: None, handed: false, own, store };
                 }
             }
         }
         p.connection.lock_lanes(|l| l.reserve(lane));
-        Planned { insert, connection: p.connection, lane, call: None, handed: false }
+        Planned { insert, connection: p.connection, lane, call: None, handed: false, own, store }
     }
 
     /// Seals a call into the record of its attempt.
@@ -301,6 +313,7 @@ impl Inner {
         call: &Call,
         ordinal: u32,
         batch: Option<EffectId>,
+        alone_above: Option<i64>,
     ) -> Claim {
         let leader = batch.is_none_or(|b| b == id);
         let stored = StoredCall {
@@ -318,6 +331,7 @@ impl Inner {
             started_at: now,
             call: self.store.sealer().seal_json(&stored),
             repeat: repeat_code(call.repeat),
+            alone_above,
         }
     }
 }

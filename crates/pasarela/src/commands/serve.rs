@@ -14,9 +14,26 @@ use tokio::net::{TcpListener, UnixListener};
 /// How long calls that are out may take when the hub is asked to stop.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long requests are taken after `/readyz` says no, where other nodes are there to take them.
+const DRAIN: Duration = Duration::from_secs(2);
+
 pub(crate) async fn run(config_path: &Path) -> Result<ExitCode, Failure> {
-    let begun = std::time::Instant::now();
     let mut asked_to_stop = StopSignal::listen()?;
+    // A node that was silent for too long was declared dead: it begins a new life.
+    while serve(config_path, &mut asked_to_stop).await? == Ended::Fenced {
+        tracing::warn!("this node begins anew; what it had out is with the others");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[derive(PartialEq)]
+enum Ended {
+    Asked,
+    Fenced,
+}
+
+async fn serve(config_path: &Path, asked_to_stop: &mut StopSignal) -> Result<Ended, Failure> {
+    let begun = std::time::Instant::now();
     let plan = Plan::read(Config::load(config_path)?)?;
     for note in &plan.notes {
         tracing::info!("{note}");
@@ -28,7 +45,8 @@ pub(crate) async fn run(config_path: &Path) -> Result<ExitCode, Failure> {
     // Listeners before the engine: a port in use stops the start before anything is sent.
     let public = listen(public, "server.listen").await?;
     let console = listen(console, "console.listen").await?;
-    let socket = bind_socket(database.home())?;
+    let socket = bind_socket(store.home())?;
+    let drain = plan.config.server.drain.map(|s| s.0);
     let (flows, connections) = (plan.flows.len(), plan.connections.len());
     let engine = plan.start(store.clone(), false).await?;
     let app = App::new(engine.clone(), options);
@@ -41,15 +59,30 @@ pub(crate) async fn run(config_path: &Path) -> Result<ExitCode, Failure> {
         ready_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX), "the hub is open"
     );
     offer_replay(&engine).await;
-    tokio::spawn(watch_integrity(store));
-    asked_to_stop.wait().await;
-    tracing::info!("stopping: no new work is taken, calls that are out may end");
+    let checking = tokio::spawn(watch_integrity(store.clone()));
+    let ended = tokio::select! {
+        () = asked_to_stop.wait() => Ended::Asked,
+        () = engine.fenced() => Ended::Fenced,
+    };
+    if ended == Ended::Asked {
+        engine.announce_stop();
+        let default = if engine.other_nodes().is_empty() { Duration::ZERO } else { DRAIN };
+        let drain = drain.unwrap_or(default);
+        tracing::info!(drain_ms = drain.as_millis(), "stopping: no new work is taken, calls that are out may end");
+        tokio::time::sleep(drain).await;
+    }
     public.stop(Duration::from_secs(2)).await;
-    engine.stop(PATIENCE).await;
+    engine.stop(if ended == Ended::Asked { PATIENCE } else { Duration::ZERO }).await;
     console.stop(Duration::from_millis(500)).await;
     admin.abort();
-    drop(std::fs::remove_file(socket_path(database.home())));
-    Ok(ExitCode::SUCCESS)
+    checking.abort();
+    drop(std::fs::remove_file(socket_path(store.home())));
+    if let Err(error) = store.leave().await
+        && ended == Ended::Asked
+    {
+        tracing::warn!(%error, "this node could not sign off");
+    }
+    Ok(ended)
 }
 
 async fn listen(addr: std::net::SocketAddr, key: &str) -> Result<TcpListener, Failure> {

@@ -2,6 +2,7 @@
 
 use super::StoreConfig;
 use pasarela_domain::Secret;
+use pasarela_store::postgres::{Options, PostgresStore};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -14,14 +15,15 @@ pub(crate) enum Database {
     Postgres {
         /// With its password.
         url: Secret,
-        /// The master key; there is no file of a database for it to lie beside.
+        /// The master key, beside the configuration unless it was named.
         key_file: PathBuf,
     },
 }
 
 impl Database {
     /// Reads the section. The error never repeats a URL, since a password may be in it.
-    pub(super) fn read(config: &StoreConfig) -> Result<Self, String> {
+    /// `beside`: the configuration file.
+    pub(super) fn read(config: &StoreConfig, beside: &Path) -> Result<Self, String> {
         let written = config.url.expose();
         let url = match written.split_once(':') {
             Some(("env" | "file", _)) => resolve(written)?,
@@ -31,22 +33,20 @@ impl Database {
             return Ok(Self::Sqlite(PathBuf::from(path)));
         }
         if url.expose().starts_with("postgres://") || url.expose().starts_with("postgresql://") {
-            let Some(key_file) = config.key_file.clone() else {
-                return Err(
-                    "store.key_file is missing: a PostgreSQL has no file beside which the sealing key could lie; name one that only this user may read"
-                        .into(),
-                );
-            };
+            let own = || beside.with_file_name("pasarela.key");
+            let key_file = config.key_file.clone().unwrap_or_else(own);
             return Ok(Self::Postgres { url, key_file });
         }
         Err("store.url is neither sqlite:PATH nor postgres://USER:PASSWORD@HOST:PORT/DATABASE (nor env:NAME or file:PATH that hold one)".into())
     }
 
-    /// The file beside which lock and socket lie: the database's, or that of the key.
-    pub(crate) fn home(&self) -> &Path {
+    /// Beside which paths the socket for commands of a hub on this machine may lie.
+    pub(crate) fn homes(&self) -> Result<Vec<PathBuf>, pasarela_store::Error> {
         match self {
-            Self::Sqlite(path) => path,
-            Self::Postgres { key_file, .. } => key_file,
+            Self::Sqlite(path) => Ok(vec![path.clone()]),
+            Self::Postgres { url, key_file } => {
+                PostgresStore::homes(&Options { url: url.clone(), key_file: key_file.clone() })
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ fn parse(text: &str) -> Result<Config, String> {
 fn an_empty_file_is_the_default_hub() {
     let config = parse("").unwrap();
     assert_eq!(config.server.listen.port(), 8080);
-    assert_eq!(config.database().unwrap().home(), Path::new("pasarela.db"));
+    assert_eq!(config.database().unwrap().homes().unwrap(), [Path::new("pasarela.db")]);
 }
 
 #[test]
@@ -47,15 +47,16 @@ fn a_wrong_override_is_an_error_too() {
 }
 
 #[test]
-fn a_postgres_needs_a_key_file_and_never_shows_its_password() {
+fn a_postgres_has_its_key_beside_the_configuration_and_never_shows_its_password() {
     let url = "postgres://hub:s3creta@db.example:5432/hub";
-    let why = parse(&format!("[store]\nurl = \"{url}\"")).unwrap_err();
-    assert!(why.contains("store.key_file") && !why.contains("s3creta"), "{why}");
+    let config = Config::parse(Path::new("lejos/p.toml"), &format!("[store]\nurl = \"{url}\""), [].into_iter());
+    let homes = config.unwrap().database().unwrap().homes().unwrap();
+    assert!(homes[0].to_string_lossy().starts_with("lejos/pasarela.key."), "{homes:?}");
     let why = parse(&format!("[store]\nurrl = \"{url}\"")).unwrap_err();
     assert!(why.contains("urrl") && why.contains("db.example") && !why.contains("s3creta"), "{why}");
     let config = parse(&format!("[store]\nurl = \"{url}\"\nkey_file = \"hub.key\"")).unwrap();
     let database = config.database().unwrap();
-    assert_eq!(database.home(), Path::new("hub.key"));
+    assert!(database.homes().unwrap()[0].to_string_lossy().starts_with("hub.key."));
     assert_eq!(database.to_string(), "postgres://db.example:5432/hub");
     assert!(!format!("{config:?} {database:?}").contains("s3creta"));
 }

@@ -108,6 +108,26 @@ impl Address {
         }
     }
 
+    /// A connection of its own that tells what others notify (`LISTEN` is still to be said). The sender's
+    /// other end closes when the connection is lost.
+    pub(super) async fn hear(
+        &self,
+        handle: &Handle,
+    ) -> Result<(Client, tokio::sync::mpsc::UnboundedReceiver<String>), Error> {
+        let (tx, rx) = tokio::sync::mpsc::unbounded_channel();
+        let made = match &self.tls {
+            Some(tls) => self.config.connect(tls.clone()).await.map(|(c, connection)| {
+                drop(handle.spawn(pass_on(connection, tx)));
+                c
+            }),
+            None => self.config.connect(tokio_postgres::NoTls).await.map(|(c, connection)| {
+                drop(handle.spawn(pass_on(connection, tx)));
+                c
+            }),
+        };
+        made.map(|client| (client, rx)).map_err(|e| self.unreachable(&e))
+    }
+
     fn unreachable(&self, e: &tokio_postgres::Error) -> Error {
         Error::Unreachable(format!("PostgreSQL at {}: {}", self.shown, said(e)))
     }
@@ -126,6 +146,21 @@ impl Address {
             c if *c == SqlState::DATA_CORRUPTED || *c == SqlState::INDEX_CORRUPTED => Error::Corrupt(said(e)),
             c if is_going_away(c) => self.unreachable(e),
             _ => Error::Database(said(e)),
+        }
+    }
+}
+
+/// Drives a connection and passes on what is notified.
+async fn pass_on<S, T>(mut connection: tokio_postgres::Connection<S, T>, to: tokio::sync::mpsc::UnboundedSender<String>)
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    while let Some(Ok(message)) = std::future::poll_fn(|cx| connection.poll_message(cx)).await {
+        if let tokio_postgres::AsyncMessage::Notification(note) = message
+            && to.send(note.payload().to_owned()).is_err()
+        {
+            return;
         }
     }
 }

@@ -17,7 +17,7 @@ const NODES: i64 = 32;
 /// First half of the advisory locks of nodes; the second is the node's number.
 const FENCE: i32 = 0x6e6f_6465;
 /// Advisory lock of whoever changes the list of nodes.
-const LIST: i64 = 0x7061_7361_6e6f_6465;
+pub(super) const LIST: i64 = 0x7061_7361_6e6f_6465;
 
 /// A node's number and epoch.
 #[derive(Debug, Clone, Copy)]
@@ -26,44 +26,28 @@ pub(super) struct Node {
     pub(super) epoch: i64,
 }
 
-/// What came of asking for a number.
-pub(super) enum Registered {
-    Here(Node),
-    /// Another node is alive, by this name.
-    Taken(String),
-}
-
-/// Takes a number and an epoch. `alone`: not while another node is alive. An earlier life of this node
-/// (the same name) is over: whoever holds the lock of its key file knows.
-pub(super) async fn register(client: &Client, address: &Address, name: &str, alone: bool) -> Result<Registered, Error> {
+/// Takes a number and an epoch. An earlier life at this seat is over: whoever holds the seat's lock knows.
+pub(super) async fn register(client: &Client, address: &Address, seat: &str, name: &str) -> Result<Node, Error> {
     let result = async {
         client.batch_execute("BEGIN").await?;
         Statement::new("SELECT pg_advisory_xact_lock($1)", vec![int(LIST)]).run(client).await?;
-        bury(client, "name = $1 OR expires_at < clock_timestamp()", vec![text(name)]).await?;
-        let others = Statement::new("SELECT id, name FROM nodes ORDER BY id", vec![]).run(client).await?.rows;
-        let mut used = Vec::with_capacity(others.len());
-        for row in &others {
-            used.push(row.try_get::<_, i64>(0)?);
-        }
-        if alone && let Some(other) = others.first() {
-            let other = other.try_get(1)?;
-            client.batch_execute("COMMIT").await?;
-            return Ok(Ok(Registered::Taken(other)));
-        }
+        bury(client, "seat = $1 OR expires_at < clock_timestamp()", vec![text(seat)]).await?;
+        let others = Statement::new("SELECT id FROM nodes ORDER BY id", vec![]).run(client).await?.rows;
+        let used: Vec<i64> = others.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         let Some(id) = (0..NODES).find(|n| !used.contains(n)) else {
             client.batch_execute("ROLLBACK").await?;
             return Ok(Err(Error::Locked(format!("{} with all {NODES} nodes that it has room for", address.shown))));
         };
         let made = Statement::new(
-            "INSERT INTO nodes (id, name, epoch, started_at, expires_at)
-             SELECT $1, $2, nextval('epochs'), clock_timestamp(), clock_timestamp() + $3 * interval '1 millisecond'
-             RETURNING epoch",
-            vec![int(id), text(name), int(TIME_TO_LIVE_MS)],
+            "INSERT INTO nodes (id, seat, name, epoch, started_at, expires_at, beside)
+             SELECT $1, $2, $3, e, clock_timestamp(), clock_timestamp() + $4 * interval '1 millisecond', e
+             FROM nextval('epochs') e RETURNING epoch",
+            vec![int(id), text(seat), text(name), int(TIME_TO_LIVE_MS)],
         );
         let made = made.run(client).await?;
         let epoch = made.rows.first().map(|r| r.try_get(0)).transpose()?.unwrap_or_default();
         client.batch_execute("COMMIT").await?;
-        Ok(Ok(Registered::Here(Node { id, epoch })))
+        Ok(Ok(Node { id, epoch }))
     };
     match result.await {
         Ok(answer) => answer,
@@ -80,30 +64,21 @@ async fn bury<'a>(
     client: &Client,
     which: &str,
     params: Vec<super::statement::Param<'a>>,
-) -> Result<(), tokio_postgres::Error> {
+) -> Result<bool, tokio_postgres::Error> {
     let found = Statement::new(format!("SELECT id, epoch FROM nodes WHERE {which} ORDER BY id"), params);
-    for row in found.run(client).await?.rows {
+    let rows = found.run(client).await?.rows;
+    for row in &rows {
         let (id, epoch): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
         Statement::new(format!("SELECT pg_advisory_xact_lock({FENCE}, {id})"), vec![]).run(client).await?;
         Statement::new("DELETE FROM nodes WHERE id = $1 AND epoch = $2", vec![int(id), int(epoch)]).run(client).await?;
     }
-    Ok(())
+    Ok(!rows.is_empty())
 }
 
-/// Declares dead the nodes whose time is over, so that their work may be taken.
-pub(super) async fn bury_expired(client: &Client, own: Node) -> Result<(), tokio_postgres::Error> {
-    client.batch_execute("BEGIN").await?;
-    let result = async {
-        Statement::new("SELECT pg_advisory_xact_lock($1)", vec![int(LIST)]).run(client).await?;
-        bury(client, "expires_at < clock_timestamp() AND epoch <> $1", vec![int(own.epoch)]).await
-    };
-    match result.await {
-        Ok(()) => client.batch_execute("COMMIT").await,
-        Err(e) => {
-            drop(client.batch_execute("ROLLBACK").await);
-            Err(e)
-        }
-    }
+/// Declares dead the nodes whose time is over, so that their work may be taken. Part of a transaction
+/// that holds [`LIST`]. True: there were some.
+pub(super) async fn bury_expired(client: &Client, own: Node) -> Result<bool, tokio_postgres::Error> {
+    bury(client, "expires_at < clock_timestamp() AND epoch <> $1", vec![int(own.epoch)]).await
 }
 
 /// Statements with which a group begins: the third gives the transaction's id, or nothing when this

@@ -2,7 +2,7 @@
 
 mod effects;
 
-use super::statement::{Param, Statement, int, ints, text, texts};
+use super::statement::{Param, Statement, int, ints, maybe_list, text, texts};
 use crate::codes::{DONE, ms, run_code, run_status, time, timer_kind};
 use crate::contract::{DedupKey, Error, Page, RunStatus};
 use crate::page::{PAGE_BYTES, page};
@@ -16,7 +16,9 @@ use pasarela_domain::{DeliveryId, EffectId, EntityRef, EventId, RunId};
 use tokio_postgres::types::FromSqlOwned;
 use tokio_postgres::{Client, Row};
 
-pub(super) use effects::{by_reference, effect, effects, interrupted, parked, queued, queued_flows, queued_lane};
+pub(super) use effects::{
+    arrived, by_reference, effect, effects, interrupted, parked, queued, queued_flows, queued_lane,
+};
 
 /// Why a read failed.
 pub(super) enum ReadError {
@@ -163,14 +165,35 @@ pub(super) async fn listeners(client: &Client, key: i64, event_type: &str) -> Re
     found.iter().map(|r| Ok(crate::rows::ListenerRow { run: RunId::from_raw(get(r, 0)?) })).collect()
 }
 
-pub(super) async fn inbox(client: &Client, sealer: &Sealer, after: i64, limit: u32) -> Read<Page<InboxRow>> {
+/// Pending deliveries above `after` but those that are `known`; `of`: of these connections only. With
+/// several nodes their ids are in no order, and their places are.
+pub(super) async fn inbox(
+    client: &Client,
+    sealer: &Sealer,
+    after: i64,
+    known: Option<&[i64]>,
+    of: Option<&[i64]>,
+    limit: u32,
+) -> Read<Page<InboxRow>> {
+    let order = if known.is_some() { "place" } else { "delivery" };
     // The server sends all rows of an answer: what would not fit into a page is not asked for.
-    let sql = "SELECT id, connection, source, received_at, packed, tries FROM (
-         SELECT d.id, d.connection, d.source, d.received_at, d.packed, i.tries,
-           coalesce(sum(octet_length(d.packed)) OVER (ORDER BY d.id ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING), 0) AS before
-         FROM (SELECT delivery, tries FROM inbox WHERE delivery > $1 ORDER BY delivery LIMIT $2) i
-         JOIN deliveries d ON d.id = i.delivery) p WHERE before <= $3 ORDER BY id";
-    let found = rows(client, sql, vec![int(after), one_more(limit), int(PAGE_BYTES as i64)]).await?;
+    let sql = format!(
+        "SELECT id, connection, source, received_at, packed, tries FROM (
+         SELECT d.id, d.connection, d.source, d.received_at, d.packed, i.tries, i.{order} AS n,
+           coalesce(sum(octet_length(d.packed)) OVER (ORDER BY i.{order} ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING), 0)
+             AS before
+         FROM (SELECT * FROM inbox WHERE delivery > $1 AND ($4::bigint[] IS NULL OR connection = ANY($4))
+           AND NOT delivery = ANY($5) ORDER BY {order} LIMIT $2) i
+         JOIN deliveries d ON d.id = i.delivery) p WHERE before <= $3 ORDER BY n"
+    );
+    let params = vec![
+        int(after),
+        one_more(limit),
+        int(PAGE_BYTES as i64),
+        maybe_list(of.map(<[i64]>::to_vec)),
+        ints(known.unwrap_or_default().iter().copied()),
+    ];
+    let found = rows(client, sql, params).await?;
     page_of_bodies(
         &found,
         limit,
@@ -189,9 +212,20 @@ pub(super) async fn inbox(client: &Client, sealer: &Sealer, after: i64, limit: u
     )
 }
 
-pub(super) async fn timers(client: &Client, until: Timestamp, limit: u32) -> Read<Vec<TimerRow>> {
-    let sql = "SELECT due, id, kind, target, path FROM timers WHERE due <= $1 ORDER BY due, id LIMIT $2";
-    let found = rows(client, sql, vec![int(ms(until)), int(limit)]).await?;
+/// `of`: of these connections only, each by its own part of the index.
+pub(super) async fn timers(client: &Client, until: Timestamp, of: Option<&[i64]>, limit: u32) -> Read<Vec<TimerRow>> {
+    let found = match of {
+        None => {
+            let sql = "SELECT due, id, kind, target, path FROM timers WHERE due <= $1 ORDER BY due, id LIMIT $2";
+            rows(client, sql, vec![int(ms(until)), int(limit)]).await?
+        }
+        Some(of) => {
+            let sql = "SELECT t.due, t.id, t.kind, t.target, t.path FROM unnest($3::bigint[]) c, LATERAL (
+                 SELECT due, id, kind, target, path FROM timers WHERE connection = c AND due <= $1 ORDER BY due, id LIMIT $2) t
+               ORDER BY 1, 2 LIMIT $2";
+            rows(client, sql, vec![int(ms(until)), int(limit), ints(of.iter().copied())]).await?
+        }
+    };
     (found.iter())
         .map(|r| {
             Ok(TimerRow {
@@ -205,8 +239,23 @@ pub(super) async fn timers(client: &Client, until: Timestamp, limit: u32) -> Rea
         .collect()
 }
 
-pub(super) async fn next_timer(client: &Client) -> Read<Option<Timestamp>> {
-    rows(client, "SELECT due FROM timers ORDER BY due LIMIT 1", vec![]).await?.first().map(|r| at(r, 0)).transpose()
+pub(super) async fn next_timer(client: &Client, of: Option<&[i64]>) -> Read<Option<Timestamp>> {
+    let found = match of {
+        None => rows(client, "SELECT due FROM timers ORDER BY due LIMIT 1", vec![]).await?,
+        Some(of) => {
+            let sql = "SELECT t.due FROM unnest($1::bigint[]) c, LATERAL (
+                 SELECT due FROM timers WHERE connection = c ORDER BY due LIMIT 1) t ORDER BY 1 LIMIT 1";
+            rows(client, sql, vec![ints(of.iter().copied())]).await?
+        }
+    };
+    found.first().map(|r| at(r, 0)).transpose()
+}
+
+/// Highest places given.
+pub(super) async fn places(client: &Client, connections: &[i64]) -> Read<Vec<(i64, i64)>> {
+    let sql = "SELECT c, coalesce(p.last, 0) FROM unnest($1::bigint[]) c LEFT JOIN places p ON p.connection = c";
+    let found = rows(client, sql, vec![ints(connections.iter().copied())]).await?;
+    found.iter().map(|r| Ok((get(r, 0)?, get(r, 1)?))).collect()
 }
 
 pub(super) async fn flow_id(client: &Client, name: &str, version: u32, source: &str) -> Read<Option<i64>> {

@@ -90,3 +90,7 @@ pub(super) fn maybe_blobs<'a>(values: impl IntoIterator<Item = Option<&'a [u8]>>
 pub(super) fn flags<'a>(values: impl IntoIterator<Item = bool>) -> Param<'a> {
     param(values.into_iter().collect::<Vec<_>>(), Type::BOOL_ARRAY)
 }
+/// A column of numbers, or none at all.
+pub(super) fn maybe_list<'a>(values: Option<Vec<i64>>) -> Param<'a> {
+    param(values, Type::INT8_ARRAY)
+}

@@ -36,6 +36,7 @@ pub(super) struct Shared {
     wake: Notify,
     /// This node was declared dead: nothing is written any more.
     pub(super) fenced: AtomicBool,
+    pub(super) fenced_wake: Notify,
     pub(super) commits: AtomicU64,
     pub(super) members: AtomicU64,
     pub(super) rows: AtomicU64,
@@ -51,6 +52,24 @@ impl Shared {
 
     pub(super) fn queued(&self) -> usize {
         self.queues.lock().len()
+    }
+
+    /// This node was declared dead.
+    pub(super) fn fence(&self) {
+        if !self.fenced.swap(true, Ordering::Relaxed) {
+            tracing::error!("{}", Error::Fenced);
+            self.fenced_wake.notify_waiters();
+        }
+    }
+
+    pub(super) async fn until_fenced(&self) {
+        loop {
+            let woken = self.fenced_wake.notified();
+            if self.fenced.load(Ordering::Relaxed) {
+                return;
+            }
+            woken.await;
+        }
     }
 
     pub(super) fn close(&self) {
@@ -126,9 +145,7 @@ impl Writer {
                     continue;
                 }
                 Trouble::Fenced => {
-                    if !self.shared.fenced.swap(true, Ordering::Relaxed) {
-                        tracing::error!("{}", Error::Fenced);
-                    }
+                    self.shared.fence();
                     group.jobs.into_iter().for_each(|j| j.refuse(&Error::Fenced));
                     return;
                 }

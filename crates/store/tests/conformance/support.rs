@@ -173,6 +173,7 @@ pub(crate) fn claim(store: &dyn Store, id: i64, attempt: u32) -> Claim {
         generation: 1,
         started_at: at(10),
         call: store.sealer().seal(format!("call {id}").as_bytes()),
+        alone_above: None,
         repeat: 1,
     }
 }
@@ -182,7 +183,7 @@ pub(crate) fn update(id: i64, guard: EffectGuard, to: EffectState) -> EffectUpda
 }
 
 pub(crate) fn timer(due: i64, target: i64) -> TimerSet {
-    TimerSet { due: at(due), kind: TimerKind::Wait, target, path: format!("paso{target}") }
+    TimerSet { due: at(due), kind: TimerKind::Wait, target, path: format!("paso{target}"), connection: 1 }
 }
 
 pub(crate) fn decision(delivery: DeliveryId, facts: Vec<FactWrite>) -> Decision {

@@ -156,6 +156,7 @@ pub(crate) async fn progress_replaces_the_stored_call_of_the_open_attempt(factor
         boot,
         call: store.sealer().seal(b"segunda"),
         repeat: 2,
+        alone_above: None,
         started_at: at(99),
         ..claim(&*store, id, attempt)
     };

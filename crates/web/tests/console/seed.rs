@@ -197,6 +197,7 @@ async fn story(engine: &Engine, store: &Arc<dyn Store>) -> (EventId, [EffectId; 
                 started_at: later(25),
                 call: store.sealer().seal_json(&call(path)),
                 repeat: 2,
+                alone_above: None,
             }),
         }
     });

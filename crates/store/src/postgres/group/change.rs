@@ -63,6 +63,7 @@ pub(super) async fn write(
     timers(&mut batch, &pieces, ids);
     deliveries(&mut batch, &pieces, ids);
     effects::claims(&mut batch, &pieces, book);
+    marks(&mut batch, &pieces);
     if last {
         results(&mut batch, jobs, book);
         for (member, job) in jobs.iter().enumerate() {
@@ -288,17 +289,26 @@ fn timers<'a>(batch: &mut Batch<'a>, pieces: &[Piece<'a>], ids: &mut IdMaker) {
         // The id only tells timers of one moment apart; it must not drag delivery ids into the future.
         let made: Vec<i64> = all.iter().map(|_| ids.next(Timestamp::UNIX_EPOCH)).collect();
         batch.push(
-            "INSERT INTO timers (due, id, kind, target, path)
-             SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[])",
+            "INSERT INTO timers (due, id, kind, target, path, connection)
+             SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[])",
             vec![
                 ints(all.iter().map(|t| ms(t.due))),
                 ints(made),
                 ints(all.iter().map(|t| t.kind as i64)),
                 ints(all.iter().map(|t| t.target)),
                 texts(all.iter().map(|t| t.path.as_str())),
+                ints(all.iter().map(|t| t.connection)),
             ],
             Answer::Rows,
         );
+    }
+}
+
+fn marks<'a>(batch: &mut Batch<'a>, pieces: &[Piece<'a>]) {
+    let all: std::collections::BTreeSet<i64> = pieces.iter().flat_map(|p| p.work.marks.iter().copied()).collect();
+    if !all.is_empty() {
+        let sql = "UPDATE shares SET marks = marks + 1 WHERE connection = ANY($1)";
+        batch.push(sql, vec![ints(all)], Answer::Rows);
     }
 }
 
@@ -318,8 +328,8 @@ fn deliveries<'a>(batch: &mut Batch<'a>, pieces: &[Piece<'a>], ids: &mut IdMaker
              kept AS (
                INSERT INTO deliveries (id, connection, source, received_at, packed)
                SELECT id, connection, source, received_at, packed FROM n
-               WHERE entity IS NULL OR (entity, discriminator, connection) IN (SELECT * FROM fresh) RETURNING id)
-             INSERT INTO inbox (delivery) SELECT id FROM kept RETURNING delivery",
+               WHERE entity IS NULL OR (entity, discriminator, connection) IN (SELECT * FROM fresh) RETURNING id, connection)
+             INSERT INTO inbox (delivery, connection) SELECT id, connection FROM kept RETURNING delivery",
             vec![
                 ints(all.iter().map(|d| d.1)),
                 ints(all.iter().map(|d| d.2.connection)),
@@ -384,8 +394,8 @@ fn own<'a>(batch: &mut Batch<'a>, member: usize, job: &Job) {
             Answer::Own(member),
         ),
         Job::Reopen(d, _) => batch.push(
-            "WITH known AS (SELECT id FROM deliveries WHERE id = $1),
-             back AS (INSERT INTO inbox (delivery) SELECT id FROM known ON CONFLICT DO NOTHING),
+            "WITH known AS (SELECT id, connection FROM deliveries WHERE id = $1),
+             back AS (INSERT INTO inbox (delivery, connection) SELECT id, connection FROM known ON CONFLICT DO NOTHING),
              cleared AS (DELETE FROM delivery_result r USING known k WHERE r.delivery = k.id)
              SELECT id FROM known",
             vec![int(d.get())],

@@ -4,7 +4,7 @@ use super::{Query, Read, at, get, maybe_at, one_more, open, rows, small};
 use crate::contract::{EffectState, Page};
 use crate::page::page;
 use crate::postgres::statement::{Param, int, ints};
-use crate::rows::{EffectFilter, EffectRow, QueuedRow};
+use crate::rows::{ArrivedRow, EffectFilter, EffectRow, QueuedRow};
 use crate::seal::Sealer;
 use pasarela_domain::{EffectId, RunId};
 use tokio_postgres::{Client, Row};
@@ -115,6 +115,51 @@ pub(in crate::postgres) async fn queued_lane(
     limit: u32,
 ) -> Read<Vec<QueuedRow>> {
     in_order(client, "lane = $3", vec![int(connection), int(urgency), int(lane), int(after), int(limit)]).await
+}
+
+/// What was queued above a place. Places of a connection rise in the order of commits (the row in `places`
+/// is locked until then), so the last place of one snapshot says up to where this is all of it. Each
+/// flow is searched by its own part of the index, whatever lies below.
+pub(in crate::postgres) async fn arrived(
+    client: &Client,
+    connection: i64,
+    after: i64,
+    limit: u32,
+) -> Read<(Vec<ArrivedRow>, i64)> {
+    let sql = "WITH RECURSIVE found (urgency, flow) AS (
+           (SELECT urgency, flow FROM effects WHERE status = 0 AND connection = $1 ORDER BY urgency, flow LIMIT 1)
+         UNION ALL
+           SELECT n.urgency, n.flow FROM found f, LATERAL (SELECT e.urgency, e.flow FROM effects e WHERE e.status = 0
+             AND e.connection = $1 AND (e.urgency, e.flow) > (f.urgency, f.flow) ORDER BY e.urgency, e.flow LIMIT 1) n)
+         SELECT coalesce((SELECT last FROM places WHERE connection = $1), 0), e.* FROM (SELECT 1) one LEFT JOIN LATERAL (
+           SELECT q.* FROM found f, LATERAL (SELECT id, seq, flow, lane, path, action, not_before, urgency FROM effects
+             WHERE status = 0 AND connection = $1 AND urgency = f.urgency AND flow = f.flow AND seq > $2
+             ORDER BY seq LIMIT $3) q ORDER BY q.seq LIMIT $3) e ON true";
+    let found = rows(client, sql, vec![int(connection), int(after), int(limit)]).await?;
+    let mut out = Vec::with_capacity(found.len());
+    let mut last = after;
+    for r in &found {
+        last = get(r, 0)?;
+        let Some(id) = get::<Option<i64>>(r, 1)? else { continue };
+        out.push(ArrivedRow {
+            urgency: small(r, 8)?,
+            queued: QueuedRow {
+                id: EffectId::from_raw(id),
+                seq: get(r, 2)?,
+                flow: get(r, 3)?,
+                lane: get(r, 4)?,
+                path: get(r, 5)?,
+                action: get(r, 6)?,
+                not_before: maybe_at(r, 7)?,
+                first: false,
+                last: false,
+            },
+        });
+    }
+    if out.len() >= limit as usize {
+        last = out.last().map_or(last, |r| r.queued.seq);
+    }
+    Ok((out, last.max(after)))
 }
 
 pub(in crate::postgres) async fn parked(client: &Client) -> Read<Vec<(i64, i64, u8)>> {

@@ -205,9 +205,11 @@ pub(super) fn claims<'a>(batch: &mut Batch<'a>, pieces: &[Piece<'a>], book: &mut
         batch.push(
             "UPDATE effects e SET status = 1, attempt = x.attempt, generation = x.generation, boot = x.boot,
                started_at = x.at, repeat = x.repeat, call = x.call, not_before = NULL
-             FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bytea[])
-               WITH ORDINALITY AS x (id, attempt, generation, boot, at, repeat, call, n)
-             WHERE e.id = x.id AND e.status = 0 RETURNING x.n",
+             FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bytea[],
+               $8::bigint[]) WITH ORDINALITY AS x (id, attempt, generation, boot, at, repeat, call, above, n)
+             WHERE e.id = x.id AND e.status = 0 AND (x.above IS NULL OR NOT EXISTS (SELECT 1 FROM effects o
+               WHERE o.status = 0 AND o.connection = e.connection AND o.urgency = e.urgency AND o.lane = e.lane
+                 AND o.seq > x.above AND o.seq < e.seq)) RETURNING x.n",
             vec![
                 ints(layer.iter().map(|(_, c)| c.id.get())),
                 ints(layer.iter().map(|(_, c)| i64::from(c.attempt))),
@@ -216,6 +218,7 @@ pub(super) fn claims<'a>(batch: &mut Batch<'a>, pieces: &[Piece<'a>], book: &mut
                 ints(layer.iter().map(|(_, c)| ms(c.started_at))),
                 ints(layer.iter().map(|(_, c)| i64::from(c.repeat))),
                 blobs(layer.iter().map(|(_, c)| &c.call.0[..])),
+                maybe_ints(layer.iter().map(|(_, c)| c.alone_above)),
             ],
             Answer::Claims(layer.iter().map(|(place, _)| *place).collect()),
         );
