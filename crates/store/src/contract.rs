@@ -402,7 +402,7 @@ pub enum EffectGuard {
 }
 
 /// A change of an effect.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct EffectUpdate {
     /// Which.
     pub id: EffectId,

@@ -127,7 +127,7 @@ impl Inner {
     }
 
     /// Writes, and goes on trying while the store is only busy. `None`: the store is closed.
-    async fn write_until_done(&self, work: impl Fn() -> Work) -> Option<Worked> {
+    pub(super) async fn write_until_done(&self, work: impl Fn() -> Work) -> Option<Worked> {
         loop {
             match self.store.work(work()).await {
                 Ok(worked) => return Some(worked),

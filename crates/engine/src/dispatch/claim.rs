@@ -30,14 +30,19 @@ impl Inner {
         if starts.claims.is_empty() {
             return;
         }
-        let results = loop {
-            match self.store.claim(starts.claims.clone()).await {
-                Ok(results) => break results,
-                Err(Error::Closed | Error::Fenced) => return,
+        let Some(results) = self.claim(&starts.claims).await else { return };
+        self.started(starts, &results, now).await;
+    }
+
+    /// Writes claims, and goes on trying while the store cannot. `None`: the store is closed.
+    async fn claim(&self, claims: &[Claim]) -> Option<Vec<bool>> {
+        loop {
+            match self.store.claim(claims.to_vec()).await {
+                Ok(results) => return Some(results),
+                Err(Error::Closed | Error::Fenced) => return None,
                 Err(_) => tokio::time::sleep(PAUSE).await,
             }
-        };
-        self.started(starts, &results, now).await;
+        }
     }
 
     /// Builds the calls of what the lanes gave; nothing is claimed yet.
@@ -141,9 +146,9 @@ impl Inner {
             reference: None,
             renew: None,
         };
-        if let Err(e) = self.store.work(Work { updates: vec![update], ..Work::default() }).await {
-            tracing::error!(effect = %m.id, error = %e, "an effect could not be given back; it will be after a restart");
-        }
+        let work = || Work { updates: vec![update.clone()], ..Work::default() };
+        // A guard that does not hold: it was withdrawn, or settled by a status.
+        drop(self.write_until_done(work).await);
     }
 
     fn drop_start(&self, connection: &ConnectionRuntime, lane: LaneKey, queued: Queued, now: Timestamp) {
@@ -235,7 +240,7 @@ impl Inner {
     ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(async move {
             let ids: Vec<EffectId> = own.iter().map(|c| c.id).collect();
-            let Ok(claimed) = self.store.claim(own).await else { return };
+            let Some(claimed) = self.claim(&own).await else { return };
             let lost: Vec<EffectId> = ids.into_iter().zip(claimed).filter(|(_, ok)| !ok).map(|(id, _)| id).collect();
             if !lost.is_empty() {
                 return self.claims_lost(open, &lost, self.clock.now()).await;

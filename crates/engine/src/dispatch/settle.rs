@@ -223,8 +223,9 @@ impl Inner {
                     **slot = match self.load_run(id).await {
                         Ok(run) => run,
                         Err(e) => {
-                            tracing::error!(run = %id, error = %e, "a run cannot be read");
-                            return None;
+                            drop(guard);
+                            self.once_more(change.id, &e).await?;
+                            continue;
                         }
                     };
                 }
@@ -248,19 +249,21 @@ impl Inner {
                             let models = match self.run_models(&run.flow.clone(), &run.event.clone()).await {
                                 Ok(models) => models,
                                 Err(e) => {
-                                    tracing::error!(run = %id, error = %e, "read models cannot be read");
                                     forget_changed(&mut guard);
-                                    return None;
+                                    drop(guard);
+                                    self.once_more(change.id, &e).await?;
+                                    continue;
                                 }
                             };
                             more = self.advance(run, &models, now, change.holding, &mut work, &mut planned);
                             match self.hear_missed(run, now, &[], &mut work, &mut planned).await {
                                 Ok(again) => more |= again,
                                 Err(e) => {
-                                    tracing::error!(run = %id, error = %e, "events cannot be read");
                                     planned.into_iter().for_each(|p: Planned| p.abort(now));
                                     forget_changed(&mut guard);
-                                    return None;
+                                    drop(guard);
+                                    self.once_more(change.id, &e).await?;
+                                    continue;
                                 }
                             }
                         }
@@ -301,14 +304,13 @@ impl Inner {
                     forget_changed(&mut guard);
                     stale += 1;
                     // Was it the effect that moved, or only the run?
-                    let still = self
-                        .store
-                        .effect(change.id)
-                        .await
-                        .ok()
-                        .flatten()
-                        .is_some_and(|row| change.still_holds(&row, self.store.boot()));
-                    if !still {
+                    let row = loop {
+                        match self.store.effect(change.id).await {
+                            Ok(row) => break row,
+                            Err(e) => self.once_more(change.id, &e).await?,
+                        }
+                    };
+                    if !row.is_some_and(|row| change.still_holds(&row, self.store.boot())) {
                         self.after_run_change(cell, guard, &[], false);
                         return None;
                     }
@@ -317,17 +319,24 @@ impl Inner {
                 Err(e) => {
                     planned.into_iter().for_each(|p: Planned| p.abort(now));
                     forget_changed(&mut guard);
-                    if matches!(e, Error::Closed | Error::Fenced) || self.is_stopping() {
-                        return None;
-                    }
                     drop(guard);
-                    tracing::warn!(effect = %change.id, error = %e, "an outcome could not be written yet");
-                    tokio::time::sleep(PAUSE).await;
+                    self.once_more(change.id, &e).await?;
                 }
             }
         }
         tracing::error!(effect = %change.id, "an outcome could not be written: its run changes all the time");
         None
+    }
+
+    /// An outcome is not lost because the store could not be asked: waits, and it is tried again. `None`:
+    /// there is no use, and the next start finds the call.
+    async fn once_more(&self, effect: EffectId, e: &Error) -> Option<()> {
+        if matches!(e, Error::Closed | Error::Fenced | Error::Seal(_)) || self.is_stopping() {
+            return None;
+        }
+        tracing::warn!(%effect, error = %e, "an outcome could not be written yet");
+        tokio::time::sleep(PAUSE).await;
+        Some(())
     }
 
     /// Lets go of a run's lock, and of the run when no call of it is out.
