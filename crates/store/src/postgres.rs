@@ -8,6 +8,8 @@
 //! Schema and writes are made for several nodes (ADR 0009); sharing the work between them is the
 //! engine's business, so that a node is alone for now ([`Options::alone`]).
 
+mod care;
+mod copy;
 mod footprint;
 mod group;
 mod link;
@@ -29,6 +31,7 @@ use crate::rows::{
     RunRow, TimerRow,
 };
 use crate::seal::{Sealed, Sealer};
+pub use copy::restore;
 use jiff::Timestamp;
 use link::{Address, Readers};
 use node::{Node, Registered};
@@ -69,6 +72,7 @@ pub struct PostgresStore {
     sealer: Arc<Sealer>,
     thread: Option<JoinHandle<()>>,
     stop: Arc<Notify>,
+    key_file: PathBuf,
     _lock: std::fs::File,
 }
 
@@ -91,6 +95,7 @@ impl PostgresStore {
         let address = Address::parse(options.url.expose())?;
         let lock = lock_beside(&options.key_file, &address)?;
         let name = node_name(&options.key_file);
+        let key_file = options.key_file.clone();
         let (options, stop) = (options.clone(), Arc::new(Notify::new()));
         let (told, opened) = std::sync::mpsc::channel();
         let stopped = stop.clone();
@@ -115,7 +120,7 @@ impl PostgresStore {
             .spawn(body)
             .map_err(|e| Error::Database(e.to_string()))?;
         let (inside, sealer): Opened = opened.recv().unwrap_or(Err(Error::Closed))?;
-        Ok(Self { inside, sealer, thread: Some(thread), stop, _lock: lock })
+        Ok(Self { inside, sealer, thread: Some(thread), stop, key_file, _lock: lock })
     }
 
     /// Runs a read, once more over another connection when the first one was lost.

@@ -90,3 +90,11 @@ pub(super) fn maybe_blobs<'a>(values: impl IntoIterator<Item = Option<&'a [u8]>>
 pub(super) fn flags<'a>(values: impl IntoIterator<Item = bool>) -> Param<'a> {
     param(values.into_iter().collect::<Vec<_>>(), Type::BOOL_ARRAY)
 }
+/// A number, or none.
+pub(super) fn maybe_int<'a>(value: Option<i64>) -> Param<'a> {
+    param(value, Type::INT8)
+}
+/// A column of texts that nobody else holds.
+pub(super) fn owned_texts<'a>(values: Vec<String>) -> Param<'a> {
+    param(values, Type::TEXT_ARRAY)
+}
