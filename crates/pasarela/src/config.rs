@@ -2,6 +2,7 @@
 //! contradictions stop the start with a sentence that says what to change.
 
 mod connections;
+mod keeping;
 mod secrets;
 mod store;
 mod units;
@@ -38,6 +39,9 @@ pub(crate) struct Config {
     /// Where the truth is.
     #[serde(default)]
     pub(crate) store: StoreConfig,
+    /// How long what is finished is kept.
+    #[serde(default)]
+    pub(crate) retention: keeping::Retention,
     /// Country, zone, languages.
     #[serde(default)]
     pub(crate) market: Market,
@@ -89,11 +93,16 @@ pub(crate) struct StoreConfig {
     pub(crate) url: Secret,
     /// File of the master key; by default beside the database file.
     pub(crate) key_file: Option<PathBuf>,
+    /// Bytes of deliveries that may wait to be decided.
+    pub(crate) max_pending: units::Size,
+    /// Bytes that stay free on the disk of the database.
+    pub(crate) min_free_disk: units::Size,
 }
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self { url: Secret::new("sqlite:pasarela.db"), key_file: None }
+        let (max_pending, min_free_disk) = keeping::default_sizes();
+        Self { url: Secret::new("sqlite:pasarela.db"), key_file: None, max_pending, min_free_disk }
     }
 }
 
@@ -197,6 +206,10 @@ impl Config {
                 "server.listen and console.listen are the same; operators' sessions need an origin of their own".into(),
             );
         }
+        if self.store.max_pending.0 < 1 << 16 {
+            return wrong("store.max_pending is less than 64KiB; no delivery would be taken in".into());
+        }
+        self.retention.check().or_else(wrong)?;
         Database::read(&self.store).map(|_| ()).or_else(wrong)
     }
 

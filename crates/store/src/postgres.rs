@@ -31,7 +31,7 @@ use crate::rows::{
     RunRow, TimerRow,
 };
 use crate::seal::{Sealed, Sealer};
-pub use copy::restore;
+pub use copy::{Aftermath, Restored, restore};
 use jiff::Timestamp;
 use link::{Address, Readers};
 use node::{Node, Registered};

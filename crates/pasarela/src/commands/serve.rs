@@ -41,7 +41,7 @@ pub(crate) async fn run(config_path: &Path) -> Result<ExitCode, Failure> {
         ready_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX), "the hub is open"
     );
     offer_replay(&engine).await;
-    tokio::spawn(watch_integrity(store));
+    tokio::spawn(watch_integrity(store, engine.clone()));
     asked_to_stop.wait().await;
     tracing::info!("stopping: no new work is taken, calls that are out may end");
     public.stop(Duration::from_secs(2)).await;
@@ -86,12 +86,16 @@ async fn offer_replay(engine: &pasarela_engine::Engine) {
 }
 
 /// Reads the whole file once, in the background, and alarms when a page is damaged.
-async fn watch_integrity(store: std::sync::Arc<dyn pasarela_store::Store>) {
-    match store.integrity().await {
+async fn watch_integrity(store: std::sync::Arc<dyn pasarela_store::Store>, engine: pasarela_engine::Engine) {
+    let found = store.integrity().await;
+    if let Ok(verdict) = &found {
+        engine.note_damage(verdict.clone());
+    }
+    match found {
         Ok(None) => tracing::info!("the database file is whole"),
         Ok(Some(verdict)) => tracing::error!(
             verdict,
-            "the database is damaged: stop the hub, keep the file, restore a backup, and let reconciliation bring what is missing"
+            "the database is damaged: stop the hub, keep the file, restore a backup, and let reconciliation bring what is missing; `pasarela doctor --repair NEW` mends what can be mended"
         ),
         Err(e) => tracing::error!(error = %e, "the database could not be checked"),
     }

@@ -265,15 +265,21 @@ async fn stand(db: &Client) -> Read<Vec<CareRow>> {
 }
 
 #[derive(Default)]
-struct Traces {
+pub(super) struct Traces {
     deliveries: Vec<i64>,
     events: Vec<i64>,
     entities: Vec<(i64, EntityRef)>,
     runs: Vec<i64>,
-    next: Option<i64>,
+    pub(super) next: Option<i64>,
 }
 
-async fn traces(db: &Client, sealer: &Sealer, who: &Person, after: i64, limit: u32) -> Read<Traces> {
+impl Traces {
+    pub(super) fn rows(&self) -> u64 {
+        (self.deliveries.len() + self.events.len() + self.entities.len() + self.runs.len()) as u64
+    }
+}
+
+pub(super) async fn traces(db: &Client, sealer: &Sealer, who: &Person, after: i64, limit: u32) -> Read<Traces> {
     let page = read::naming(db, who.subject, after, limit).await?;
     let mut found = Traces { next: page.next, ..Traces::default() };
     found.deliveries.extend(page.rows.iter().map(|d| d.get()));
@@ -294,7 +300,7 @@ async fn traces(db: &Client, sealer: &Sealer, who: &Person, after: i64, limit: u
 }
 
 /// The statement that redacts; its rows are those of `traces`, so that it needs no answer.
-fn blank(t: &Traces, sealer: &Sealer, now: Timestamp) -> (String, Vec<Param<'static>>) {
+pub(super) fn blank(t: &Traces, sealer: &Sealer, now: Timestamp) -> (String, Vec<Param<'static>>) {
     let seal = |plain: &[u8]| bytes(sealer.seal(plain).0);
     let kinds: Vec<String> = t.entities.iter().map(|e| e.1.kind.to_string()).collect();
     let ids: Vec<String> = t.entities.iter().map(|e| e.1.id.to_string()).collect();
@@ -383,8 +389,7 @@ impl Care for PostgresStore {
                 .await?;
             let (sql, params) = blank(&found, &self.sealer, now);
             self.misc(&sql, params).await?;
-            let rows = found.deliveries.len() + found.events.len() + found.entities.len() + found.runs.len();
-            Ok(Redacted { rows: rows as u64, next: found.next })
+            Ok(Redacted { rows: found.rows(), next: found.next })
         })
     }
     fn hold_back(&self, but: Vec<(i64, String)>, code: &'static str, why: String) -> Fut<'_, u64> {

@@ -2,12 +2,14 @@
 //! one snapshot. Both are one transaction, so that a proxy that lends a server for one may stand between.
 
 use super::link::{Address, said};
-use super::read::{get, rows, small};
-use super::statement::{Statement, int, text};
-use super::{Options, PostgresStore, lock_beside, schema};
+use super::read::{Read, get, rows, small};
+use super::statement::{Statement, bytes, int, text, texts};
+use super::{Options, PostgresStore, care, lock_beside, schema};
 use crate::backup::{self, Draft, Manifest, Progress, Table};
+use crate::care::Person;
+use crate::codes::ms;
 use crate::contract::Error;
-use crate::seal;
+use crate::seal::{self, Sealer};
 use bytes::Bytes;
 use futures_util::{SinkExt as _, TryStreamExt as _};
 use jiff::Timestamp;
@@ -136,8 +138,41 @@ impl Tuples {
     }
 }
 
+/// What is done to a restored database before anybody sees it: in the same transaction.
+#[derive(Debug, Clone)]
+pub struct Aftermath {
+    /// Persons who had been erased.
+    pub erased: Vec<Person>,
+    /// Queued effects are held back, but for these (connection, action); code and reason.
+    #[allow(clippy::type_complexity)]
+    pub hold: Option<(Vec<(String, String)>, &'static str, String)>,
+    /// Every connection is paused, and why.
+    pub pause: Option<String>,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// What came of a restore.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// Rows that were redacted.
+    pub redacted: u64,
+    /// Effects that are held back.
+    pub held: u64,
+    /// Connections that are paused.
+    pub paused: usize,
+}
+
+/// Deliveries of one bite of an erasure.
+const BITE: u32 = 50;
+
 /// Puts a backup into an empty database. All of it, or nothing.
-pub async fn restore(options: &Options, file: &Path, progress: Arc<Progress>) -> Result<Manifest, Error> {
+pub async fn restore(
+    options: &Options,
+    file: &Path,
+    progress: Arc<Progress>,
+    after: &Aftermath,
+) -> Result<Restored, Error> {
     let address = Address::parse(options.url.expose())?;
     // A hub that serves this database from this machine holds it.
     let _lock = lock_beside(&options.key_file, &address)?;
@@ -150,16 +185,60 @@ pub async fn restore(options: &Options, file: &Path, progress: Arc<Progress>) ->
     let db = address.connect(&Handle::current()).await?;
     schema::check_server(&db, &address).await?;
     db.batch_execute("BEGIN").await.map_err(|e| address.classify(&e))?;
-    match fill(&db, &address, file, &verified, &progress).await {
-        Ok(()) => {
+    let filled = async {
+        fill(&db, &address, file, &verified, &progress).await?;
+        let sealer = schema::open_keys(&db, &address, &options.key_file).await?;
+        settle(&db, &sealer, after).await.map_err(|e| e.told(&address))
+    };
+    match filled.await {
+        Ok(restored) => {
             db.batch_execute("COMMIT").await.map_err(|e| address.classify(&e))?;
-            Ok(verified)
+            Ok(restored)
         }
         Err(e) => {
             drop(db.batch_execute("ROLLBACK").await);
             Err(e)
         }
     }
+}
+
+async fn settle(db: &Client, sealer: &Sealer, after: &Aftermath) -> Read<Restored> {
+    let mut done = Restored::default();
+    for who in &after.erased {
+        let mut from = -1;
+        loop {
+            let found = care::traces(db, sealer, who, from, BITE).await?;
+            let (sql, params) = care::blank(&found, sealer, after.now);
+            rows(db, sql, params).await?;
+            done.redacted += found.rows();
+            match found.next {
+                Some(next) => from = next,
+                None => break,
+            }
+        }
+    }
+    if let Some((but, code, why)) = &after.hold {
+        let sql = "UPDATE effects e SET status = 31, code = $1, outcome = $2, not_before = NULL
+            FROM connections c WHERE c.id = e.connection AND e.status = 0 AND NOT e.resend_unknown
+              AND NOT EXISTS (SELECT 1 FROM unnest($3::text[], $4::text[]) AS b (connection, action)
+                WHERE b.connection = c.name AND b.action = e.action)
+            RETURNING e.id";
+        let params = vec![
+            text(*code),
+            bytes(sealer.seal_json(&serde_json::json!({ "why": why })).0),
+            texts(but.iter().map(|b| b.0.as_str())),
+            texts(but.iter().map(|b| b.1.as_str())),
+        ];
+        done.held = rows(db, sql, params).await?.len() as u64;
+    }
+    if let Some(why) = &after.pause {
+        let sql = "INSERT INTO pauses (kind, name, reason, who, since)
+            SELECT 'connection', name, $1, 'pasarela restore', $2 FROM connections
+            ON CONFLICT DO NOTHING RETURNING name";
+        let params = vec![bytes(sealer.seal(why.as_bytes()).0), int(ms(after.now))];
+        done.paused = rows(db, sql, params).await?.len();
+    }
+    Ok(done)
 }
 
 async fn fill(

@@ -193,6 +193,12 @@ async fn make_or_open(client: &Client, address: &Address, key_file: &Path) -> Re
             address.shown
         )));
     }
+    open_keys(client, address, key_file).await
+}
+
+/// Opens the keys that are in the database with the one that lies outside.
+pub(super) async fn open_keys(client: &Client, address: &Address, key_file: &Path) -> Result<Sealer, Error> {
+    let failed = |e: tokio_postgres::Error| address.classify(&e);
     let master = seal::master_key(key_file, false)?;
     let rows =
         Statement::new("SELECT DISTINCT ON (purpose) purpose, wrapped FROM keys ORDER BY purpose, id DESC", vec![])

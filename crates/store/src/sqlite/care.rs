@@ -445,7 +445,13 @@ impl Care for SqliteStore {
         })
     }
     fn give_back(&self, pages: u32) -> Fut<'_, ()> {
-        self.misc(move |db| db.execute_batch(&format!("PRAGMA incremental_vacuum({pages})")))
+        self.misc(move |db| {
+            // Each step gives one page back.
+            let mut statement = db.prepare(&format!("PRAGMA incremental_vacuum({pages})"))?;
+            let mut rows = statement.query([])?;
+            while rows.next()?.is_some() {}
+            Ok(())
+        })
     }
     fn pending(&self) -> Fut<'_, (u64, u64)> {
         self.read(|db, _| {

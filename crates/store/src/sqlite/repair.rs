@@ -1,8 +1,8 @@
 //! What can be mended of a damaged file, in a new file beside it. The damaged one is only read.
 //!
-//! First a copy, page by page, that needs no page to be sound. If only indexes are damaged, they are made
-//! anew. Else what can be read goes row by row into a fresh file: from both ends of each table, and for
-//! tables with a numeric key between the damaged places too.
+//! First a copy, page by page, that needs no page to be sound. If anything is damaged in it, what can be read
+//! goes row by row into a fresh file: from both ends of each table, and for tables with a numeric key between
+//! the damaged places too. Indexes are made anew by it; a damaged one cannot even be dropped.
 
 use super::restore::give_back_later;
 use super::{Options, connect, schema, take_lock};
@@ -70,14 +70,6 @@ pub fn repair(options: &Options, to: &Path) -> Result<Repaired, Error> {
         give_back_later(&copy).map_err(|e| classify(&e))?;
         return finish(copy, draft, Repaired { mended: Mended::Whole, verdict, tables: Vec::new(), gaps: Vec::new() });
     }
-    let indexes = copy.execute_batch("REINDEX").is_ok() && check(&copy).is_none();
-    if indexes {
-        return finish(
-            copy,
-            draft,
-            Repaired { mended: Mended::Indexes, verdict, tables: Vec::new(), gaps: Vec::new() },
-        );
-    }
     let fresh = Draft::beside(&super::with_suffix(to, ".rows"))?;
     let new = connect(fresh.path(), false)?;
     let gaps = salvage(&copy, &new)?;
@@ -88,7 +80,9 @@ pub fn repair(options: &Options, to: &Path) -> Result<Repaired, Error> {
     if let Some(why) = check(&new) {
         return Err(Error::Corrupt(format!("what could be read does not fit together: {why}; restore a backup")));
     }
-    finish(new, draft, Repaired { mended: Mended::Rows, verdict, tables: Vec::new(), gaps })
+    // Every table was read to its end: what was damaged were indexes, which are new now.
+    let mended = if gaps.is_empty() { Mended::Indexes } else { Mended::Rows };
+    finish(new, draft, Repaired { mended, verdict, tables: Vec::new(), gaps })
 }
 
 fn finish(db: Connection, mut draft: Draft, mut told: Repaired) -> Result<Repaired, Error> {
