@@ -6,7 +6,7 @@ use crate::engine::Inner;
 use crate::intake::{IntakeLimits, IntakeView};
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use pasarela_store::{CareRow, Kept, Space};
+use pasarela_store::{CareRow, Error, Kept, Space};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -220,7 +220,15 @@ impl Inner {
                     return Ok(round);
                 }
                 let begun = Instant::now();
-                let bite = self.store.prune(kept, before, now, BITE).await?;
+                let bite = match self.store.prune(kept, before, now, BITE).await {
+                    Ok(bite) => bite,
+                    // The writer has more to do than usual: it is tried again within the budget.
+                    Err(Error::Busy | Error::GaveWay) => {
+                        self.rest(begun).await;
+                        continue;
+                    }
+                    Err(e) => return Err(e),
+                };
                 round.removed += bite.removed;
                 if bite.done {
                     break;

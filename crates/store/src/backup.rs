@@ -131,8 +131,13 @@ impl Draft {
         let failed = |e: std::io::Error| Error::Database(format!("cannot finish {}: {e}", self.target.display()));
         File::open(&self.path).and_then(|f| f.sync_all()).map_err(failed)?;
         // A link fails where the name is taken; a rename would overwrite what came meanwhile.
-        std::fs::hard_link(&self.path, &self.target).map_err(failed)?;
-        drop(std::fs::remove_file(&self.path));
+        match std::fs::hard_link(&self.path, &self.target) {
+            Ok(()) => drop(std::fs::remove_file(&self.path)),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => return Err(failed(e)),
+            // A file system without links: the moment between the look and the rename is left.
+            Err(e) if self.target.symlink_metadata().is_ok() => return Err(failed(e)),
+            Err(_) => std::fs::rename(&self.path, &self.target).map_err(failed)?,
+        }
         sync_folder(&self.target).map_err(failed)?;
         self.kept = true;
         Ok(())

@@ -38,7 +38,6 @@ pub(crate) fn admin_routes() -> Router<App> {
         .route("/admin/keys", get(keys::list).post(keys::create))
         .route("/admin/keys/{id}/revoke", post(keys::revoke))
         .route("/admin/backup", get(backup::show).post(backup::begin))
-        .route("/admin/care", post(care::take))
 }
 
 pub(crate) fn routes() -> Router<App> {

@@ -61,9 +61,6 @@ struct Outcome {
 pub(crate) async fn run(config_path: &Path, args: Args, json: bool) -> Result<ExitCode, Failure> {
     let config = Config::load(config_path)?;
     let configured = config.database()?;
-    if tokio::net::UnixStream::connect(socket_path(configured.home())).await.is_ok() {
-        return Err(Failure::Failed(format!("a hub serves {configured}; stop it first")));
-    }
     let manifest = pasarela_store::backup::read_manifest(&args.file).map_err(failed)?;
     let key_file = config.store.key_file.clone().unwrap_or_else(|| beside(configured.home(), ".key"));
     let target = match args.to.as_deref() {
@@ -73,6 +70,9 @@ pub(crate) async fn run(config_path: &Path, args: Args, json: bool) -> Result<Ex
         }
         Some(path) => Database::Sqlite(PathBuf::from(path.strip_prefix("sqlite:").unwrap_or(path))),
     };
+    if tokio::net::UnixStream::connect(socket_path(target.home())).await.is_ok() {
+        return Err(Failure::Failed(format!("a hub serves {target}; stop it first")));
+    }
     let journal = args.erasures.clone().unwrap_or_else(|| erasures::journal_of(configured.home()));
     let erased = erasures::read(&journal).map_err(failed)?;
     let plan = Plan::read(config)?;

@@ -21,26 +21,27 @@ const PAUSE: Duration = Duration::from_millis(5);
 pub(super) struct Order {
     pub(super) to: Connection,
     pub(super) progress: Arc<Progress>,
-    pub(super) done: oneshot::Sender<rusqlite::Result<()>>,
+    /// `false`: it was given up.
+    pub(super) done: oneshot::Sender<rusqlite::Result<bool>>,
 }
 
-/// Makes the copy; `work` writes a waiting group, and says whether there was one.
-pub(super) fn run(db: &Connection, order: Order, mut work: impl FnMut() -> bool) {
+/// Makes the copy; `work` writes a waiting group, and says whether there was one; `ends`: the hub stops.
+pub(super) fn run(db: &Connection, order: Order, mut work: impl FnMut() -> bool, ends: impl Fn() -> bool) {
     let Order { mut to, progress, done } = order;
     let result = (|| {
         let backup = Backup::new(db, &mut to)?;
         loop {
             let busy = work();
-            if done.is_closed() {
-                // Nobody waits for it any more.
-                return Ok(());
+            if done.is_closed() || ends() {
+                // Nobody waits for it any more, or nobody should.
+                return Ok(false);
             }
             let step = backup.step(if busy { BUSY } else { IDLE })?;
             let at = backup.progress();
             let bytes = |pages: i32| u64::try_from(pages).unwrap_or(0) * 4096;
             progress.set(bytes(at.pagecount - at.remaining), bytes(at.pagecount));
             match step {
-                StepResult::Done => return Ok(()),
+                StepResult::Done => return Ok(true),
                 StepResult::More => {}
                 _ => std::thread::sleep(PAUSE),
             }

@@ -94,7 +94,7 @@ pub(super) fn run(db: &Connection, ids: IdMaker, seq: i64, shared: &Arc<Shared>)
     while turns.next(true) {
         let order = shared.order.lock().take();
         if let Some(order) = order {
-            copy::run(db, order, || turns.next(false));
+            copy::run(db, order, || turns.next(false), || shared.is_closed());
         }
     }
     // Whoever still waits for a copy hears that there is nobody to make it.

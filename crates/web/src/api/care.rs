@@ -19,8 +19,3 @@ pub(crate) async fn show(_: Caller, State(app): State<App>) -> Result<Json<Value
         "intake": care.intake,
     })))
 }
-
-/// A round now, for whoever holds the database file.
-pub(crate) async fn take(_: Caller, State(app): State<App>) -> Result<Json<Value>, Problem> {
-    Ok(Json(json!(app.engine.take_care().await?)))
-}
