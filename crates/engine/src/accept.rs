@@ -55,18 +55,26 @@ impl Inner {
         };
         let headers = request.headers.iter().map(|(n, v)| (n.as_str(), v.as_bytes()));
         let packed = pack(headers, &request.body);
+        let (bytes, door) = (packed.len() as u64, at_door(&connection, &request.body));
+        if let Err(why) = self.intake.admit(bytes, door) {
+            count(&self.metrics.capped);
+            self.missed(&connection);
+            return Admission::Busy(why);
+        }
         let stored = self.store.accept(NewDelivery {
             connection: connection.id,
             source: Source::Webhook.as_str(),
             received_at: now,
             packed: self.store.sealer().seal(&packed),
             replay_key,
-            door: at_door(&connection, &request.body),
+            door,
         });
         // The writer works already; meanwhile the body is read, once.
         let by_memory = connection.is_own() && self.store.alone().is_some() && self.feed.by_memory();
         let translation = by_memory.then(|| Arc::new(self.translate(&connection, Source::Webhook, &request.body)));
-        match stored.await {
+        let stored = stored.await;
+        self.intake.answered(bytes);
+        match stored {
             Ok(Accepted::New(id)) => {
                 count(&self.metrics.accepted);
                 self.hand_in(Pending {

@@ -45,6 +45,9 @@ pub enum AdminError {
     /// Others change it all the time.
     #[error("{0} changes all the time; try again")]
     Restless(RunId),
+    /// Its bytes are gone.
+    #[error("the body of {0} was removed after its time ([retention] bodies); it cannot be decided again")]
+    BodyGone(DeliveryId),
     /// Its connection is gone.
     #[error("the connection of {0} is not configured any more")]
     NoConnection(String),
@@ -192,6 +195,9 @@ impl Inner {
         let row = self.store.delivery(id).await?.ok_or_else(|| AdminError::NotFound(id.to_string()))?;
         let connection =
             self.connection_by_id(row.connection).ok_or_else(|| AdminError::NoConnection(id.to_string()))?;
+        if row.packed.is_empty() {
+            return Err(AdminError::BodyGone(id));
+        }
         if row.source == PROPOSAL {
             return self.approve(&connection, row).await;
         }

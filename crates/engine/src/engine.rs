@@ -3,10 +3,12 @@
 use crate::accept::{Admission, InboundRequest};
 use crate::admin::{AdminError, Replayed};
 use crate::backoff::Dice;
+use crate::care::{CareNow, CareState, CareView, Keeping, Round};
 use crate::client::Client;
 use crate::connections::{ConnectionRuntime, ConnectionSetup, ConnectionState};
 use crate::feed::Feed;
 use crate::flows::{FlowChange, FlowSet, FlowState, PushError};
+use crate::intake::Intake;
 use crate::neighbours::Neighbours;
 use crate::pauses::{PauseError, Pauses};
 use crate::reconcile::{Ask, ReconcileError, Report};
@@ -43,6 +45,8 @@ pub struct Setup {
     pub catalog: Arc<dyn Catalog + Send + Sync>,
     /// `config.vars` of flows.
     pub vars: Value,
+    /// How the store is kept.
+    pub keeping: Keeping,
     /// Seed of the engine's chance.
     pub seed: u64,
     /// Only read and write: nothing is recovered, decided or sent. For commands on a database that no hub serves.
@@ -96,6 +100,8 @@ pub(crate) struct Inner {
     pub(crate) vars: Value,
     ids: Mutex<IdMaker>,
     pub(crate) feed: Feed,
+    pub(crate) intake: Intake,
+    pub(crate) care: CareState,
     pub(crate) runs: LiveRuns,
     pub(crate) fetching: Mutex<HashSet<(i64, EntityRef)>>,
     pub(crate) watermark: Watermark,
@@ -286,6 +292,8 @@ impl Engine {
             vars: setup.vars,
             ids: Mutex::new(IdMaker::new(node, 0)),
             feed,
+            intake: Intake::new(setup.keeping.intake),
+            care: CareState::new(setup.keeping.retention),
             runs: LiveRuns::default(),
             fetching: Mutex::new(HashSet::new()),
             watermark: Watermark::default(),
@@ -313,6 +321,9 @@ impl Engine {
         for end in ends {
             tokio::spawn(inner.clone().decider(end));
         }
+        inner.measure_intake().await;
+        tokio::spawn(inner.clone().intake_keeper());
+        tokio::spawn(inner.clone().carer());
         tokio::spawn(inner.clone().feeder());
         tokio::spawn(inner.clone().timekeeper());
         for connection in inner.connections.values() {
@@ -336,6 +347,27 @@ impl Engine {
         if let Some(connection) = self.inner.connection(connection) {
             self.inner.missed(&connection);
         }
+    }
+
+    /// How the store is kept, as it stands.
+    pub async fn care(&self) -> Result<CareView, pasarela_store::Error> {
+        self.inner.care_view().await
+    }
+
+    /// The same, as far as it is known without asking the store.
+    #[must_use]
+    pub fn care_now(&self) -> CareNow {
+        self.inner.care_now()
+    }
+
+    /// Takes care of the store now, within the budget of a round.
+    pub async fn take_care(&self) -> Result<Round, pasarela_store::Error> {
+        self.inner.care_round().await
+    }
+
+    /// Remembers what a check of the database found.
+    pub fn note_damage(&self, damage: Option<String>) {
+        self.inner.care.note_damage(damage);
     }
 
     /// Is there a connection of that name?

@@ -7,6 +7,7 @@
 mod accept;
 mod admin;
 mod backoff;
+mod care;
 mod catalog;
 mod client;
 mod connections;
@@ -15,6 +16,7 @@ mod dispatch;
 mod engine;
 mod feed;
 mod flows;
+mod intake;
 mod lanes;
 mod neighbours;
 mod pack;
@@ -28,10 +30,12 @@ mod timers;
 
 pub use accept::{Admission, InboundRequest};
 pub use admin::{AdminError, Replayed};
+pub use care::{CareNow, CareView, Keeping, Retention, Round};
 pub use catalog::HubCatalog;
 pub use connections::{ConnectionSetup, ConnectionState, LimitOverride};
 pub use engine::{Engine, Setup, StartError};
 pub use flows::{FlowChange, FlowSet, FlowState, PushError, Pushed};
+pub use intake::{IntakeLimits, IntakeView};
 pub use pack::{pack, unpack};
 pub use pauses::PauseError;
 pub use reconcile::{Ask, Difference, Finding, Policy, ReconcileError, ReconcileSettings, Report};

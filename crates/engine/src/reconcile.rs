@@ -182,6 +182,7 @@ impl Inner {
             let step = connection.connector.poll(task, cursor.as_ref(), answered.as_ref().map(|(s, a)| (s, a)), &ctx);
             match step {
                 PollStep::Call { request, state } => {
+                    self.room_for_reading().await;
                     self.budget(connection).await?;
                     self.slot(connection).await?;
                     report.calls += 1;

@@ -48,6 +48,8 @@ pub struct ReplayPage {
     pub unread: u64,
     /// Deliveries whose connection is not configured any more: they stay as they are.
     pub without_connection: u64,
+    /// Deliveries whose body was removed after its time: they stay as they are.
+    pub without_body: u64,
     /// Where the next page begins; `None`: this was the last.
     #[serde(skip)]
     pub next: Option<i64>,
@@ -92,6 +94,10 @@ impl Inner {
             return Ok(());
         };
         let Some(whole) = self.store.delivery(row.id).await? else { return Ok(()) };
+        if whole.packed.is_empty() {
+            page.without_body += 1;
+            return Ok(());
+        }
         let (_, body) = crate::pack::unpack(&whole.packed);
         let translation = self.translate(&connection, source_of(&row.source), body);
         let items: &[Item] = translation.as_ref().map_or(&[], |t| &t.items);

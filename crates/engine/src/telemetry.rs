@@ -51,6 +51,10 @@ counters! {
     known = "pasarela_deliveries_known_total";
     /// Deliveries refused because the writer's queue or the disk is full.
     refused = "pasarela_deliveries_refused_total";
+    /// Deliveries refused because too much waits to be decided, or the disk is nearly full.
+    capped = "pasarela_deliveries_capped_total";
+    /// Rounds of care (retention, free pages) that failed.
+    care_failed = "pasarela_care_failed_total";
     /// Deliveries decided.
     decided = "pasarela_deliveries_decided_total";
     /// Deliveries whose facts were all known.

@@ -2,7 +2,7 @@
 //! answers, through the same API in this process with the file's lock.
 
 use crate::Failure;
-use crate::config::Config;
+use crate::config::{Config, Database};
 use crate::hub::Plan;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
@@ -20,6 +20,17 @@ pub(crate) fn socket_path(database: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// The socket of a hub on this machine that serves a database, if there is one.
+pub(crate) async fn socket_of(database: &Database) -> Result<Option<PathBuf>, Failure> {
+    let homes = database.homes().map_err(|e| Failure::Failed(e.to_string()))?;
+    for socket in homes.iter().map(|home| socket_path(home)).filter(|s| s.exists()) {
+        if tokio::net::UnixStream::connect(&socket).await.is_ok() {
+            return Ok(Some(socket));
+        }
+    }
+    Ok(None)
+}
+
 /// A way to the API of a database.
 pub(crate) enum Admin {
     /// A hub has it open.
@@ -32,11 +43,8 @@ impl Admin {
     /// Finds the way.
     pub(crate) async fn open(config_path: &Path) -> Result<Self, Failure> {
         let config = Config::load(config_path)?;
-        let homes = config.database()?.homes().map_err(|e| Failure::Failed(e.to_string()))?;
-        for socket in homes.iter().map(|home| socket_path(home)).filter(|s| s.exists()) {
-            if tokio::net::UnixStream::connect(&socket).await.is_ok() {
-                return Ok(Self::Remote(socket));
-            }
+        if let Some(socket) = socket_of(&config.database()?).await? {
+            return Ok(Self::Remote(socket));
         }
         let plan = Plan::read(config)?;
         let store = plan.open_store()?;

@@ -1,13 +1,16 @@
 //! One file per command.
 
+pub(crate) mod backup;
 pub(crate) mod bench;
 pub(crate) mod check;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod flows;
 pub(crate) mod keys;
 pub(crate) mod lists;
 pub(crate) mod operate;
 pub(crate) mod process;
+pub(crate) mod restore;
 pub(crate) mod sandbox;
 pub(crate) mod serve;
 pub(crate) mod signals;

@@ -2,6 +2,7 @@
 //! contradictions stop the start with a sentence that says what to change.
 
 mod connections;
+mod keeping;
 mod secrets;
 mod store;
 mod units;
@@ -38,6 +39,9 @@ pub(crate) struct Config {
     /// Where the truth is.
     #[serde(default)]
     pub(crate) store: StoreConfig,
+    /// How long what is finished is kept.
+    #[serde(default)]
+    pub(crate) retention: keeping::Retention,
     /// Country, zone, languages.
     #[serde(default)]
     pub(crate) market: Market,
@@ -96,11 +100,16 @@ pub(crate) struct StoreConfig {
     pub(crate) url: Secret,
     /// File of the master key; by default beside the database file, or beside this one.
     pub(crate) key_file: Option<PathBuf>,
+    /// Bytes of deliveries that may wait to be decided.
+    pub(crate) max_pending: units::Size,
+    /// Bytes that stay free on the disk of the database.
+    pub(crate) min_free_disk: units::Size,
 }
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self { url: Secret::new("sqlite:pasarela.db"), key_file: None }
+        let (max_pending, min_free_disk) = keeping::default_sizes();
+        Self { url: Secret::new("sqlite:pasarela.db"), key_file: None, max_pending, min_free_disk }
     }
 }
 
@@ -204,12 +213,29 @@ impl Config {
                 "server.listen and console.listen are the same; operators' sessions need an origin of their own".into(),
             );
         }
+        if self.store.max_pending.0 < 1 << 16 {
+            return wrong("store.max_pending is less than 64KiB; no delivery would be taken in".into());
+        }
+        self.retention.check().or_else(wrong)?;
         Database::read(&self.store, &self.path).map(|_| ()).or_else(wrong)
     }
 
     /// The database.
     pub(crate) fn database(&self) -> Result<Database, Error> {
         Database::read(&self.store, &self.path).map_err(|why| Error::Wrong { path: self.path.clone(), why })
+    }
+
+    /// The master key's file.
+    pub(crate) fn key_file(&self) -> Result<PathBuf, Error> {
+        Ok(match (self.database()?, &self.store.key_file) {
+            (Database::Postgres { key_file, .. }, _) => key_file,
+            (Database::Sqlite(_), Some(named)) => named.clone(),
+            (Database::Sqlite(path), None) => {
+                let mut name = path.into_os_string();
+                name.push(".key");
+                PathBuf::from(name)
+            }
+        })
     }
 
     /// Folder of flow files, beside the configuration file unless absolute.

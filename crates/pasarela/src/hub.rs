@@ -93,6 +93,7 @@ impl Plan {
             flows: self.flows,
             catalog: self.catalog,
             vars,
+            keeping: self.config.retention.keeping(&self.config.store),
             seed: rand::random(),
             passive,
         };

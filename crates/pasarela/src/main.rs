@@ -64,6 +64,12 @@ enum Command {
     Replay(commands::operate::ReplayArgs),
     /// Read a connection's records now, and take in what its webhooks missed.
     Reconcile(commands::lists::ReconcileArgs),
+    /// Write a verified copy of the database, beside a running hub or without one.
+    Backup(commands::backup::Args),
+    /// Make a database of a backup.
+    Restore(commands::restore::Args),
+    /// Look at configuration, database and key; mend a damaged file into a new one.
+    Doctor(commands::doctor::Args),
     /// Serve doubles of the configured providers on this machine.
     Sandbox(commands::sandbox::Args),
     /// Measure this machine: ingest and flows, beside a reference.
@@ -112,7 +118,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         clap_complete::generate(shell, &mut Cli::command(), "pasarela", &mut std::io::stdout());
         return Ok(ExitCode::SUCCESS);
     }
-    let quiet = matches!(cli.command, Command::Bench(_) | Command::Demo(_));
+    let quiet = matches!(cli.command, Command::Bench(_) | Command::Demo(_) | Command::Doctor(_));
     output::start_logging(quiet);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -134,6 +140,9 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Command::Connections => commands::lists::connections(&config, json).await,
             Command::Replay(args) => commands::operate::replay(&config, args, json).await,
             Command::Reconcile(args) => commands::lists::reconcile(&config, args, json).await,
+            Command::Backup(args) => commands::backup::run(&config, args, json).await,
+            Command::Restore(args) => commands::restore::run(&config, args, json).await,
+            Command::Doctor(args) => commands::doctor::run(&config, args, json).await,
             Command::Demo(args) => commands::demo::run(args, json).await,
             Command::Sandbox(args) => commands::sandbox::run(&config, args, json).await,
             Command::Bench(args) => commands::bench::run(args, json).await,

@@ -4,8 +4,11 @@
 //!
 //! Every adapter implements [`Store`] and passes the same conformance suite (`tests/conformance.rs`).
 
+pub mod backup;
+mod care;
 mod codes;
 mod contract;
+pub mod erasures;
 mod page;
 pub mod postgres;
 mod queue;
@@ -14,6 +17,7 @@ mod seal;
 mod share;
 pub mod sqlite;
 
+pub use care::{Bite, Care, CareRow, Kept, Person, Redacted, Space};
 pub use contract::{
     Accepted, AttemptInsert, Claim, Decided, Decision, DedupKey, EffectGuard, EffectInsert, EffectState, EffectUpdate,
     EntityUpsert, Error, EventInsert, FactResult, FactWrite, Fut, Listen, NewDelivery, Page, ReadGuard, RunInsert,
@@ -24,5 +28,5 @@ pub use rows::{
     EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PauseKind, PauseRow, PushedFlow, QueuedRow,
     RunFilter, RunRow, TimerRow,
 };
-pub use seal::{SealError, Sealed, Sealer};
+pub use seal::{SealError, Sealed, Sealer, key_fingerprint};
 pub use share::{Ask, News, Share, Shares};

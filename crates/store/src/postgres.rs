@@ -8,6 +8,8 @@
 //! Several nodes may write one database (ADR 0009); whose the work is, they settle by [`Store::share`]
 //! (ADR 0011).
 
+mod care;
+mod copy;
 mod footprint;
 mod group;
 mod hints;
@@ -33,6 +35,7 @@ use crate::rows::{
 };
 use crate::seal::{Sealed, Sealer};
 use crate::share::{Ask, Letterbox, News, Shares};
+pub use copy::{Aftermath, Restored, restore};
 use jiff::Timestamp;
 use link::{Address, Readers};
 use node::Node;
@@ -72,6 +75,7 @@ pub struct PostgresStore {
     sealer: Arc<Sealer>,
     thread: Option<JoinHandle<()>>,
     stop: Arc<Notify>,
+    key_file: PathBuf,
     seat: Seat,
 }
 
@@ -147,6 +151,7 @@ impl PostgresStore {
         let address = Address::parse(options.url.expose())?;
         let seat = Seat::take(&options.key_file, &address.shown)?;
         let (identity, name) = (seat.identity.clone(), seat.name.clone());
+        let key_file = options.key_file.clone();
         let (options, stop) = (options.clone(), Arc::new(Notify::new()));
         let (told, opened) = std::sync::mpsc::channel();
         let stopped = stop.clone();
@@ -171,7 +176,7 @@ impl PostgresStore {
             .spawn(body)
             .map_err(|e| Error::Database(e.to_string()))?;
         let (inside, sealer): Opened = opened.recv().unwrap_or(Err(Error::Closed))?;
-        Ok(Self { inside, sealer, thread: Some(thread), stop, seat })
+        Ok(Self { inside, sealer, thread: Some(thread), stop, key_file, seat })
     }
 
     /// Beside which paths the files of this database's nodes may lie on this machine.

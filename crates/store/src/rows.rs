@@ -427,6 +427,8 @@ pub struct HealthRow {
     pub oldest_inbox: Option<Timestamp>,
     /// Deliveries in the inbox.
     pub inbox: u64,
+    /// Bytes of them.
+    pub inbox_bytes: u64,
     /// Oldest effect that is due and not paused.
     pub oldest_due: Option<Timestamp>,
     /// Effects queued.

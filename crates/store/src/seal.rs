@@ -160,6 +160,19 @@ pub(crate) fn master_key(path: &Path, create: bool) -> Result<[u8; 32], SealErro
     }
 }
 
+/// What a master key is called by: nobody can tell the key from it.
+pub(crate) fn fingerprint(master: &[u8; 32]) -> String {
+    let mut context = ring::digest::Context::new(&ring::digest::SHA256);
+    context.update(b"pasarela master key\0");
+    context.update(master);
+    context.finish().as_ref()[..8].iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Fingerprint of the master key in a file.
+pub fn key_fingerprint(path: &Path) -> Result<String, SealError> {
+    master_key(path, false).map(|key| fingerprint(&key))
+}
+
 /// Wraps a key with the master key, or opens it again.
 pub(crate) fn wrap(master: &[u8; 32], key: &[u8; 32]) -> Result<Vec<u8>, SealError> {
     Ok(Sealer::new(master, master)?.seal(key).0)

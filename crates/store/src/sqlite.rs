@@ -1,11 +1,16 @@
 //! SQLite behind the store contract: one writer thread with group commit at `synchronous=FULL`,
 //! a checkpoint thread, a pool of read-only connections.
 
+mod care;
 mod checkpoint;
+mod copy;
+mod examine;
 mod integrity;
 #[cfg(test)]
 mod plans;
 mod read;
+mod repair;
+mod restore;
 mod schema;
 mod write;
 mod writer;
@@ -21,9 +26,12 @@ use crate::rows::{
 };
 use crate::seal::{self, Sealed, Sealer};
 pub use checkpoint::BOUND as LOG_BOUND;
+pub use examine::{Finding, State, examine};
 use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
 use pasarela_domain::{DeliveryId, EffectId, EntityRef, EventId, IdMaker, RunId};
+pub use repair::{Gap, Mended, Repaired, repair};
+pub use restore::Restoring;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -48,6 +56,7 @@ pub struct SqliteStore {
     sealer: Sealer,
     boot: i64,
     path: PathBuf,
+    key_path: PathBuf,
     threads: Vec<JoinHandle<()>>,
     _lock: std::fs::File,
     /// Closed after the last connection: closing it drops the locks that SQLite has on the file.
@@ -121,6 +130,7 @@ impl SqliteStore {
         let lock = take_lock(path)?;
         check_files(path)?;
         let mut db = connect(path, false)?;
+        db.execute_batch(schema::NEW_FILE).map_err(|e| classify(&e))?;
         db.pragma_update(None, "journal_mode", "WAL").map_err(|e| classify(&e))?;
         db.pragma_update(None, "synchronous", options.synchronous.unwrap_or("FULL")).map_err(|e| classify(&e))?;
         db.pragma_update(None, "wal_autocheckpoint", 0).map_err(|e| classify(&e))?;
@@ -150,7 +160,7 @@ impl SqliteStore {
             spawn(
                 "store-writer",
                 Box::new(move || {
-                    writer::run(&mut db, ids, seq, &for_writer);
+                    writer::run(&db, ids, seq, &for_writer);
                     for_writer.close();
                     for_writer.log.end();
                     // Everything is on disk: leave the next start an empty log.
@@ -166,6 +176,7 @@ impl SqliteStore {
             sealer,
             boot,
             path: path.clone(),
+            key_path: options.key_path(),
             threads,
             _lock: lock,
             _file: file,

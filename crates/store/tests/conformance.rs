@@ -6,6 +6,8 @@
 
 #[path = "conformance/accepting.rs"]
 mod accepting;
+#[path = "conformance/caring.rs"]
+mod caring;
 #[path = "conformance/claiming.rs"]
 mod claiming;
 #[path = "conformance/counting.rs"]
@@ -104,6 +106,19 @@ macro_rules! conformance {
                     runs_page_by_status_and_event,
                     effects_page_by_every_filter,
                     the_largest_limit_is_no_trap,
+                ];
+                caring: [
+                    only_what_is_finished_and_old_goes,
+                    what_somebody_needs_stays,
+                    a_pass_goes_in_bites_and_goes_on_after_a_reopening,
+                    a_run_of_many_effects_goes_in_several_bites,
+                    bodies_go_before_their_deliveries,
+                    nonces_go_and_facts_stay,
+                    links_follow_what_they_link,
+                    a_person_is_redacted_everywhere_and_nobody_else,
+                    what_may_have_gone_out_is_held_back,
+                    the_bytes_of_what_waits_are_counted,
+                    it_is_one_nodes_turn,
                 ];
                 counting: [
                     health_counts_what_is_there,

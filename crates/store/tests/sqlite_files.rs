@@ -260,3 +260,58 @@ async fn a_database_of_the_first_schema_is_opened_and_used() {
         assert!(matches!(store.accept(delivery(&store, b"{}")).await.unwrap(), Accepted::New(_)));
     }
 }
+
+/// Changes expand first: whatever the previous version has and says is still there and still understood, so
+/// that it can be put back. `scripts/upgrade` runs it for real.
+#[test]
+fn the_previous_version_still_understands_the_schema() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()).unwrap());
+    let db = rusqlite::Connection::open(folder.path().join("hub.db")).unwrap();
+    let old = rusqlite::Connection::open_in_memory().unwrap();
+    old.execute_batch(include_str!("fixtures/previous-schema.sql")).unwrap();
+    let columns = |db: &rusqlite::Connection| -> Vec<(String, String, String, bool, i64)> {
+        db.prepare(
+            "SELECT m.name, c.name, c.type, c.\"notnull\", c.pk FROM sqlite_schema m, pragma_table_info(m.name) c
+             WHERE m.type = 'table' ORDER BY 1, 2",
+        )
+        .unwrap()
+        .query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?)))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect()
+    };
+    let now = columns(&db);
+    for column in columns(&old) {
+        assert!(now.contains(&column), "{column:?} is gone, or is another one");
+    }
+    // A column that the previous version does not name must fill itself.
+    let bare: Vec<String> = db
+        .prepare(
+            "SELECT m.name || '.' || c.name FROM sqlite_schema m, pragma_table_info(m.name) c
+             WHERE m.type = 'table' AND c.\"notnull\" AND c.dflt_value IS NULL AND c.pk = 0",
+        )
+        .unwrap()
+        .query_map([], |r| r.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    for column in bare {
+        let (table, name) = column.split_once('.').unwrap();
+        let known: bool = old
+            .query_row("SELECT count(*) > 0 FROM pragma_table_info(?1) WHERE name = ?2", [table, name], |r| r.get(0))
+            .unwrap();
+        let new_table: bool =
+            old.query_row("SELECT count(*) = 0 FROM pragma_table_info(?1)", [table], |r| r.get(0)).unwrap();
+        assert!(known || new_table, "the previous version cannot fill {column}");
+    }
+    let statements = include_str!("fixtures/previous-statements.sql");
+    let mut count = 0;
+    for sql in statements.lines().filter(|l| !l.starts_with("--")) {
+        db.prepare(sql).unwrap_or_else(|e| panic!("{sql}: {e}"));
+        count += 1;
+    }
+    assert!(count > 60, "{count}");
+    let version: i64 = db.query_row("SELECT value FROM meta WHERE name = 'schema'", [], |r| r.get(0)).unwrap();
+    assert_eq!(version, 1, "the previous version refuses a higher one: raise it only when it contracts");
+}

@@ -2,6 +2,7 @@
 //! Reads only what is cheap to read: it is asked for with every page.
 
 use crate::App;
+use pasarela_engine::CareNow;
 use pasarela_store::{HealthRow, Stats};
 use serde::Serialize;
 
@@ -12,8 +13,13 @@ const LOG_BYTES: u64 = 32 * 1024 * 1024;
 /// Less free space than this, and the next flood fills the disk.
 const DISK_BYTES: u64 = 1024 * 1024 * 1024;
 
+/// More free pages than this in a file that cannot give them back, and it is worth being written anew.
+const UNUSED_BYTES: u64 = 1024 * 1024 * 1024;
+/// Retention that is not through for longer than this needs a larger budget.
+const BEHIND_S: f64 = 86_400.0;
+
 /// All alarms; each is a metric `pasarela_alarm{alarm="..."}` at all times.
-pub(crate) const ALL: [&str; 10] = [
+pub(crate) const ALL: [&str; 14] = [
     "dead_letters",
     "unknown",
     "quarantine",
@@ -22,8 +28,12 @@ pub(crate) const ALL: [&str; 10] = [
     "breaker_open",
     "reconciliation_failed",
     "work_stuck",
+    "intake_capped",
     "log_large",
     "disk_low",
+    "space_unused",
+    "care_behind",
+    "database_damaged",
 ];
 
 /// Something that needs a person.
@@ -48,6 +58,7 @@ pub(crate) fn ringing(app: &App, health: &HealthRow) -> Vec<Alarm> {
     let age = |t: Option<jiff::Timestamp>| t.map_or(0.0, |t| now.duration_since(t).as_secs_f64());
     let oldest = age(health.oldest_due).max(age(health.oldest_inbox));
     let mut alarms = of(health, &app.engine.store().stats(), oldest);
+    alarms.extend(of_care(&app.engine.care_now(), now));
     let about = [
         ("connection_degraded", named(&|c| c.state == "degraded")),
         ("breaker_open", named(&|c| c.work.breaker != "closed")),
@@ -79,9 +90,45 @@ fn of(health: &HealthRow, stats: &Stats, oldest: f64) -> Vec<Alarm> {
         .collect()
 }
 
+/// Alarms of how the store is kept.
+fn of_care(care: &CareNow, now: jiff::Timestamp) -> Vec<Alarm> {
+    let behind = care.behind_since.map_or(0.0, |since| now.duration_since(since).as_secs_f64());
+    let (bytes, free) = (care.space.bytes, care.space.free_bytes);
+    let ring = [
+        ("intake_capped", care.intake.pending_bytes as f64, care.intake.capped),
+        ("space_unused", free as f64, !care.space.gives_back && free > UNUSED_BYTES && free > bytes / 2),
+        ("care_behind", behind, behind > BEHIND_S),
+        ("database_damaged", 1.0, care.damage.is_some()),
+    ];
+    let rings = ring.into_iter().filter(|(.., rings)| *rings);
+    rings.map(|(alarm, value, _)| Alarm { alarm, value, connections: Vec::new() }).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn g13_each_trouble_of_keeping_rings_alone() {
+        use pasarela_engine::IntakeView;
+        let now: jiff::Timestamp = "2026-11-27T19:00:00Z".parse().unwrap();
+        let whole = pasarela_store::Space { bytes: 8 * UNUSED_BYTES, free_bytes: 7 * UNUSED_BYTES, gives_back: true };
+        let calm = CareNow { behind_since: Some(now), space: whole, ..CareNow::default() };
+        assert!(of_care(&calm, now).is_empty());
+        let ring = |care: CareNow, now| {
+            let alarms = of_care(&care, now);
+            assert_eq!(alarms.len(), 1, "{alarms:?}");
+            assert!(ALL.contains(&alarms[0].alarm));
+            alarms[0].alarm
+        };
+        let capped = IntakeView { capped: true, pending_bytes: 7, limit_bytes: 7 };
+        let old = pasarela_store::Space { gives_back: false, ..whole };
+        let later = now.checked_add(jiff::SignedDuration::from_hours(25)).unwrap();
+        assert_eq!(ring(CareNow { intake: capped, ..calm.clone() }, now), "intake_capped");
+        assert_eq!(ring(CareNow { space: old, ..calm.clone() }, now), "space_unused");
+        assert_eq!(ring(calm.clone(), later), "care_behind");
+        assert_eq!(ring(CareNow { damage: Some("page 7".into()), ..calm }, now), "database_damaged");
+    }
 
     #[test]
     fn g13_each_state_of_the_store_rings_alone_and_calm_is_silent() {

@@ -1,6 +1,8 @@
 //! `/api/v1`: lists, single things, and what people do with what is stuck.
 //! Lists answer `{"data": [...], "next_cursor": null | "..."}`, newest first.
 
+mod backup;
+mod care;
 mod connections;
 mod dead;
 mod deliveries;
@@ -12,6 +14,7 @@ mod overview;
 mod pauses;
 mod runs;
 
+pub(crate) use backup::Backup;
 pub(crate) use effects::effect_json;
 pub(crate) use events::story_of;
 
@@ -34,12 +37,14 @@ pub(crate) fn admin_routes() -> Router<App> {
     Router::new()
         .route("/admin/keys", get(keys::list).post(keys::create))
         .route("/admin/keys/{id}/revoke", post(keys::revoke))
+        .route("/admin/backup", get(backup::show).post(backup::begin))
 }
 
 pub(crate) fn routes() -> Router<App> {
     let v1 = Router::new()
         .route("/", get(index))
         .route("/alarms", get(alarms))
+        .route("/care", get(care::show))
         .route("/deliveries", get(deliveries::list))
         .route("/deliveries/replay", post(deliveries::replay_by_filter))
         .route("/deliveries/{id}", get(deliveries::one))
@@ -70,7 +75,7 @@ pub(crate) fn routes() -> Router<App> {
 
 async fn index(_: Caller) -> Json<Value> {
     Json(
-        json!({ "data": ["alarms", "deliveries", "events", "events/stream", "runs", "effects", "dead-letters", "connections", "flows", "pauses", "overview"] }),
+        json!({ "data": ["alarms", "care", "deliveries", "events", "events/stream", "runs", "effects", "dead-letters", "connections", "flows", "pauses", "overview"] }),
     )
 }
 

@@ -52,8 +52,13 @@ async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
     let (deliveries, runs, calls) = app.engine.in_memory();
     let mut out = app.engine.metrics().render();
     let age = |t: Option<jiff::Timestamp>| t.map_or(0.0, |t| now.duration_since(t).as_secs_f64().max(0.0));
-    let gauges: [(&str, &str, f64); 18] = [
+    let care = app.engine.care().await?;
+    let gauges: [(&str, &str, f64); 22] = [
         ("pasarela_inbox", "Deliveries that wait to be decided.", health.inbox as f64),
+        ("pasarela_inbox_bytes", "Bytes of them.", health.inbox_bytes as f64),
+        ("pasarela_inbox_limit_bytes", "Bytes of them beyond which more are refused.", care.intake.limit_bytes as f64),
+        ("pasarela_store_bytes", "Bytes of the database file.", care.space.bytes as f64),
+        ("pasarela_store_free_bytes", "Of these, free: new rows use them first.", care.space.free_bytes as f64),
         ("pasarela_inbox_oldest_seconds", "Age of the oldest of them.", age(health.oldest_inbox)),
         ("pasarela_effects_queued", "Effects that wait for their turn.", health.queued as f64),
         ("pasarela_effects_paused", "Effects that wait because a person paused them.", health.paused as f64),
@@ -78,6 +83,21 @@ async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
     ];
     for (name, help, value) in gauges {
         let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");
+    }
+    let _ = writeln!(
+        out,
+        "# HELP pasarela_retention_removed_total What was removed after its time, since the database was made.\n# TYPE pasarela_retention_removed_total counter"
+    );
+    for row in &care.kept {
+        let _ = writeln!(out, "pasarela_retention_removed_total{{kind=\"{}\"}} {}", row.kept.as_str(), row.removed);
+    }
+    let _ = writeln!(
+        out,
+        "# HELP pasarela_retention_oldest_seconds Age of the oldest that is kept.\n# TYPE pasarela_retention_oldest_seconds gauge"
+    );
+    for (row, oldest) in care.kept.iter().filter_map(|r| Some((r, r.oldest?))) {
+        let _ =
+            writeln!(out, "pasarela_retention_oldest_seconds{{kind=\"{}\"}} {}", row.kept.as_str(), age(Some(oldest)));
     }
     let ringing = crate::alarms::ringing(&app, &health);
     let _ = writeln!(

@@ -24,6 +24,7 @@ pub struct App {
     pub(crate) engine: Engine,
     pub(crate) keys: Arc<auth::Keys>,
     pub(crate) console: Arc<console::Settings>,
+    pub(crate) backup: Arc<parking_lot::Mutex<api::Backup>>,
     pub(crate) started: std::time::Instant,
     /// The caller has the database file already: no key is asked for.
     pub(crate) trusted: bool,
@@ -44,6 +45,7 @@ impl App {
         Self {
             keys: Arc::new(auth::Keys::default()),
             console: Arc::new(console::Settings::new(options.sandbox)),
+            backup: Arc::default(),
             engine,
             started: std::time::Instant::now(),
             trusted: false,

@@ -83,6 +83,7 @@ impl From<AdminError> for Problem {
             | AdminError::NotWaiting { .. }
             | AdminError::NoConnection(_)
             | AdminError::RunEnded { .. }
+            | AdminError::BodyGone(_)
             | AdminError::Restless(_) => {
                 Self::new(StatusCode::CONFLICT, "wrong_state", "Not possible in its present state", e.to_string())
             }

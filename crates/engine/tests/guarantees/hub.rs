@@ -10,7 +10,8 @@ use parking_lot::Mutex;
 use pasarela_connector::{ConnectionConfig, Provider};
 use pasarela_domain::{Clock, DeliveryId, Envelope, Secret};
 use pasarela_engine::{
-    Admission, ConnectionSetup, Engine, HubCatalog, InboundRequest, LimitOverride, ReconcileSettings, RunView, Setup,
+    Admission, ConnectionSetup, Engine, HubCatalog, InboundRequest, Keeping, LimitOverride, ReconcileSettings, RunView,
+    Setup,
 };
 use pasarela_flows::{ActionInfo, Catalog, Flow, Origin, Unresolved};
 use pasarela_store::postgres::PostgresStore;
@@ -125,6 +126,7 @@ struct Plan {
     connections: Vec<(String, bool, LimitOverride)>,
     flows: Vec<String>,
     reconcile: ReconcileSettings,
+    keeping: Keeping,
 }
 
 pub(crate) struct Hub {
@@ -158,6 +160,10 @@ impl Builder {
         self.plan.reconcile = settings;
         self
     }
+    pub(crate) fn keeping(mut self, keeping: Keeping) -> Self {
+        self.plan.keeping = keeping;
+        self
+    }
     pub(crate) async fn start(self) -> Hub {
         let clock = Arc::new(HandClock(Mutex::new("2026-11-27T15:00:00Z".parse().unwrap())));
         Hub::open(self.plan, Server::start().await, clock, Folder::new(), Place::new()).await
@@ -168,7 +174,8 @@ impl Hub {
     /// One connection `ventas` of the test's provider.
     pub(crate) fn build() -> Builder {
         let connections = vec![("ventas".to_owned(), false, LimitOverride::default())];
-        Builder { plan: Plan { connections, flows: Vec::new(), reconcile: ReconcileSettings::default() } }
+        let (reconcile, keeping) = (ReconcileSettings::default(), Keeping::default());
+        Builder { plan: Plan { connections, flows: Vec::new(), reconcile, keeping } }
     }
 
     async fn open(plan: Plan, server: Server, clock: Arc<HandClock>, folder: Folder, place: Place) -> Self {
@@ -204,6 +211,7 @@ impl Hub {
             catalog: catalog.clone(),
             vars: json!({}),
             seed: 7,
+            keeping: plan.keeping,
             passive: false,
         };
         let engine = Engine::start(setup).await.unwrap();

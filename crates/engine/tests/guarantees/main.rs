@@ -10,6 +10,7 @@ mod g07_restart;
 mod g08;
 mod g09;
 mod g11;
+mod g13;
 mod hub;
 mod operating;
 mod people;

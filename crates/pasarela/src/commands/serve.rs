@@ -59,7 +59,7 @@ async fn serve(config_path: &Path, asked_to_stop: &mut StopSignal) -> Result<End
         ready_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX), "the hub is open"
     );
     offer_replay(&engine).await;
-    let checking = tokio::spawn(watch_integrity(store.clone()));
+    let checking = tokio::spawn(watch_integrity(store.clone(), engine.clone()));
     let ended = tokio::select! {
         () = asked_to_stop.wait() => Ended::Asked,
         () = engine.fenced() => Ended::Fenced,
@@ -119,12 +119,16 @@ async fn offer_replay(engine: &pasarela_engine::Engine) {
 }
 
 /// Reads the whole file once, in the background, and alarms when a page is damaged.
-async fn watch_integrity(store: std::sync::Arc<dyn pasarela_store::Store>) {
-    match store.integrity().await {
+async fn watch_integrity(store: std::sync::Arc<dyn pasarela_store::Store>, engine: pasarela_engine::Engine) {
+    let found = store.integrity().await;
+    if let Ok(verdict) = &found {
+        engine.note_damage(verdict.clone());
+    }
+    match found {
         Ok(None) => tracing::info!("the database file is whole"),
         Ok(Some(verdict)) => tracing::error!(
             verdict,
-            "the database is damaged: stop the hub, keep the file, restore a backup, and let reconciliation bring what is missing"
+            "the database is damaged: stop the hub, keep the file, restore a backup, and let reconciliation bring what is missing; `pasarela doctor --repair NEW` mends what can be mended"
         ),
         Err(e) => tracing::error!(error = %e, "the database could not be checked"),
     }

@@ -83,6 +83,16 @@ fn screen(v: &Value, before: Option<(&Value, f64)>, columns: usize, rows: usize)
         rate("decided"),
         rate("events")
     );
+    let mib = |v: &Value| count(v) / (1 << 20);
+    let _ = writeln!(
+        out,
+        "store waiting {} of {} MiB{}   file {} MiB ({} free)",
+        mib(&v["intake"]["pending_bytes"]),
+        mib(&v["intake"]["limit_bytes"]),
+        if v["intake"]["capped"] == true { " REFUSING" } else { "" },
+        mib(&v["space"]["bytes"]),
+        mib(&v["space"]["free_bytes"])
+    );
     let _ = writeln!(
         out,
         "out   queued {:<6} oldest due {:<7} calling {:<5} paused {}",

@@ -40,6 +40,14 @@ impl Database {
         Err("store.url is neither sqlite:PATH nor postgres://USER:PASSWORD@HOST:PORT/DATABASE (nor env:NAME or file:PATH that hold one)".into())
     }
 
+    /// Beside this path lie the key and the journal of erasures.
+    pub(crate) fn home(&self) -> &Path {
+        match self {
+            Self::Sqlite(path) => path,
+            Self::Postgres { key_file, .. } => key_file,
+        }
+    }
+
     /// Beside which paths the socket for commands of a hub on this machine may lie.
     pub(crate) fn homes(&self) -> Result<Vec<PathBuf>, pasarela_store::Error> {
         match self {

@@ -25,10 +25,31 @@ fn contradictions_refuse_to_start() {
         ("[market]\ncountry = \"MX\"", "CO only"),
         ("[market]\ntime_zone = \"Bogota\"", "IANA"),
         ("[store]\nurl = \"mysql://x\"", "sqlite:PATH"),
+        ("[store]\nmax_pending = \"1B\"", "less than 64KiB"),
+        ("[store]\nmax_pending = \"many\"", "is not a size"),
+        ("[retention]\nbody = \"9d\"", "unknown field `body`"),
+        ("[retention]\nruns = \"5m\"", "shorter than an hour"),
+        ("[retention]\nruns = \"long\"", "or never"),
+        ("[retention]\nfacts = \"400d\"", "comes again as news"),
+        ("[retention]\nbodies = \"500d\"", "goes with its delivery"),
     ] {
         let why = parse(text).unwrap_err();
         assert!(why.contains(part), "{text}: {why}");
     }
+}
+
+#[test]
+fn retention_and_bounds_have_units() {
+    let config = parse(
+        "[store]\nmax_pending = \"64MiB\"\nmin_free_disk = \"2GB\"\n[retention]\nruns = \"never\"\nfacts = \"900d\"\ndeliveries = \"90d\"",
+    );
+    assert!(config.unwrap_err().contains("retention.facts"), "runs are kept for ever, and their facts are not");
+    let config =
+        parse("[store]\nmax_pending = \"64MiB\"\nmin_free_disk = \"2GB\"\n[retention]\nruns = \"never\"").unwrap();
+    let keeping = config.retention.keeping(&config.store);
+    assert_eq!((keeping.intake.pending_bytes, keeping.intake.disk_free), (64 << 20, 2_000_000_000));
+    assert!(keeping.retention.runs.is_none() && keeping.retention.facts.is_none());
+    assert_eq!(keeping.retention.bodies.unwrap().as_secs(), 90 * 86_400);
 }
 
 #[test]

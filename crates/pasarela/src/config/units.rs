@@ -33,3 +33,52 @@ impl<'de> Deserialize<'de> for Span {
         String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
     }
 }
+
+/// A span of time, or for ever (`"never"`: it never goes).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Age(pub(crate) Option<Duration>);
+
+impl<'de> Deserialize<'de> for Age {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        match String::deserialize(d)?.trim() {
+            "never" => Ok(Self(None)),
+            text => match text.parse::<Span>() {
+                Ok(span) => Ok(Self(Some(span.0))),
+                Err(why) => Err(serde::de::Error::custom(format!("{why}, or never"))),
+            },
+        }
+    }
+}
+
+/// A number of bytes as the configuration writes it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Size(pub(crate) u64);
+
+impl std::str::FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bad = || format!("'{text}' is not a size; write a whole number and a unit, such as 512KiB, 64MiB or 2GiB");
+        let text = text.trim();
+        let split = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(bad)?;
+        let number: u64 = text[..split].parse().map_err(|_| bad())?;
+        let unit: u64 = match text[split..].trim() {
+            "B" => 1,
+            "kB" => 1000,
+            "MB" => 1_000_000,
+            "GB" => 1_000_000_000,
+            "KiB" => 1 << 10,
+            "MiB" => 1 << 20,
+            "GiB" => 1 << 30,
+            "TiB" => 1 << 40,
+            _ => return Err(bad()),
+        };
+        number.checked_mul(unit).map(Self).ok_or_else(bad)
+    }
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+    }
+}

@@ -54,8 +54,13 @@ impl Place {
     }
 
     pub(crate) fn write_shop(&self) {
+        self.write_shop_with("");
+    }
+
+    /// The same, with more keys of `[store]`, or sections.
+    pub(crate) fn write_shop_with(&self, more: &str) {
         self.write(&format!(
-            "[connections.tienda]\nprovider = \"http\"\nwebhook_secrets = [\"{SECRET}\"]\n\
+            "{more}[connections.tienda]\nprovider = \"http\"\nwebhook_secrets = [\"{SECRET}\"]\n\
              verify = {{ scheme = \"hmac-sha256\", header = \"x-signature\" }}\n\
              event = {{ type = \"/type\", id = \"/id\", key = \"/id\" }}\n"
         ));

@@ -44,19 +44,19 @@ impl ReadError {
     }
 }
 
-type Read<T> = Result<T, ReadError>;
+pub(super) type Read<T> = Result<T, ReadError>;
 
-fn get<T: FromSqlOwned>(row: &Row, i: usize) -> Read<T> {
+pub(super) fn get<T: FromSqlOwned>(row: &Row, i: usize) -> Read<T> {
     Ok(row.try_get(i)?)
 }
 fn at(row: &Row, i: usize) -> Read<Timestamp> {
     get(row, i).map(time)
 }
-fn maybe_at(row: &Row, i: usize) -> Read<Option<Timestamp>> {
+pub(super) fn maybe_at(row: &Row, i: usize) -> Read<Option<Timestamp>> {
     Ok(get::<Option<i64>>(row, i)?.map(time))
 }
 /// A number that is small by its meaning.
-fn small<T: TryFrom<i64> + Default>(row: &Row, i: usize) -> Read<T> {
+pub(super) fn small<T: TryFrom<i64> + Default>(row: &Row, i: usize) -> Read<T> {
     Ok(T::try_from(get::<i64>(row, i)?).unwrap_or_default())
 }
 fn open(sealer: &Sealer, row: &Row, i: usize) -> Read<Vec<u8>> {
@@ -64,7 +64,7 @@ fn open(sealer: &Sealer, row: &Row, i: usize) -> Read<Vec<u8>> {
     Ok(sealed.map(|s| sealer.open(s)).transpose()?.unwrap_or_default())
 }
 
-async fn rows(client: &Client, sql: impl Into<String>, params: Vec<Param<'_>>) -> Read<Vec<Row>> {
+pub(super) async fn rows(client: &Client, sql: impl Into<String>, params: Vec<Param<'_>>) -> Read<Vec<Row>> {
     Ok(Statement::new(sql, params).run(client).await?.rows)
 }
 
@@ -394,7 +394,7 @@ impl<'a> Query<'a> {
         self.params.push(param);
         self.sql.push_str(&words.replace('?', &format!("${}", self.params.len())));
     }
-    async fn rows(self, client: &Client) -> Read<Vec<Row>> {
+    pub(super) async fn rows(self, client: &Client) -> Read<Vec<Row>> {
         rows(client, self.sql, self.params).await
     }
 }
@@ -555,7 +555,8 @@ pub(super) async fn health(client: &Client, now: Timestamp) -> Read<HealthRow> {
          (SELECT count(*) FROM effects WHERE status = 30 AND status IN (3, 30, 31)),
          (SELECT count(*) FROM effects WHERE status = 31 AND status IN (3, 30, 31)),
          (SELECT count(*) FROM delivery_result WHERE status = 4),
-         (SELECT count(*) FROM delivery_result WHERE status = 6), {paused}"
+         (SELECT count(*) FROM delivery_result WHERE status = 6), {paused},
+         (SELECT coalesce(sum(bytes), 0)::bigint FROM inbox)"
     );
     let found = rows(client, sql, vec![int(ms(now))]).await?;
     let Some(r) = found.first() else { return Ok(HealthRow::default()) };
@@ -570,6 +571,7 @@ pub(super) async fn health(client: &Client, now: Timestamp) -> Read<HealthRow> {
         quarantined: small(r, 7)?,
         proposed: small(r, 8)?,
         paused: small(r, 9)?,
+        inbox_bytes: small(r, 10)?,
         disk_free: u64::MAX,
     })
 }

@@ -9,16 +9,16 @@ use std::path::Path;
 use tokio_postgres::Client;
 
 /// Version written by this binary into `meta`.
-const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 1;
 /// Advisory lock of whoever makes the schema: several nodes may start at once.
-const MAKING: i64 = 0x7061_7361_7265_6c61;
+pub(super) const MAKING: i64 = 0x7061_7361_7265_6c61;
 
 /// The meaning of the columns is that of the SQLite schema; numbers and Unix milliseconds are `bigint`,
 /// sealed columns `bytea`. `places` holds the last place given in the lanes of a connection, `nodes` who
 /// serves the database (`beside`: up to which epoch it knows that others write), `shares` whose a connection is (by epoch).
 /// `inbox.place` orders what several nodes accepted: what was answered before another began is before it.
 /// What is sealed does not compress: it is stored as it is.
-const SCHEMA: &str = "
+pub(super) const SCHEMA: &str = "
 CREATE TABLE meta (name text PRIMARY KEY, value bigint NOT NULL);
 CREATE TABLE keys (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, purpose text NOT NULL, wrapped bytea NOT NULL);
 CREATE SEQUENCE epochs;
@@ -46,13 +46,13 @@ CREATE UNIQUE INDEX flows_source ON flows (name, version, md5(source));
 CREATE TABLE deliveries (id bigint PRIMARY KEY, connection bigint NOT NULL, source text NOT NULL,
   received_at bigint NOT NULL, packed bytea NOT NULL);
 CREATE TABLE inbox (delivery bigint PRIMARY KEY, connection bigint NOT NULL, tries bigint NOT NULL DEFAULT 0,
-  place bigint GENERATED ALWAYS AS IDENTITY)
+  place bigint GENERATED ALWAYS AS IDENTITY, bytes bigint NOT NULL DEFAULT 0)
   WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
 CREATE TABLE delivery_result (delivery bigint PRIMARY KEY, status bigint NOT NULL, reason bytea);
 CREATE INDEX delivery_quarantine ON delivery_result (delivery) WHERE status = 4;
 CREATE INDEX delivery_proposed ON delivery_result (delivery) WHERE status = 6;
 CREATE TABLE dedup (entity bigint NOT NULL, discriminator bigint NOT NULL, connection bigint NOT NULL,
-  kind text NOT NULL, PRIMARY KEY (entity, discriminator, connection, kind));
+  kind text NOT NULL, at bigint, PRIMARY KEY (entity, discriminator, connection, kind));
 
 CREATE TABLE events (id bigint PRIMARY KEY, type text NOT NULL, connection bigint NOT NULL, key bigint NOT NULL,
   occurred_at bigint NOT NULL, received_at bigint NOT NULL, delivery bigint NOT NULL,
@@ -81,6 +81,7 @@ CREATE TABLE effects (id bigint PRIMARY KEY, run bigint, path text NOT NULL, con
   sender bigint NOT NULL DEFAULT 1, ended_at bigint, ended_call bigint, http_status bigint,
   flow bigint NOT NULL DEFAULT 0,
   input bytea NOT NULL, call bytea, outcome bytea, detail bytea) WITH (fillfactor = 70);
+CREATE INDEX effects_run ON effects (run, id);
 CREATE INDEX effects_open ON effects (connection, urgency, flow, seq) WHERE status = 0;
 CREATE INDEX effects_lane ON effects (connection, urgency, lane, seq) WHERE status = 0;
 CREATE INDEX effects_calling ON effects (boot) WHERE status = 1;
@@ -95,6 +96,9 @@ CREATE TABLE timers (due bigint NOT NULL, id bigint NOT NULL, kind bigint NOT NU
 CREATE INDEX timers_of ON timers (connection, due, id);
 CREATE TABLE cursors (connection bigint NOT NULL, task text NOT NULL, cursor bytea NOT NULL, at bigint NOT NULL,
   read bigint NOT NULL DEFAULT 0, PRIMARY KEY (connection, task));
+
+CREATE TABLE care (task text PRIMARY KEY, first bigint NOT NULL DEFAULT 0, second bigint NOT NULL DEFAULT 0,
+  removed bigint NOT NULL DEFAULT 0, passed_at bigint);
 
 ALTER TABLE deliveries ALTER COLUMN packed SET STORAGE EXTERNAL;
 ALTER TABLE events ALTER COLUMN body SET STORAGE EXTERNAL;
@@ -124,7 +128,7 @@ pub(super) async fn prepare(client: &Client, address: &Address, key_file: &Path)
 }
 
 /// A server that is old, or that answers before it has written, cannot keep what it is given (G1).
-async fn check_server(client: &Client, address: &Address) -> Result<(), Error> {
+pub(super) async fn check_server(client: &Client, address: &Address) -> Result<(), Error> {
     let sql = "SELECT current_setting('server_version_num')::bigint, current_setting('synchronous_commit'),
         current_setting('fsync'), current_setting('full_page_writes'), current_setting('server_encoding')";
     let ran = Statement::new(sql, vec![]).run(client).await.map_err(|e| address.classify(&e))?;
@@ -196,6 +200,12 @@ async fn make_or_open(client: &Client, address: &Address, key_file: &Path) -> Re
             address.shown
         )));
     }
+    open_keys(client, address, key_file).await
+}
+
+/// Opens the keys that are in the database with the one that lies outside.
+pub(super) async fn open_keys(client: &Client, address: &Address, key_file: &Path) -> Result<Sealer, Error> {
+    let failed = |e: tokio_postgres::Error| address.classify(&e);
     let master = seal::master_key(key_file, false)?;
     let rows =
         Statement::new("SELECT DISTINCT ON (purpose) purpose, wrapped FROM keys ORDER BY purpose, id DESC", vec![])

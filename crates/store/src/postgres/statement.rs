@@ -94,3 +94,11 @@ pub(super) fn flags<'a>(values: impl IntoIterator<Item = bool>) -> Param<'a> {
 pub(super) fn maybe_list<'a>(values: Option<Vec<i64>>) -> Param<'a> {
     param(values, Type::INT8_ARRAY)
 }
+/// A number, or none.
+pub(super) fn maybe_int<'a>(value: Option<i64>) -> Param<'a> {
+    param(value, Type::INT8)
+}
+/// A column of texts that nobody else holds.
+pub(super) fn owned_texts<'a>(values: Vec<String>) -> Param<'a> {
+    param(values, Type::TEXT_ARRAY)
+}

@@ -87,6 +87,19 @@ fn health_goes_over_hot_indexes_only() {
     );
 }
 
+/// Retention walks by ids and asks by indexes: nothing is scanned from the front, nothing is sorted.
+#[test]
+fn retention_walks_by_ids() {
+    let mut b = Bench::new();
+    for kept in crate::care::Kept::ALL {
+        let plan = b.plan(|db, _| super::care::look(db, kept, Timestamp::UNIX_EPOCH, 10));
+        for line in &plan {
+            let searched = line.contains("SEARCH") || line.contains("SUBQUERY");
+            assert!(searched, "{kept:?}: {line:?} of {plan:#?}");
+        }
+    }
+}
+
 #[test]
 fn what_a_start_reads_follows_the_backlog() {
     let mut b = Bench::new();

@@ -616,6 +616,7 @@ pub(super) fn health(db: &Connection, now: Timestamp, path: &Path) -> Read<Healt
             .query_row([], |r| at(r, 0))
             .optional()?,
         inbox: count("SELECT count(*) FROM inbox")?,
+        inbox_bytes: count("SELECT coalesce(sum(bytes), 0) FROM inbox")?,
         oldest_due,
         paused,
         queued: count("SELECT count(*) FROM effects WHERE status = 0")?,
@@ -630,7 +631,7 @@ pub(super) fn health(db: &Connection, now: Timestamp, path: &Path) -> Read<Healt
 
 /// Bytes that an ordinary user may still write beside the database; 0 when it cannot be asked.
 #[allow(unsafe_code)]
-fn disk_free(path: &Path) -> u64 {
+pub(super) fn disk_free(path: &Path) -> u64 {
     use std::os::unix::ffi::OsStrExt;
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let Ok(name) = std::ffi::CString::new(folder.as_os_str().as_bytes()) else { return 0 };

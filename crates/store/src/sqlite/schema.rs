@@ -12,6 +12,9 @@ PRAGMA mmap_size = 0;
 PRAGMA busy_timeout = 5000;
 ";
 
+/// Before the first table: free pages can be given back in bites. A file without it keeps them for itself.
+pub(super) const NEW_FILE: &str = "PRAGMA auto_vacuum = INCREMENTAL;";
+
 /// Tables and indexes that came after the first schema: made at each start where they are missing. An
 /// earlier binary does not look at them and runs on.
 pub(super) const EXPANSION: &str = "
@@ -20,6 +23,9 @@ CREATE TABLE IF NOT EXISTS pauses (kind TEXT NOT NULL, name TEXT NOT NULL, reaso
 CREATE TABLE IF NOT EXISTS pushed_flows (name TEXT PRIMARY KEY, flow INTEGER NOT NULL, who TEXT NOT NULL,
   at INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS delivery_proposed ON delivery_result (delivery) WHERE status = 6;
+CREATE INDEX IF NOT EXISTS effects_run ON effects (run);
+CREATE TABLE IF NOT EXISTS care (task TEXT PRIMARY KEY, first INTEGER NOT NULL DEFAULT 0, second INTEGER NOT NULL DEFAULT 0,
+  removed INTEGER NOT NULL DEFAULT 0, passed_at INTEGER) WITHOUT ROWID;
 ";
 
 /// Times are Unix milliseconds. Columns named `body`, `packed`, `state`, `input`, `call`, `outcome`,
@@ -29,6 +35,9 @@ CREATE INDEX IF NOT EXISTS delivery_proposed ON delivery_result (delivery) WHERE
 /// `delivery_result` is decided; a person whom an event names is linked to the event and not again to
 /// its delivery (`delivery_subject` holds those that only the delivery names); the attempt that did an
 /// effect is the effect's `started_at` to `http_status` and `detail`, `attempts` has the others.
+///
+/// `inbox.bytes` is what the delivery takes until it is decided; `dedup.at` is when the key was made, or,
+/// for keys of earlier builds, when retention first saw it; `care` is where each pass of retention stands.
 pub(super) const SCHEMA: &str = "
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE keys (id INTEGER PRIMARY KEY, purpose TEXT NOT NULL, wrapped BLOB NOT NULL);
@@ -44,11 +53,11 @@ CREATE INDEX flows_name ON flows (name, version);
 
 CREATE TABLE deliveries (id INTEGER PRIMARY KEY, connection INTEGER NOT NULL, source TEXT NOT NULL,
   received_at INTEGER NOT NULL, packed BLOB NOT NULL);
-CREATE TABLE inbox (delivery INTEGER PRIMARY KEY, tries INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE inbox (delivery INTEGER PRIMARY KEY, tries INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE delivery_result (delivery INTEGER PRIMARY KEY, status INTEGER NOT NULL, reason BLOB);
 CREATE INDEX delivery_quarantine ON delivery_result (delivery) WHERE status = 4;
 CREATE TABLE dedup (entity INTEGER NOT NULL, discriminator INTEGER NOT NULL, connection INTEGER NOT NULL,
-  kind TEXT NOT NULL, PRIMARY KEY (entity, discriminator, connection, kind)) WITHOUT ROWID;
+  kind TEXT NOT NULL, at INTEGER, PRIMARY KEY (entity, discriminator, connection, kind)) WITHOUT ROWID;
 
 CREATE TABLE events (id INTEGER PRIMARY KEY, type TEXT NOT NULL, connection INTEGER NOT NULL, key INTEGER NOT NULL,
   occurred_at INTEGER NOT NULL, received_at INTEGER NOT NULL, delivery INTEGER NOT NULL,
@@ -94,7 +103,7 @@ INSERT INTO senders (id, brand, name) VALUES (1, 1, 'default');
 ";
 
 /// What a database of an earlier build lacks: (table, column, statements that add it).
-pub(super) const ADDED: [(&str, &str, &str); 2] = [
+pub(super) const ADDED: [(&str, &str, &str); 4] = [
     (
         "effects",
         "ended_at",
@@ -111,4 +120,11 @@ pub(super) const ADDED: [(&str, &str, &str); 2] = [
      CREATE INDEX effects_open ON effects (connection, urgency, flow, seq) WHERE status = 0;
      CREATE INDEX effects_lane ON effects (connection, urgency, lane, seq) WHERE status = 0;",
     ),
+    (
+        "inbox",
+        "bytes",
+        "ALTER TABLE inbox ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+     UPDATE inbox SET bytes = coalesce((SELECT length(packed) FROM deliveries d WHERE d.id = inbox.delivery), 0);",
+    ),
+    ("dedup", "at", "ALTER TABLE dedup ADD COLUMN at INTEGER;"),
 ];

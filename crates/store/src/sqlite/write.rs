@@ -45,8 +45,8 @@ impl Writer<'_> {
         if let Some(nonce) = &d.replay_key {
             let hash = replay_hash(nonce);
             let fresh = self.run(
-                "INSERT OR IGNORE INTO dedup (entity, discriminator, connection, kind) VALUES (?1, ?2, ?3, 'replay')",
-                params![hash.0, hash.1, d.connection],
+                "INSERT OR IGNORE INTO dedup (entity, discriminator, connection, kind, at) VALUES (?1, ?2, ?3, 'replay', ?4)",
+                params![hash.0, hash.1, d.connection, ms(d.received_at)],
             )?;
             if fresh == 0 {
                 return Ok(Accepted::Known);
@@ -57,7 +57,8 @@ impl Writer<'_> {
             "INSERT INTO deliveries (id, connection, source, received_at, packed) VALUES (?1, ?2, ?3, ?4, ?5)",
             params![id, d.connection, d.source, ms(d.received_at), d.packed.0],
         )?;
-        self.run("INSERT INTO inbox (delivery) VALUES (?1)", [id])?;
+        let bytes = i64::try_from(d.packed.0.len()).unwrap_or(i64::MAX);
+        self.run("INSERT INTO inbox (delivery, bytes) VALUES (?1, ?2)", [id, bytes])?;
         Ok(Accepted::New(DeliveryId::from_raw(id)))
     }
 
@@ -98,8 +99,14 @@ impl Writer<'_> {
     fn fact(&mut self, fact: &mut FactWrite) -> Result<FactResult, Stop> {
         if let Some(key) = &fact.dedup {
             let fresh = self.run(
-                "INSERT OR IGNORE INTO dedup (entity, discriminator, connection, kind) VALUES (?1, ?2, ?3, ?4)",
-                params![key.entity, key.discriminator, key.connection, key.kind],
+                "INSERT OR IGNORE INTO dedup (entity, discriminator, connection, kind, at) VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![
+                    key.entity,
+                    key.discriminator,
+                    key.connection,
+                    key.kind,
+                    fact.event.as_ref().map(|e| ms(e.received_at))
+                ],
             )?;
             if fresh == 0 {
                 return Ok(FactResult::Known);
@@ -417,7 +424,10 @@ impl Writer<'_> {
         if known.is_none() {
             return Ok(false);
         }
-        self.run("INSERT OR IGNORE INTO inbox (delivery) VALUES (?1)", [delivery.get()])?;
+        self.run(
+            "INSERT OR IGNORE INTO inbox (delivery, bytes) SELECT id, length(packed) FROM deliveries WHERE id = ?1",
+            [delivery.get()],
+        )?;
         self.run("DELETE FROM delivery_result WHERE delivery = ?1", [delivery.get()])?;
         Ok(true)
     }

@@ -7,6 +7,7 @@
 //! group, and has room in the queue when a flood has filled it.
 
 use super::checkpoint::Log;
+use super::copy::{self, Order};
 use super::write::{Stop, Writer};
 use crate::contract::{Decided, Error, Worked};
 use crate::queue::{DOOR_SHARE, GROUP, GROUP_BYTES, Queues, Reply, Tx};
@@ -30,6 +31,8 @@ pub(super) struct Shared {
     /// Held by the writer during a group; the checkpoint thread takes it for its last short step.
     pub(super) gate: Mutex<()>,
     pub(super) log: Log,
+    /// A copy of the database that somebody wants.
+    order: Mutex<Option<Order>>,
     pub(super) commits: AtomicU64,
     pub(super) members: AtomicU64,
     pub(super) rows: AtomicU64,
@@ -41,6 +44,22 @@ impl Shared {
         let mut queues = self.queues.lock();
         queues.push(job)?;
         drop(queues);
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// One copy at a time.
+    pub(super) fn order(&self, order: Order) -> Result<(), Error> {
+        let queues = self.queues.lock();
+        if queues.closed {
+            return Err(Error::Closed);
+        }
+        let mut slot = self.order.lock();
+        if slot.is_some() {
+            return Err(Error::Database("a backup is being made already; wait for it".into()));
+        }
+        *slot = Some(order);
+        drop((slot, queues));
         self.wake.notify_one();
         Ok(())
     }
@@ -59,27 +78,55 @@ impl Shared {
     }
 }
 
+/// What the writer goes on with from group to group.
+struct Turns<'c> {
+    db: &'c Connection,
+    ids: IdMaker,
+    seq: i64,
+    group: Vec<Job>,
+    shared: &'c Shared,
+}
+
 /// The writer's loop: ends when the queues are closed and empty.
-pub(super) fn run(db: &mut Connection, mut ids: IdMaker, mut seq: i64, shared: &Arc<Shared>) {
-    let mut group = Vec::with_capacity(GROUP + DOOR_SHARE);
-    loop {
+pub(super) fn run(db: &Connection, ids: IdMaker, seq: i64, shared: &Arc<Shared>) {
+    let group = Vec::with_capacity(GROUP + DOOR_SHARE);
+    let mut turns = Turns { db, ids, seq, group, shared };
+    while turns.next(true) {
+        let order = shared.order.lock().take();
+        if let Some(order) = order {
+            copy::run(db, order, || turns.next(false), || shared.is_closed());
+        }
+    }
+    // Whoever still waits for a copy hears that there is nobody to make it.
+    drop(shared.order.lock().take());
+}
+
+impl Turns<'_> {
+    /// Writes a group. With `wait` it waits for one, or for an order; false: the queues are closed and empty.
+    /// Without, false means that nothing was to be done.
+    fn next(&mut self, wait: bool) -> bool {
+        let shared = self.shared;
         shared.log.wait_for_room();
         {
             let mut queues = shared.queues.lock();
-            while group.is_empty() && queues.len() == 0 {
-                if queues.closed {
-                    return;
+            while self.group.is_empty() && queues.len() == 0 {
+                if !wait || queues.closed {
+                    return false;
+                }
+                if shared.order.lock().is_some() {
+                    return true;
                 }
                 shared.wake.wait(&mut queues);
             }
-            queues.fill(&mut group);
+            queues.fill(&mut self.group);
         }
         let _gate = shared.gate.lock();
-        commit(db, &mut ids, &mut seq, &mut group, shared);
+        commit(self.db, &mut self.ids, &mut self.seq, &mut self.group, shared);
+        true
     }
 }
 
-fn commit(db: &mut Connection, ids: &mut IdMaker, seq: &mut i64, group: &mut Vec<Job>, shared: &Shared) {
+fn commit(db: &Connection, ids: &mut IdMaker, seq: &mut i64, group: &mut Vec<Job>, shared: &Shared) {
     let mut replies: Vec<Reply> = Vec::with_capacity(group.len());
     let mut jobs = group.drain(..);
     let (before_seq, count) = (*seq, jobs.len());

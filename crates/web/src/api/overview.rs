@@ -16,6 +16,8 @@ pub(crate) async fn show(_: Caller, State(app): State<App>) -> Result<Json<Value
         "at": now,
         "uptime_s": app.started.elapsed().as_secs(),
         "inbox": { "waiting": health.inbox, "oldest_s": age(health.oldest_inbox) },
+        "intake": app.engine.care_now().intake,
+        "space": app.engine.care_now().space,
         "effects": {
             "queued": health.queued, "paused": health.paused, "oldest_due_s": age(health.oldest_due),
             "calling": health.calling, "unknown": health.unknown, "dead": health.dead,

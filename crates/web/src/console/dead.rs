@@ -155,6 +155,7 @@ async fn back(app: &App, visit: &Visit, done: Result<(), AdminError>, word: &str
             AdminError::WrongState { .. }
             | AdminError::NotWaiting { .. }
             | AdminError::RunEnded { .. }
+            | AdminError::BodyGone(_)
             | AdminError::Restless(_),
         ) => "changed",
         Err(AdminError::NoConnection(_)) => "no_connection",

@@ -69,6 +69,10 @@ impl Status {
                 connections,
             ),
             (w.t("status.stuck").to_owned(), rings("work_stuck"), "failed", "failed", None),
+            (w.t("status.damaged").to_owned(), rings("database_damaged"), "failed", "failed", None),
+            (w.t("status.capped").to_owned(), rings("intake_capped"), "failed", "failed", None),
+            (w.t("status.space").to_owned(), rings("space_unused"), "waits", "waits", None),
+            (w.t("status.care").to_owned(), rings("care_behind"), "waits", "waits", None),
             (w.t("status.log").to_owned(), rings("log_large"), "waits", "waits", None),
             (w.t("status.disk").to_owned(), rings("disk_low"), "failed", "failed", None),
             (

@@ -72,6 +72,7 @@ pub(crate) async fn hub(sandbox: Option<&str>) -> Hub {
         catalog: Arc::new(catalog),
         vars: Value::Null,
         seed: 7,
+        keeping: pasarela_engine::Keeping::default(),
         passive: false,
     })
     .await

@@ -322,14 +322,16 @@ fn deliveries<'a>(batch: &mut Batch<'a>, pieces: &[Piece<'a>], ids: &mut IdMaker
                SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::bytea[], $6::bigint[], $7::bigint[])
                  AS n (id, connection, source, received_at, packed, entity, discriminator)),
              fresh AS (
-               INSERT INTO dedup (entity, discriminator, connection, kind)
-               SELECT entity, discriminator, connection, 'replay' FROM n WHERE entity IS NOT NULL ORDER BY 1, 2, 3
+               INSERT INTO dedup (entity, discriminator, connection, kind, at)
+               SELECT entity, discriminator, connection, 'replay', received_at FROM n WHERE entity IS NOT NULL ORDER BY 1, 2, 3
                ON CONFLICT DO NOTHING RETURNING entity, discriminator, connection),
              kept AS (
                INSERT INTO deliveries (id, connection, source, received_at, packed)
                SELECT id, connection, source, received_at, packed FROM n
-               WHERE entity IS NULL OR (entity, discriminator, connection) IN (SELECT * FROM fresh) RETURNING id, connection)
-             INSERT INTO inbox (delivery, connection) SELECT id, connection FROM kept RETURNING delivery",
+               WHERE entity IS NULL OR (entity, discriminator, connection) IN (SELECT * FROM fresh)
+               RETURNING id, connection, packed)
+             INSERT INTO inbox (delivery, connection, bytes) SELECT id, connection, octet_length(packed) FROM kept
+             RETURNING delivery",
             vec![
                 ints(all.iter().map(|d| d.1)),
                 ints(all.iter().map(|d| d.2.connection)),
@@ -394,8 +396,9 @@ fn own<'a>(batch: &mut Batch<'a>, member: usize, job: &Job) {
             Answer::Own(member),
         ),
         Job::Reopen(d, _) => batch.push(
-            "WITH known AS (SELECT id, connection FROM deliveries WHERE id = $1),
-             back AS (INSERT INTO inbox (delivery, connection) SELECT id, connection FROM known ON CONFLICT DO NOTHING),
+            "WITH known AS (SELECT id, connection, octet_length(packed) AS bytes FROM deliveries WHERE id = $1),
+             back AS (INSERT INTO inbox (delivery, connection, bytes) SELECT id, connection, bytes FROM known
+               ON CONFLICT DO NOTHING),
              cleared AS (DELETE FROM delivery_result r USING known k WHERE r.delivery = k.id)
              SELECT id FROM known",
             vec![int(d.get())],

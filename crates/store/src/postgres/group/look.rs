@@ -1,8 +1,9 @@
 //! Before a change: which facts are new, which guards hold, and the places of new effects.
 
+use crate::codes::ms;
 use crate::contract::{DedupKey, ReadGuard};
 use crate::postgres::piece::Piece;
-use crate::postgres::statement::{Ran, Statement, ints, texts};
+use crate::postgres::statement::{Ran, Statement, ints, maybe_ints, texts};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use tokio_postgres::Error;
 
@@ -33,19 +34,21 @@ fn guards<'a>(stage: &'a [Piece<'a>]) -> impl Iterator<Item = (usize, &'a ReadGu
 
 pub(super) fn statements<'a>(stage: &'a [Piece<'a>]) -> (Vec<Statement<'a>>, Plan) {
     let mut out = Vec::new();
-    let mut keys: Vec<&DedupKey> = stage.iter().filter_map(|p| p.dedup).collect();
+    let mut keys: Vec<(&DedupKey, Option<i64>)> =
+        stage.iter().filter_map(|p| Some((p.dedup?, p.event.map(|e| ms(e.received_at))))).collect();
     // The same order in every node: two that write the same keys do not wait for each other.
-    keys.sort_unstable_by_key(|k| (k.entity, k.discriminator, k.connection, k.kind.as_str()));
+    keys.sort_unstable_by_key(|(k, _)| (k.entity, k.discriminator, k.connection, k.kind.as_str()));
     if !keys.is_empty() {
         out.push(Statement::new(
-            "INSERT INTO dedup (entity, discriminator, connection, kind)
-             SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[])
+            "INSERT INTO dedup (entity, discriminator, connection, kind, at)
+             SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[])
              ON CONFLICT DO NOTHING RETURNING entity, discriminator, connection, kind",
             vec![
-                ints(keys.iter().map(|k| k.entity)),
-                ints(keys.iter().map(|k| k.discriminator)),
-                ints(keys.iter().map(|k| k.connection)),
-                texts(keys.iter().map(|k| k.kind.as_str())),
+                ints(keys.iter().map(|k| k.0.entity)),
+                ints(keys.iter().map(|k| k.0.discriminator)),
+                ints(keys.iter().map(|k| k.0.connection)),
+                texts(keys.iter().map(|k| k.0.kind.as_str())),
+                maybe_ints(keys.iter().map(|k| k.1)),
             ],
         ));
     }

@@ -1,0 +1,106 @@
+//! How the store is kept: `[retention]`, and the bounds of `[store]` on what waits.
+
+use super::StoreConfig;
+use super::units::{Age, Size, Span};
+use pasarela_engine::{IntakeLimits, Keeping, Retention as Ages};
+use serde::Deserialize;
+use std::time::Duration;
+
+/// `[retention]`: how long what is finished is kept.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Retention {
+    bodies: Age,
+    ignored: Age,
+    deliveries: Age,
+    runs: Age,
+    events: Age,
+    replays: Age,
+    facts: Age,
+    every: Span,
+    budget: Span,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        let ages = Ages::default();
+        Self {
+            bodies: Age(ages.bodies),
+            ignored: Age(ages.ignored),
+            deliveries: Age(ages.deliveries),
+            runs: Age(ages.runs),
+            events: Age(ages.events),
+            replays: Age(ages.replays),
+            facts: Age(ages.facts),
+            every: Span(ages.every),
+            budget: Span(ages.budget),
+        }
+    }
+}
+
+/// The shortest age: what a person looks at today is there today.
+const SHORTEST: Duration = Duration::from_secs(3600);
+
+impl Retention {
+    /// A sentence when it contradicts itself.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let named = [
+            ("bodies", self.bodies),
+            ("ignored", self.ignored),
+            ("deliveries", self.deliveries),
+            ("runs", self.runs),
+            ("events", self.events),
+            ("replays", self.replays),
+            ("facts", self.facts),
+        ];
+        if let Some((name, _)) = named.iter().find(|(_, age)| age.0.is_some_and(|a| a < SHORTEST)) {
+            return Err(format!("retention.{name} is shorter than an hour; write at least \"1h\", or \"never\""));
+        }
+        if self.every.0 < Duration::from_secs(1) || self.budget.0 < Duration::from_millis(100) {
+            return Err("retention.every is at least \"1s\", and retention.budget at least \"100ms\"".into());
+        }
+        // A fact that is forgotten before its event would come again as news.
+        let longest = [self.deliveries.0, self.events.0, self.runs.0];
+        if let Some(facts) = self.facts.0
+            && longest.iter().any(|l| l.is_none_or(|l| l >= facts))
+        {
+            return Err(
+                "retention.facts must be longer than retention.deliveries, events and runs: a fact that is forgotten comes again as news when its provider's records are read; \"never\" is the safe value"
+                    .into(),
+            );
+        }
+        if let (Some(bodies), Some(deliveries)) = (self.bodies.0, self.deliveries.0)
+            && bodies > deliveries
+        {
+            return Err(
+                "retention.bodies is longer than retention.deliveries; a body goes with its delivery at the latest"
+                    .into(),
+            );
+        }
+        Ok(())
+    }
+
+    /// As the engine takes it.
+    pub(crate) fn keeping(&self, store: &StoreConfig) -> Keeping {
+        Keeping {
+            retention: Ages {
+                bodies: self.bodies.0,
+                ignored: self.ignored.0,
+                deliveries: self.deliveries.0,
+                runs: self.runs.0,
+                events: self.events.0,
+                replays: self.replays.0,
+                facts: self.facts.0,
+                every: self.every.0,
+                budget: self.budget.0,
+            },
+            intake: IntakeLimits { pending_bytes: store.max_pending.0, disk_free: store.min_free_disk.0 },
+        }
+    }
+}
+
+/// The defaults of `[store]`.
+pub(super) fn default_sizes() -> (Size, Size) {
+    let limits = IntakeLimits::default();
+    (Size(limits.pending_bytes), Size(limits.disk_free))
+}
