@@ -4,6 +4,7 @@
 use crate::provider::Ensayo;
 use crate::server::Server;
 use crate::server_of_tests;
+use crate::wires::{Fate, Fates, Wires};
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
@@ -17,7 +18,7 @@ use pasarela_store::postgres::PostgresStore;
 use pasarela_store::sqlite::{Options, SqliteStore};
 use pasarela_store::{
     Accepted, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow, EffectState, EventFilter, NewDelivery, RunFilter,
-    Store,
+    Store, Work,
 };
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -83,7 +84,7 @@ impl Drop for Folder {
 
 /// The database of a test.
 #[derive(Clone)]
-enum Place {
+pub(crate) enum Place {
     /// In the folder of each life.
     Sqlite,
     Postgres(Arc<server_of_tests::Database>),
@@ -92,11 +93,15 @@ enum Place {
 impl Place {
     fn new() -> Self {
         if std::env::var("PASARELA_TEST_STORE").is_ok_and(|s| s == "postgres") {
-            let made = server_of_tests::Database::make();
-            Self::Postgres(Arc::new(made.expect("PASARELA_TEST_STORE=postgres needs PASARELA_TEST_POSTGRES_URL")))
+            Self::postgres().expect("PASARELA_TEST_STORE=postgres needs PASARELA_TEST_POSTGRES_URL")
         } else {
             Self::Sqlite
         }
+    }
+
+    /// `None`: there is no server.
+    pub(crate) fn postgres() -> Option<Self> {
+        server_of_tests::Database::make().map(|made| Self::Postgres(Arc::new(made)))
     }
 
     fn open(&self, folder: &Path) -> Arc<dyn Store> {
@@ -125,6 +130,9 @@ struct Plan {
     connections: Vec<(String, bool, LimitOverride)>,
     flows: Vec<String>,
     reconcile: ReconcileSettings,
+    /// A network in memory, with the fate of each connection; else the machine's loopback.
+    fates: Option<(Fates, Arc<AtomicU64>)>,
+    place: Option<Place>,
 }
 
 pub(crate) struct Hub {
@@ -134,6 +142,7 @@ pub(crate) struct Hub {
     plan: Plan,
     folder: Folder,
     place: Place,
+    pub(crate) wires: Option<Arc<Wires>>,
 }
 
 pub(crate) struct Builder {
@@ -158,9 +167,20 @@ impl Builder {
         self.plan.reconcile = settings;
         self
     }
+    /// A network in memory.
+    pub(crate) fn wired(mut self, fates: impl Fn(u64) -> Fate + Send + Sync + 'static) -> Self {
+        self.plan.fates = Some((Arc::new(fates), Arc::default()));
+        self
+    }
+    /// On this database, whatever the environment says.
+    pub(crate) fn on(mut self, place: Place) -> Self {
+        self.plan.place = Some(place);
+        self
+    }
     pub(crate) async fn start(self) -> Hub {
+        let place = self.plan.place.clone().unwrap_or_else(Place::new);
         let clock = Arc::new(HandClock(Mutex::new("2026-11-27T15:00:00Z".parse().unwrap())));
-        Hub::open(self.plan, Server::start().await, clock, Folder::new(), Place::new()).await
+        Hub::open(self.plan, Server::start().await, clock, Folder::new(), place).await
     }
 }
 
@@ -168,7 +188,15 @@ impl Hub {
     /// One connection `ventas` of the test's provider.
     pub(crate) fn build() -> Builder {
         let connections = vec![("ventas".to_owned(), false, LimitOverride::default())];
-        Builder { plan: Plan { connections, flows: Vec::new(), reconcile: ReconcileSettings::default() } }
+        Builder {
+            plan: Plan {
+                connections,
+                flows: Vec::new(),
+                reconcile: ReconcileSettings::default(),
+                fates: None,
+                place: None,
+            },
+        }
     }
 
     async fn open(plan: Plan, server: Server, clock: Arc<HandClock>, folder: Folder, place: Place) -> Self {
@@ -183,7 +211,10 @@ impl Hub {
         let flows: Vec<Arc<Flow>> = flows.collect();
         let connections = plan.connections.iter().map(|(name, login, limits)| {
             let mut config = ConnectionConfig::bare(name, "ensayo");
-            config.base_url = Some(format!("http://{}", server.addr));
+            config.base_url = Some(match plan.fates {
+                Some(_) => "http://proveedor.test".to_owned(),
+                None => format!("http://{}", server.addr),
+            });
             if *login {
                 config.credentials.insert("password".into(), Secret::new("clave-de-prueba"));
             }
@@ -206,19 +237,35 @@ impl Hub {
             seed: 7,
             passive: false,
         };
-        let engine = Engine::start(setup).await.unwrap();
-        Self { engine, server, clock, plan, folder, place }
+        let wires = plan.fates.clone().map(|(fates, made)| Arc::new(Wires::new(server.clone(), fates, made)));
+        let engine = match &wires {
+            Some(wires) => Engine::start_over(wires.clone(), setup).await.unwrap(),
+            None => Engine::start(setup).await.unwrap(),
+        };
+        Self { engine, server, clock, plan, folder, place, wires }
     }
 
     /// The process ends here and now, and another one starts on what is on the disk.
     pub(crate) async fn crash(self) -> Self {
         let folder = Folder::new();
+        // What the old process still tries reaches nobody: its bytes are gone with it.
+        self.wires.iter().for_each(|w| w.freeze());
         self.place.freeze();
-        for name in ["hub.db", "hub.db-wal", "hub.db.key"] {
-            if self.folder.0.join(name).exists() {
-                std::fs::copy(self.folder.0.join(name), folder.0.join(name)).unwrap();
+        let file = self.folder.0.join("hub.db");
+        let state = || std::fs::metadata(&file).ok().and_then(|m| Some((m.len(), m.modified().ok()?)));
+        loop {
+            let before = state();
+            for name in ["hub.db", "hub.db-wal", "hub.db.key"] {
+                if self.folder.0.join(name).exists() {
+                    std::fs::copy(self.folder.0.join(name), folder.0.join(name)).unwrap();
+                }
+            }
+            // A checkpoint between the two copies would be a crash that no disk has seen.
+            if before == state() {
+                break;
             }
         }
+        self.server.forget_hung();
         self.engine.stop(Duration::ZERO).await;
         let next =
             Self::open(self.plan.clone(), self.server.clone(), self.clock.clone(), folder, self.place.clone()).await;
@@ -310,8 +357,8 @@ impl Hub {
     /// Waits until every delivery is decided.
     pub(crate) async fn decided(&self) {
         self.until("the inbox to be empty", async || {
-            let health = self.engine.store().health(self.clock.now()).await.unwrap();
-            (health.inbox == 0 && self.engine.in_memory().0 == 0).then_some(())
+            let inbox = self.engine.store().inbox(0, 1).await.unwrap();
+            (inbox.rows.is_empty() && self.engine.in_memory().0 == 0).then_some(())
         })
         .await;
     }
@@ -328,8 +375,16 @@ impl Hub {
             still = if now == last && calls == 0 { still + 1 } else { 0 };
             last = now;
             assert!(Instant::now() < deadline, "it does not come to rest: {last:?}");
+            if still % 4 == 3 {
+                self.written().await;
+            }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// Waits until the writer has written what it was given: a slow disk is no rest.
+    pub(crate) async fn written(&self) {
+        drop(self.engine.store().work(Work::default()).await);
     }
 
     /// Effects, oldest first.
