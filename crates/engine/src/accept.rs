@@ -55,13 +55,14 @@ impl Inner {
         };
         let headers = request.headers.iter().map(|(n, v)| (n.as_str(), v.as_bytes()));
         let packed = pack(headers, &request.body);
+        let door = at_door(&connection, &request.body);
         let stored = self.store.accept(NewDelivery {
             connection: connection.id,
             source: Source::Webhook.as_str(),
             received_at: now,
             packed: self.store.sealer().seal(&packed),
             replay_key,
-            door: at_door(&connection, &request.body),
+            door,
         });
         // The writer works already; meanwhile the body is read, once.
         let by_memory = self.feed.by_memory();
@@ -78,6 +79,7 @@ impl Inner {
                     packed: if by_memory { Vec::new() } else { packed },
                     tries: 0,
                     proposal: false,
+                    door,
                 });
                 Admission::Accepted(id)
             }
@@ -112,7 +114,7 @@ impl Inner {
 }
 
 /// A connector that panics here tells of nobody at the door.
-fn at_door(connection: &ConnectionRuntime, body: &[u8]) -> bool {
+pub(crate) fn at_door(connection: &ConnectionRuntime, body: &[u8]) -> bool {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| connection.connector.at_door(body))).unwrap_or(false)
 }
 

@@ -131,6 +131,7 @@ impl Inner {
             packed: row.packed,
             tries: 0,
             proposal: false,
+            door: false,
         });
         Ok(row.id)
     }

@@ -4,7 +4,7 @@ use crate::hub::{Hub, on_paid};
 use crate::server::Reply;
 use pasarela_connector::Rate;
 use pasarela_domain::Clock as _;
-use pasarela_engine::LimitOverride;
+use pasarela_engine::{Admission, InboundRequest, LimitOverride};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -126,9 +126,12 @@ async fn g09_a_ticket_sold_during_a_campaign_of_a_hundred_thousand_reaches_its_g
 
 fn holds(sold: &Sold) {
     assert!(sold.p99() < 2000, "p99 is {} ms: {:?}", sold.p99(), sold.waited);
-    // Five tickets a second leave seventy-five; the last second may have been cut short.
+    // Five tickets a second leave seventy-five; a call that came a breath later counts in the next second,
+    // and the last second may have been cut short.
     let whole = &sold.others[..sold.others.len() - 1];
-    assert!(whole.iter().all(|calls| *calls >= 60), "the campaign goes on in every second: {:?}", sold.others);
+    let all: usize = whole.iter().sum();
+    assert!(all >= whole.len() * 73, "the campaign gets what is left: {all} in {} s", whole.len());
+    assert!(whole.iter().all(|calls| *calls >= 30), "it goes on in every second: {:?}", sold.others);
     assert!(sold.in_memory <= 4096, "{} effects in memory", sold.in_memory);
 }
 
@@ -189,4 +192,33 @@ async fn g09_flows_that_share_a_lane_keep_its_order() {
     hub.until("all to be sent", async || (hub.server.calls("/todo").len() >= 101).then_some(())).await;
     let numbers: Vec<i64> = hub.server.values("/todo", "/n").iter().filter_map(Value::as_i64).collect();
     assert_eq!(numbers[1..], (0..100).collect::<Vec<_>>());
+}
+
+/// Check-ins are decided before a flood that was accepted before them, whichever decider they share with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g09_a_check_in_is_decided_before_the_flood_in_memory() {
+    let hub = Hub::build().flow(&flow("campana", "order.updated", "marketing")).limits(eighty_a_second()).start().await;
+    // All of one key, so that one decider has them one after another, each with many effects.
+    let people: Vec<String> = (0..PEOPLE).map(|p| format!("c{p}")).collect();
+    let mut flood = tokio::task::JoinSet::new();
+    for n in 0..150 {
+        let fact = json!({ "type": "order.updated", "key": "k", "id": format!("u{n}"), "data": { "people": people } });
+        let (engine, body) = (hub.engine.clone(), json!({ "facts": [fact] }).to_string().into());
+        flood.spawn(async move {
+            let headers = [("x-clave", "si")].map(|(n, v)| (n.parse().unwrap(), v.parse().unwrap()));
+            let headers = headers.into_iter().collect::<http::HeaderMap>();
+            let request = InboundRequest { method: "POST", query: "", headers: &headers, body };
+            assert!(matches!(engine.accept("ventas", request).await, Admission::Accepted(_)));
+        });
+    }
+    flood.join_all().await;
+    for n in 0..40 {
+        hub.hear([json!({ "type": "ticket.checked_in", "key": format!("t{n}"), "id": format!("t{n}"), "data": {} })])
+            .await;
+    }
+    hub.decided().await;
+    let types = hub.types().await;
+    let last = types.iter().rposition(|t| t == "ticket.checked_in").unwrap();
+    let behind = types.len() - 1 - last;
+    assert!(behind >= 50, "only {behind} of the flood were decided after the last check-in");
 }

@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Longest real time that a test waits for something.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Business time stands still until it is moved.
 pub(crate) struct HandClock(Mutex<Timestamp>);
@@ -346,9 +346,10 @@ impl Hub {
                 return found;
             }
             if Instant::now() > deadline {
-                let effects: Vec<_> =
-                    self.effects().await.iter().map(|e| format!("{} {}", e.path, e.state.as_str())).collect();
-                panic!("waited in vain for {what}; effects: {effects:?}");
+                let all = self.effects().await;
+                let last: Vec<_> =
+                    all.iter().rev().take(20).map(|e| format!("{} {}", e.path, e.state.as_str())).collect();
+                panic!("waited in vain for {what}; the last of {} effects: {last:?}", all.len());
             }
             tokio::time::sleep(Duration::from_millis(3)).await;
         }

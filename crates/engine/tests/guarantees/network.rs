@@ -52,8 +52,9 @@ async fn g06_g07_a_partition_loses_nothing_doubles_nothing_and_keeps_the_order()
             .await;
         hub.decided().await;
     }
-    hub.until("calls to be given up", async || {
-        hub.effects().await.iter().any(|e| e.state == EffectState::Checking).then_some(())
+    hub.until("a call to be given up", async || {
+        let given_up = |state| matches!(state, EffectState::Queued | EffectState::Checking);
+        hub.effects().await.iter().any(|e| e.attempt > 0 && given_up(e.state)).then_some(())
     })
     .await;
     wires.thaw();
