@@ -86,6 +86,7 @@ impl Inner {
                     packed: if by_memory { Vec::new() } else { packed },
                     tries: 0,
                     proposal: false,
+                    door,
                 });
                 Admission::Accepted(id)
             }
@@ -124,7 +125,7 @@ impl Inner {
 }
 
 /// A connector that panics here tells of nobody at the door.
-fn at_door(connection: &ConnectionRuntime, body: &[u8]) -> bool {
+pub(crate) fn at_door(connection: &ConnectionRuntime, body: &[u8]) -> bool {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| connection.connector.at_door(body))).unwrap_or(false)
 }
 

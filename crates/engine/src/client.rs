@@ -2,19 +2,20 @@
 //! has a deadline, answers are bounded, and addresses are checked after they were resolved: a
 //! connection that may not reach private targets never does, whatever its host name says.
 
+use crate::network::{Network, Stream};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client as Pool;
-use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::client::legacy::connect::{Connected, Connection, capture_connection};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use pasarela_connector::{Answer, Headers, Request};
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::net::TcpStream;
 
 /// Largest answer that is read.
 const MAX_ANSWER: usize = 8 * 1024 * 1024;
@@ -35,8 +36,8 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(idle_per_host: usize) -> Self {
-        Self { open: pool(true, idle_per_host), guarded: pool(false, idle_per_host) }
+    pub(crate) fn new(network: &Arc<dyn Network>, idle_per_host: usize) -> Self {
+        Self { open: pool(network, true, idle_per_host), guarded: pool(network, false, idle_per_host) }
     }
 
     /// Makes one call. `extra` are credentials and static headers that are not part of the stored request.
@@ -62,9 +63,11 @@ impl Client {
             builder = builder.header(name, value);
         }
         builder = builder.header("user-agent", "pasarela");
-        let request = builder
+        let mut request = builder
             .body(Full::new(request.body.clone()))
             .map_err(|e| never(format!("the request cannot be built: {e}")))?;
+        // While it has no connection, no byte of it has left.
+        let connection = capture_connection(&mut request);
         let pool = if allow_private { &self.open } else { &self.guarded };
         let exchange = async {
             let answer =
@@ -83,7 +86,9 @@ impl Client {
             Ok(Answer { status: parts.status.as_u16(), headers: Headers(headers.collect()), body: body.to_bytes() })
         };
         tokio::time::timeout(timeout, exchange).await.unwrap_or_else(|_| {
-            Err(NoAnswer { maybe_sent: true, why: format!("no answer within {} s", timeout.as_secs_f32()) })
+            let maybe_sent = connection.connection_metadata().is_some();
+            let what = if maybe_sent { "no answer" } else { "no connection" };
+            Err(NoAnswer { maybe_sent, why: format!("{what} within {} s", timeout.as_secs_f32()) })
         })
     }
 }
@@ -110,12 +115,12 @@ fn refused(address: &str) -> String {
     )
 }
 
-fn pool(allow_private: bool, idle: usize) -> Pool<HttpsConnector<Guard>, Full<Bytes>> {
+fn pool(network: &Arc<dyn Network>, allow_private: bool, idle: usize) -> Pool<HttpsConnector<Guard>, Full<Bytes>> {
     let https = hyper_rustls::HttpsConnectorBuilder::new()
         .with_webpki_roots()
         .https_or_http()
         .enable_http1()
-        .wrap_connector(Guard { allow_private });
+        .wrap_connector(Guard { network: network.clone(), allow_private });
     Pool::builder(TokioExecutor::new())
         .pool_max_idle_per_host(idle)
         .pool_idle_timeout(Duration::from_secs(60))
@@ -123,13 +128,14 @@ fn pool(allow_private: bool, idle: usize) -> Pool<HttpsConnector<Guard>, Full<By
 }
 
 /// Resolves, checks, connects.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Guard {
+    network: Arc<dyn Network>,
     allow_private: bool,
 }
 
 /// A plain connection, as the pool wants it.
-struct Plain(TokioIo<TcpStream>);
+struct Plain(TokioIo<Box<dyn Stream>>);
 
 impl Connection for Plain {
     fn connected(&self) -> Connected {
@@ -179,11 +185,11 @@ impl tower::Service<http::Uri> for Guard {
     }
 
     fn call(&mut self, uri: http::Uri) -> Self::Future {
-        let allow_private = self.allow_private;
+        let (network, allow_private) = (self.network.clone(), self.allow_private);
         Box::pin(async move {
             let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
             let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
-            let resolved: Vec<SocketAddr> = tokio::net::lookup_host((host.as_str(), port)).await?.collect();
+            let resolved: Vec<SocketAddr> = network.resolve(&host, port).await?;
             let mut last = std::io::Error::new(std::io::ErrorKind::NotFound, format!("{host} has no address"));
             for address in resolved {
                 if !allow_private && !is_public(address.ip()) {
@@ -193,11 +199,8 @@ impl tower::Service<http::Uri> for Guard {
                     );
                     continue;
                 }
-                match TcpStream::connect(address).await {
-                    Ok(stream) => {
-                        stream.set_nodelay(true)?;
-                        return Ok(Plain(TokioIo::new(stream)));
-                    }
+                match network.connect(address).await {
+                    Ok(stream) => return Ok(Plain(TokioIo::new(stream))),
                     Err(e) => last = e,
                 }
             }
@@ -250,6 +253,11 @@ pub(crate) fn is_public(ip: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::network::{Machine, Reaching};
+
+    fn client() -> Client {
+        Client::new(&(Arc::new(Machine) as Arc<dyn Network>), 4)
+    }
 
     #[test]
     fn only_public_addresses_are_public() {
@@ -287,7 +295,7 @@ mod tests {
     async fn a_guarded_call_never_reaches_loopback_by_literal_or_by_name() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let client = Client::new(4);
+        let client = client();
         for host in ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]"] {
             let request = Request::get(format!("http://{host}:{port}/"));
             let failed = client.call(&request, &[], false, Duration::from_secs(2)).await.unwrap_err();
@@ -300,7 +308,7 @@ mod tests {
 
     #[tokio::test]
     async fn refused_connections_were_never_sent_and_cut_ones_maybe() {
-        let client = Client::new(4);
+        let client = client();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let cut = tokio::spawn(async move { drop(listener.accept().await) });
@@ -310,5 +318,49 @@ mod tests {
         cut.await.unwrap();
         let failed = client.call(&request, &[], true, Duration::from_secs(2)).await.unwrap_err();
         assert!(!failed.maybe_sent, "{}", failed.why);
+    }
+
+    /// Names lead to these addresses; each connection is made as far as the test wants.
+    struct Names {
+        addresses: Vec<SocketAddr>,
+        tried: parking_lot::Mutex<Vec<SocketAddr>>,
+    }
+
+    impl Network for Names {
+        fn resolve(&self, _: &str, _: u16) -> Reaching<Vec<SocketAddr>> {
+            let addresses = self.addresses.clone();
+            Box::pin(async move { Ok(addresses) })
+        }
+        fn connect(&self, address: SocketAddr) -> Reaching<Box<dyn Stream>> {
+            self.tried.lock().push(address);
+            // Nobody says no, and nobody answers.
+            Box::pin(std::future::pending())
+        }
+    }
+
+    /// A name of the outside that leads inside (DNS rebinding), beside one that does not.
+    #[tokio::test]
+    async fn a_public_name_that_leads_to_a_private_address_is_not_followed() {
+        let inside = "169.254.169.254:80".parse().unwrap();
+        let outside = "8.8.8.8:80".parse().unwrap();
+        let names = Arc::new(Names { addresses: vec![inside, outside], tried: Default::default() });
+        let client = Client::new(&(names.clone() as Arc<dyn Network>), 4);
+        let request = Request::get("http://proveedor.test/");
+        client.call(&request, &[], false, Duration::from_millis(50)).await.unwrap_err();
+        assert_eq!(*names.tried.lock(), [outside]);
+    }
+
+    #[tokio::test]
+    async fn what_never_had_a_connection_was_never_sent() {
+        let names = Names { addresses: vec!["8.8.8.8:80".parse().unwrap()], tried: Default::default() };
+        let client = Client::new(&(Arc::new(names) as Arc<dyn Network>), 4);
+        let request = Request::new("POST", "http://proveedor.test/");
+        let failed = client.call(&request, &[], true, Duration::from_millis(50)).await.unwrap_err();
+        assert!(!failed.maybe_sent, "{}", failed.why);
+        // With a connection that swallows everything, it may have been.
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let request = Request::new("POST", format!("http://{}/", listener.local_addr().unwrap()));
+        let failed = self::client().call(&request, &[], true, Duration::from_millis(50)).await.unwrap_err();
+        assert!(failed.maybe_sent, "{}", failed.why);
     }
 }

@@ -10,6 +10,7 @@ use crate::feed::Feed;
 use crate::flows::{FlowChange, FlowSet, FlowState, PushError};
 use crate::intake::Intake;
 use crate::neighbours::Neighbours;
+use crate::network::{Machine, Network};
 use crate::pauses::{PauseError, Pauses};
 use crate::reconcile::{Ask, ReconcileError, Report};
 use crate::replay::{ReplayFilter, ReplayPage};
@@ -246,6 +247,11 @@ pub struct Engine {
 impl Engine {
     /// Starts everything: recovery first, then deciders, dispatchers, timers, reconciliation.
     pub async fn start(setup: Setup) -> Result<Self, StartError> {
+        Self::start_over(Arc::new(Machine), setup).await
+    }
+
+    /// The same, with another way to the outside than the machine's own network.
+    pub async fn start_over(network: Arc<dyn Network>, setup: Setup) -> Result<Self, StartError> {
         let now = setup.clock.now();
         let (mut connections, mut by_id) = (HashMap::new(), HashMap::new());
         let mut concurrency = 16;
@@ -277,7 +283,7 @@ impl Engine {
         let node = setup.store.node();
         let fail_points = std::env::var("PASARELA_FAIL_POINTS").unwrap_or_default();
         let inner = Arc::new(Inner {
-            client: Client::new(concurrency),
+            client: Client::new(&network, concurrency),
             dice: Dice::new(setup.seed),
             metrics: Metrics::default(),
             connections,

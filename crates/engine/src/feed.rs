@@ -3,6 +3,9 @@
 //! Deliveries of one key are decided one after another, by the decider that the key's hash names.
 //! At most [`CAPACITY`] deliveries are in memory; beyond, they stay in the inbox and are read in
 //! order when there is room again, so that a flood costs disk and not memory.
+//!
+//! Somebody at the door passes what is on its way to a decider, but nothing of its own key (G9). What
+//! is in the inbox only cannot be passed: nobody knows the keys of what lies there before.
 
 use crate::engine::Inner;
 use crate::telemetry::count;
@@ -10,6 +13,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use pasarela_connector::{Item, Source, Translation, Unread};
 use pasarela_domain::DeliveryId;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
@@ -23,6 +27,9 @@ pub(crate) const DECIDERS: usize = 16;
 /// Deliveries read from the inbox at a time.
 const LOAD: u32 = 256;
 
+/// Deliveries from the door that a decider takes in a row while others wait.
+const DOOR_RUN: u32 = 8;
+
 /// A delivery on its way to its decider.
 pub(crate) struct Pending {
     pub(crate) id: DeliveryId,
@@ -35,14 +42,75 @@ pub(crate) struct Pending {
     pub(crate) tries: u32,
     /// It waits for a person's approval: nothing is decided of it.
     pub(crate) proposal: bool,
+    /// It tells of somebody at the door.
+    pub(crate) door: bool,
+}
+
+impl Pending {
+    /// Hash of what it is about: deliveries of one are decided one after another.
+    fn place(&self) -> u64 {
+        let mut hasher = std::hash::DefaultHasher::new();
+        self.connection.hash(&mut hasher);
+        match self.translation.as_deref() {
+            Some(Ok(t)) => {
+                if let Some(Item::Fact(fact)) = t.items.iter().find(|i| matches!(i, Item::Fact(_))) {
+                    fact.key.hash(&mut hasher);
+                }
+            }
+            // A body that cannot be read has no key.
+            _ => self.id.get().hash(&mut hasher),
+        }
+        hasher.finish()
+    }
+}
+
+/// The way into one decider.
+struct Way {
+    all: mpsc::UnboundedSender<Pending>,
+    door: mpsc::UnboundedSender<Pending>,
+}
+
+/// What one decider reads from.
+pub(crate) struct End {
+    all: mpsc::UnboundedReceiver<Pending>,
+    door: mpsc::UnboundedReceiver<Pending>,
+    /// From the door, in a row.
+    run: u32,
+}
+
+impl End {
+    /// The next delivery. `None`: there will be none.
+    async fn next(&mut self) -> Option<Pending> {
+        let door_first = self.run < DOOR_RUN || self.all.is_empty();
+        tokio::select! {
+            biased;
+            Some(pending) = self.door.recv(), if door_first => {
+                self.run += 1;
+                Some(pending)
+            }
+            pending = self.all.recv() => {
+                self.run = 0;
+                pending
+            }
+        }
+    }
+}
+
+/// A delivery in memory.
+struct Held {
+    connection: i64,
+    /// What it is about, once that is known.
+    place: Option<u64>,
 }
 
 #[derive(Default)]
 struct State {
     /// Connections whose deliveries this node decides.
     serves: HashSet<i64>,
-    /// Deliveries, and their connections.
-    in_memory: HashMap<i64, i64>,
+    /// Deliveries in memory.
+    in_memory: HashMap<i64, Held>,
+    /// How many of them are about the same.
+    places: HashMap<u64, u32>,
     /// Everything pending above this id is in the inbox only; `None`: all is in memory.
     behind: Option<i64>,
     /// Lowest id that was left in the inbox since the last read of it began.
@@ -65,14 +133,18 @@ impl State {
 /// The way from the inbox to the deciders.
 pub(crate) struct Feed {
     state: Mutex<State>,
-    deciders: Vec<mpsc::UnboundedSender<Pending>>,
+    deciders: Vec<Way>,
     room: Notify,
 }
 
 impl Feed {
     /// The feed, and the ends that the deciders read from.
-    pub(crate) fn new() -> (Self, Vec<mpsc::UnboundedReceiver<Pending>>) {
-        let (deciders, ends) = (0..DECIDERS).map(|_| mpsc::unbounded_channel()).unzip();
+    pub(crate) fn new() -> (Self, Vec<End>) {
+        let way = |_| {
+            let ((all, all_end), (door, door_end)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
+            (Way { all, door }, End { all: all_end, door: door_end, run: 0 })
+        };
+        let (deciders, ends) = (0..DECIDERS).map(way).unzip();
         // Until the inbox has been looked through, nothing new goes before what is in it.
         let state = State { behind: Some(0), ..State::default() };
         (Self { state: Mutex::new(state), deciders, room: Notify::new() }, ends)
@@ -101,7 +173,7 @@ impl Feed {
 
     /// Is there none of a connection in memory?
     pub(crate) fn is_free_of(&self, connection: i64) -> bool {
-        !self.state.lock().in_memory.values().any(|c| *c == connection)
+        !self.state.lock().in_memory.values().any(|held| held.connection == connection)
     }
 
     /// The inbox may hold what another node put there.
@@ -129,7 +201,7 @@ impl Feed {
                 self.room.notify_one();
                 return;
             }
-            state.in_memory.insert(id, pending.connection);
+            state.in_memory.insert(id, Held { connection: pending.connection, place: None });
         }
         self.send(pending);
     }
@@ -148,25 +220,30 @@ impl Feed {
     }
 
     fn send(&self, pending: Pending) {
-        let mut hasher = std::hash::DefaultHasher::new();
-        pending.connection.hash(&mut hasher);
-        match pending.translation.as_deref() {
-            Some(Ok(t)) => {
-                if let Some(Item::Fact(fact)) = t.items.iter().find(|i| matches!(i, Item::Fact(_))) {
-                    fact.key.hash(&mut hasher);
-                }
-            }
-            // A body that cannot be read has no key.
-            _ => pending.id.get().hash(&mut hasher),
+        let place = pending.place();
+        let decider = &self.deciders[(place % DECIDERS as u64) as usize];
+        // Under one lock, so that what is about the same thing keeps its order.
+        let mut state = self.state.lock();
+        if let Some(held) = state.in_memory.get_mut(&pending.id.get()) {
+            held.place = Some(place);
         }
-        let decider = (hasher.finish() % DECIDERS as u64) as usize;
+        let same = state.places.entry(place).or_default();
+        let way = if pending.door && *same == 0 { &decider.door } else { &decider.all };
+        *same += 1;
         // A decider that has ended means that the engine stops: the inbox keeps the delivery.
-        drop(self.deciders[decider].send(pending));
+        drop(way.send(pending));
     }
 
     fn done(&self, id: DeliveryId) {
         let mut state = self.state.lock();
-        state.in_memory.remove(&id.get());
+        if let Some(place) = state.in_memory.remove(&id.get()).and_then(|held| held.place)
+            && let Some(same) = state.places.get_mut(&place)
+        {
+            *same -= 1;
+            if *same == 0 {
+                state.places.remove(&place);
+            }
+        }
         let room = state.behind.is_some() && state.in_memory.len() < CAPACITY / 2;
         drop(state);
         if room {
@@ -183,10 +260,10 @@ impl Feed {
 
 impl Inner {
     /// One decider.
-    pub(crate) async fn decider(self: Arc<Self>, mut end: mpsc::UnboundedReceiver<Pending>) {
+    pub(crate) async fn decider(self: Arc<Self>, mut end: End) {
         loop {
             let pending = tokio::select! {
-                pending = end.recv() => pending,
+                pending = end.next() => pending,
                 () = self.stopped() => return,
             };
             let Some(pending) = pending else { return };
@@ -225,8 +302,8 @@ impl Inner {
                         let mut state = self.feed.state.lock();
                         for row in rows {
                             let own = state.serves.contains(&row.connection);
-                            if own && !state.in_memory.contains_key(&row.id.get()) {
-                                state.in_memory.insert(row.id.get(), row.connection);
+                            if let (true, Entry::Vacant(place)) = (own, state.in_memory.entry(row.id.get())) {
+                                place.insert(Held { connection: row.connection, place: None });
                                 fresh.push(row);
                             }
                         }
@@ -255,9 +332,13 @@ impl Inner {
         for row in page.rows {
             let lost = row.received_at < old && {
                 let mut state = self.feed.state.lock();
-                state.serves.contains(&row.connection)
+                let missing = state.serves.contains(&row.connection)
                     && state.behind.is_none()
-                    && state.in_memory.insert(row.id.get(), row.connection).is_none()
+                    && !state.in_memory.contains_key(&row.id.get());
+                if missing {
+                    state.in_memory.insert(row.id.get(), Held { connection: row.connection, place: None });
+                }
+                missing
             };
             if lost {
                 count(&self.metrics.backstop);
@@ -276,8 +357,10 @@ impl Inner {
             "import" => Source::Import,
             _ => Source::Webhook,
         };
+        let mut door = false;
         let translation = self.connection_by_id(row.connection).map(|connection| {
             let (_, body) = crate::pack::unpack(&row.packed);
+            door = crate::accept::at_door(&connection, body);
             Arc::new(self.translate(&connection, source, body))
         });
         Pending {
@@ -289,6 +372,7 @@ impl Inner {
             packed: row.packed,
             tries: row.tries,
             proposal: row.source == crate::reconcile::PROPOSAL,
+            door,
         }
     }
 
@@ -326,6 +410,7 @@ impl Inner {
             packed,
             tries: 0,
             proposal: false,
+            door: false,
         });
     }
 }
@@ -344,7 +429,83 @@ mod tests {
             packed: Vec::new(),
             tries: 0,
             proposal: false,
+            door: false,
         }
+    }
+
+    /// A delivery about something, that goes by memory.
+    fn about(id: i64, key: &str, door: bool) -> Pending {
+        let fact = pasarela_connector::Fact {
+            event_type: None,
+            key: key.into(),
+            occurred_at: None,
+            data: serde_json::Value::Null,
+            dedup: pasarela_connector::Dedup::Once {
+                kind: String::new(),
+                entity: String::new(),
+                discriminator: String::new(),
+            },
+            entities: Vec::new(),
+            refs: Vec::new(),
+            settles: None,
+        };
+        let translation = Some(Arc::new(Ok(Translation { items: vec![Item::from(fact)] })));
+        Pending { translation, door, ..replayed(id) }
+    }
+
+    /// Two keys whose deliveries go to the same decider.
+    fn neighbours() -> (String, String) {
+        let decider = |key: &str| about(0, key, false).place() % DECIDERS as u64;
+        let other = (0..).map(|n| format!("k{n}")).find(|k| decider(k) == decider("k")).unwrap();
+        ("k".into(), other)
+    }
+
+    async fn order(feed: &Feed, ends: &mut [End], key: &str, n: usize) -> Vec<i64> {
+        let end = &mut ends[(about(0, key, false).place() % DECIDERS as u64) as usize];
+        let mut ids = Vec::new();
+        for _ in 0..n {
+            let id = end.next().await.unwrap().id;
+            feed.done(id);
+            ids.push(id.get());
+        }
+        ids
+    }
+
+    #[tokio::test]
+    async fn g09_somebody_at_the_door_passes_what_is_about_others_and_nothing_of_its_own() {
+        let (feed, mut ends) = Feed::new();
+        feed.serve(1);
+        reads(&feed, &[]);
+        let (flood, guest) = neighbours();
+        for id in 1..=3 {
+            feed.push(about(id, &flood, false));
+        }
+        feed.push(about(4, &guest, true));
+        // The same guest again, and somebody whose sale is on its way.
+        feed.push(about(5, &guest, true));
+        feed.push(about(6, &flood, true));
+        assert_eq!(order(&feed, &mut ends, &flood, 6).await, [4, 1, 2, 3, 5, 6]);
+        // Nothing of it is left behind.
+        feed.push(about(7, &flood, false));
+        feed.push(about(8, &guest, true));
+        assert_eq!(order(&feed, &mut ends, &flood, 2).await, [8, 7]);
+        assert!(feed.state.lock().places.is_empty() && feed.view() == (0, false));
+    }
+
+    #[tokio::test]
+    async fn g09_a_flood_from_the_door_does_not_starve_the_others() {
+        let (feed, mut ends) = Feed::new();
+        feed.serve(1);
+        reads(&feed, &[]);
+        let (flood, _) = neighbours();
+        let decider = |key: &str| about(0, key, false).place() % DECIDERS as u64;
+        feed.push(about(1, &flood, false));
+        let guests = (0..).map(|n| format!("g{n}")).filter(|k| decider(k) == decider(&flood)).take(20);
+        for (id, guest) in (2..).zip(guests) {
+            feed.push(about(id, &guest, true));
+        }
+        let order = order(&feed, &mut ends, &flood, 21).await;
+        assert_eq!(order.iter().position(|id| *id == 1), Some(DOOR_RUN as usize), "{order:?}");
     }
 
     /// Reads as the feeder does, from an inbox that holds these ids; how many reads it takes to come to rest.

@@ -137,6 +137,7 @@ impl Inner {
             packed: row.packed,
             tries: 0,
             proposal: false,
+            door: false,
         });
         Ok(row.id)
     }

@@ -191,8 +191,15 @@ impl Inner {
                 change.reference = done.reference;
                 change
             }
+            ReadBack::NotThere if now > row.give_up_at => {
+                let why = "tried until it was too old; the provider says that it is not there".to_owned();
+                let (step, note) = (StepOutcome::Dead { why: why.clone() }, json!({ "why": why }));
+                let mut change = change_of(&row, timer, EffectState::Dead, CHECKING, Some(step), Some(note));
+                change.code = Some("needs_human".into());
+                change
+            }
             ReadBack::NotThere => change_of(&row, timer, EffectState::Queued, CHECKING, None, None),
-            ReadBack::Unclear(_) if row.resend_unknown => {
+            ReadBack::Unclear(_) if row.resend_unknown && now <= row.give_up_at => {
                 change_of(&row, timer, EffectState::Queued, CHECKING, None, None)
             }
             ReadBack::Unclear(why) => change_of(
@@ -254,8 +261,10 @@ impl Inner {
         let to = change.to;
         let Some(Changed { calls, .. }) = self.change_effect(change, None, None, &[], now).await else { return false };
         calls.into_iter().for_each(|c| self.spawn_call(c));
-        if to == EffectState::Unknown {
-            crate::telemetry::count(&self.metrics.unknown);
+        match to {
+            EffectState::Dead => crate::telemetry::count(&self.metrics.dead),
+            EffectState::Unknown => crate::telemetry::count(&self.metrics.unknown),
+            _ => {}
         }
         self.lane_moved(row, to, now);
         true

@@ -26,7 +26,7 @@ async fn a_hub_on_postgres_is_backed_up_beside_its_work_and_restored_paused() {
     let Some(one) = server_of_tests::Database::make() else { return };
     let Some(two) = server_of_tests::Database::make() else { return };
     let sink = Sink::start().await;
-    let home = Home::on(Some(one), sink.addr, &["tienda"], &[("pedido", FLOW)]);
+    let home = Home::on(Some(one), sink.addr, &["tienda"], &[("pedido", FLOW)], "/id");
     let key = home.api_key();
     let mut hub = home.start(&[]).await.expect("it starts");
     for n in 0..20 {

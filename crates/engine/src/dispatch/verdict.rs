@@ -108,7 +108,7 @@ impl Inner {
         for outcome in outcomes {
             let hold = match outcome {
                 Outcome::Throttled { after, scope: Scope::Connection } => Some(after.unwrap_or(Duration::from_secs(1))),
-                Outcome::Retry { after: Some(after), scope: Scope::Connection, .. } => Some(*after),
+                Outcome::Retry { after, scope: Scope::Connection, .. } => Some(after.unwrap_or(Duration::from_secs(1))),
                 Outcome::ProviderDown { after: Some(after), .. } => Some(*after),
                 _ => None,
             };
@@ -172,7 +172,12 @@ impl Inner {
             Outcome::GiveUp { code, why } => gave_up(code, why),
             Outcome::TargetGone { why } => gave_up("target_gone".into(), why),
             Outcome::NeedsHuman { why } => dead(why),
-            Outcome::Unknown { why } => self.unknown(connection, action, member.resend_unknown, why, now),
+            Outcome::Unknown { why } => {
+                let verdict = self.unknown(connection, action, member.resend_unknown, why.clone(), now);
+                // Sent again at once, and after that like every retry: what is never understood must not
+                // become a flood, nor go on for ever.
+                if verdict.to == EffectState::Queued && member.attempt > 1 { again(None, why) } else { verdict }
+            }
         }
     }
 

@@ -197,6 +197,66 @@ proptest! {
         prop_assert_eq!(nth, flows.iter().map(|f| f.1).collect::<Vec<_>>());
     }
 
+    /// Nor while floods go on: one of each urgency that is named has something new whenever it was served.
+    /// Flows have several effects behind one another in a lane, and most of all of it is in the store.
+    #[test]
+    fn nothing_starves_while_floods_go_on(
+        flows in proptest::collection::vec((0..3u8, 1..12usize, 1..5usize), 1..9),
+        floods in proptest::collection::btree_set(0..3u8, 1..4),
+        page in 1..6usize,
+        restart in any::<bool>(),
+    ) {
+        let mut shelf = Shelf::new(None, 64, vec![1]);
+        shelf.page = page;
+        shelf.lanes.hold(super::shelf::at(1000));
+        for deep in 0..4 {
+            for (flow, (urgency, lanes, depth)) in (0i64..).zip(&flows) {
+                for lane in (0..*lanes).filter(|_| deep < *depth) {
+                    shelf.decide(key(flow * 1000 + lane as i64, *urgency), flow, 0);
+                }
+            }
+        }
+        let flood = |shelf: &mut Shelf, urgency: u8, n: usize| {
+            for _ in 0..n {
+                let lane = 1_000_000 + shelf.rows.len() as i64;
+                shelf.decide(key(lane, urgency), 100 + i64::from(urgency), 0);
+            }
+            shelf.hear_all();
+        };
+        floods.iter().for_each(|urgency| flood(&mut shelf, *urgency, 40));
+        if restart {
+            shelf.restart();
+        }
+        shelf.now = 1000;
+        let mut nth = vec![0usize; flows.len()];
+        let wanted: Vec<usize> = flows.iter().map(|(_, lanes, depth)| lanes * depth).collect();
+        let round: i64 = WEIGHTS.iter().sum();
+        let mut calls = 0i64;
+        while nth != wanted {
+            shelf.read_all();
+            if shelf.start(1) == 0 {
+                // Only a restart holds back, until what it read allows.
+                prop_assert!(calls == 0, "nothing goes out after {calls} calls");
+                shelf.now += 1000;
+                continue;
+            }
+            calls += 1;
+            let (lane, effect) = shelf.out[shelf.out.len() - 1][0];
+            shelf.end_all();
+            if effect.flow >= 100 {
+                flood(&mut shelf, lane.urgency, 1);
+                prop_assert!(calls < 40_000, "{nth:?} of {wanted:?} after {calls} calls");
+                continue;
+            }
+            let flow = effect.flow as usize;
+            nth[flow] += 1;
+            let same = flows.iter().filter(|f| f.0 == lane.urgency).count() + usize::from(floods.contains(&lane.urgency));
+            let rounds = (same * nth[flow]) as i64 / WEIGHTS[usize::from(lane.urgency)] + 1;
+            let bound = rounds * (round + 3 * DEBT) + same as i64 * DEBT;
+            prop_assert!(calls <= bound, "call {} for {:?}, bound {}", calls, effect, bound);
+        }
+    }
+
     /// While all wait, the urgencies share 16 : 4 : 1, and flows of one urgency share alike, in calls.
     #[test]
     fn shares_follow_the_weights(

@@ -4,6 +4,7 @@
 use crate::provider::Ensayo;
 use crate::server::Server;
 use crate::server_of_tests;
+use crate::wires::{Fate, Fates, Wires};
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
@@ -18,7 +19,7 @@ use pasarela_store::postgres::PostgresStore;
 use pasarela_store::sqlite::{Options, SqliteStore};
 use pasarela_store::{
     Accepted, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow, EffectState, EventFilter, NewDelivery, RunFilter,
-    Store,
+    Store, Work,
 };
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -27,7 +28,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Longest real time that a test waits for something.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Business time stands still until it is moved.
 pub(crate) struct HandClock(Mutex<Timestamp>);
@@ -84,7 +85,7 @@ impl Drop for Folder {
 
 /// The database of a test.
 #[derive(Clone)]
-enum Place {
+pub(crate) enum Place {
     /// In the folder of each life.
     Sqlite,
     Postgres(Arc<server_of_tests::Database>),
@@ -93,11 +94,15 @@ enum Place {
 impl Place {
     fn new() -> Self {
         if std::env::var("PASARELA_TEST_STORE").is_ok_and(|s| s == "postgres") {
-            let made = server_of_tests::Database::make();
-            Self::Postgres(Arc::new(made.expect("PASARELA_TEST_STORE=postgres needs PASARELA_TEST_POSTGRES_URL")))
+            Self::postgres().expect("PASARELA_TEST_STORE=postgres needs PASARELA_TEST_POSTGRES_URL")
         } else {
             Self::Sqlite
         }
+    }
+
+    /// `None`: there is no server.
+    pub(crate) fn postgres() -> Option<Self> {
+        server_of_tests::Database::make().map(|made| Self::Postgres(Arc::new(made)))
     }
 
     fn open(&self, folder: &Path) -> Arc<dyn Store> {
@@ -127,6 +132,9 @@ struct Plan {
     flows: Vec<String>,
     reconcile: ReconcileSettings,
     keeping: Keeping,
+    /// A network in memory, with the fate of each connection; else the machine's loopback.
+    fates: Option<(Fates, Arc<AtomicU64>)>,
+    place: Option<Place>,
 }
 
 pub(crate) struct Hub {
@@ -136,6 +144,7 @@ pub(crate) struct Hub {
     plan: Plan,
     folder: Folder,
     place: Place,
+    pub(crate) wires: Option<Arc<Wires>>,
 }
 
 pub(crate) struct Builder {
@@ -164,9 +173,20 @@ impl Builder {
         self.plan.keeping = keeping;
         self
     }
+    /// A network in memory.
+    pub(crate) fn wired(mut self, fates: impl Fn(u64) -> Fate + Send + Sync + 'static) -> Self {
+        self.plan.fates = Some((Arc::new(fates), Arc::default()));
+        self
+    }
+    /// On this database, whatever the environment says.
+    pub(crate) fn on(mut self, place: Place) -> Self {
+        self.plan.place = Some(place);
+        self
+    }
     pub(crate) async fn start(self) -> Hub {
+        let place = self.plan.place.clone().unwrap_or_else(Place::new);
         let clock = Arc::new(HandClock(Mutex::new("2026-11-27T15:00:00Z".parse().unwrap())));
-        Hub::open(self.plan, Server::start().await, clock, Folder::new(), Place::new()).await
+        Hub::open(self.plan, Server::start().await, clock, Folder::new(), place).await
     }
 }
 
@@ -174,8 +194,16 @@ impl Hub {
     /// One connection `ventas` of the test's provider.
     pub(crate) fn build() -> Builder {
         let connections = vec![("ventas".to_owned(), false, LimitOverride::default())];
-        let (reconcile, keeping) = (ReconcileSettings::default(), Keeping::default());
-        Builder { plan: Plan { connections, flows: Vec::new(), reconcile, keeping } }
+        Builder {
+            plan: Plan {
+                connections,
+                flows: Vec::new(),
+                reconcile: ReconcileSettings::default(),
+                keeping: Keeping::default(),
+                fates: None,
+                place: None,
+            },
+        }
     }
 
     async fn open(plan: Plan, server: Server, clock: Arc<HandClock>, folder: Folder, place: Place) -> Self {
@@ -190,7 +218,10 @@ impl Hub {
         let flows: Vec<Arc<Flow>> = flows.collect();
         let connections = plan.connections.iter().map(|(name, login, limits)| {
             let mut config = ConnectionConfig::bare(name, "ensayo");
-            config.base_url = Some(format!("http://{}", server.addr));
+            config.base_url = Some(match plan.fates {
+                Some(_) => "http://proveedor.test".to_owned(),
+                None => format!("http://{}", server.addr),
+            });
             if *login {
                 config.credentials.insert("password".into(), Secret::new("clave-de-prueba"));
             }
@@ -214,19 +245,35 @@ impl Hub {
             keeping: plan.keeping,
             passive: false,
         };
-        let engine = Engine::start(setup).await.unwrap();
-        Self { engine, server, clock, plan, folder, place }
+        let wires = plan.fates.clone().map(|(fates, made)| Arc::new(Wires::new(server.clone(), fates, made)));
+        let engine = match &wires {
+            Some(wires) => Engine::start_over(wires.clone(), setup).await.unwrap(),
+            None => Engine::start(setup).await.unwrap(),
+        };
+        Self { engine, server, clock, plan, folder, place, wires }
     }
 
     /// The process ends here and now, and another one starts on what is on the disk.
     pub(crate) async fn crash(self) -> Self {
         let folder = Folder::new();
+        // What the old process still tries reaches nobody: its bytes are gone with it.
+        self.wires.iter().for_each(|w| w.freeze());
         self.place.freeze();
-        for name in ["hub.db", "hub.db-wal", "hub.db.key"] {
-            if self.folder.0.join(name).exists() {
-                std::fs::copy(self.folder.0.join(name), folder.0.join(name)).unwrap();
+        let file = self.folder.0.join("hub.db");
+        let state = || std::fs::metadata(&file).ok().and_then(|m| Some((m.len(), m.modified().ok()?)));
+        loop {
+            let before = state();
+            for name in ["hub.db", "hub.db-wal", "hub.db.key"] {
+                if self.folder.0.join(name).exists() {
+                    std::fs::copy(self.folder.0.join(name), folder.0.join(name)).unwrap();
+                }
+            }
+            // A checkpoint between the two copies would be a crash that no disk has seen.
+            if before == state() {
+                break;
             }
         }
+        self.server.forget_hung();
         self.engine.stop(Duration::ZERO).await;
         let next =
             Self::open(self.plan.clone(), self.server.clone(), self.clock.clone(), folder, self.place.clone()).await;
@@ -307,9 +354,10 @@ impl Hub {
                 return found;
             }
             if Instant::now() > deadline {
-                let effects: Vec<_> =
-                    self.effects().await.iter().map(|e| format!("{} {}", e.path, e.state.as_str())).collect();
-                panic!("waited in vain for {what}; effects: {effects:?}");
+                let all = self.effects().await;
+                let last: Vec<_> =
+                    all.iter().rev().take(20).map(|e| format!("{} {}", e.path, e.state.as_str())).collect();
+                panic!("waited in vain for {what}; the last of {} effects: {last:?}", all.len());
             }
             tokio::time::sleep(Duration::from_millis(3)).await;
         }
@@ -318,8 +366,8 @@ impl Hub {
     /// Waits until every delivery is decided.
     pub(crate) async fn decided(&self) {
         self.until("the inbox to be empty", async || {
-            let health = self.engine.store().health(self.clock.now()).await.unwrap();
-            (health.inbox == 0 && self.engine.in_memory().0 == 0).then_some(())
+            let inbox = self.engine.store().inbox(0, 1).await.unwrap();
+            (inbox.rows.is_empty() && self.engine.in_memory().0 == 0).then_some(())
         })
         .await;
     }
@@ -336,8 +384,16 @@ impl Hub {
             still = if now == last && calls == 0 { still + 1 } else { 0 };
             last = now;
             assert!(Instant::now() < deadline, "it does not come to rest: {last:?}");
+            if still % 4 == 3 {
+                self.written().await;
+            }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// Waits until the writer has written what it was given: a slow disk is no rest.
+    pub(crate) async fn written(&self) {
+        drop(self.engine.store().work(Work::default()).await);
     }
 
     /// Effects, oldest first.

@@ -1,6 +1,7 @@
 //! The guarantees of the engine, by their names in design.md, in one process: a clock that is moved
 //! by hand, a provider that is written in the test, and a server whose answers are scripted.
 
+mod clock;
 mod g03;
 mod g04;
 mod g05;
@@ -11,11 +12,16 @@ mod g08;
 mod g09;
 mod g11;
 mod g13;
+mod history;
 mod hub;
+mod matrix;
+mod network;
 mod operating;
 mod people;
+mod promises;
 mod provider;
 mod server;
 #[path = "../../../store/tests/postgres/server.rs"]
 mod server_of_tests;
 mod waits;
+mod wires;

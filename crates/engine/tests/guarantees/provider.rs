@@ -5,8 +5,8 @@
 use pasarela_connector::{
     Action, Answer, ApiVersion, Auth, AuthStep, Batch, Call, ConfigError, ConnectionConfig, Connector, Correlation,
     Credential, Ctx, Dedup, Done, EntityWrite, Fact, Idempotency, Item, Lane, Limits, Manifest, Outcome, PollStep,
-    Provider, RawRequest, ReadBack, Record, Repeat, Request, Settlement, Settles, SimConfig, Simulator, Source, Step,
-    Task, Translation, Unread, Verdict, Verification, judge,
+    Provider, RawRequest, ReadBack, Record, Repeat, Request, Scope, Settlement, Settles, SimConfig, Simulator, Source,
+    Step, Task, Translation, Unread, Verdict, Verification, judge,
 };
 use pasarela_domain::EntityRef;
 use serde_json::{Value, json};
@@ -39,6 +39,15 @@ impl Ensayo {
             action("todo", native).lane(Lane::Connection).build(),
             action("flujo", native).lane(Lane::FlowKey).build(),
             action("breve", native).give_up_after(Duration::from_secs(120)).build(),
+            action("clave_tarde", native).settled_by_status(STATUS_WITHIN).build(),
+            action("cliente_tarde", Idempotency::ClientId).settled_by_status(STATUS_WITHIN).build(),
+            action("leible_tarde", Idempotency::Readable { after: READ_AFTER })
+                .settled_by_status(STATUS_WITHIN)
+                .build(),
+            action("correla_tarde", Idempotency::Correlated { within: CORRELATE_WITHIN })
+                .settled_by_status(STATUS_WITHIN)
+                .build(),
+            action("unavez_tarde", Idempotency::AtMostOnce).settled_by_status(STATUS_WITHIN).build(),
         ];
         let anything = actions[0].input.clone();
         debug_assert_eq!(actions[6].batch, Some(Batch { max: 5 }));
@@ -90,6 +99,9 @@ impl Connected {
         }
         judge::classify(answer, ctx.now).unwrap_or_else(|| {
             let result: Value = answer.parse().unwrap_or_default();
+            if let Some(named) = result["outcome"].as_str() {
+                return named_outcome(named);
+            }
             Outcome::Done(Done { reference: result["ref"].as_str().map(str::to_owned), result })
         })
     }
@@ -121,11 +133,11 @@ impl Connector for Connected {
     fn begin(&self, action: &str, inputs: &[Value], ctx: &Ctx<'_>) -> Step {
         let first = inputs.first().cloned().unwrap_or_default();
         let call = |request, repeat| Step::Call(Call { request, state: Value::Null, repeat });
-        match action {
+        match action.trim_end_matches("_tarde") {
             "nada" if first["fail"] == json!(true) => Step::end(Outcome::give_up("refused_here", "told to fail")),
             "nada" => Step::end(Outcome::done(json!({ "id": "nada" }))),
             "cliente" => call(
-                Request::new("PUT", format!("{}/cliente", self.base)).json(&first).header("idempotency-key", ctx.key),
+                Request::new("PUT", format!("{}/{action}", self.base)).json(&first).header("idempotency-key", ctx.key),
                 Repeat::Safe,
             ),
             "lote" => call(self.post("lote", &json!(inputs), ctx), Repeat::Safe),
@@ -206,6 +218,25 @@ impl Connector for Connected {
             cursor: json!(body["next"].as_u64().unwrap_or(from)),
             more: body["more"] == json!(true),
         }
+    }
+}
+
+/// An answer that names its own meaning, where HTTP has no word for it.
+fn named_outcome(name: &str) -> Outcome {
+    let why = || "as the test wants it".to_owned();
+    let after = Some(Duration::from_secs(30));
+    match name {
+        "partial" => Outcome::Partial { done: json!({ "id": "mitad" }), failed: json!(["the other half"]) },
+        "retry_effect" => Outcome::Retry { after: None, scope: Scope::Effect, why: why() },
+        "retry_connection" => Outcome::Retry { after: None, scope: Scope::Connection, why: why() },
+        "throttled_effect" => Outcome::Throttled { after, scope: Scope::Effect },
+        "throttled_connection" => Outcome::Throttled { after, scope: Scope::Connection },
+        "provider_down" => Outcome::ProviderDown { after: None, why: why() },
+        "give_up" => Outcome::give_up("no_such_number", "as the test wants it"),
+        "target_gone" => Outcome::TargetGone { why: why() },
+        "needs_human" => Outcome::NeedsHuman { why: why() },
+        "unknown" => Outcome::Unknown { why: why() },
+        other => panic!("no outcome {other}"),
     }
 }
 

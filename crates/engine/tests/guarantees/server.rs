@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 
 /// How one call is answered.
@@ -57,8 +58,14 @@ impl Arrived {
     }
 }
 
+/// What answers before the script: a call, and how often its key has come to its path (1: the first).
+pub(crate) type Mind = Arc<dyn Fn(&Arrived, usize) -> Option<Reply> + Send + Sync>;
+
 #[derive(Default)]
 struct Script {
+    mind: Option<Mind>,
+    /// Calls that get no answer, since the count was last taken.
+    hung: u64,
     /// By path without query.
     next: HashMap<String, VecDeque<Reply>>,
     always: HashMap<String, Reply>,
@@ -77,20 +84,50 @@ impl Server {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let addr = listener.local_addr().unwrap();
         let script = Arc::new(Mutex::new(Script::default()));
-        let shared = script.clone();
+        let server = Self { addr, script };
+        let shared = server.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let script = shared.clone();
-                tokio::spawn(async move {
-                    let service = service_fn(move |request| answer(request, script.clone()));
-                    let served =
-                        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-                    // A cut ends in an error here, as it should.
-                    drop(served.await);
-                });
+                shared.serve(stream);
             }
         });
-        Self { addr, script }
+        server
+    }
+
+    /// Answers what comes over this stream.
+    pub(crate) fn serve(&self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
+        let script = self.script.clone();
+        tokio::spawn(async move {
+            let service = service_fn(move |request| answer(request, script.clone()));
+            let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+            // A cut ends in an error here, as it should.
+            drop(served.await);
+        });
+    }
+
+    /// What answers before the script does.
+    pub(crate) fn mind(&self, mind: Mind) {
+        self.script.lock().mind = Some(mind);
+    }
+
+    /// Calls that were left without an answer.
+    pub(crate) fn hung(&self) -> u64 {
+        self.script.lock().hung
+    }
+
+    /// Those who waited are gone.
+    pub(crate) fn forget_hung(&self) {
+        self.script.lock().hung = 0;
+    }
+
+    /// Calls after the first so many, in the order of arrival.
+    pub(crate) fn since(&self, first: usize) -> Vec<Arrived> {
+        self.script.lock().arrived[first..].to_vec()
+    }
+
+    /// Calls so far.
+    pub(crate) fn count(&self) -> usize {
+        self.script.lock().arrived.len()
     }
 
     /// The next calls of a path are answered like this.
@@ -128,9 +165,18 @@ async fn answer(
     let bytes = request.into_body().collect().await.map_err(|_| lost())?.to_bytes();
     let reply = {
         let mut script = script.lock();
-        script.arrived.push(Arrived { method, path, key, token, bytes });
-        let next = script.next.get_mut(&short).and_then(VecDeque::pop_front);
-        next.or_else(|| script.always.get(&short).cloned()).unwrap_or_else(|| Reply::ok(json!({ "ok": true })))
+        let arrived = Arrived { method, path, key, token, bytes };
+        // Counting is for those who have a mind: it looks at every call.
+        let minded = script.mind.clone().and_then(|mind| {
+            let before = |a: &&Arrived| a.key == arrived.key && a.path.split('?').next() == Some(&short);
+            mind(&arrived, script.arrived.iter().filter(before).count() + 1)
+        });
+        script.arrived.push(arrived);
+        let next = minded.or_else(|| script.next.get_mut(&short).and_then(VecDeque::pop_front));
+        let reply = next.or_else(|| script.always.get(&short).cloned());
+        let reply = reply.unwrap_or_else(|| Reply::ok(json!({ "ok": true })));
+        script.hung += u64::from(matches!(reply, Reply::Hang));
+        reply
     };
     match reply {
         Reply::Say(status, body, headers) => {

@@ -32,34 +32,68 @@ pub(crate) fn free_addr() -> SocketAddr {
     listener.local_addr().expect("a bound listener has an address")
 }
 
+/// What a hub is configured with, besides its own place.
+#[derive(Clone)]
+struct Spec {
+    sink: SocketAddr,
+    connections: Vec<String>,
+    flows: Vec<(String, String)>,
+    /// Pointer to what its events are about.
+    key: &'static str,
+}
+
 /// A folder with a configuration, flows and a database.
 pub(crate) struct Home {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) config: PathBuf,
     pub(crate) addr: SocketAddr,
     /// A PostgreSQL in place of the file.
-    pub(crate) server: Option<server_of_tests::Database>,
+    pub(crate) server: Option<Arc<server_of_tests::Database>>,
+    spec: Spec,
 }
 
 impl Home {
-    /// One `http` connection to `sink` per name; flow files by name.
+    /// One `http` connection to `sink` per name; flow files by name. Each event is about itself.
     pub(crate) fn new(sink: SocketAddr, connections: &[&str], flows: &[(&str, &str)]) -> Self {
-        Self::on(None, sink, connections, flows)
+        Self::on(None, sink, connections, flows, "/id")
     }
 
-    /// The same, on a server.
+    /// The same, on a server, with events about what `key` points to.
     pub(crate) fn on(
         server: Option<server_of_tests::Database>,
         sink: SocketAddr,
         connections: &[&str],
         flows: &[(&str, &str)],
+        key: &'static str,
     ) -> Self {
+        let owned = |s: &str| s.to_owned();
+        let spec = Spec {
+            sink,
+            connections: connections.iter().map(|c| owned(c)).collect(),
+            flows: flows.iter().map(|(name, text)| (owned(name), owned(text))).collect(),
+            key,
+        };
+        Self::made(server.map(Arc::new), spec)
+    }
+
+    /// Another node of the same database: a folder and ports of its own, and the same key.
+    pub(crate) fn beside(&self) -> Self {
+        let other = Self::made(self.server.clone(), self.spec.clone());
+        std::fs::copy(self.key_file(), other.key_file()).expect("the first node has made its key");
+        other
+    }
+
+    fn key_file(&self) -> PathBuf {
+        self.dir.path().join("hub.db.key")
+    }
+
+    fn made(server: Option<Arc<server_of_tests::Database>>, spec: Spec) -> Self {
         use std::fmt::Write as _;
         let dir = tempfile::tempdir().expect("a scratch folder");
         let addr = free_addr();
         let folder = dir.path().join("flows");
         std::fs::create_dir_all(&folder).expect("a folder for flows");
-        for (name, text) in flows {
+        for (name, text) in &spec.flows {
             std::fs::write(folder.join(format!("{name}.yaml")), text).expect("a flow file");
         }
         let mut text = format!(
@@ -68,18 +102,19 @@ impl Home {
             server.as_ref().map_or_else(|| format!("sqlite:{}", dir.path().join("hub.db").display()), |s| s.url()),
             dir.path().join("hub.db.key").display()
         );
-        for name in connections {
+        let Spec { sink, key, .. } = &spec;
+        for name in &spec.connections {
             let _ = write!(
                 text,
                 "[connections.{name}]\nprovider = \"http\"\nwebhook_secrets = [\"{SECRET}\"]\nbase_url = \"http://{sink}\"\n\
                  allow_private_targets = true\nlimits = {{ concurrency = 256 }}\n\
                  verify = {{ scheme = \"hmac-sha256\", header = \"x-signature\", encoding = \"hex\" }}\n\
-                 event = {{ type = \"/type\", id = \"/id\", key = \"/id\" }}\n"
+                 event = {{ type = \"/type\", id = \"/id\", key = \"{key}\" }}\n"
             );
         }
         let config = dir.path().join("pasarela.toml");
         std::fs::write(&config, text).expect("a configuration");
-        Self { dir, config, addr, server }
+        Self { dir, config, addr, server, spec }
     }
 
     /// The database and what belongs to it, without the socket.
@@ -140,6 +175,22 @@ impl Hub {
     pub(crate) fn kill(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
+    }
+
+    /// SIGSTOP: the process stands still, as on a machine that is suspended.
+    pub(crate) fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// SIGCONT: it goes on, and has noticed nothing.
+    pub(crate) fn go_on(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(name).arg(self.child.id().to_string()).status();
+        // It may have ended by itself; then nobody hears it.
+        assert!(sent.is_ok(), "there is a command kill");
     }
 
     /// A value of the metrics; `None` when it does not answer.
@@ -274,8 +325,13 @@ impl Sender {
 
 /// A webhook of an order.
 pub(crate) fn order(id: &str) -> Vec<u8> {
+    order_of(id, id)
+}
+
+/// The same, about something that others are about too.
+pub(crate) fn order_of(id: &str, about: &str) -> Vec<u8> {
     serde_json::json!({
-        "id": id, "type": "order.created",
+        "id": id, "type": "order.created", "about": about,
         "order": { "public_id": "O-1", "total": 185_000, "currency": "COP" },
         "attendee": { "first_name": "Valentina", "last_name": "Restrepo", "email": "v@ejemplo.test", "phone": "+573000000000" },
     })
@@ -305,6 +361,11 @@ pub(crate) struct Sink {
 impl Sink {
     /// Listens on a free port of loopback.
     pub(crate) async fn start() -> Self {
+        Self::slow(Duration::ZERO).await
+    }
+
+    /// The same, and takes so long for each answer.
+    pub(crate) async fn slow(delay: Duration) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("loopback has a free port");
         let addr = listener.local_addr().expect("a bound listener has an address");
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -314,7 +375,7 @@ impl Sink {
                 drop(stream.set_nodelay(true));
                 let seen = shared.clone();
                 tokio::spawn(async move {
-                    let service = service_fn(move |request| answer(request, seen.clone()));
+                    let service = service_fn(move |request| answer(request, seen.clone(), delay));
                     let served =
                         hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
                     drop(served.await);
@@ -348,6 +409,7 @@ impl Drop for Sink {
 async fn answer(
     request: hyper::Request<hyper::body::Incoming>,
     seen: Arc<Mutex<Vec<Seen>>>,
+    delay: Duration,
 ) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
     let step = request.uri().path().trim_start_matches('/').to_owned();
     let key = request.headers().get("idempotency-key").and_then(|v| v.to_str().ok()).map(str::to_owned);
@@ -357,6 +419,9 @@ async fn answer(
         let parsed: Value = serde_json::from_slice(&body).unwrap_or_default();
         let event = parsed["event"].as_str().unwrap_or_default().to_owned();
         seen.lock().push(Seen { step, event, key, body });
+    }
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
     }
     let mut response = hyper::Response::new(Full::new(Bytes::from_static(b"{\"ok\":true}")));
     response
