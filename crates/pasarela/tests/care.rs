@@ -10,13 +10,14 @@ use pasarela_store::Store as _;
 use pasarela_store::erasures::{Erasure, journal_of, record};
 use pasarela_store::sqlite::{Options, SqliteStore};
 use serde_json::Value;
+use std::path::Path;
 
 fn json(told: &files::Told) -> Value {
     assert_eq!(told.code, 0, "{told:?}");
     serde_json::from_str(told.out.trim()).unwrap()
 }
 
-fn text(path: &std::path::Path) -> String {
+fn text(path: &Path) -> String {
     path.display().to_string()
 }
 

@@ -265,9 +265,23 @@ async fn a_database_of_the_first_schema_is_opened_and_used() {
 /// that it can be put back. `scripts/upgrade` runs it for real.
 #[test]
 fn the_previous_version_still_understands_the_schema() {
+    // As this version makes it, and as it makes it of a database of the previous one.
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path()).unwrap());
-    let db = rusqlite::Connection::open(folder.path().join("hub.db")).unwrap();
+    understands(&folder.path().join("hub.db"));
+    let other = tempfile::tempdir().unwrap();
+    std::fs::copy(folder.path().join("hub.db.key"), other.path().join("hub.db.key")).unwrap();
+    let db = rusqlite::Connection::open(other.path().join("hub.db")).unwrap();
+    db.execute_batch(include_str!("fixtures/previous-schema.sql")).unwrap();
+    db.execute("ATTACH ?1 AS fresh", [folder.path().join("hub.db").to_str().unwrap()]).unwrap();
+    db.execute_batch("INSERT INTO keys SELECT * FROM fresh.keys; INSERT INTO meta SELECT * FROM fresh.meta;").unwrap();
+    drop(db);
+    drop(open(other.path()).unwrap());
+    understands(&other.path().join("hub.db"));
+}
+
+fn understands(path: &Path) {
+    let db = rusqlite::Connection::open(path).unwrap();
     let old = rusqlite::Connection::open_in_memory().unwrap();
     old.execute_batch(include_str!("fixtures/previous-schema.sql")).unwrap();
     let columns = |db: &rusqlite::Connection| -> Vec<(String, String, String, bool, i64)> {

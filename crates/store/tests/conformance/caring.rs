@@ -135,6 +135,10 @@ pub(crate) async fn what_somebody_needs_stays(factory: &impl Factory) {
         let mut own = effect(s, id + 2);
         own.run = None;
         bring(s, own, to).await;
+        // What the run did belongs to what a person is to decide.
+        let mut before = effect(s, id + 3);
+        (before.run, before.lane) = (Some(rn(id)), 1_000 + id);
+        bring(s, before, EffectState::Done).await;
     }
     // Deliveries: pending, quarantined, proposed, understood in part.
     let pending = accept(s, "pending").await;
@@ -157,6 +161,7 @@ pub(crate) async fn what_somebody_needs_stays(factory: &impl Factory) {
         assert!(s.event(evt(id)).await.unwrap().is_some(), "{to:?}");
         assert_eq!(state(s, id + 1).await, to);
         assert_eq!(state(s, id + 2).await, to);
+        assert_eq!(state(s, id + 3).await, EffectState::Done, "{to:?}: the whole run stays");
     }
     for id in kept {
         let row = s.delivery(id).await.unwrap().unwrap();
