@@ -6,6 +6,7 @@
 
 mod codes;
 mod contract;
+mod history;
 mod page;
 pub mod postgres;
 mod queue;
@@ -18,6 +19,7 @@ pub use contract::{
     EntityUpsert, Error, EventInsert, FactResult, FactWrite, Fut, Listen, NewDelivery, Page, ReadGuard, RunInsert,
     RunStatus, RunWrite, Stats, Store, TimerKind, TimerSet, Work, Worked,
 };
+pub use history::{History, TYPE as HISTORY_TYPE};
 pub use rows::{
     ApiKeyRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow, EntityRow,
     EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PauseKind, PauseRow, PushedFlow, QueuedRow, RunFilter,

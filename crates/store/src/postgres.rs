@@ -8,13 +8,17 @@
 //! Schema and writes are made for several nodes (ADR 0009); sharing the work between them is the
 //! engine's business, so that a node is alone for now ([`Options::alone`]).
 
+mod fill;
 mod footprint;
 mod group;
+#[cfg(test)]
+mod growth;
 mod link;
 mod node;
 mod piece;
 mod read;
 mod schema;
+mod scratch;
 mod statement;
 mod tls;
 mod writer;
@@ -35,6 +39,7 @@ use node::{Node, Registered};
 use pasarela_domain::{DeliveryId, EffectId, EntityRef, EventId, IdMaker, RunId, Secret};
 use piece::Job;
 use read::ReadError;
+pub use scratch::Scratch;
 use statement::{Statement, bytes, int, ints, maybe_bytes, text};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -2,6 +2,9 @@
 //! a checkpoint thread, a pool of read-only connections.
 
 mod checkpoint;
+mod fill;
+#[cfg(test)]
+mod growth;
 mod integrity;
 #[cfg(test)]
 mod plans;
@@ -207,7 +210,7 @@ impl SqliteStore {
     }
 
     fn misc(&self, f: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static) -> Fut<'_, ()> {
-        self.write(|tx| Job::Misc(Box::new(f), tx))
+        self.write(|tx| Job::Misc(Some(Box::new(f)), tx))
     }
 }
 
