@@ -116,7 +116,7 @@ impl Inner {
             to,
             not_before: None,
             code: None,
-            note: Some(note),
+            note: Some(note.into()),
             reference: None,
             renew,
             step,

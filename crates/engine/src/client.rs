@@ -2,13 +2,13 @@
 //! has a deadline, answers are bounded, and addresses are checked after they were resolved: a
 //! connection that may not reach private targets never does, whatever its host name says.
 
-use bytes::Bytes;
+mod pool;
+
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::{Connected, Connection};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use pasarela_connector::{Answer, Headers, Request};
+use pool::Pool;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
@@ -30,8 +30,8 @@ pub(crate) struct NoAnswer {
 
 /// Two pools: one that may reach private addresses, one that may not.
 pub(crate) struct Client {
-    open: Pool<HttpsConnector<Guard>, Full<Bytes>>,
-    guarded: Pool<HttpsConnector<Guard>, Full<Bytes>>,
+    open: Pool,
+    guarded: Pool,
 }
 
 impl Client {
@@ -67,10 +67,10 @@ impl Client {
             .map_err(|e| never(format!("the request cannot be built: {e}")))?;
         let pool = if allow_private { &self.open } else { &self.guarded };
         let exchange = async {
-            let answer =
-                pool.request(request).await.map_err(|e| NoAnswer { maybe_sent: !e.is_connect(), why: chain(&e) })?;
+            let (answer, mut line, origin) =
+                pool.send(request).await.map_err(|e| NoAnswer { maybe_sent: !e.never_sent, why: e.why })?;
             let (parts, body) = answer.into_parts();
-            let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(|e| NoAnswer {
+            let body = line.drive(Limited::new(body, MAX_ANSWER).collect()).await.map_err(|e| NoAnswer {
                 maybe_sent: true,
                 why: if e.is::<LengthLimitError>() {
                     format!("the answer is larger than {MAX_ANSWER} bytes")
@@ -78,6 +78,7 @@ impl Client {
                     format!("the answer broke off: {e}")
                 },
             })?;
+            pool.keep(line, origin).await;
             let headers =
                 parts.headers.iter().filter_map(|(n, v)| Some((n.as_str().to_owned(), v.to_str().ok()?.to_owned())));
             Ok(Answer { status: parts.status.as_u16(), headers: Headers(headers.collect()), body: body.to_bytes() })
@@ -110,16 +111,13 @@ fn refused(address: &str) -> String {
     )
 }
 
-fn pool(allow_private: bool, idle: usize) -> Pool<HttpsConnector<Guard>, Full<Bytes>> {
+fn pool(allow_private: bool, idle: usize) -> Pool {
     let https = hyper_rustls::HttpsConnectorBuilder::new()
         .with_webpki_roots()
         .https_or_http()
         .enable_http1()
         .wrap_connector(Guard { allow_private });
-    Pool::builder(TokioExecutor::new())
-        .pool_max_idle_per_host(idle)
-        .pool_idle_timeout(Duration::from_secs(60))
-        .build(https)
+    Pool::new(https, idle)
 }
 
 /// Resolves, checks, connects.
