@@ -131,7 +131,8 @@ impl Connector for Connected {
     }
 
     fn on(&self, _action: &str, inputs: &[Value], state: &Value, answer: &Answer, ctx: &Ctx<'_>) -> Step {
-        Step::all(inputs.len(), &effects::judge(state, answer, ctx.now))
+        let outcome = effects::judge(state, answer, ctx.now);
+        if inputs.len() == 1 { Step::end(outcome) } else { Step::all(inputs.len(), &outcome) }
     }
 
     fn authenticate(&self, _ctx: &Ctx<'_>) -> AuthStep {

@@ -120,7 +120,7 @@ impl Inner {
             to,
             not_before: None,
             code: None,
-            note: Some(note),
+            note: Some(note.into()),
             reference: None,
             renew,
             step,

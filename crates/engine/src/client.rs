@@ -2,18 +2,19 @@
 //! has a deadline, answers are bounded, and addresses are checked after they were resolved: a
 //! connection that may not reach private targets never does, whatever its host name says.
 
+mod pool;
+
 use crate::network::{Network, Stream};
-use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::Client as Pool;
-use hyper_util::client::legacy::connect::{Connected, Connection, capture_connection};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::TokioIo;
 use pasarela_connector::{Answer, Headers, Request};
+use pool::Pool;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -31,8 +32,8 @@ pub(crate) struct NoAnswer {
 
 /// Two pools: one that may reach private addresses, one that may not.
 pub(crate) struct Client {
-    open: Pool<HttpsConnector<Guard>, Full<Bytes>>,
-    guarded: Pool<HttpsConnector<Guard>, Full<Bytes>>,
+    open: Pool,
+    guarded: Pool,
 }
 
 impl Client {
@@ -63,17 +64,17 @@ impl Client {
             builder = builder.header(name, value);
         }
         builder = builder.header("user-agent", "pasarela");
-        let mut request = builder
+        let request = builder
             .body(Full::new(request.body.clone()))
             .map_err(|e| never(format!("the request cannot be built: {e}")))?;
         // While it has no connection, no byte of it has left.
-        let connection = capture_connection(&mut request);
+        let connected = AtomicBool::new(false);
         let pool = if allow_private { &self.open } else { &self.guarded };
         let exchange = async {
-            let answer =
-                pool.request(request).await.map_err(|e| NoAnswer { maybe_sent: !e.is_connect(), why: chain(&e) })?;
+            let (answer, mut line, origin) =
+                pool.send(request, &connected).await.map_err(|e| NoAnswer { maybe_sent: !e.never_sent, why: e.why })?;
             let (parts, body) = answer.into_parts();
-            let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(|e| NoAnswer {
+            let body = line.drive(Limited::new(body, MAX_ANSWER).collect()).await.map_err(|e| NoAnswer {
                 maybe_sent: true,
                 why: if e.is::<LengthLimitError>() {
                     format!("the answer is larger than {MAX_ANSWER} bytes")
@@ -81,12 +82,13 @@ impl Client {
                     format!("the answer broke off: {e}")
                 },
             })?;
+            pool.keep(line, origin).await;
             let headers =
                 parts.headers.iter().filter_map(|(n, v)| Some((n.as_str().to_owned(), v.to_str().ok()?.to_owned())));
             Ok(Answer { status: parts.status.as_u16(), headers: Headers(headers.collect()), body: body.to_bytes() })
         };
         tokio::time::timeout(timeout, exchange).await.unwrap_or_else(|_| {
-            let maybe_sent = connection.connection_metadata().is_some();
+            let maybe_sent = connected.load(Ordering::Relaxed);
             let what = if maybe_sent { "no answer" } else { "no connection" };
             Err(NoAnswer { maybe_sent, why: format!("{what} within {} s", timeout.as_secs_f32()) })
         })
@@ -115,16 +117,13 @@ fn refused(address: &str) -> String {
     )
 }
 
-fn pool(network: &Arc<dyn Network>, allow_private: bool, idle: usize) -> Pool<HttpsConnector<Guard>, Full<Bytes>> {
+fn pool(network: &Arc<dyn Network>, allow_private: bool, idle: usize) -> Pool {
     let https = hyper_rustls::HttpsConnectorBuilder::new()
         .with_webpki_roots()
         .https_or_http()
         .enable_http1()
         .wrap_connector(Guard { network: network.clone(), allow_private });
-    Pool::builder(TokioExecutor::new())
-        .pool_max_idle_per_host(idle)
-        .pool_idle_timeout(Duration::from_secs(60))
-        .build(https)
+    Pool::new(https, idle)
 }
 
 /// Resolves, checks, connects.

@@ -320,9 +320,7 @@ impl Inner {
             }
             self.start_runs(connection, &scope, key, known, now, position, write, &mut planned, draft);
         }
-        for plan in &planned {
-            write.work.effects.push(plan.insert.clone());
-        }
+        write.work.effects.extend(planned.iter_mut().filter_map(Planned::row));
         // What this decision writes itself has a guard of its own, and another version by then.
         let own: Vec<&EntityRef> =
             write.entities.iter().chain(draft.facts.iter().flat_map(|f| &f.entities)).map(|e| &e.entity).collect();

@@ -58,23 +58,26 @@ impl Inner {
         })
     }
 
-    fn judge(&self, call: &OpenCall, answer: &Answer, ctx: &Ctx<'_>) -> Step {
+    fn judge(&self, call: &mut OpenCall, answer: &Answer, ctx: &Ctx<'_>) -> Step {
         if call.action == FETCH {
             return match judge::classify(answer, ctx.now) {
                 None => Step::end(Outcome::done(Value::Null)),
                 Some(outcome) => Step::end(outcome),
             };
         }
-        let inputs: Vec<Value> = call.members.iter().map(|m| m.input.clone()).collect();
+        // Lent as one list, and given back.
+        let inputs: Vec<Value> = call.members.iter_mut().map(|m| std::mem::take(&mut m.input)).collect();
         let attempt = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             call.connection.connector.on(&call.action, &inputs, &call.state, answer, ctx)
         }));
-        attempt.unwrap_or_else(|_| {
+        let step = attempt.unwrap_or_else(|_| {
             Step::all(
                 inputs.len(),
                 &Outcome::Unknown { why: "the connector failed on this answer; please report it".into() },
             )
-        })
+        });
+        call.members.iter_mut().zip(inputs).for_each(|(member, input)| member.input = input);
+        step
     }
 
     /// The dispatcher of one connection: starts what may start, loads the backlog, sleeps.

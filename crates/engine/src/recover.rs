@@ -57,7 +57,7 @@ impl Inner {
                     to,
                     not_before,
                     code: None,
-                    note: Some(json!({ "why": why })),
+                    note: Some(json!({ "why": why }).into()),
                     reference: None,
                     renew: None,
                     step: Some(step),

@@ -258,7 +258,7 @@ impl Inner {
             let key = run.data.key.as_deref().unwrap_or(&run.event.key);
             match self.plan(run.id, &run.flow.name, key, effect, holding, now) {
                 Ok(p) => {
-                    run.data.effects.insert(path, p.insert.id);
+                    run.data.effects.insert(path, p.id);
                     planned.push(p);
                 }
                 Err(why) => {

@@ -117,7 +117,7 @@ impl Inner {
                         return false;
                     }
                 }
-                work.effects.extend(planned.iter().map(|p| p.insert.clone()));
+                work.effects.extend(planned.iter_mut().filter_map(crate::runs::Planned::row));
                 work.runs.push(self.run_write(run, now));
                 run.version += 1;
             }
@@ -309,7 +309,7 @@ fn change_of(
         to,
         not_before: None,
         code: None,
-        note,
+        note: note.map(Into::into),
         reference: None,
         renew: None,
         step,

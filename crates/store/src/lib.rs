@@ -9,6 +9,7 @@ mod care;
 mod codes;
 mod contract;
 pub mod erasures;
+mod history;
 mod page;
 pub mod postgres;
 mod queue;
@@ -23,6 +24,7 @@ pub use contract::{
     EntityUpsert, Error, EventInsert, FactResult, FactWrite, Fut, Listen, NewDelivery, Page, ReadGuard, RunInsert,
     RunStatus, RunWrite, Stats, Store, TimerKind, TimerSet, Work, Worked,
 };
+pub use history::{History, TYPE as HISTORY_TYPE};
 pub use rows::{
     ApiKeyRow, ArrivedRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow,
     EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PauseKind, PauseRow, PushedFlow, QueuedRow,

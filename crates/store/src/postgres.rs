@@ -10,14 +10,18 @@
 
 mod care;
 mod copy;
+mod fill;
 mod footprint;
 mod group;
+#[cfg(test)]
+mod growth;
 mod hints;
 mod link;
 mod node;
 mod piece;
 mod read;
 mod schema;
+mod scratch;
 mod seat;
 mod share;
 mod statement;
@@ -42,6 +46,7 @@ use node::Node;
 use pasarela_domain::{DeliveryId, EffectId, EntityRef, EventId, IdMaker, RunId, Secret};
 use piece::Job;
 use read::ReadError;
+pub use scratch::Scratch;
 use seat::Seat;
 use statement::{Statement, bytes, int, ints, maybe_bytes, text};
 use std::path::{Path, PathBuf};

@@ -11,8 +11,10 @@ use tokio::sync::oneshot;
 
 /// Members of one group at most.
 pub(crate) const GROUP: usize = 128;
-/// Share of a group that decisions keep while a flood is accepted.
-const DECIDE_SHARE: usize = 24;
+/// Accepts in one group from which on they count as a flood: more than come together while it keeps up.
+const FLOOD: usize = 4;
+/// Accepts for each decision while a flood comes in: what is decided meanwhile takes time from taking in.
+const ACCEPTS_A_DECISION: usize = 8;
 /// Members of a group that the door has before all others; more of its own wait like everybody.
 pub(crate) const DOOR_SHARE: usize = 32;
 /// Accepts from the door that may wait, beside all others.
@@ -60,32 +62,6 @@ impl<M> Job<M> {
             Self::DecideFailed(_, tx) => drop(tx.send(Err(error))),
             Self::Reopen(_, tx) => drop(tx.send(Err(error))),
             Self::Misc(_, tx) => drop(tx.send(Err(error))),
-        }
-    }
-}
-
-/// What a member's caller hears after the commit.
-pub(crate) enum Reply {
-    Accept(Tx<Accepted>, Accepted),
-    Decide(Tx<Decided>, Decided),
-    Work(Tx<Worked>, Worked),
-    Claim(Tx<Vec<bool>>, Vec<bool>),
-    Count(Tx<u32>, u32),
-    Flag(Tx<bool>, bool),
-    Unit(Tx<()>),
-}
-
-impl Reply {
-    pub(crate) fn send(self, result: Result<(), Error>) {
-        // A caller that went away does not want the answer.
-        match self {
-            Self::Accept(tx, v) => drop(tx.send(result.map(|()| v))),
-            Self::Decide(tx, v) => drop(tx.send(result.map(|()| v))),
-            Self::Work(tx, v) => drop(tx.send(result.map(|()| v))),
-            Self::Claim(tx, v) => drop(tx.send(result.map(|()| v))),
-            Self::Count(tx, v) => drop(tx.send(result.map(|()| v))),
-            Self::Flag(tx, v) => drop(tx.send(result.map(|()| v))),
-            Self::Unit(tx) => drop(tx.send(result)),
         }
     }
 }
@@ -166,27 +142,78 @@ impl<M> Queues<M> {
     }
 
     fn take(&mut self, group: &mut Vec<Job<M>>) {
-        let decide_share = self.decide.len().min(DECIDE_SHARE);
         while group.len() < GROUP {
             match self.work.pop_front() {
                 Some(job) => group.push(job),
                 None => break,
             }
         }
-        while group.len() + decide_share < GROUP {
-            match self.accept.pop_front() {
-                Some((delivery, tx)) => {
-                    self.accept_bytes -= delivery.packed.0.len();
-                    group.push(Job::Accept(delivery, tx));
-                }
-                None => break,
-            }
+        let room = GROUP - group.len();
+        // Decisions have their part of every group, and all that a flood of accepts does not take.
+        let kept = self.decide.len().min(room / ACCEPTS_A_DECISION);
+        let accepts = self.accept.len().min(room - kept);
+        for (delivery, tx) in self.accept.drain(..accepts) {
+            self.accept_bytes -= delivery.packed.0.len();
+            group.push(Job::Accept(delivery, tx));
         }
-        while group.len() < GROUP {
-            match self.decide.pop_front() {
-                Some((decision, tx)) => group.push(Job::Decide(decision, tx)),
-                None => break,
-            }
+        let most = if accepts < FLOOD { room - accepts } else { (accepts / ACCEPTS_A_DECISION).min(room - accepts) };
+        let decisions = self.decide.len().min(most);
+        group.extend(self.decide.drain(..decisions).map(|(decision, tx)| Job::Decide(decision, tx)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rows::DeliveryStatus;
+    use crate::seal::Sealed;
+
+    fn queues(accepts: usize, decisions: usize) -> Queues<()> {
+        let mut queues = Queues::default();
+        for n in 0..accepts {
+            let delivery = NewDelivery {
+                connection: 1,
+                source: "webhook",
+                received_at: jiff::Timestamp::UNIX_EPOCH,
+                packed: Sealed(vec![u8::try_from(n % 256).unwrap()]),
+                replay_key: None,
+                door: false,
+            };
+            queues.push(Job::Accept(delivery, oneshot::channel().0)).unwrap();
         }
+        for n in 0..decisions {
+            let decision = Decision {
+                delivery: DeliveryId::from_raw(i64::try_from(n).unwrap()),
+                status: DeliveryStatus::Decided,
+                reason: None,
+                facts: Vec::new(),
+                subjects: Vec::new(),
+                door: false,
+            };
+            queues.push(Job::Decide(Box::new(decision), oneshot::channel().0)).unwrap();
+        }
+        queues
+    }
+
+    /// Accepts and decisions of the next group.
+    fn next(queues: &mut Queues<()>) -> (usize, usize) {
+        let mut group = Vec::new();
+        queues.fill(&mut group);
+        let accepts = group.iter().filter(|j| matches!(j, Job::Accept(..))).count();
+        (accepts, group.len() - accepts)
+    }
+
+    #[test]
+    fn a_flood_is_taken_in_before_it_is_decided_and_neither_starves() {
+        assert_eq!(next(&mut queues(3, 16)), (3, 16), "few webhooks hold no decision back");
+        assert_eq!(next(&mut queues(32, 16)), (32, 4));
+        assert_eq!(next(&mut queues(0, 200)), (0, GROUP));
+        let mut both = queues(1000, 1000);
+        for _ in 0..8 {
+            assert_eq!(next(&mut both), (112, 14), "decisions have their part of every group");
+        }
+        assert_eq!(next(&mut both), (104, 13));
+        assert_eq!(both.accept_bytes, 0);
+        assert_eq!(next(&mut both), (0, GROUP), "what was held back comes as soon as there is room");
     }
 }

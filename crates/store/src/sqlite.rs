@@ -5,6 +5,9 @@ mod care;
 mod checkpoint;
 mod copy;
 mod examine;
+mod fill;
+#[cfg(test)]
+mod growth;
 mod integrity;
 #[cfg(test)]
 mod plans;
@@ -218,7 +221,7 @@ impl SqliteStore {
     }
 
     fn misc(&self, f: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static) -> Fut<'_, ()> {
-        self.write(|tx| Job::Misc(Box::new(f), tx))
+        self.write(|tx| Job::Misc(Some(Box::new(f)), tx))
     }
 }
 

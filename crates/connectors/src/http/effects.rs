@@ -8,6 +8,7 @@ use super::inbound::parse_exactly;
 use super::wire::{Fields, Input};
 use jiff::Timestamp;
 use pasarela_connector::{Answer, Call, Ctx, Outcome, Repeat, Request, Step, judge::classify};
+use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
 /// Name of the action.
@@ -48,7 +49,7 @@ pub(super) fn begin(target: Option<&Target>, connection: &str, action: &str, inp
         let why = format!("[connections.{connection}] has no base_url: set it, so that there is something to call");
         return Step::end(Outcome::NeedsHuman { why });
     };
-    let input: Input = match serde_json::from_value(input.clone()) {
+    let input: Input = match Input::deserialize(input) {
         Ok(input) => input,
         Err(e) => return refused("invalid_input", e.to_string()),
     };

@@ -6,7 +6,6 @@ use crate::engine::Inner;
 use crate::runs::{OpenCall, Planned};
 use crate::telemetry::count;
 use jiff::Timestamp;
-use pasarela_domain::EntityRef;
 use pasarela_store::{DeliveryStatus, FactResult, RunStatus};
 use std::sync::Arc;
 
@@ -95,10 +94,8 @@ impl Inner {
 
     /// An effect that was planned and not written. A read may be planned again by whoever needs it next.
     fn abandon(&self, plan: Planned, now: Timestamp) {
-        if plan.insert.action == crate::dispatch::FETCH
-            && let Some((kind, id)) = plan.insert.path.split_once(':')
-        {
-            self.fetching.lock().remove(&(plan.insert.connection, EntityRef::new(kind, id)));
+        if let Some(entity) = &plan.reads {
+            self.fetching.lock().remove(&(plan.connection.id, entity.clone()));
         }
         plan.abort(now);
     }

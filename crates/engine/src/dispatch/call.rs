@@ -71,7 +71,7 @@ impl Inner {
             };
             let key = idempotency_key(&call.members[0]);
             let ctx = Ctx { now, key: &key, attempt: call.members[0].attempt };
-            match self.judge(&call, &answer, &ctx) {
+            match self.judge(&mut call, &answer, &ctx) {
                 Step::End(outcomes) => {
                     self.metrics.call(&name, outcomes.first().map_or("none", Outcome::name));
                     return self.conclude(call, outcomes, Some(answer), Some(started)).await;

@@ -28,6 +28,22 @@ pub(crate) struct Changed {
     claimed: Vec<bool>,
 }
 
+/// What is kept of an outcome in the effect's row, as the text of its JSON.
+pub(crate) struct Note(Vec<u8>);
+
+impl From<Value> for Note {
+    fn from(value: Value) -> Self {
+        Self::of(&value)
+    }
+}
+
+impl Note {
+    /// Without a copy of what is noted.
+    pub(super) fn of(value: &impl serde::Serialize) -> Self {
+        Self(serde_json::to_vec(value).unwrap_or_default())
+    }
+}
+
 /// A change of one effect and its run.
 pub(crate) struct EffectChange {
     pub(crate) id: EffectId,
@@ -38,7 +54,7 @@ pub(crate) struct EffectChange {
     pub(crate) to: EffectState,
     pub(crate) not_before: Option<Timestamp>,
     pub(crate) code: Option<String>,
-    pub(crate) note: Option<Value>,
+    pub(crate) note: Option<Note>,
     pub(crate) reference: Option<String>,
     pub(crate) renew: Option<Timestamp>,
     pub(crate) step: Option<StepOutcome>,
@@ -56,7 +72,7 @@ impl EffectChange {
             to: self.to,
             not_before: self.not_before,
             code: self.code.clone(),
-            outcome: self.note.as_ref().map(|n| inner.store.sealer().seal_json(n)),
+            outcome: self.note.as_ref().map(|n| inner.store.sealer().seal(&n.0)),
             reference: self.reference.as_deref().map(|r| inner.reference_hash(r)),
             renew: self.renew,
         }
@@ -97,16 +113,17 @@ impl Inner {
             connection.lock_lanes(|l| l.park(member.lane));
         }
         let gap = connection.manifest().action(action).is_some_and(|a| a.lane_gap.is_some());
-        let written = self.settle_written(connection, &member, &verdict, gap, attempt, &starts.claims, now).await;
-        match verdict.to {
+        let (to, timer) = (verdict.to, verdict.timer.is_some());
+        let written = self.settle_written(connection, &member, verdict, gap, attempt, &starts.claims, now).await;
+        match to {
             EffectState::Dead => count(&self.metrics.dead),
             EffectState::Unknown => count(&self.metrics.unknown),
             _ => {}
         }
-        if verdict.timer.is_some() {
+        if timer {
             self.timer_wake.notify_one();
         }
-        if action == FETCH && verdict.to != EffectState::Queued {
+        if action == FETCH && to != EffectState::Queued {
             self.fetch_over(connection, &member.input);
         }
         match written {
@@ -140,7 +157,7 @@ impl Inner {
         self: &Arc<Self>,
         connection: &Arc<ConnectionRuntime>,
         member: &OpenEffect,
-        verdict: &Verdict,
+        verdict: Verdict,
         gap: bool,
         attempt: AttemptInsert,
         claims: &[Claim],
@@ -155,11 +172,11 @@ impl Inner {
             guard,
             to: verdict.to,
             not_before: verdict.not_before,
-            code: verdict.code.clone(),
-            note: verdict.note.clone(),
-            reference: verdict.reference.clone(),
+            code: verdict.code,
+            note: verdict.note,
+            reference: verdict.reference,
             renew: None,
-            step: verdict.step.clone(),
+            step: verdict.step,
             timer: verdict.timer,
             fired: Vec::new(),
             // A lane with a least time between its effects is not handed over.
@@ -280,7 +297,7 @@ impl Inner {
                     ended = run.status == RunStatus::Done;
                 }
             }
-            work.effects.extend(planned.iter().map(|p| p.insert.clone()));
+            work.effects.extend(planned.iter_mut().filter_map(Planned::row));
             let has_timers = !work.timers.is_empty();
             self.fail_point("before_settle");
             let result = self.store.work(work).await;
@@ -386,7 +403,7 @@ impl Inner {
                     return;
                 }
             }
-            work.effects.extend(planned.iter().map(|p| p.insert.clone()));
+            work.effects.extend(planned.iter_mut().filter_map(Planned::row));
             work.runs.push(self.run_write(run, now));
             run.version += 1;
             match self.store.work(work).await {

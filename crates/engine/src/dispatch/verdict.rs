@@ -1,6 +1,7 @@
 //! What an outcome means for its effect, its step, its lane and its connection. A lost answer is told as
 //! lost: nothing whose repetition does harm is repeated in silence. Nothing is written here.
 
+use super::settle::Note;
 use super::{FETCH, PAUSE};
 use crate::connections::ConnectionRuntime;
 use crate::engine::Inner;
@@ -24,12 +25,18 @@ pub(super) struct Verdict {
     pub(super) not_before: Option<Timestamp>,
     pub(super) code: Option<String>,
     /// Sealed as JSON into the effect's row.
-    pub(super) note: Option<Value>,
+    pub(super) note: Option<Note>,
     pub(super) reference: Option<String>,
     pub(super) step: Option<StepOutcome>,
     pub(super) timer: Option<(Timestamp, TimerKind)>,
     /// Bytes that a fetch brought.
     pub(super) fetched: Option<Answer>,
+}
+
+/// A good result, as it is noted.
+#[derive(serde::Serialize)]
+struct Result<'a> {
+    result: &'a Value,
 }
 
 impl Verdict {
@@ -59,17 +66,18 @@ impl Inner {
         let mut outcomes = outcomes.into_iter();
         for (i, member) in members.into_iter().enumerate() {
             let outcome = outcomes.next().unwrap_or_else(missing);
-            let verdict = self.verdict(&connection, &call, &member, outcome.clone(), answer.as_ref(), now).await;
+            let name = outcome.name();
+            let detail = attempt_detail(&outcome, answer.as_ref().filter(|_| i == 0));
+            let verdict = self.verdict(&connection, &call, &member, outcome, answer.as_ref(), now).await;
             let attempt = AttemptInsert {
                 effect: member.id,
                 attempt: member.attempt,
                 call: call.ordinal,
                 started_at: started.unwrap_or(call.started_at),
                 ended_at: now,
-                outcome: outcome.name(),
+                outcome: name,
                 status: answer.as_ref().map(|a| a.status),
-                detail: attempt_detail(&outcome, answer.as_ref().filter(|_| i == 0))
-                    .map(|d| self.store.sealer().seal_json(&d)),
+                detail: detail.map(|d| self.store.sealer().seal_json(&d)),
             };
             let calls = self
                 .settle(&connection, &call.action, member, verdict, attempt, std::mem::take(&mut starts), now)
@@ -141,7 +149,7 @@ impl Inner {
             match now.checked_add(delay) {
                 Ok(at) if at <= member.give_up_at => Verdict {
                     not_before: Some(at),
-                    note: Some(json!({ "why": why })),
+                    note: Some(json!({ "why": why }).into()),
                     ..Verdict::new(EffectState::Queued)
                 },
                 _ => dead(format!("tried until it was too old; last: {why}")),
@@ -150,7 +158,7 @@ impl Inner {
         match outcome {
             Outcome::Done(done) => self.done(connection, action, done, answer, now),
             Outcome::Partial { done, failed } => Verdict {
-                note: Some(json!({ "result": done, "failed": failed })),
+                note: Some(json!({ "result": done, "failed": failed }).into()),
                 step: Some(StepOutcome::Done { result: done }),
                 ..Verdict::new(EffectState::Partial)
             },
@@ -197,7 +205,7 @@ impl Inner {
             SettledBy::Answer => None,
         });
         let mut verdict = Verdict {
-            note: Some(json!({ "result": done.result })),
+            note: Some(Note::of(&Result { result: &done.result })),
             step: Some(StepOutcome::Done { result: done.result }),
             reference: done.reference,
             ..Verdict::new(EffectState::Done)
@@ -248,7 +256,7 @@ impl Inner {
         now: Timestamp,
     ) -> Verdict {
         let (to, not_before, step, timer, why) = self.unknown_of(connection, action, resend, why, now);
-        Verdict { not_before, step, timer, note: Some(json!({ "why": why })), ..Verdict::new(to) }
+        Verdict { not_before, step, timer, note: Some(json!({ "why": why }).into()), ..Verdict::new(to) }
     }
 }
 
@@ -262,7 +270,7 @@ fn started_nothing(first: Option<&Outcome>) -> bool {
 pub(super) fn dead(why: String) -> Verdict {
     Verdict {
         code: Some("needs_human".into()),
-        note: Some(json!({ "why": why })),
+        note: Some(json!({ "why": why }).into()),
         step: Some(StepOutcome::Dead { why }),
         ..Verdict::new(EffectState::Dead)
     }
@@ -271,7 +279,7 @@ pub(super) fn dead(why: String) -> Verdict {
 fn gave_up(code: String, why: String) -> Verdict {
     Verdict {
         code: Some(code.clone()),
-        note: Some(json!({ "code": code, "why": why })),
+        note: Some(json!({ "code": code, "why": why }).into()),
         step: Some(StepOutcome::GaveUp { code, why }),
         ..Verdict::new(EffectState::GaveUp)
     }

@@ -6,7 +6,7 @@ use crate::engine::Inner;
 use crate::lanes::{LaneKey, Queued, Slot};
 use jiff::Timestamp;
 use pasarela_connector::{Call, Ctx, Lane, Request, Step};
-use pasarela_domain::{EffectId, RunId};
+use pasarela_domain::{EffectId, EntityRef, RunId};
 use pasarela_flows::{NewEffect, OnDead, OnUnknown, Urgency};
 use pasarela_store::{Claim, EffectInsert, News, Store};
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,19 @@ pub(crate) struct StoredCall {
     /// Generation of the idempotency key in it: another generation is another call.
     #[serde(default)]
     pub(crate) generation: u32,
+}
+
+/// The same, for writing without a copy.
+#[derive(Serialize)]
+struct CallToStore<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<&'a Request>,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    state: &'a Value,
+    ordinal: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    batch: Option<EffectId>,
+    generation: u32,
 }
 
 /// A call that is to be made now.
@@ -75,8 +88,16 @@ impl OpenEffect {
 /// An effect that is being decided: it holds a lane's head or a reserved place until it is
 /// committed or aborted.
 pub(crate) struct Planned {
-    pub(crate) insert: EffectInsert,
-    pub(super) connection: Arc<ConnectionRuntime>,
+    pub(crate) id: EffectId,
+    /// Its row, until it is handed to the store.
+    insert: Option<EffectInsert>,
+    /// Keyed hash of the flow's name.
+    flow: i64,
+    /// Number of its action.
+    action: u16,
+    /// The record that it reads, where it is the engine's own read.
+    pub(crate) reads: Option<EntityRef>,
+    pub(crate) connection: Arc<ConnectionRuntime>,
     pub(super) lane: LaneKey,
     pub(super) call: Option<OpenCall>,
     /// It took over the lane of the effect whose outcome is written with it.
@@ -87,6 +108,36 @@ pub(crate) struct Planned {
 }
 
 impl Planned {
+    fn new(
+        insert: EffectInsert,
+        connection: Arc<ConnectionRuntime>,
+        lane: LaneKey,
+        call: Option<OpenCall>,
+        handed: bool,
+        own: Option<Deciding>,
+        store: Arc<dyn Store>,
+    ) -> Self {
+        let read = (insert.action == crate::dispatch::FETCH).then(|| insert.path.split_once(':')).flatten();
+        Self {
+            id: insert.id,
+            flow: insert.flow,
+            action: connection.action_index(&insert.action),
+            reads: read.map(|(kind, id)| EntityRef::new(kind, id)),
+            insert: Some(insert),
+            connection,
+            lane,
+            call,
+            handed,
+            own,
+            store,
+        }
+    }
+
+    /// The row that is to be written; once.
+    pub(crate) fn row(&mut self) -> Option<EffectInsert> {
+        self.insert.take()
+    }
+
     /// The transaction was written. Returns the call that is to be made.
     pub(crate) fn commit(self, seq: i64, now: Timestamp) -> Option<OpenCall> {
         match self.call {
@@ -99,13 +150,7 @@ impl Planned {
                 None
             }
             None => {
-                let queued = Queued {
-                    id: self.insert.id,
-                    seq,
-                    flow: self.insert.flow,
-                    action: self.connection.action_index(&self.insert.action),
-                    not_before: self.insert.not_before,
-                };
+                let queued = Queued { id: self.id, seq, flow: self.flow, action: self.action, not_before: None };
                 self.connection.lock_lanes(|l| l.enqueue_reserved(self.lane, queued, now));
                 self.connection.wake.notify_one();
                 None
@@ -118,9 +163,8 @@ impl Planned {
         if self.handed {
             self.connection.lock_lanes(|l| l.undo_hand_over(self.lane, now));
         } else if self.call.is_some() {
-            let action = self.connection.action_index(&self.insert.action);
             self.connection.lock_lanes(|l| {
-                l.finish(self.lane, action, None, now);
+                l.finish(self.lane, self.action, None, now);
                 l.release_slot(Slot::of(self.lane.urgency), None, now);
             });
             self.connection.wake.notify_one();
@@ -240,7 +284,7 @@ impl Inner {
         };
         let store = self.store.clone();
         let Some(own) = p.connection.decide_on(&*self.store) else {
-            return Planned { insert, connection: p.connection, lane, call: None, handed: false, own: None, store };
+            return Planned::new(insert, p.connection, lane, None, false, None, store);
         };
         let (begins, own) = (!p.held && own.begins, Some(own));
         let handed = begins
@@ -280,7 +324,7 @@ impl Inner {
                         started_at: now,
                         credential: 0,
                     };
-                    return Planned { insert, connection: p.connection, lane, call: Some(open), handed, own, store };
+                    return Planned::new(insert, p.connection, lane, Some(open), handed, own, store);
                 }
                 // It ends without a call: the dispatcher records that like any other outcome.
                 Step::End(_) => {
@@ -294,12 +338,12 @@ impl Inner {
                             l.release_slot(Slot::of(lane.urgency), None, now);
                         }
                     });
-                    return Planned { insert, connection: p.connection, lane, call: None, handed: false, own, store };
+                    return Planned::new(insert, p.connection, lane, None, false, own, store);
                 }
             }
         }
         p.connection.lock_lanes(|l| l.reserve(lane));
-        Planned { insert, connection: p.connection, lane, call: None, handed: false, own, store }
+        Planned::new(insert, p.connection, lane, None, false, own, store)
     }
 
     /// Seals a call into the record of its attempt.
@@ -316,9 +360,9 @@ impl Inner {
         alone_above: Option<i64>,
     ) -> Claim {
         let leader = batch.is_none_or(|b| b == id);
-        let stored = StoredCall {
-            request: leader.then(|| call.request.clone()),
-            state: if leader { call.state.clone() } else { Value::Null },
+        let stored = CallToStore {
+            request: leader.then_some(&call.request),
+            state: if leader { &call.state } else { &Value::Null },
             ordinal,
             batch,
             generation,

@@ -50,12 +50,12 @@ pub(crate) async fn wait_for(addr: SocketAddr, child: &mut Running, patience: Du
     }
 }
 
-/// Resident memory of a process in MiB.
-pub(crate) fn resident_mib(pid: u32) -> f64 {
+/// The most memory that a process ever had resident, in MiB. The kernel keeps it, so that no peak is missed.
+pub(crate) fn peak_mib(pid: u32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let kib = status
         .lines()
-        .find_map(|l| l.strip_prefix("VmRSS:"))
+        .find_map(|l| l.strip_prefix("VmHWM:"))
         .and_then(|v| v.trim().strip_suffix("kB"))
         .and_then(|v| v.trim().parse::<f64>().ok());
     kib.unwrap_or(0.0) / 1024.0

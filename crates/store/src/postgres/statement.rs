@@ -29,9 +29,15 @@ impl<'a> Statement<'a> {
 
     /// One round trip. Statements whose futures are polled together travel together.
     pub(super) async fn run(&self, client: &Client) -> Result<Ran, tokio_postgres::Error> {
+        #[cfg(test)]
+        self.explain(client).await?;
+        self.send(client, &self.sql).await
+    }
+
+    async fn send(&self, client: &Client, sql: &str) -> Result<Ran, tokio_postgres::Error> {
         use futures_util::TryStreamExt as _;
         let params = self.params.iter().map(|p| (&*p.value as &(dyn ToSql + Sync), p.kind.clone()));
-        let stream = client.query_typed_raw(&self.sql, params.collect::<Vec<_>>()).await?;
+        let stream = client.query_typed_raw(sql, params.collect::<Vec<_>>()).await?;
         let mut stream = std::pin::pin!(stream);
         let mut rows = Vec::new();
         while let Some(row) = stream.try_next().await? {
@@ -39,6 +45,32 @@ impl<'a> Statement<'a> {
         }
         let touched = stream.rows_affected().unwrap_or(0);
         Ok(Ran { rows, touched })
+    }
+}
+
+#[cfg(test)]
+tokio::task_local! {
+    /// Where a test wants the plans of the statements that it runs: each with its text, and, for a mere
+    /// read, with the pages that it touched.
+    pub(super) static PLANS: std::cell::RefCell<Vec<(String, Vec<String>)>>;
+}
+
+#[cfg(test)]
+impl Statement<'_> {
+    async fn explain(&self, client: &Client) -> Result<(), tokio_postgres::Error> {
+        let how = match self.sql.split_whitespace().next() {
+            Some("SELECT") => "(ANALYZE, BUFFERS, TIMING OFF)",
+            // Not carried out a second time.
+            Some("INSERT" | "UPDATE" | "DELETE" | "WITH") => "",
+            _ => return Ok(()),
+        };
+        if PLANS.try_with(|_| ()).is_err() {
+            return Ok(());
+        }
+        let ran = self.send(client, &format!("EXPLAIN {how} {}", self.sql)).await?;
+        let lines = ran.rows.iter().map(|r| r.try_get(0)).collect::<Result<Vec<String>, _>>()?;
+        PLANS.with(|plans| plans.borrow_mut().push((self.sql.clone(), lines)));
+        Ok(())
     }
 }
 

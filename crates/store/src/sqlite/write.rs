@@ -20,6 +20,16 @@ pub(super) enum Stop {
     Guard,
 }
 
+impl Stop {
+    /// The database's error, if it was one.
+    pub(super) fn database(self) -> Option<rusqlite::Error> {
+        match self {
+            Self::Database(e) => Some(e),
+            Self::Guard => None,
+        }
+    }
+}
+
 impl From<rusqlite::Error> for Stop {
     fn from(e: rusqlite::Error) -> Self {
         Self::Database(e)

@@ -9,8 +9,8 @@
 use super::checkpoint::Log;
 use super::copy::{self, Order};
 use super::write::{Stop, Writer};
-use crate::contract::{Decided, Error, Worked};
-use crate::queue::{DOOR_SHARE, GROUP, GROUP_BYTES, Queues, Reply, Tx};
+use crate::contract::{Accepted, Decided, Error, Worked};
+use crate::queue::{DOOR_SHARE, GROUP, GROUP_BYTES, Queues};
 use parking_lot::{Condvar, Mutex};
 use pasarela_domain::IdMaker;
 use rusqlite::Connection;
@@ -20,7 +20,8 @@ use std::time::{Duration, Instant};
 
 /// Time of one group at most.
 const GROUP_TIME: Duration = Duration::from_millis(4);
-type Misc = Box<dyn FnOnce(&Connection) -> rusqlite::Result<()> + Send>;
+/// Housekeeping; taken when it is written.
+type Misc = Option<Box<dyn FnOnce(&Connection) -> rusqlite::Result<()> + Send>>;
 pub(super) type Job = crate::queue::Job<Misc>;
 
 /// Shared between the writer thread, its callers and the checkpoint thread.
@@ -126,120 +127,170 @@ impl Turns<'_> {
     }
 }
 
+/// What a member has come to.
+enum Outcome {
+    Accept(Accepted),
+    Decide(Decided),
+    Work(Worked),
+    Claim(Vec<bool>),
+    Count(u32),
+    Flag(bool),
+    Unit,
+}
+
+/// How the members of a group are kept apart.
+#[derive(Clone, Copy, PartialEq)]
+enum Care {
+    /// Not at all: a member that fails undoes the group, which is then written with care.
+    Hope,
+    /// A savepoint each, so that the failure of one does not undo the others. A savepoint costs a copy of
+    /// every page that its member changes.
+    Savepoints,
+}
+
 fn commit(db: &Connection, ids: &mut IdMaker, seq: &mut i64, group: &mut Vec<Job>, shared: &Shared) {
-    let mut replies: Vec<Reply> = Vec::with_capacity(group.len());
-    let mut jobs = group.drain(..);
-    let (before_seq, count) = (*seq, jobs.len());
-    let mut rows = 0;
-    let result = (|| -> rusqlite::Result<()> {
-        db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let mut writer = Writer { db, ids, seq, rows: 0 };
-        let (begun, mut bytes) = (Instant::now(), 0);
-        for job in jobs.by_ref() {
-            bytes += job.bytes();
-            write_member(&mut writer, job, &mut replies)?;
-            if begun.elapsed() > GROUP_TIME || bytes > GROUP_BYTES {
-                break;
-            }
+    let (before_seq, before_ids, count) = (*seq, ids.clone(), group.len());
+    // Housekeeping is taken when it is written, and could not be written again.
+    let again = !group.iter().any(|job| matches!(job, Job::Misc(..)));
+    let hoped = again.then(|| write_group(db, ids, seq, group, Care::Hope));
+    let result = match hoped {
+        Some(Ok(written)) => Ok(written),
+        Some(Err(Some(e))) if concerns_all(&e) => Err(Some(e)),
+        _ => {
+            roll_back(db);
+            (*seq, *ids) = (before_seq, before_ids);
+            write_group(db, ids, seq, group, Care::Savepoints)
         }
-        rows = writer.rows;
-        db.prepare_cached("COMMIT")?.execute([])?;
-        Ok(())
-    })();
-    let late: Vec<Job> = jobs.collect();
+    };
     match result {
-        Ok(()) => {
+        Ok((outcomes, rows)) => {
             shared.commits.fetch_add(1, Ordering::Relaxed);
-            shared.members.fetch_add(replies.len() as u64, Ordering::Relaxed);
+            shared.members.fetch_add(outcomes.iter().filter(|o| o.is_ok()).count() as u64, Ordering::Relaxed);
             shared.rows.fetch_add(rows, Ordering::Relaxed);
-            replies.into_iter().for_each(|r| r.send(Ok(())));
-            group.extend(late);
+            group.drain(..outcomes.len()).zip(outcomes).for_each(|(job, outcome)| answer(job, outcome));
         }
         Err(e) => {
-            if !db.is_autocommit()
-                && let Err(rollback) = db.execute_batch("ROLLBACK")
-            {
-                tracing::error!(error = %rollback, "the writer cannot roll back");
-            }
+            roll_back(db);
             *seq = before_seq;
             shared.rollbacks.fetch_add(1, Ordering::Relaxed);
-            let error = match e.sqlite_error_code() {
-                // Another program holds the write lock (a copy, a shell): nothing is wrong with what
-                // was to be written, so callers come again instead of giving it up.
-                Some(rusqlite::ErrorCode::DatabaseBusy) => Error::Busy,
-                _ => classify(&e),
+            let error = match &e {
+                None => Error::Database("a guard failed where none was expected".into()),
+                Some(e) => match e.sqlite_error_code() {
+                    // Another program holds the write lock (a copy, a shell): nothing is wrong with what
+                    // was to be written, so callers come again instead of giving it up.
+                    Some(rusqlite::ErrorCode::DatabaseBusy) => Error::Busy,
+                    _ => classify(e),
+                },
             };
-            tracing::error!(%error, cause = %e, members = count, "a group of writes was rolled back");
-            replies.into_iter().for_each(|r| r.send(Err(error.clone())));
-            late.into_iter().for_each(|j| j.refuse(&error));
+            let cause = e.map(|e| e.to_string());
+            tracing::error!(%error, cause, members = count, "a group of writes was rolled back");
+            group.drain(..).for_each(|job| job.refuse(&error));
         }
     }
 }
 
-/// Writes one member under its own savepoint, so that its failure does not undo the others.
-fn write_member(writer: &mut Writer<'_>, job: Job, replies: &mut Vec<Reply>) -> rusqlite::Result<()> {
-    /// Answers a database error to the member that met it, too.
-    fn keep<T>(
-        writer: &mut Writer<'_>,
-        tx: Tx<T>,
-        replies: &mut Vec<Reply>,
-        on_guard: Option<T>,
-        reply: fn(Tx<T>, T) -> Reply,
-        write: impl FnOnce(&mut Writer<'_>) -> Result<T, Stop>,
-    ) -> rusqlite::Result<()> {
-        let savepoint = on_guard.is_some();
-        let rows = writer.rows;
-        let seq = *writer.seq;
-        if savepoint {
-            writer.db.prepare_cached("SAVEPOINT member")?.execute([])?;
-        }
-        match (write(writer), on_guard) {
-            (Ok(value), _) => {
-                if savepoint {
-                    writer.db.prepare_cached("RELEASE member")?.execute([])?;
-                }
-                replies.push(reply(tx, value));
-                Ok(())
-            }
-            (Err(Stop::Guard), Some(value)) => {
-                writer.db.prepare_cached("ROLLBACK TO member")?.execute([])?;
-                writer.db.prepare_cached("RELEASE member")?.execute([])?;
-                writer.rows = rows;
-                *writer.seq = seq;
-                replies.push(reply(tx, value));
-                Ok(())
-            }
-            // A constraint or a value that does not fit concerns this member alone.
-            (Err(Stop::Database(e)), Some(_)) if !concerns_all(&e) => {
-                writer.db.prepare_cached("ROLLBACK TO member")?.execute([])?;
-                writer.db.prepare_cached("RELEASE member")?.execute([])?;
-                writer.rows = rows;
-                *writer.seq = seq;
-                drop(tx.send(Err(classify(&e))));
-                Ok(())
-            }
-            (Err(Stop::Database(e)), _) => {
-                drop(tx.send(Err(classify(&e))));
-                Err(e)
-            }
-            (Err(Stop::Guard), None) => {
-                drop(tx.send(Err(Error::Database("a guard failed where none was expected".into()))));
-                Err(rusqlite::Error::InvalidQuery)
-            }
+fn roll_back(db: &Connection) {
+    if !db.is_autocommit()
+        && let Err(error) = db.execute_batch("ROLLBACK")
+    {
+        tracing::error!(%error, "the writer cannot roll back");
+    }
+}
+
+/// Writes and commits the members that one group has room for: what each has come to, and the rows.
+#[allow(clippy::type_complexity, reason = "named where it is used")]
+fn write_group(
+    db: &Connection,
+    ids: &mut IdMaker,
+    seq: &mut i64,
+    group: &mut [Job],
+    care: Care,
+) -> Result<(Vec<Result<Outcome, Error>>, u64), Option<rusqlite::Error>> {
+    let run = |sql: &str| db.prepare_cached(sql).and_then(|mut s| s.execute([])).map_err(Some);
+    run("BEGIN IMMEDIATE")?;
+    let mut writer = Writer { db, ids, seq, rows: 0 };
+    let mut outcomes = Vec::with_capacity(group.len());
+    let (begun, mut bytes) = (Instant::now(), 0);
+    for job in group {
+        bytes += job.bytes();
+        outcomes.push(match care {
+            Care::Hope => Ok(write_member(&mut writer, job).map_err(Stop::database)?),
+            Care::Savepoints => write_apart(&mut writer, job)?,
+        });
+        if begun.elapsed() > GROUP_TIME || bytes > GROUP_BYTES {
+            break;
         }
     }
+    let rows = writer.rows;
+    run("COMMIT")?;
+    Ok((outcomes, rows))
+}
+
+fn write_member(writer: &mut Writer<'_>, job: &mut Job) -> Result<Outcome, Stop> {
+    Ok(match job {
+        Job::Accept(d, _) => Outcome::Accept(writer.accept(d)?),
+        Job::Decide(d, _) => Outcome::Decide(writer.decide(d)?),
+        Job::Work(w, _) => Outcome::Work(writer.work(w)?),
+        Job::Claim(c, _) => Outcome::Claim(writer.claim(c)?),
+        Job::DecideFailed(d, _) => Outcome::Count(writer.decide_failed(*d)?),
+        Job::Reopen(d, _) => Outcome::Flag(writer.reopen(*d)?),
+        Job::Misc(f, _) => {
+            if let Some(write) = f.take() {
+                write(writer.db)?;
+            }
+            Outcome::Unit
+        }
+    })
+}
+
+/// What a member hears when its guard does not hold. `None`: it has none.
+fn on_guard(job: &Job) -> Option<Outcome> {
     match job {
-        Job::Accept(d, tx) => keep(writer, tx, replies, None, Reply::Accept, |w| w.accept(&d)),
-        Job::Decide(mut d, tx) => {
-            keep(writer, tx, replies, Some(Decided::Conflict), Reply::Decide, |w| w.decide(&mut d))
+        Job::Decide(..) => Some(Outcome::Decide(Decided::Conflict)),
+        Job::Work(..) => Some(Outcome::Work(Worked::Stale)),
+        _ => None,
+    }
+}
+
+/// Writes a member so that its failure does not undo the others.
+fn write_apart(writer: &mut Writer<'_>, job: &mut Job) -> Result<Result<Outcome, Error>, Option<rusqlite::Error>> {
+    let savepoint = matches!(job, Job::Decide(..) | Job::Work(..) | Job::Misc(..));
+    if !savepoint {
+        return write_member(writer, job).map(Ok).map_err(Stop::database);
+    }
+    let (rows, seq) = (writer.rows, *writer.seq);
+    let run = |db: &Connection, sql: &str| db.prepare_cached(sql).and_then(|mut s| s.execute([])).map_err(Some);
+    run(writer.db, "SAVEPOINT member")?;
+    let undone = match (write_member(writer, job), on_guard(job)) {
+        (Ok(outcome), _) => {
+            run(writer.db, "RELEASE member")?;
+            return Ok(Ok(outcome));
         }
-        Job::Work(mut w, tx) => keep(writer, tx, replies, Some(Worked::Stale), Reply::Work, |x| x.work(&mut w)),
-        Job::Claim(c, tx) => keep(writer, tx, replies, None, Reply::Claim, |w| w.claim(&c)),
-        Job::DecideFailed(d, tx) => keep(writer, tx, replies, None, Reply::Count, |w| w.decide_failed(d)),
-        Job::Reopen(d, tx) => keep(writer, tx, replies, None, Reply::Flag, |w| w.reopen(d)),
-        Job::Misc(f, tx) => {
-            keep(writer, tx, replies, Some(()), |tx, ()| Reply::Unit(tx), |w| f(w.db).map_err(Stop::Database))
-        }
+        (Err(Stop::Guard), Some(outcome)) => Ok(outcome),
+        (Err(Stop::Guard), None) => return Err(None),
+        // A constraint or a value that does not fit concerns this member alone.
+        (Err(Stop::Database(e)), _) if !concerns_all(&e) => Err(classify(&e)),
+        (Err(Stop::Database(e)), _) => return Err(Some(e)),
+    };
+    run(writer.db, "ROLLBACK TO member")?;
+    run(writer.db, "RELEASE member")?;
+    writer.rows = rows;
+    *writer.seq = seq;
+    Ok(undone)
+}
+
+fn answer(job: Job, outcome: Result<Outcome, Error>) {
+    // A caller that went away does not want the answer.
+    match (job, outcome) {
+        (job, Err(e)) => job.refuse(&e),
+        (Job::Accept(_, tx), Ok(Outcome::Accept(v))) => drop(tx.send(Ok(v))),
+        (Job::Decide(_, tx), Ok(Outcome::Decide(v))) => drop(tx.send(Ok(v))),
+        (Job::Work(_, tx), Ok(Outcome::Work(v))) => drop(tx.send(Ok(v))),
+        (Job::Claim(_, tx), Ok(Outcome::Claim(v))) => drop(tx.send(Ok(v))),
+        (Job::DecideFailed(_, tx), Ok(Outcome::Count(v))) => drop(tx.send(Ok(v))),
+        (Job::Reopen(_, tx), Ok(Outcome::Flag(v))) => drop(tx.send(Ok(v))),
+        (Job::Misc(_, tx), Ok(Outcome::Unit)) => drop(tx.send(Ok(()))),
+        (job, Ok(_)) => job.refuse(&Error::Database("a member was told what another has come to".into())),
     }
 }
 

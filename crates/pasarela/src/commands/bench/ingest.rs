@@ -1,65 +1,66 @@
-//! `pasarela bench ingest`: signed 2 kB webhooks into a connection without flows.
+//! `pasarela bench ingest`: signed 2 kB webhooks into a connection without flows, beside the reference.
 
-use super::IngestArgs;
-use super::load::{self, Load, SECRET};
+use super::Ingest;
+use super::figures::{Goal, Report, median};
+use super::load::{self, Load, Plan};
+use super::place::{Database, Hub, Place, Wiring, scratch};
 use crate::Failure;
-use crate::commands::process::{Running, free_port, hub, metric, resident_mib, wait_for};
-use crate::output::{line, note};
-use serde_json::{Value, json};
+use crate::commands::process::{Running, free_port, wait_for};
+use crate::output::note;
+use serde_json::json;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-struct HubRound {
+/// Unmeasured load at the beginning of a round, so that caches and files are there.
+const WARM_UP: Duration = Duration::from_millis(500);
+
+struct Round {
     load: Load,
-    decided: f64,
-    drain: f64,
-    wal_peak: f64,
-    memory_idle: f64,
-    memory_peak: f64,
+    decided_per_s: f64,
+    drain_s: f64,
+    log_mib: f64,
+    peak_mib: f64,
     start_ms: f64,
 }
 
-pub(crate) async fn run(args: IngestArgs, json: bool) -> Result<ExitCode, Failure> {
+pub(super) async fn run(args: &Ingest, databases: &[Database]) -> Result<Report, Failure> {
     let mut references: Vec<Load> = Vec::new();
-    let mut hubs: Vec<HubRound> = Vec::new();
-    for round in 0..args.rounds {
-        let dir = scratch(args.dir.as_deref())?;
+    let mut hubs: Vec<Vec<Round>> = databases.iter().map(|_| Vec::new()).collect();
+    let told = args.rate.map_or_else(|| "full speed".to_owned(), |r| format!("{r}/s"));
+    for round in 0..args.common.rounds {
         if let Some(program) = &args.reference {
-            note(&format!("round {}: reference, {} s", round + 1, args.seconds));
-            references.push(reference(program, dir.path(), &args, round).await?);
+            note(&format!("ingest at {told}, round {}: reference", round + 1));
+            references.push(reference(program, args, round).await?);
         }
-        note(&format!("round {}: hub, {} s", round + 1, args.seconds));
-        hubs.push(one_hub(dir.path(), &args, round).await?);
+        for (database, rounds) in databases.iter().zip(&mut hubs) {
+            note(&format!("ingest at {told}, round {}: {}", round + 1, database.name()));
+            rounds.push(one_hub(args, database, round).await?);
+        }
     }
-    report(&args, &references, &hubs, json);
-    Ok(ExitCode::SUCCESS)
-}
-
-pub(super) fn scratch(dir: Option<&Path>) -> Result<tempfile::TempDir, Failure> {
-    let made = match dir {
-        Some(dir) => tempfile::tempdir_in(dir),
-        None => tempfile::tempdir(),
-    };
-    made.map_err(|e| Failure::Failed(format!("no scratch folder: {e}")))
-}
-
-fn plan(addr: SocketAddr, path: &str, args: &IngestArgs, round: usize) -> load::Plan {
-    load::Plan {
-        addr,
-        path: path.to_owned(),
-        connections: args.connections,
-        time: Duration::from_secs(args.seconds),
-        rate: None,
-        run: format!("r{round}"),
+    let mut report = Report::default();
+    match args.rate {
+        None => at_full_speed(&mut report, databases, &references, &hubs),
+        Some(rate) => at_rate(&mut report, rate, databases, &references, &hubs),
     }
+    Ok(report)
 }
 
-async fn reference(program: &Path, dir: &Path, args: &IngestArgs, round: usize) -> Result<Load, Failure> {
+fn plan(args: &Ingest, addr: SocketAddr, path: &str, run: &str) -> Plan {
+    let time = Duration::from_secs(args.common.seconds);
+    Plan { rate: args.rate, ..Plan::new(addr, path, args.common.connections, time, run) }
+}
+
+fn warm_up(plan: &Plan) -> Plan {
+    Plan { time: WARM_UP, run: format!("w{}", plan.run), ..plan.clone() }
+}
+
+async fn reference(program: &Path, args: &Ingest, round: usize) -> Result<Load, Failure> {
+    let dir = scratch(args.common.dir.as_deref())?;
     let port = free_port()?;
     let child = Command::new(program)
-        .args([dir.as_os_str(), "FULL".as_ref(), port.to_string().as_ref(), "2".as_ref()])
+        .args([dir.path().as_os_str(), "FULL".as_ref(), port.to_string().as_ref(), "2".as_ref()])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn()
@@ -67,127 +68,107 @@ async fn reference(program: &Path, dir: &Path, args: &IngestArgs, round: usize) 
     let mut child = Running(child);
     let addr = SocketAddr::from(([127, 0, 0, 1], port));
     wait_for(addr, &mut child, Duration::from_secs(5)).await?;
-    load::run(plan(addr, "/durable", args, round)).await
+    let plan = plan(args, addr, "/durable", &format!("r{round}"));
+    load::run(warm_up(&plan)).await?;
+    load::run(plan).await
 }
 
-async fn one_hub(dir: &Path, args: &IngestArgs, round: usize) -> Result<HubRound, Failure> {
-    let addr = SocketAddr::from(([127, 0, 0, 1], free_port()?));
-    let config = dir.join("bench.toml");
-    let (store, _) = super::store_section(dir, args.store.as_deref());
-    let text = format!(
-        "[server]\nlisten = \"{addr}\"\n[console]\nlisten = \"127.0.0.1:0\"\n{store}[flows]\nbuiltin = false\n\
-         [connections.tienda]\nprovider = \"http\"\nwebhook_secrets = [\"{SECRET}\"]\n\
-         verify = {{ scheme = \"hmac-sha256\", header = \"x-signature\", encoding = \"hex\" }}\n\
-         event = {{ type = \"/type\", id = \"/id\", key = \"/id\" }}\n",
-    );
-    std::fs::write(&config, text).map_err(|e| Failure::Failed(e.to_string()))?;
+async fn one_hub(args: &Ingest, database: &Database, round: usize) -> Result<Round, Failure> {
+    let place = Place::make(args.common.dir.as_deref(), database)?;
     let begun = Instant::now();
-    let mut child = hub(&config, &[("PASARELA_LOG", "error")], Stdio::inherit())?;
-    wait_for(addr, &mut child, Duration::from_secs(10)).await?;
-    let first = load::run(load::Plan {
-        connections: 1,
-        time: Duration::ZERO,
-        run: format!("f{round}"),
-        ..plan(addr, "/hooks/tienda", args, round)
-    })
-    .await?;
+    let hub = Hub::start(&place, &Wiring { connections: &["tienda"], sink: None, flow: None }).await?;
+    let plan = plan(args, hub.addr, "/hooks/tienda", &format!("r{round}"));
+    let one = Plan { connections: 1, time: Duration::ZERO, rate: None, run: format!("f{round}"), ..plan.clone() };
+    load::run(one).await?;
     let start_ms = begun.elapsed().as_secs_f64() * 1e3;
-    debug_assert!(first.refused == 0);
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    let pid = child.0.id();
-    let memory_idle = resident_mib(pid);
-    let watch = tokio::spawn(async move {
-        let (mut wal, mut memory) = (0.0f64, 0.0f64);
-        loop {
-            tokio::time::sleep(Duration::from_millis(500)).await;
-            wal = wal.max(metric(addr, "pasarela_wal_bytes").await);
-            memory = memory.max(resident_mib(pid));
-            if memory == 0.0 {
-                return (wal, memory);
-            }
-            WATCH.store((wal as u64, (memory * 1024.0) as u64));
-        }
-    });
-    let load = load::run(plan(addr, "/hooks/tienda", args, round)).await?;
-    let decided = metric(addr, "pasarela_deliveries_decided_total").await;
-    let drained = Instant::now();
-    while metric(addr, "pasarela_inbox").await > 0.0 {
-        if drained.elapsed() > Duration::from_secs(600) {
-            return Err(Failure::Failed("the inbox did not drain within 10 minutes".into()));
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    let drain = drained.elapsed().as_secs_f64();
-    watch.abort();
-    let (wal, memory) = WATCH.load();
-    Ok(HubRound {
-        decided: decided / load.seconds,
-        load,
-        drain,
-        wal_peak: wal as f64 / 1048576.0,
-        memory_idle,
-        memory_peak: memory as f64 / 1024.0,
-        start_ms,
-    })
+    load::run(warm_up(&plan)).await?;
+    let before = hub.metric("pasarela_deliveries_decided_total").await;
+    let load = load::run(plan).await?;
+    let decided = hub.metric("pasarela_deliveries_decided_total").await - before;
+    let log_mib = hub.metric("pasarela_wal_bytes").await / 1048576.0;
+    // Once is enough to tell how long deciding what was left takes.
+    let last = round + 1 == args.common.rounds && args.rate.is_none();
+    let drain_s = if last { hub.drained(Duration::from_secs(600)).await? } else { 0.0 };
+    Ok(Round { decided_per_s: decided / load.seconds, load, drain_s, log_mib, peak_mib: hub.peak_mib(), start_ms })
 }
 
-/// Peaks seen by the watcher: log bytes and memory in KiB.
-struct Peaks(std::sync::Mutex<(u64, u64)>);
-static WATCH: Peaks = Peaks(std::sync::Mutex::new((0, 0)));
-
-impl Peaks {
-    fn store(&self, value: (u64, u64)) {
-        if let Ok(mut peaks) = self.0.lock() {
-            *peaks = value;
-        }
-    }
-    fn load(&self) -> (u64, u64) {
-        self.0.lock().map(|p| *p).unwrap_or_default()
-    }
+fn of(rounds: &[Round], value: impl Fn(&Round) -> f64) -> f64 {
+    median(rounds.iter().map(value).collect())
 }
 
-pub(super) fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(0.0)
-}
-
-fn report(args: &IngestArgs, references: &[Load], hubs: &[HubRound], json: bool) {
-    let of = |f: fn(&HubRound) -> f64| median(hubs.iter().map(f).collect());
-    let accepted = of(|h| h.load.per_second());
+fn at_full_speed(report: &mut Report, databases: &[Database], references: &[Load], hubs: &[Vec<Round>]) {
     let reference = median(references.iter().map(Load::per_second).collect());
-    let ratio = (reference > 0.0).then(|| accepted / reference);
-    let facts: Value = json!({
-        "bench": "ingest", "seconds": args.seconds, "connections": args.connections, "rounds": args.rounds, "body_bytes": 2048,
-        "reference_per_s": reference.round(), "reference_p99_ms": median(references.iter().map(|l| l.ms(99.0)).collect()),
-        "accepted_per_s": accepted.round(), "ratio": ratio.map(|r| (r * 1000.0).round() / 1000.0),
-        "p50_ms": of(|h| h.load.ms(50.0)), "p99_ms": of(|h| h.load.ms(99.0)),
-        "refused": hubs.iter().map(|h| h.load.refused).sum::<u64>(),
-        "decided_per_s": of(|h| h.decided).round(), "drain_s": of(|h| h.drain), "wal_peak_mib": of(|h| h.wal_peak),
-        "memory_idle_mib": of(|h| h.memory_idle), "memory_peak_mib": of(|h| h.memory_peak), "start_to_first_accepted_ms": of(|h| h.start_ms),
-    });
-    if json {
-        line(&facts.to_string());
-        return;
+    let reference_p99 = median(references.iter().map(|l| l.ms(99.0)).collect());
+    if !references.is_empty() {
+        report.figure("ingest, reference", reference, "/s", Goal::None);
+        report.figure("ingest, reference, p99", reference_p99, "ms", Goal::None);
     }
-    line(&format!(
-        "ingest: {} connections, {} s, {} round(s), signed bodies of 2048 bytes, {}",
-        args.connections,
-        args.seconds,
-        args.rounds,
-        super::store_section(Path::new(""), args.store.as_deref()).1
-    ));
-    if let Some(ratio) = ratio {
-        line(&format!("  reference       {reference:>9.0} /s"));
-        line(&format!("  ratio           {ratio:>9.2}"));
+    let mut sqlite = None;
+    for (database, rounds) in databases.iter().zip(hubs) {
+        let name = database.name();
+        let accepted = of(rounds, |r| r.load.per_second());
+        let p99 = of(rounds, |r| r.load.ms(99.0));
+        report.figure(format!("ingest, {name}"), accepted, "/s", Goal::None);
+        report.figure(format!("ingest, {name}, p99"), p99, "ms", Goal::None);
+        match database {
+            Database::Sqlite => {
+                sqlite = Some(accepted);
+                if reference > 0.0 {
+                    report.figure("ingest, SQLite to reference", accepted / reference, "", Goal::AtLeast(0.6));
+                    report.figure("ingest p99, SQLite to reference", p99 / reference_p99, "", Goal::AtMost(2.5));
+                }
+                report.figure("memory at full ingest, SQLite", of(rounds, |r| r.peak_mib), "MiB", Goal::AtMost(150.0));
+            }
+            Database::Postgres(_) => {
+                if let Some(sqlite) = sqlite {
+                    report.figure("ingest, PostgreSQL to SQLite", accepted / sqlite, "", Goal::AtLeast(0.5));
+                }
+                report.figure(
+                    "memory at full ingest, PostgreSQL",
+                    of(rounds, |r| r.peak_mib),
+                    "MiB",
+                    Goal::AtMost(150.0),
+                );
+            }
+        }
+        report.detail(
+            format!("ingest_{}", name.to_lowercase()),
+            json!({
+                "accepted_per_s": rounds.iter().map(|r| r.load.per_second().round()).collect::<Vec<_>>(),
+                "p50_ms": of(rounds, |r| r.load.ms(50.0)), "refused": rounds.iter().map(|r| r.load.refused).sum::<u64>(),
+                "decided_per_s_during_load": of(rounds, |r| r.decided_per_s).round(), "drain_s": rounds.last().map_or(0.0, |r| r.drain_s),
+                "log_mib": of(rounds, |r| r.log_mib), "start_to_first_accepted_ms": of(rounds, |r| r.start_ms),
+            }),
+        );
     }
-    line(&format!(
-        "  accepted        {accepted:>9.0} /s   p50 {:.2} ms   p99 {:.2} ms",
-        of(|h| h.load.ms(50.0)),
-        of(|h| h.load.ms(99.0))
-    ));
-    line(&format!("  decided         {:>9.0} /s during the load", of(|h| h.decided)));
-    line(&format!("  drain           {:>9.1} s", of(|h| h.drain)));
-    line(&format!("  log, at most    {:>9.1} MiB", of(|h| h.wal_peak)));
-    line(&format!("  memory          {:>9.1} MiB idle, {:.1} at most", of(|h| h.memory_idle), of(|h| h.memory_peak)));
-    line(&format!("  cold start      {:>9.0} ms to the first accepted webhook", of(|h| h.start_ms)));
+    report.detail(
+        "ingest_reference",
+        json!({ "accepted_per_s": references.iter().map(|l| l.per_second().round()).collect::<Vec<_>>(),
+            "p50_ms": median(references.iter().map(|l| l.ms(50.0)).collect()) }),
+    );
+}
+
+fn at_rate(report: &mut Report, rate: u64, databases: &[Database], references: &[Load], hubs: &[Vec<Round>]) {
+    for percentile in [50.0, 99.0] {
+        let reference = median(references.iter().map(|l| l.ms(percentile)).collect());
+        if !references.is_empty() {
+            report.figure(format!("at {rate}/s, reference, p{percentile:.0}"), reference, "ms", Goal::None);
+        }
+        for (database, rounds) in databases.iter().zip(hubs) {
+            let name = database.name();
+            let own = of(rounds, |r| r.load.ms(percentile));
+            report.figure(format!("at {rate}/s, {name}, p{percentile:.0}"), own, "ms", Goal::None);
+            if reference > 0.0 && matches!(database, Database::Sqlite) {
+                let what = format!("at {rate}/s, p{percentile:.0}, SQLite to reference");
+                report.figure(what, own / reference, "", Goal::AtMost(2.5));
+            }
+        }
+    }
+    for (database, rounds) in databases.iter().zip(hubs) {
+        // An answer that is slower than the rate allows shows as requests that were not sent in time.
+        report.detail(
+            format!("ingest_at_{rate}_{}", database.name().to_lowercase()),
+            json!({ "accepted_per_s": of(rounds, |r| r.load.per_second()).round(), "refused": rounds.iter().map(|r| r.load.refused).sum::<u64>() }),
+        );
+    }
 }
