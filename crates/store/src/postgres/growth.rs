@@ -49,7 +49,7 @@ impl Filled {
         };
         let scratch = Scratch::make(&server).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let options = Options { url: Secret::new(scratch.url()), key_file: folder.path().join("hub.key"), alone: true };
+        let options = Options { url: Secret::new(scratch.url()), key_file: folder.path().join("hub.key") };
         let history = History { events, runs: events / 10, pending: 100, body: 200, connection: 1, flow: 1 };
         PostgresStore::fill(&options, &history).unwrap();
         let store = PostgresStore::open(&options).unwrap();
@@ -108,14 +108,17 @@ impl Filled {
                 "quarantine",
                 Self::plans(read::deliveries(client, sealer, Some(DeliveryStatus::Quarantined), None, 50)).await,
             ),
-            ("inbox", Self::plans(read::inbox(client, sealer, 0, 50)).await),
+            ("inbox", Self::plans(read::inbox(client, sealer, 0, None, Some(&[1]), 50)).await),
+            ("inbox beside others", Self::plans(read::inbox(client, sealer, 0, Some(&[7]), Some(&[1]), 50)).await),
+            ("effects that arrived", Self::plans(read::arrived(client, 1, 40, 50)).await),
+            ("places", Self::plans(read::places(client, &[1, 2])).await),
             ("interrupted", Self::plans(read::interrupted(client, sealer, 1)).await),
             ("queued flows", Self::plans(read::queued_flows(client, 1, 1)).await),
             ("queued", Self::plans(read::queued(client, 1, 1, 7, -1, 50)).await),
             ("queued lane", Self::plans(read::queued_lane(client, 1, 1, 7, -1, 50)).await),
             ("parked", Self::plans(read::parked(client)).await),
             ("by reference", Self::plans(read::by_reference(client, sealer, 1, 2)).await),
-            ("timers", Self::plans(read::timers(client, now, 50)).await),
+            ("timers", Self::plans(read::timers(client, now, Some(&[1]), 50)).await),
             ("health", Self::plans(read::health(client, now)).await),
             ("live runs by flow", Self::plans(read::live_runs(client)).await),
             ("highest id", Self::plans(read::highest_id(client)).await),
@@ -194,6 +197,7 @@ impl Filled {
             started_at: now,
             call: sealer.seal(b"x"),
             repeat: 0,
+            alone_above: None,
         };
         let jobs: Vec<Job> = vec![
             Job::Accept(delivery, channel().0),

@@ -108,8 +108,16 @@ const ASKS: [Ask; 12] = [
         let id = History::effect(history.runs / 2, 1);
         db.execute("UPDATE effects SET status = 0 WHERE id = ?1", [id.get()]).unwrap();
         let call = sealer.seal(b"x");
-        let claim =
-            Claim { id, boot: 1, attempt: 2, generation: 1, started_at: Timestamp::UNIX_EPOCH, call, repeat: 0 };
+        let claim = Claim {
+            id,
+            boot: 1,
+            attempt: 2,
+            generation: 1,
+            started_at: Timestamp::UNIX_EPOCH,
+            call,
+            repeat: 0,
+            alone_above: None,
+        };
         written(db, |w| assert!(matches!(w.claim(std::slice::from_ref(&claim)).as_deref(), Ok([true]))));
         db.execute("UPDATE effects SET status = 10 WHERE id = ?1", [id.get()]).unwrap();
     }),
