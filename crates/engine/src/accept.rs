@@ -7,6 +7,7 @@ use crate::engine::Inner;
 use crate::feed::Pending;
 use crate::pack::pack;
 use crate::telemetry::count;
+use crate::whole::whole;
 use bytes::Bytes;
 use pasarela_connector::{Answer, RawRequest, Source, Verdict};
 use pasarela_domain::DeliveryId;
@@ -55,7 +56,20 @@ impl Inner {
         };
         let headers = request.headers.iter().map(|(n, v)| (n.as_str(), v.as_bytes()));
         let packed = pack(headers, &request.body);
-        let door = at_door(&connection, &request.body);
+        // A sender that hangs up now has perhaps sent for the only time: it is kept and decided all the same.
+        whole(self.clone().keep_inbound(connection, request.body, packed, replay_key, now)).await
+    }
+
+    /// Keeps a verified request, and hands it to its decider.
+    async fn keep_inbound(
+        self: Arc<Self>,
+        connection: Arc<ConnectionRuntime>,
+        body: Bytes,
+        packed: Vec<u8>,
+        replay_key: Option<String>,
+        now: jiff::Timestamp,
+    ) -> Admission {
+        let door = at_door(&connection, &body);
         let stored = self.store.accept(NewDelivery {
             connection: connection.id,
             source: Source::Webhook.as_str(),
@@ -66,7 +80,7 @@ impl Inner {
         });
         // The writer works already; meanwhile the body is read, once.
         let by_memory = self.feed.by_memory();
-        let translation = by_memory.then(|| Arc::new(self.translate(&connection, Source::Webhook, &request.body)));
+        let translation = by_memory.then(|| Arc::new(self.translate(&connection, Source::Webhook, &body)));
         match stored.await {
             Ok(Accepted::New(id)) => {
                 count(&self.metrics.accepted);

@@ -25,6 +25,7 @@ mod replay;
 mod runs;
 mod telemetry;
 mod timers;
+mod whole;
 
 pub use accept::{Admission, InboundRequest};
 pub use admin::{AdminError, Replayed};

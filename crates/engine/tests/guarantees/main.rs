@@ -13,6 +13,7 @@ mod g09;
 mod g11;
 mod history;
 mod hub;
+mod leaving;
 mod matrix;
 mod network;
 mod operating;
