@@ -7,6 +7,7 @@ use crate::engine::Inner;
 use crate::feed::Pending;
 use crate::pack::pack;
 use crate::telemetry::count;
+use crate::whole::whole;
 use bytes::Bytes;
 use pasarela_connector::{Answer, RawRequest, Source, Verdict};
 use pasarela_domain::DeliveryId;
@@ -55,7 +56,20 @@ impl Inner {
         };
         let headers = request.headers.iter().map(|(n, v)| (n.as_str(), v.as_bytes()));
         let packed = pack(headers, &request.body);
-        let (bytes, door) = (packed.len() as u64, at_door(&connection, &request.body));
+        // A sender that hangs up now has perhaps sent for the only time: it is kept and decided all the same.
+        whole(self.clone().keep_inbound(connection, request.body, packed, replay_key, now)).await
+    }
+
+    /// Keeps a verified request, and hands it to its decider.
+    async fn keep_inbound(
+        self: Arc<Self>,
+        connection: Arc<ConnectionRuntime>,
+        body: Bytes,
+        packed: Vec<u8>,
+        replay_key: Option<String>,
+        now: jiff::Timestamp,
+    ) -> Admission {
+        let (bytes, door) = (packed.len() as u64, at_door(&connection, &body));
         if let Err(why) = self.intake.admit(bytes, door) {
             count(&self.metrics.capped);
             self.missed(&connection);
@@ -71,7 +85,7 @@ impl Inner {
         });
         // The writer works already; meanwhile the body is read, once.
         let by_memory = connection.is_own() && self.store.alone().is_some() && self.feed.by_memory();
-        let translation = by_memory.then(|| Arc::new(self.translate(&connection, Source::Webhook, &request.body)));
+        let translation = by_memory.then(|| Arc::new(self.translate(&connection, Source::Webhook, &body)));
         let stored = stored.await;
         self.intake.answered(bytes);
         match stored {

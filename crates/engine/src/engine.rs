@@ -16,6 +16,7 @@ use crate::reconcile::{Ask, ReconcileError, Report};
 use crate::replay::{ReplayFilter, ReplayPage};
 use crate::runs::{EventScope, LiveRuns, RunView};
 use crate::telemetry::Metrics;
+use crate::whole::whole;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -446,37 +447,44 @@ impl Engine {
 
     /// Reconciles a connection now.
     pub async fn reconcile(&self, connection: &str, ask: Ask) -> Result<Vec<Report>, ReconcileError> {
-        self.inner.reconcile(connection, ask).await
+        let (inner, connection) = (self.inner.clone(), connection.to_owned());
+        whole(async move { inner.reconcile(&connection, ask).await }).await
     }
 
     /// Tries a dead or unknown effect again.
     pub async fn retry(&self, id: EffectId) -> Result<(), AdminError> {
-        self.inner.retry_dead(id).await
+        let inner = self.inner.clone();
+        whole(async move { inner.retry_dead(id).await }).await
     }
 
     /// Gives a dead or unknown effect up.
     pub async fn drop_effect(&self, id: EffectId) -> Result<(), AdminError> {
-        self.inner.drop_dead(id).await
+        let inner = self.inner.clone();
+        whole(async move { inner.drop_dead(id).await }).await
     }
 
     /// Gives a quarantined or proposed delivery up.
     pub async fn drop_delivery(&self, id: DeliveryId) -> Result<(), AdminError> {
-        self.inner.drop_delivery(id).await
+        let inner = self.inner.clone();
+        whole(async move { inner.drop_delivery(id).await }).await
     }
 
     /// Decides a delivery again; approves a proposed one.
     pub async fn replay(&self, id: DeliveryId) -> Result<Replayed, AdminError> {
-        self.inner.replay(id).await
+        let inner = self.inner.clone();
+        whole(async move { inner.replay(id).await }).await
     }
 
     /// Decides deliveries again, or tells what would become of them: one page of a filter.
     pub async fn replay_page(&self, filter: &ReplayFilter) -> Result<ReplayPage, AdminError> {
-        self.inner.replay_page(filter).await
+        let (inner, filter) = (self.inner.clone(), filter.clone());
+        whole(async move { inner.replay_page(&filter).await }).await
     }
 
     /// Cancels a run: what was not sent is withdrawn, calls that are out end and are recorded.
     pub async fn cancel_run(&self, id: RunId, by: &str, reason: Option<&str>) -> Result<(), AdminError> {
-        self.inner.cancel_run(id, by, reason).await
+        let (inner, by, reason) = (self.inner.clone(), by.to_owned(), reason.map(str::to_owned));
+        whole(async move { inner.cancel_run(id, &by, reason.as_deref()).await }).await
     }
 
     /// What is paused.
@@ -495,12 +503,15 @@ impl Engine {
     ) -> Result<PauseRow, PauseError> {
         let since = self.inner.clock.now();
         let reason = reason.filter(|r| !r.is_empty());
-        self.inner.pause(PauseRow { kind, name: name.to_owned(), reason, by: by.to_owned(), since }).await
+        let pause = PauseRow { kind, name: name.to_owned(), reason, by: by.to_owned(), since };
+        let inner = self.inner.clone();
+        whole(async move { inner.pause(pause).await }).await
     }
 
     /// Lets what was paused go on, in its order.
     pub async fn resume(&self, kind: PauseKind, name: &str, by: &str) -> Result<(), PauseError> {
-        self.inner.resume(kind, name, by).await
+        let (inner, name, by) = (self.inner.clone(), name.to_owned(), by.to_owned());
+        whole(async move { inner.resume(kind, &name, &by).await }).await
     }
 
     /// Flows in force, with their live runs.
@@ -515,7 +526,8 @@ impl Engine {
         by: &str,
         dry_run: bool,
     ) -> Result<Vec<FlowChange>, PushError> {
-        self.inner.push_flows(files, by, dry_run, self.inner.clock.now()).await
+        let (inner, files, by) = (self.inner.clone(), files.to_vec(), by.to_owned());
+        whole(async move { inner.push_flows(&files, &by, dry_run, inner.clock.now()).await }).await
     }
 
     /// An event as the API shows it.

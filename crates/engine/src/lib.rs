@@ -28,6 +28,7 @@ mod replay;
 mod runs;
 mod telemetry;
 mod timers;
+mod whole;
 
 pub use accept::{Admission, InboundRequest};
 pub use admin::{AdminError, Replayed};

@@ -14,6 +14,7 @@ mod g11;
 mod g13;
 mod history;
 mod hub;
+mod leaving;
 mod matrix;
 mod network;
 mod operating;

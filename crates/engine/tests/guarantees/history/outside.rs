@@ -26,20 +26,29 @@ pub(crate) enum Meets {
     NeedsPerson,
 }
 
-/// How the `nth` call of effect `n` is met.
-pub(crate) fn meets(seed: u64, n: i64, nth: usize) -> Meets {
-    if nth > 3 {
-        return Meets::Well;
-    }
-    match Dice::of(&[seed, n.cast_unsigned(), nth as u64, 5]).below(20) {
-        0..=1 => Meets::DoneAndLost,
-        2 => Meets::Lost,
-        3..=4 => Meets::DoneAndSilent,
-        5..=6 => Meets::Later,
-        7 => Meets::Overloaded,
-        8 if nth == 1 => Meets::Never,
-        9 if nth == 1 => Meets::NeedsPerson,
+/// How an effect ends when nothing comes between.
+fn at_last(seed: u64, n: i64) -> Meets {
+    match Dice::of(&[seed, n.cast_unsigned(), 7]).below(14) {
+        0 => Meets::Never,
+        1 => Meets::NeedsPerson,
         _ => Meets::Well,
+    }
+}
+
+/// How the `nth` call of effect `n` is met. An answer may be lost with the process that waited for it, so
+/// that one call more is made: what it comes to in the end is the same.
+pub(crate) fn meets(seed: u64, n: i64, nth: usize) -> Meets {
+    let at_last = at_last(seed, n);
+    if nth > 3 {
+        return at_last;
+    }
+    match (Dice::of(&[seed, n.cast_unsigned(), nth as u64, 5]).below(20), at_last) {
+        (0..=1, Meets::Well) => Meets::DoneAndLost,
+        (2..=3, Meets::Well) => Meets::DoneAndSilent,
+        (0..=4, _) => Meets::Lost,
+        (5..=6, _) => Meets::Later,
+        (7, _) => Meets::Overloaded,
+        _ => at_last,
     }
 }
 

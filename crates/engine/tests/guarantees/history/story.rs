@@ -69,7 +69,7 @@ pub(crate) struct Updated {
     pub(crate) n: i64,
     pub(crate) key: u64,
     pub(crate) title: &'static str,
-    /// When the provider says that it changed, in minutes; a smaller one is older news.
+    /// When the provider says that it changed, in seconds; a smaller one is older news. No two are the same.
     pub(crate) at: u64,
     pub(crate) way: Way,
 }
@@ -77,7 +77,7 @@ pub(crate) struct Updated {
 impl Updated {
     pub(crate) fn fact(&self) -> Value {
         let key = format!("k{}", self.key);
-        let at = format!("2026-11-27T{:02}:{:02}:00Z", self.at / 60, self.at % 60);
+        let at = format!("2026-11-27T{:02}:{:02}:{:02}Z", self.at / 3600, self.at / 60 % 60, self.at % 60);
         json!({ "type": "order.updated", "key": key,
             "data": { "n": self.n, "key": key, "title": self.title },
             "state": [{ "kind": "order", "id": key, "data": { "title": self.title }, "updated": at }] })
@@ -116,8 +116,11 @@ pub(crate) fn of(seed: u64, steps: usize) -> Vec<Op> {
             7..=11 => {
                 // A, B, A again and again, and sometimes old news after new.
                 minute += 1;
-                let at = if dice.below(5) == 0 { minute - 2 - dice.below(6) } else { minute };
                 n += 1;
+                let old = dice.below(5) == 0;
+                let at = if old { (minute - 2 - dice.below(6)) * 60 + 1 + n.cast_unsigned() % 59 } else { minute * 60 };
+                // A poll may come late, and late news of a state are other news: they have tests of their own.
+                let way = if way == Way::AndPolled { Way::Once } else { way };
                 let title = ["A", "B", "C"][dice.below(3) as usize];
                 Op::Updated(Updated { n, key, title, at, way })
             }
