@@ -336,8 +336,13 @@ fn deliveries<'a>(batch: &mut Batch<'a>, pieces: &[Piece<'a>], ids: &mut IdMaker
             Answer::Counted,
         );
         batch.push(
-            "INSERT INTO inbox (delivery) SELECT unnest($1::bigint[]) RETURNING delivery",
-            vec![ints(all.iter().map(|d| d.1))],
+            "INSERT INTO inbox (delivery, connection, bytes)
+             SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) RETURNING delivery",
+            vec![
+                ints(all.iter().map(|d| d.1)),
+                ints(all.iter().map(|d| d.2.connection)),
+                ints(all.iter().map(|d| i64::try_from(d.2.packed.0.len()).unwrap_or(i64::MAX))),
+            ],
             Answer::Deliveries(made),
         );
     } else if !all.is_empty() {
