@@ -58,7 +58,7 @@ async fn fill(client: &Client, sealer: &Sealer, history: &History) -> Result<(),
         },
     )
     .await?;
-    copy(client, "inbox (delivery)", &[int.clone()], history.pending, |n| {
+    copy(client, "inbox (delivery)", std::slice::from_ref(&int), history.pending, |n| {
         vec![Box::new(History::delivery(history.events + n).get())]
     })
     .await?;
