@@ -186,14 +186,14 @@ impl SqliteStore {
         })
     }
 
+    /// The first that is free: what its cache holds of the upper pages of the indexes is warm. Whoever finds
+    /// none waits for one in turn.
     fn reader(&self) -> MutexGuard<'_, Reader> {
-        let start = self.turn.fetch_add(1, Ordering::Relaxed);
-        for i in 0..READERS {
-            if let Some(free) = self.readers[(start + i) % READERS].try_lock() {
-                return free;
-            }
+        if let Some(free) = self.readers.iter().find_map(Mutex::try_lock) {
+            return free;
         }
-        self.readers[start % READERS].lock()
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % READERS;
+        self.readers[turn].lock()
     }
 
     fn read<T: Send + 'static>(
