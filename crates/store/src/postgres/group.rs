@@ -1,5 +1,5 @@
-//! Writes a group: a fixed, small number of statements for any number of members, in two or three
-//! round trips. Nothing is committed here.
+//! Writes a group: a fixed, small number of statements for any number of members, in two round trips
+//! with the commit, or in two or three without it.
 //!
 //! Opening: the fence, the locks of what members read and other nodes may write, the inbox rows of the
 //! decisions. Per stage, first a look (which facts are new, which guards hold, places in lanes), then
@@ -34,6 +34,12 @@ pub(super) enum Trouble {
     Members(Vec<(usize, Verdict)>),
     /// This node was declared dead.
     Fenced,
+    /// A guard did not hold where it was hoped that all would: which one is seen without hope.
+    Hope,
+    /// The commit, which travelled with the changes, was not answered well.
+    Commit(tokio_postgres::Error),
+    /// The same, and what is so if it was committed nevertheless.
+    Lost(tokio_postgres::Error, Box<Ready>),
     /// The database refused.
     Database(tokio_postgres::Error),
 }
@@ -44,8 +50,10 @@ impl From<tokio_postgres::Error> for Trouble {
     }
 }
 
-/// A group that only needs its commit.
+/// A group that is written.
 pub(super) struct Ready {
+    /// It needs no commit any more.
+    pub(super) committed: bool,
     /// Id of the transaction, by which a lost commit is asked after.
     pub(super) transaction: i64,
     pub(super) verdicts: Vec<Verdict>,
@@ -77,13 +85,16 @@ fn failed(job: &Job) -> Verdict {
     }
 }
 
-/// Writes the members, which must not meet; `tangled`: a single one whose facts do.
+/// Writes the members, which must not meet; `tangled`: a single one whose facts do. `hope`: the commit may
+/// travel with the changes.
+#[allow(clippy::too_many_arguments)]
 pub(super) async fn write(
     client: &Client,
     node: Node,
     jobs: &[Job],
     locks: Vec<i64>,
     tangled: bool,
+    hope: bool,
     ids: &mut IdMaker,
 ) -> Result<Ready, Trouble> {
     let all: Vec<Piece<'_>> = jobs.iter().enumerate().flat_map(|(n, job)| pieces(n, job)).collect();
@@ -115,6 +126,7 @@ pub(super) async fn write(
     }
     let mut transaction = None;
     let mut failing: Vec<usize> = Vec::new();
+    let (mut committed, mut lost) = (false, None);
     // A decision without facts, or a member that only has a statement of its own, has no piece.
     let stages = if stages.is_empty() { vec![&all[..]] } else { stages };
     for (number, stage) in stages.iter().enumerate() {
@@ -143,7 +155,13 @@ pub(super) async fn write(
         if failing.is_empty() {
             book.rows += seen.rows;
             let last = number + 1 == stages.len();
-            failing = change::write(client, jobs, stage, seen, last, ids, &mut book).await?;
+            match change::write(client, jobs, stage, seen, last, hope, ids, &mut book).await {
+                Ok(change::Wrote::Open) => {}
+                Ok(change::Wrote::Failing(members)) => failing = members,
+                Ok(change::Wrote::Committed) => committed = true,
+                Err(Trouble::Commit(e)) => lost = Some(e),
+                Err(trouble) => return Err(trouble),
+            }
         }
         if !failing.is_empty() {
             let unique: HashSet<usize> = failing.into_iter().collect();
@@ -152,7 +170,11 @@ pub(super) async fn write(
     }
     let rows = book.rows;
     let verdicts = jobs.iter().enumerate().map(|(n, job)| verdict(job, n, &mut book)).collect();
-    Ok(Ready { transaction: transaction.ok_or(Trouble::Fenced)?, verdicts, rows })
+    let ready = Ready { committed, transaction: transaction.ok_or(Trouble::Fenced)?, verdicts, rows };
+    match lost {
+        Some(e) => Err(Trouble::Lost(e, Box::new(ready))),
+        None => Ok(ready),
+    }
 }
 
 fn verdict(job: &Job, n: usize, book: &mut Book) -> Verdict {

@@ -208,7 +208,7 @@ impl Filled {
         let locks = jobs.iter().flat_map(|j| survey(j).0.locks()).collect();
         let mut ids = IdMaker::above(0, fresh);
         // Whatever becomes of the group (its effects are done already): its statements have been planned.
-        let plans = Self::plans(group::write(&self.client, self.node, &jobs, locks, false, &mut ids)).await;
+        let plans = Self::plans(group::write(&self.client, self.node, &jobs, locks, false, false, &mut ids)).await;
         self.client.batch_execute("ROLLBACK").await.unwrap();
         plans
     }

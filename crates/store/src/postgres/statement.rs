@@ -27,6 +27,13 @@ impl<'a> Statement<'a> {
         Self { sql: sql.into(), params }
     }
 
+    /// The same change, which fails when another number of rows comes back than is wanted: by a division
+    /// by zero, since SQL has no plainer way to refuse.
+    pub(super) fn demanding(self, rows: usize) -> Self {
+        let sql = format!("WITH changed AS ({}) SELECT 1 / (count(*) = {rows})::int FROM changed", self.sql);
+        Self { sql, params: self.params }
+    }
+
     /// One round trip. Statements whose futures are polled together travel together.
     pub(super) async fn run(&self, client: &Client) -> Result<Ran, tokio_postgres::Error> {
         #[cfg(test)]

@@ -98,25 +98,24 @@ struct Group {
 impl Writer {
     /// Ends when the queues are closed and empty.
     pub(super) async fn run(mut self) -> Client {
-        let mut taken = Vec::new();
-        let mut waiting = VecDeque::new();
+        let mut waiting: VecDeque<Job> = VecDeque::new();
         loop {
-            if waiting.is_empty() {
-                loop {
-                    {
-                        let mut queues = self.shared.queues.lock();
-                        queues.fill(&mut taken);
-                        if taken.is_empty() && queues.closed {
-                            return self.client;
-                        }
+            // What the last group left over comes back into it, behind the door.
+            let mut taken = Vec::from(std::mem::take(&mut waiting));
+            loop {
+                {
+                    let mut queues = self.shared.queues.lock();
+                    queues.fill(&mut taken);
+                    if taken.is_empty() && queues.closed {
+                        return self.client;
                     }
-                    if !taken.is_empty() {
-                        break;
-                    }
-                    self.shared.wake.notified().await;
                 }
-                waiting.extend(taken.drain(..));
+                if !taken.is_empty() {
+                    break;
+                }
+                self.shared.wake.notified().await;
             }
+            waiting.extend(taken);
             let group = form(&mut waiting);
             self.write(group).await;
         }
@@ -126,9 +125,10 @@ impl Writer {
     async fn write(&mut self, mut group: Group) {
         let mut rounds = 0;
         let mut tries = 0;
+        let mut hope = true;
         while !group.jobs.is_empty() {
             rounds += 1;
-            let fault = match self.attempt(&group).await {
+            let fault = match self.attempt(&group, hope).await {
                 Ok(ready) => {
                     self.shared.commits.fetch_add(1, Ordering::Relaxed);
                     self.shared.members.fetch_add(group.jobs.len() as u64, Ordering::Relaxed);
@@ -144,12 +144,16 @@ impl Writer {
                     group = without(group, failing);
                     continue;
                 }
+                Trouble::Hope => {
+                    hope = false;
+                    continue;
+                }
                 Trouble::Fenced => {
                     self.shared.fence();
                     group.jobs.into_iter().for_each(|j| j.refuse(&Error::Fenced));
                     return;
                 }
-                Trouble::Database(e) => {
+                Trouble::Database(e) | Trouble::Commit(e) | Trouble::Lost(e, _) => {
                     self.shared.rollbacks.fetch_add(1, Ordering::Relaxed);
                     let error = self.address.classify(&e);
                     let again = may_repeat(&e) && rounds < ROUNDS;
@@ -182,15 +186,27 @@ impl Writer {
     }
 
     /// Writes and commits. After an error nothing is written.
-    async fn attempt(&mut self, group: &Group) -> Result<Ready, Trouble> {
+    async fn attempt(&mut self, group: &Group, hope: bool) -> Result<Ready, Trouble> {
         if self.client.is_closed()
             && let Ok(client) = self.address.connect(&self.handle).await
         {
             self.client = client;
         }
+        let locks = group.locks.clone();
         let written =
-            group::write(&self.client, self.node, &group.jobs, group.locks.clone(), group.tangled, &mut self.ids).await;
+            group::write(&self.client, self.node, &group.jobs, locks, group.tangled, hope, &mut self.ids).await;
         match written {
+            Ok(ready) if ready.committed => Ok(ready),
+            Err(Trouble::Lost(e, ready)) => {
+                // What the server refused is not committed; what it did not answer may be.
+                let unanswered = matches!(self.address.classify(&e), Error::Unreachable(_));
+                if unanswered && self.was_committed(ready.transaction).await {
+                    tracing::warn!(error = %super::link::said(&e), "the answer to a commit was lost; it had been written");
+                    return Ok(*ready);
+                }
+                drop(self.client.batch_execute("ROLLBACK").await);
+                Err(Trouble::Database(e))
+            }
             Ok(ready) => match self.client.batch_execute("COMMIT").await {
                 Ok(()) => Ok(ready),
                 Err(e) if self.was_committed(ready.transaction).await => {

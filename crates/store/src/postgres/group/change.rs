@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use pasarela_domain::{DeliveryId, IdMaker};
 use std::collections::{HashMap, HashSet};
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 
 /// What the answer to a statement is looked through for.
 enum Answer {
@@ -39,18 +40,59 @@ impl<'a> Batch<'a> {
     fn push(&mut self, sql: impl Into<String>, params: Vec<Param<'a>>, answer: Answer) {
         self.0.push((Statement::new(sql, params), answer));
     }
+
+    /// Is everything known before the answers come, if all guards hold?
+    fn can_hope(&self) -> bool {
+        self.0.iter().all(|(_, answer)| match answer {
+            Answer::Rows | Answer::Counted | Answer::Each(_) | Answer::Entities(_) => true,
+            Answer::Deliveries(made) => made.iter().all(|(_, _, with_key)| !with_key),
+            Answer::Claims(_) | Answer::Own(_) => false,
+        })
+    }
+
+    /// The statements, each demanding that its guards hold, and the rows that they stand for (`None`: those
+    /// that they touch). The book is written as if the guards did hold.
+    fn hoping(self, book: &mut Book) -> (Vec<Statement<'a>>, Vec<Option<u64>>) {
+        let hoped = |(statement, answer): (Statement<'a>, Answer)| match answer {
+            Answer::Each(members) => (statement.demanding(members.len()), Some(members.len() as u64)),
+            Answer::Entities(wanted) => (statement.demanding(wanted.len()), Some(wanted.len() as u64)),
+            Answer::Deliveries(made) => {
+                let rows = 2 * made.len() as u64;
+                for (member, id, _) in made {
+                    book.work[member].1.push(DeliveryId::from_raw(id));
+                }
+                (statement, Some(rows))
+            }
+            Answer::Counted => (statement, Some(0)),
+            Answer::Rows | Answer::Claims(_) | Answer::Own(_) => (statement, None),
+        };
+        self.0.into_iter().map(hoped).unzip()
+    }
 }
 
-/// Writes a stage. The members that cannot be written come back; then nothing may be committed.
+/// What came of a stage.
+pub(super) enum Wrote {
+    /// It is written, and is to be committed with the others.
+    Open,
+    /// These members cannot be written; nothing may be committed.
+    Failing(Vec<usize>),
+    /// It is committed: its changes and the commit travelled together.
+    Committed,
+}
+
+/// Writes a stage. With `hope` that every guard holds, the last one commits in the same round trip; one
+/// that does not hold undoes all of it ([`Trouble::Hope`]), and it is written once more without.
+#[allow(clippy::too_many_arguments)]
 pub(super) async fn write(
     client: &Client,
     jobs: &[Job],
     stage: &[Piece<'_>],
     seen: Seen,
     last: bool,
+    hope: bool,
     ids: &mut IdMaker,
     book: &mut Book,
-) -> Result<Vec<usize>, Trouble> {
+) -> Result<Wrote, Trouble> {
     let pieces: Vec<Piece<'_>> =
         stage.iter().zip(&seen.fresh).filter(|(_, fresh)| **fresh).map(|(piece, _)| *piece).collect();
     let mut batch = Batch::default();
@@ -72,15 +114,29 @@ pub(super) async fn write(
             own(&mut batch, member, job);
         }
     }
+    if last && hope && batch.can_hope() && jobs.iter().all(|j| !matches!(j, Job::Misc(..))) {
+        let (mut statements, rows) = batch.hoping(book);
+        statements.push(Statement::new("COMMIT", vec![]));
+        return match together(client, &statements).await {
+            Ok(ran) => {
+                book.rows += ran.iter().zip(rows).map(|(ran, rows)| rows.unwrap_or(ran.touched)).sum::<u64>();
+                Ok(Wrote::Committed)
+            }
+            Err(e) if e.code() == Some(&SqlState::DIVISION_BY_ZERO) => Err(Trouble::Hope),
+            Err(e) => Err(Trouble::Commit(e)),
+        };
+    }
     let (mut statements, mut answers): (Vec<_>, Vec<_>) = batch.0.into_iter().unzip();
-    if last {
+    let failing = if last {
         // Housekeeping is written as its caller made it.
         let before = statements.len();
         let ran = with_housekeeping(client, &mut statements, jobs).await?;
         answers.extend((before..ran.len()).map(|_| Answer::Rows));
-        return settle(ran, answers, book);
-    }
-    settle(together(client, &statements).await?, answers, book)
+        settle(ran, answers, book)?
+    } else {
+        settle(together(client, &statements).await?, answers, book)?
+    };
+    Ok(if failing.is_empty() { Wrote::Open } else { Wrote::Failing(failing) })
 }
 
 /// Sends the statements and those of housekeeping, which stay their members'.
