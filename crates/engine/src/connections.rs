@@ -52,9 +52,12 @@ pub(crate) enum Hold {
     Closing = 2,
 }
 
-/// An effect of a connection is being decided: until it is written, the connection is not given away.
+/// An effect of a connection is being decided, or its outcome written: until then, the connection is not
+/// given away, and one that is taken over is not believed to be known.
 pub(crate) struct Deciding {
     connection: Arc<ConnectionRuntime>,
+    /// The connection is this node's.
+    pub(crate) own: bool,
     /// It may begin at once: no other node is told that it may write beside this one.
     pub(crate) begins: bool,
 }
@@ -63,6 +66,9 @@ impl Drop for Deciding {
     fn drop(&mut self) {
         if self.begins {
             self.connection.beginning.fetch_sub(1, Ordering::SeqCst);
+        }
+        if !self.own {
+            self.connection.strange.fetch_sub(1, Ordering::SeqCst);
         }
         self.connection.deciding.fetch_sub(1, Ordering::SeqCst);
     }
@@ -98,6 +104,8 @@ pub(crate) struct ConnectionRuntime {
     deciding: AtomicUsize,
     /// Those of `deciding` that may begin at once.
     beginning: AtomicUsize,
+    /// Those of `deciding` that began while it was another node's.
+    strange: AtomicUsize,
     /// All that was queued up to this place is in memory, or known to be in the store only.
     floor: AtomicI64,
     /// Stretch of being alone ([`Store::alone`]) for which memory has all that others queued before it.
@@ -146,6 +154,8 @@ impl ConnectionRuntime {
         let batch = manifest.actions.iter().map(|a| a.batch.map_or(1, |b| b.max)).chain([1]).collect();
         let gaps = manifest.actions.iter().map(|a| a.lane_gap).chain([None]).collect();
         let mut lanes = Lanes::new(limits, batch, gaps, now);
+        // Until it is taken over.
+        lanes.own(false, now);
         let have = &connector.config().credentials;
         if manifest.credentials.iter().any(|c| c.required && !have.contains_key(c.name)) {
             // It receives only. What flows want of it waits until the credentials are there.
@@ -173,6 +183,7 @@ impl ConnectionRuntime {
             hold: AtomicU8::new(Hold::Foreign as u8),
             deciding: AtomicUsize::new(0),
             beginning: AtomicUsize::new(0),
+            strange: AtomicUsize::new(0),
             floor: AtomicI64::new(0),
             caught_up: AtomicU64::new(0),
             gained: Notify::new(),
@@ -195,21 +206,39 @@ impl ConnectionRuntime {
         self.hold.store(hold as u8, Ordering::SeqCst);
     }
 
-    /// An effect of it is to be decided; `None`: it is not this node's.
-    pub(crate) fn decide_on(self: &Arc<Self>, store: &dyn Store) -> Option<Deciding> {
+    /// Something of it is to be written.
+    pub(crate) fn busy(self: &Arc<Self>) -> Deciding {
         // Counted first and looked at then: whoever changes what is looked at looks at the counts after it.
         self.deciding.fetch_add(1, Ordering::SeqCst);
-        self.beginning.fetch_add(1, Ordering::SeqCst);
-        let mut held = Deciding { connection: self.clone(), begins: true };
-        if !self.knows_all(store) {
-            held.begins = false;
-            self.beginning.fetch_sub(1, Ordering::SeqCst);
+        self.strange.fetch_add(1, Ordering::SeqCst);
+        let own = self.is_own();
+        if own {
+            self.strange.fetch_sub(1, Ordering::SeqCst);
         }
-        self.is_own().then_some(held)
+        Deciding { connection: self.clone(), own, begins: false }
+    }
+
+    /// An effect of it is to be decided.
+    pub(crate) fn decide_on(self: &Arc<Self>, store: &dyn Store) -> Deciding {
+        let mut held = self.busy();
+        if held.own {
+            self.beginning.fetch_add(1, Ordering::SeqCst);
+            held.begins = true;
+            if !self.knows_all(store) {
+                held.begins = false;
+                self.beginning.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+        held
     }
 
     pub(crate) fn is_deciding(&self) -> bool {
         self.deciding.load(Ordering::SeqCst) > 0
+    }
+
+    /// Is something still on its way that was planned while it was another node's?
+    pub(crate) fn is_strange(&self) -> bool {
+        self.strange.load(Ordering::SeqCst) > 0
     }
 
     pub(crate) fn is_beginning(&self) -> bool {

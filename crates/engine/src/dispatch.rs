@@ -90,6 +90,8 @@ impl Inner {
                 tokio::time::sleep(COURTESY).await;
             }
             let now = self.clock.now();
+            // Before the lanes are asked: what comes to be known meanwhile was not looked at by them.
+            let above = connection.unknown_above(&*self.store);
             let mut starts = Vec::new();
             let idle = loop {
                 match connection.lock_lanes(|l| l.next(now)) {
@@ -103,7 +105,7 @@ impl Inner {
                 }
             };
             if !starts.is_empty() {
-                self.claim_and_call(&connection, starts).await;
+                self.claim_and_call(&connection, starts, above).await;
             }
             // What may start does not wait for what is read, and the other way round.
             let brought = self.read_backlog(&connection).await;

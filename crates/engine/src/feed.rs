@@ -214,9 +214,10 @@ impl Feed {
         Some(from)
     }
 
-    /// Deliveries in memory.
-    fn known(&self) -> Vec<i64> {
-        self.state.lock().in_memory.keys().copied().collect()
+    /// Connections that are served here, and deliveries in memory.
+    fn known(&self) -> (Vec<i64>, Vec<i64>) {
+        let state = self.state.lock();
+        (state.serves.iter().copied().collect(), state.in_memory.keys().copied().collect())
     }
 
     fn send(&self, pending: Pending) {
@@ -291,7 +292,10 @@ impl Inner {
             // Ids of several nodes do not rise in the order of commits: all of it is looked at.
             let page = match self.store.alone() {
                 Some(_) => self.store.inbox(from, LOAD).await,
-                None => self.store.inbox_besides(self.feed.known(), LOAD).await,
+                None => {
+                    let (of, known) = self.feed.known();
+                    self.store.inbox_besides(of, known, LOAD).await
+                }
             };
             match page {
                 Ok(page) => {
@@ -307,9 +311,7 @@ impl Inner {
                                 fresh.push(row);
                             }
                         }
-                        // Rows of a connection that is being given away stay for its next owner.
-                        let nothing = fresh.is_empty() && self.store.alone().is_none();
-                        state.end_read(last, whole || nothing);
+                        state.end_read(last, whole);
                     }
                     for row in fresh {
                         let pending = self.translated(row);

@@ -213,24 +213,41 @@ impl Inner {
 
     async fn look(self: &Arc<Self>, news: News) -> Result<(), Error> {
         // What others queued is read without asking whose is what.
-        if news.nodes || self.connections.values().any(|c| c.hold() == Hold::Closing) {
+        let was_alone = self.store.alone();
+        let giving = !self.neighbours.state.lock().given.is_empty();
+        if news.nodes || giving || self.connections.values().any(|c| c.hold() == Hold::Closing) {
             self.look_at_nodes().await?;
         }
         let alone = self.store.alone();
-        if alone.is_none() && news.inbox {
+        if alone != was_alone {
+            // What others accepted last, and what they made of runs.
+            self.feed.look_again();
+            self.runs.forget_idle();
+        } else if alone.is_none() && news.inbox {
             self.feed.look_again();
         }
+        let mut again = false;
         for connection in self.connections.values().filter(|c| c.is_own()) {
-            if alone.is_none() && news.effects || !connection.knows_all(&*self.store) {
-                self.read_arrived(connection).await?;
+            if alone.is_some() && connection.knows_all(&*self.store) || alone.is_none() && !news.effects {
+                continue;
             }
-            if let Some(stretch) = alone.filter(|s| self.store.alone() == Some(*s)) {
-                connection.catch_up(stretch);
+            // What was planned while it was another node's may still be on its way: then it is not all yet.
+            let settled = !connection.is_strange();
+            self.read_arrived(connection).await?;
+            match alone.filter(|s| settled && self.store.alone() == Some(*s)) {
+                Some(stretch) => connection.catch_up(stretch),
+                None => again |= alone.is_some(),
             }
         }
+        if again {
+            tokio::time::sleep(MOMENT).await;
+            self.neighbours.look_now();
+        }
         if alone.is_none() {
-            // A wait that another node armed may be the next one due.
-            self.timer_wake.notify_one();
+            if news.effects || news.nodes {
+                // A wait that another node armed may be the next one due.
+                self.timer_wake.notify_one();
+            }
             self.tell_live().await?;
         }
         if news.nodes {
@@ -278,10 +295,7 @@ impl Inner {
                 // The other node is gone again.
                 Hold::Closing if !shares.give.contains(&share.connection) => {
                     connection.set_hold(Hold::Own);
-                    connection.lock_lanes(|l| l.own(true, self.clock.now()));
-                    self.feed.serve(connection.id);
-                    connection.wake.notify_one();
-                    connection.gained.notify_one();
+                    self.open_up(&connection, self.clock.now());
                 }
                 Hold::Own | Hold::Closing => {}
             }
@@ -291,7 +305,9 @@ impl Inner {
         }
         // Ids to come are above those of whoever had them before, whatever the clocks did.
         self.raise_ids(self.highest_id().await?);
-        let stretch = self.store.alone();
+        let counts = shares.own.iter().filter(|s| fresh.iter().any(|c| c.id == s.connection));
+        let counts: Vec<_> = counts.map(|s| (s.connection, (s.marks, s.missed))).collect();
+        self.neighbours.state.lock().counts.extend(counts);
         for (connection, place) in self.store.places(fresh.iter().map(|c| c.id).collect()).await? {
             if let Some(connection) = fresh.iter().find(|c| c.id == connection) {
                 connection.raise_floor(place);
@@ -300,28 +316,43 @@ impl Inner {
         let now = self.clock.now();
         for connection in &fresh {
             connection.forget_credential().await;
-            // Nothing is called before the backlog is in memory, as far as it has room.
-            connection.set_hold(Hold::Own);
         }
-        let interrupted = self.recover(&fresh).await?;
+        let interrupted = loop {
+            match self.recover(&fresh).await {
+                Ok(interrupted) => break interrupted,
+                Err(e) if matches!(e, Error::Closed | Error::Fenced) || !self.store.is_shared() => return Err(e),
+                Err(error) => {
+                    // The same trouble, perhaps, that ended the node before this one.
+                    tracing::warn!(%error, "what was taken over cannot be looked after yet");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        };
         if interrupted > 0 {
             tracing::warn!(calls = interrupted, "calls were out when their hub ended; each is being looked into");
         }
         for connection in &fresh {
-            connection.lock_lanes(|l| l.own(true, now));
-            if let Some(stretch) = stretch.filter(|s| self.store.alone() == Some(*s)) {
+            if let Some(stretch) = self.store.alone().filter(|_| !self.store.is_shared()) {
                 connection.catch_up(stretch);
             }
-            self.feed.serve(connection.id);
-            connection.wake.notify_one();
-            connection.gained.notify_one();
+            self.open_up(connection, now);
         }
         self.timer_wake.notify_one();
         if self.store.is_shared() {
+            // Whether all of it is known is seen when what is being decided for it now is written.
+            self.neighbours.look_now();
             let names: Vec<&str> = fresh.iter().map(|c| c.name()).collect();
             tracing::info!(connections = names.join(", "), "this node has these connections now");
         }
         Ok(())
+    }
+
+    /// Calls, decisions and readings of a connection begin.
+    fn open_up(&self, connection: &ConnectionRuntime, now: jiff::Timestamp) {
+        connection.lock_lanes(|l| l.own(true, now));
+        self.feed.serve(connection.id);
+        connection.wake.notify_one();
+        connection.gained.notify_one();
     }
 
     /// Connections that another node is to have: nothing more of them begins here, and when nothing is out
@@ -357,16 +388,16 @@ impl Inner {
     /// What other nodes did to connections of this one.
     async fn look_at_counts(self: &Arc<Self>, shares: &Shares) -> Result<(), Error> {
         for share in &shares.own {
-            let now = (share.marks, share.missed);
-            let before = self.neighbours.state.lock().counts.insert(share.connection, now);
             let Some(connection) = self.connection_by_id(share.connection).filter(|c| c.is_own()) else { continue };
-            let Some((marks, missed)) = before else { continue };
+            let before = self.neighbours.state.lock().counts.get(&share.connection).copied();
+            let (marks, missed) = before.unwrap_or((share.marks, share.missed));
             if marks != share.marks {
                 self.read_again(&connection).await?;
             }
             if missed != share.missed {
                 connection.missed(self.clock.now());
             }
+            self.neighbours.state.lock().counts.insert(share.connection, (share.marks, share.missed));
         }
         let own: Vec<i64> = shares.own.iter().map(|s| s.connection).collect();
         self.neighbours.state.lock().counts.retain(|connection, _| own.contains(connection));

@@ -176,7 +176,7 @@ impl Inner {
         let (mut attempt, mut credential) = (1, 0);
         while report.calls < MAX_CALLS {
             if !connection.is_own() {
-                return Err("another node has taken the connection over, and goes on".into());
+                return Err("this process does not serve the connection now; the hub that does goes on with it".into());
             }
             let ctx = Ctx { now: self.clock.now(), key: &key, attempt };
             let step = connection.connector.poll(task, cursor.as_ref(), answered.as_ref().map(|(s, a)| (s, a)), &ctx);
@@ -282,7 +282,7 @@ impl Inner {
                 return Err(format!("the connection is paused; `pasarela resume connection {name}` lets it go on"));
             }
             if !connection.is_own() {
-                return Err("another node has the connection now".into());
+                return Err("this process does not serve the connection now".into());
             }
             if self.is_stopping() {
                 return Err("the hub stops; it goes on from here".into());

@@ -3,7 +3,7 @@
 //! Exactly the effects in flight at the crash are `calling` under an earlier boot. What may be sent
 //! again is queued again, with the same bytes; what may not is found out about.
 
-use crate::connections::ConnectionRuntime;
+use crate::connections::{ConnectionRuntime, Hold};
 use crate::dispatch::FETCH;
 use crate::engine::Inner;
 use crate::lanes::LaneKey;
@@ -107,6 +107,7 @@ impl Inner {
             }
         }
         for connection in of {
+            // From here on what is decided for it goes behind what is there.
             let mut flows = 0;
             for urgency in 0..3 {
                 for flow in self.store.queued_flows(connection.id, urgency).await? {
@@ -114,6 +115,7 @@ impl Inner {
                     flows += 1;
                 }
             }
+            connection.set_hold(Hold::Own);
             for _ in 0..flows {
                 self.read_backlog(connection).await;
             }

@@ -142,6 +142,11 @@ impl LiveRuns {
         }
     }
 
+    /// Forgets all that nobody holds: each is read again when it is needed.
+    pub(crate) fn forget_idle(&self) {
+        self.0.lock().retain(|_, cell| Arc::strong_count(cell) > 1);
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.0.lock().len()
     }

@@ -1,6 +1,7 @@
 //! Timers: waits of runs, settlements that did not come, unknown effects to find out about.
 //! One sleep until the next one, woken by commits that set an earlier one.
 
+use crate::connections::Hold;
 use crate::dispatch::{Changed, EffectChange, key_of};
 use crate::engine::Inner;
 use crate::lanes::{LaneKey, Slot};
@@ -83,7 +84,8 @@ impl Inner {
         let id = RunId::from_raw(timer.target);
         let cell = self.runs.cell(id);
         let mut guard = cell.clone().lock_owned().await;
-        if guard.is_none() {
+        // What another node made of it shows in its row only.
+        if guard.is_none() || self.store.alone().is_none() {
             *guard = self.load_run(id).await.ok().flatten();
         }
         let mut work = Work { fired: vec![(timer.due, timer.id)], ..Work::default() };
@@ -259,6 +261,7 @@ impl Inner {
     /// Applies a change of an effect that is not being called, and moves its lane on.
     async fn apply(self: &Arc<Self>, change: EffectChange, row: &EffectRow, now: Timestamp) -> bool {
         let to = change.to;
+        let _busy = self.connection_by_id(row.connection).map(|c| c.busy());
         let Some(Changed { calls, .. }) = self.change_effect(change, None, None, &[], now).await else { return false };
         calls.into_iter().for_each(|c| self.spawn_call(c));
         match to {
@@ -272,7 +275,10 @@ impl Inner {
 
     /// An effect left the state that stopped its lane.
     pub(crate) fn lane_moved(&self, row: &EffectRow, to: EffectState, now: Timestamp) {
-        let Some(connection) = self.connection_by_id(row.connection) else { return };
+        // Another node's lanes are told by the mark of the change.
+        let Some(connection) = self.connection_by_id(row.connection).filter(|c| c.hold() != Hold::Foreign) else {
+            return;
+        };
         let lane = LaneKey { lane: row.lane, urgency: row.urgency };
         let stays = matches!(to, EffectState::Dead | EffectState::Unknown) && row.park;
         connection.lock_lanes(|l| {

@@ -715,9 +715,10 @@ pub trait Store: crate::Care {
     /// Pending deliveries of this node's connections above `after`, with their bytes, in order. Large bodies
     /// end a page before its limit.
     fn inbox(&self, after: i64, limit: u32) -> Fut<'_, Page<InboxRow>>;
-    /// The same from the beginning, but those that are known; in the order in which several nodes accepted them.
-    fn inbox_besides(&self, known: Vec<i64>, limit: u32) -> Fut<'_, Page<InboxRow>> {
-        let _ = known;
+    /// The same from the beginning, of some connections, but those that are known; in the order in which
+    /// several nodes accepted them.
+    fn inbox_besides(&self, of: Vec<i64>, known: Vec<i64>, limit: u32) -> Fut<'_, Page<InboxRow>> {
+        let _ = (of, known);
         self.inbox(0, limit)
     }
     /// Effects that are calling under a boot that is over, of all connections.

@@ -322,7 +322,8 @@ impl Store for PostgresStore {
         Some(self.inside.alone.load(Ordering::SeqCst)).filter(|stretch| *stretch > 0)
     }
     fn may_send(&self) -> bool {
-        boot_ms() + SPARE_MS < self.inside.ends_at.load(Ordering::Relaxed)
+        let fenced = self.inside.shared.fenced.load(Ordering::Relaxed);
+        !fenced && boot_ms() + SPARE_MS < self.inside.ends_at.load(Ordering::Relaxed)
     }
     fn share(&self, ask: Ask) -> Fut<'_, Shares> {
         Box::pin(async move {
@@ -456,12 +457,11 @@ impl Store for PostgresStore {
             async move { read::inbox(&db, &sealer, after, None, of.as_deref(), limit).await }
         })
     }
-    fn inbox_besides(&self, known: Vec<i64>, limit: u32) -> Fut<'_, Page<InboxRow>> {
-        let of = self.inside.inbox_of();
-        let known: Arc<[i64]> = known.into();
+    fn inbox_besides(&self, of: Vec<i64>, known: Vec<i64>, limit: u32) -> Fut<'_, Page<InboxRow>> {
+        let asked = Arc::new((of, known));
         self.read(move |db, sealer| {
-            let (of, known) = (of.clone(), known.clone());
-            async move { read::inbox(&db, &sealer, 0, Some(&known), of.as_deref(), limit).await }
+            let asked = asked.clone();
+            async move { read::inbox(&db, &sealer, 0, Some(&asked.1), Some(&asked.0), limit).await }
         })
     }
     fn interrupted(&self) -> Fut<'_, Vec<EffectRow>> {

@@ -30,7 +30,8 @@ impl Inner {
             } else {
                 cell.clone().try_lock_owned().map_err(|_| Error::Busy)?
             };
-            if guard.is_none() {
+            // What another node made of it shows in its row only.
+            if guard.is_none() || self.store.alone().is_none() {
                 *guard = self.load_run(id).await?;
             }
             draft.held.insert(id, (cell, guard));

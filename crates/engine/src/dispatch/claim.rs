@@ -24,9 +24,14 @@ pub(super) struct Starts {
 
 impl Inner {
     /// Claims what the lanes gave, in one transaction, and makes the calls.
-    pub(super) async fn claim_and_call(self: &Arc<Self>, connection: &Arc<ConnectionRuntime>, batches: Vec<Start>) {
+    pub(super) async fn claim_and_call(
+        self: &Arc<Self>,
+        connection: &Arc<ConnectionRuntime>,
+        batches: Vec<Start>,
+        above: Option<i64>,
+    ) {
         let now = self.clock.now();
-        let starts = self.prepare(connection, batches, now).await;
+        let starts = self.prepare(connection, batches, above, now).await;
         if starts.claims.is_empty() {
             return;
         }
@@ -45,11 +50,13 @@ impl Inner {
         }
     }
 
-    /// Builds the calls of what the lanes gave; nothing is claimed yet.
+    /// Builds the calls of what the lanes gave; nothing is claimed yet. `above`: up to where the lanes were
+    /// known when they gave it.
     pub(super) async fn prepare(
         self: &Arc<Self>,
         connection: &Arc<ConnectionRuntime>,
         batches: Vec<Start>,
+        above: Option<i64>,
         now: Timestamp,
     ) -> Starts {
         let mut starts = Starts::default();
@@ -77,7 +84,7 @@ impl Inner {
                 connection.lock_lanes(|l| l.return_slot(slot, now));
                 continue;
             }
-            if let Some(call) = self.open_call(connection, rows, slot, now, &mut starts.claims).await {
+            if let Some(call) = self.open_call(connection, rows, slot, above, now, &mut starts.claims).await {
                 starts.calls.push(call);
             }
         }
@@ -161,6 +168,7 @@ impl Inner {
         connection: &Arc<ConnectionRuntime>,
         rows: Vec<(LaneKey, EffectRow)>,
         slot: Slot,
+        above: Option<i64>,
         now: Timestamp,
         claims: &mut Vec<Claim>,
     ) -> Option<OpenCall> {
@@ -199,7 +207,6 @@ impl Inner {
                         };
                         // Nothing was claimed: claim first, so that the settlement has its fence.
                         let call = Call { request: open.request.clone(), state: Value::Null, repeat: Repeat::Safe };
-                        let above = connection.unknown_above(&*self.store);
                         let own: Vec<_> = open
                             .members
                             .iter()
@@ -212,7 +219,6 @@ impl Inner {
             }
         };
         let batch = (members.len() > 1).then(|| members[0].id);
-        let above = connection.unknown_above(&*self.store);
         for m in &members {
             claims.push(self.claim_of(m.id, m.attempt, m.generation, now, &call, ordinal, batch, above));
         }

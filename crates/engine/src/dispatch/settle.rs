@@ -2,7 +2,7 @@
 //! The one way by which outcomes reach a flow; the flow itself decides in its own crate.
 
 use super::{FETCH, PAUSE, call::clone_attempt, claim::Starts, verdict::Verdict};
-use crate::connections::{ConnectionRuntime, Hold};
+use crate::connections::ConnectionRuntime;
 use crate::engine::Inner;
 use crate::lanes::LaneKey;
 use crate::runs::{OpenCall, OpenEffect, Planned, state_of_settled};
@@ -207,7 +207,7 @@ impl Inner {
                 None => None,
             };
             let mut work = Work { fired: change.fired.clone(), claims: claims.to_vec(), ..Work::default() };
-            if self.connection_by_id(change.connection).is_none_or(|c| c.hold() == Hold::Foreign) {
+            if self.connection_by_id(change.connection).is_none_or(|c| !c.is_own()) {
                 // Its owner has the lane in memory as it was.
                 work.marks.push(change.connection);
             }

@@ -57,8 +57,11 @@ impl Inner {
     ) -> Option<OpenCall> {
         let now = self.clock.now();
         let connection = call.connection.clone();
+        // Its slot is free before its outcome is written.
+        let _busy = connection.busy();
+        let above = connection.unknown_above(&*self.store);
         let next = self.note_health(&call, &outcomes, answer.as_ref(), now);
-        let mut starts = self.prepare(&connection, next, now).await;
+        let mut starts = self.prepare(&connection, next, above, now).await;
         let members = std::mem::take(&mut call.members);
         let mut chain = None;
         let single = members.len() == 1;

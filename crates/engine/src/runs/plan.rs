@@ -102,8 +102,8 @@ pub(crate) struct Planned {
     pub(super) call: Option<OpenCall>,
     /// It took over the lane of the effect whose outcome is written with it.
     pub(super) handed: bool,
-    /// `None`: the connection is another node's, which is told.
-    pub(super) own: Option<Deciding>,
+    /// Held until this is written or given up.
+    pub(super) held: Deciding,
     pub(super) store: Arc<dyn Store>,
 }
 
@@ -114,7 +114,7 @@ impl Planned {
         lane: LaneKey,
         call: Option<OpenCall>,
         handed: bool,
-        own: Option<Deciding>,
+        held: Deciding,
         store: Arc<dyn Store>,
     ) -> Self {
         let read = (insert.action == crate::dispatch::FETCH).then(|| insert.path.split_once(':')).flatten();
@@ -128,7 +128,7 @@ impl Planned {
             lane,
             call,
             handed,
-            own,
+            held,
             store,
         }
     }
@@ -145,7 +145,8 @@ impl Planned {
                 call.members.iter_mut().for_each(|m| m.seq = seq);
                 Some(call)
             }
-            None if self.own.is_none() => {
+            None if !self.held.own => {
+                // Its node finds it in the store.
                 self.store.tell(News::EFFECTS);
                 None
             }
@@ -168,7 +169,7 @@ impl Planned {
                 l.release_slot(Slot::of(self.lane.urgency), None, now);
             });
             self.connection.wake.notify_one();
-        } else if self.own.is_some() {
+        } else if self.held.own {
             self.connection.unreserve(self.lane, now);
         }
     }
@@ -283,10 +284,13 @@ impl Inner {
             calling: None,
         };
         let store = self.store.clone();
-        let Some(own) = p.connection.decide_on(&*self.store) else {
-            return Planned::new(insert, p.connection, lane, None, false, None, store);
-        };
-        let (begins, own) = (!p.held && own.begins, Some(own));
+        // Until this is written the connection stays whose it is, and where it begins at once nobody else puts
+        // anything into the lane.
+        let held = p.connection.decide_on(&*self.store);
+        if !held.own {
+            return Planned::new(insert, p.connection, lane, None, false, held, store);
+        }
+        let begins = !p.held && held.begins;
         let handed = begins
             && p.holding == Some((p.connection.id, lane))
             && p.connection.lock_lanes(|l| l.try_hand_over(lane, p.flow, now));
@@ -324,7 +328,7 @@ impl Inner {
                         started_at: now,
                         credential: 0,
                     };
-                    return Planned::new(insert, p.connection, lane, Some(open), handed, own, store);
+                    return Planned::new(insert, p.connection, lane, Some(open), handed, held, store);
                 }
                 // It ends without a call: the dispatcher records that like any other outcome.
                 Step::End(_) => {
@@ -338,12 +342,12 @@ impl Inner {
                             l.release_slot(Slot::of(lane.urgency), None, now);
                         }
                     });
-                    return Planned::new(insert, p.connection, lane, None, false, own, store);
+                    return Planned::new(insert, p.connection, lane, None, false, held, store);
                 }
             }
         }
         p.connection.lock_lanes(|l| l.reserve(lane));
-        Planned::new(insert, p.connection, lane, None, false, own, store)
+        Planned::new(insert, p.connection, lane, None, false, held, store)
     }
 
     /// Seals a call into the record of its attempt.

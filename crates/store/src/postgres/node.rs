@@ -31,7 +31,7 @@ pub(super) async fn register(client: &Client, address: &Address, seat: &str, nam
     let result = async {
         client.batch_execute("BEGIN").await?;
         Statement::new("SELECT pg_advisory_xact_lock($1)", vec![int(LIST)]).run(client).await?;
-        bury(client, "seat = $1 OR expires_at < clock_timestamp()", vec![text(seat)]).await?;
+        bury(client, "seat = $1 OR expires_at < clock_timestamp()", || vec![text(seat)]).await?;
         let others = Statement::new("SELECT id FROM nodes ORDER BY id", vec![]).run(client).await?.rows;
         let used: Vec<i64> = others.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         let Some(id) = (0..NODES).find(|n| !used.contains(n)) else {
@@ -59,26 +59,28 @@ pub(super) async fn register(client: &Client, address: &Address, seat: &str, nam
     }
 }
 
-/// Takes the rows of nodes away, each under its lock: what it was committing is committed before.
+/// Takes the rows of nodes away, each under its lock: what it was committing is committed before. A node
+/// that gave a sign of life while its lock was waited for is no longer among `which`. True: some are gone.
 async fn bury<'a>(
     client: &Client,
     which: &str,
-    params: Vec<super::statement::Param<'a>>,
+    params: impl Fn() -> Vec<super::statement::Param<'a>>,
 ) -> Result<bool, tokio_postgres::Error> {
-    let found = Statement::new(format!("SELECT id, epoch FROM nodes WHERE {which} ORDER BY id"), params);
-    let rows = found.run(client).await?.rows;
-    for row in &rows {
+    let mut gone = 0;
+    let found = Statement::new(format!("SELECT id, epoch FROM nodes WHERE {which} ORDER BY id"), params());
+    for row in &found.run(client).await?.rows {
         let (id, epoch): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
         Statement::new(format!("SELECT pg_advisory_xact_lock({FENCE}, {id})"), vec![]).run(client).await?;
-        Statement::new("DELETE FROM nodes WHERE id = $1 AND epoch = $2", vec![int(id), int(epoch)]).run(client).await?;
+        let still = format!("DELETE FROM nodes WHERE ({which}) AND id = {id} AND epoch = {epoch}");
+        gone += Statement::new(still, params()).run(client).await?.touched;
     }
-    Ok(!rows.is_empty())
+    Ok(gone > 0)
 }
 
 /// Declares dead the nodes whose time is over, so that their work may be taken. Part of a transaction
 /// that holds [`LIST`]. True: there were some.
 pub(super) async fn bury_expired(client: &Client, own: Node) -> Result<bool, tokio_postgres::Error> {
-    bury(client, "expires_at < clock_timestamp() AND epoch <> $1", vec![int(own.epoch)]).await
+    bury(client, "expires_at < clock_timestamp() AND epoch <> $1", || vec![int(own.epoch)]).await
 }
 
 /// Statements with which a group begins: the third gives the transaction's id, or nothing when this
@@ -109,6 +111,18 @@ pub(super) async fn renew(client: &Client, node: Node) -> Result<bool, tokio_pos
 
 /// The node ends in good order: whoever comes next need not wait.
 pub(super) async fn leave(client: &Client, node: Node) -> Result<(), tokio_postgres::Error> {
-    let left = Statement::new("DELETE FROM nodes WHERE id = $1 AND epoch = $2", vec![int(node.id), int(node.epoch)]);
-    left.run(client).await.map(|_| ())
+    client.batch_execute("BEGIN").await?;
+    // A group that is being written is committed before, and none after it.
+    let left = async {
+        Statement::new(format!("SELECT pg_advisory_xact_lock({FENCE}, {})", node.id), vec![]).run(client).await?;
+        let gone = "DELETE FROM nodes WHERE id = $1 AND epoch = $2";
+        Statement::new(gone, vec![int(node.id), int(node.epoch)]).run(client).await
+    };
+    match left.await {
+        Ok(_) => client.batch_execute("COMMIT").await,
+        Err(e) => {
+            drop(client.batch_execute("ROLLBACK").await);
+            Err(e)
+        }
+    }
 }
