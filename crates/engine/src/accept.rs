@@ -69,22 +69,26 @@ impl Inner {
         replay_key: Option<String>,
         now: jiff::Timestamp,
     ) -> Admission {
-        let (bytes, door) = (packed.len() as u64, at_door(&connection, &body));
+        let (size, door) = (packed.len(), at_door(&connection, &body));
+        let bytes = size as u64;
         if let Err(why) = self.intake.admit(bytes, door) {
             count(&self.metrics.capped);
             self.missed(&connection);
             return Admission::Busy(why);
         }
+        let sealed = self.store.sealer().seal(&packed);
+        // While it waits for the writer it is in memory as it came and sealed, and not a third time.
+        drop(packed);
         let stored = self.store.accept(NewDelivery {
             connection: connection.id,
             source: Source::Webhook.as_str(),
             received_at: now,
-            packed: self.store.sealer().seal(&packed),
+            packed: sealed,
             replay_key,
             door,
         });
         // The writer works already; meanwhile the body is read, once.
-        let by_memory = connection.is_own() && self.store.alone().is_some() && self.feed.by_memory();
+        let by_memory = connection.is_own() && self.store.alone().is_some() && self.feed.by_memory(size);
         let translation = by_memory.then(|| Arc::new(self.translate(&connection, Source::Webhook, &body)));
         let stored = stored.await;
         self.intake.answered(bytes);
@@ -97,7 +101,8 @@ impl Inner {
                     source: Source::Webhook,
                     received_at: now,
                     translation,
-                    packed: if by_memory { Vec::new() } else { packed },
+                    packed: Vec::new(),
+                    size,
                     tries: 0,
                     proposal: false,
                     door,

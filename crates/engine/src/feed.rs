@@ -1,8 +1,8 @@
 //! From the inbox to the deciders: in memory while they keep up, from the store when they do not.
 //!
 //! Deliveries of one key are decided one after another, by the decider that the key's hash names.
-//! At most [`CAPACITY`] deliveries are in memory; beyond, they stay in the inbox and are read in
-//! order when there is room again, so that a flood costs disk and not memory.
+//! At most [`CAPACITY`] deliveries and [`BYTES`] are in memory; beyond, they stay in the inbox and are
+//! read in order when there is room again, so that a flood costs disk and not memory.
 //!
 //! Somebody at the door passes what is on its way to a decider, but nothing of its own key (G9). What
 //! is in the inbox only cannot be passed: nobody knows the keys of what lies there before.
@@ -22,6 +22,10 @@ use tokio::sync::{Notify, mpsc};
 
 /// Deliveries in memory.
 const CAPACITY: usize = 1024;
+/// Bytes of them, as packed. What they were translated to takes more.
+const BYTES: usize = 8 * 1024 * 1024;
+/// A delivery above so many bytes goes by the inbox: however many come in at once, few are translated.
+const LARGE: usize = 64 * 1024;
 /// Deciders.
 pub(crate) const DECIDERS: usize = 16;
 /// Deliveries read from the inbox at a time.
@@ -39,6 +43,8 @@ pub(crate) struct Pending {
     /// Translated before, on the way in; else `packed` is read.
     pub(crate) translation: Option<Arc<Result<Translation, Unread>>>,
     pub(crate) packed: Vec<u8>,
+    /// Bytes of it as packed, whether they are here or not.
+    pub(crate) size: usize,
     pub(crate) tries: u32,
     /// It waits for a person's approval: nothing is decided of it.
     pub(crate) proposal: bool,
@@ -99,6 +105,7 @@ impl End {
 /// A delivery in memory.
 struct Held {
     connection: i64,
+    size: usize,
     /// What it is about, once that is known.
     place: Option<u64>,
 }
@@ -109,6 +116,8 @@ struct State {
     serves: HashSet<i64>,
     /// Deliveries in memory.
     in_memory: HashMap<i64, Held>,
+    /// Bytes of them.
+    bytes: usize,
     /// How many of them are about the same.
     places: HashMap<u64, u32>,
     /// Everything pending above this id is in the inbox only; `None`: all is in memory.
@@ -118,6 +127,24 @@ struct State {
 }
 
 impl State {
+    /// Holds a delivery, unless it is held already.
+    fn hold(&mut self, id: i64, connection: i64, size: usize) -> bool {
+        let Entry::Vacant(place) = self.in_memory.entry(id) else { return false };
+        place.insert(Held { connection, size, place: None });
+        self.bytes += size;
+        true
+    }
+
+    /// May a delivery of this size go by memory?
+    fn has_room_for(&self, size: usize) -> bool {
+        self.in_memory.len() < CAPACITY && size <= LARGE && self.bytes + size <= BYTES
+    }
+
+    /// May more be read from the inbox? A page of it has bytes up to half of what may be here.
+    fn has_room_for_a_page(&self) -> bool {
+        self.in_memory.len() < CAPACITY / 2 && self.bytes < BYTES / 2
+    }
+
     /// The inbox was read up to `last`; `whole`: there was nothing above it. What was left meanwhile may
     /// not have been seen, and may lie below (a replay): it is read again from the lowest.
     fn end_read(&mut self, last: i64, whole: bool) {
@@ -150,10 +177,10 @@ impl Feed {
         (Self { state: Mutex::new(state), deciders, room: Notify::new() }, ends)
     }
 
-    /// Do deliveries go by memory now? If not, translating them early is wasted.
-    pub(crate) fn by_memory(&self) -> bool {
+    /// Do deliveries of this size go by memory now? If not, translating them early is wasted.
+    pub(crate) fn by_memory(&self, size: usize) -> bool {
         let state = self.state.lock();
-        state.behind.is_none() && state.in_memory.len() < CAPACITY
+        state.behind.is_none() && state.has_room_for(size)
     }
 
     /// Decides a connection's deliveries from now on; the inbox may hold some.
@@ -194,14 +221,14 @@ impl Feed {
                 return;
             }
             // Without its translation its key is not known, and so not its decider: the feeder translates it.
-            if state.behind.is_some() || state.in_memory.len() >= CAPACITY || pending.translation.is_none() {
+            if state.behind.is_some() || !state.has_room_for(pending.size) || pending.translation.is_none() {
                 state.left = Some(state.left.map_or(id, |l| l.min(id)));
                 state.behind = Some(state.behind.map_or(id - 1, |b| b.min(id - 1)));
                 drop(state);
                 self.room.notify_one();
                 return;
             }
-            state.in_memory.insert(id, Held { connection: pending.connection, place: None });
+            state.hold(id, pending.connection, pending.size);
         }
         self.send(pending);
     }
@@ -209,7 +236,7 @@ impl Feed {
     /// Where the inbox is to be read from, if it is to be read and there is room.
     fn begin_read(&self) -> Option<i64> {
         let mut state = self.state.lock();
-        let from = state.behind.filter(|_| state.in_memory.len() < CAPACITY / 2)?;
+        let from = state.behind.filter(|_| state.has_room_for_a_page())?;
         state.left = None;
         Some(from)
     }
@@ -237,7 +264,9 @@ impl Feed {
 
     fn done(&self, id: DeliveryId) {
         let mut state = self.state.lock();
-        if let Some(place) = state.in_memory.remove(&id.get()).and_then(|held| held.place)
+        let held = state.in_memory.remove(&id.get());
+        state.bytes -= held.as_ref().map_or(0, |held| held.size);
+        if let Some(place) = held.and_then(|held| held.place)
             && let Some(same) = state.places.get_mut(&place)
         {
             *same -= 1;
@@ -245,7 +274,7 @@ impl Feed {
                 state.places.remove(&place);
             }
         }
-        let room = state.behind.is_some() && state.in_memory.len() < CAPACITY / 2;
+        let room = state.behind.is_some() && state.has_room_for_a_page();
         drop(state);
         if room {
             self.room.notify_one();
@@ -306,8 +335,7 @@ impl Inner {
                         let mut state = self.feed.state.lock();
                         for row in rows {
                             let own = state.serves.contains(&row.connection);
-                            if let (true, Entry::Vacant(place)) = (own, state.in_memory.entry(row.id.get())) {
-                                place.insert(Held { connection: row.connection, place: None });
+                            if own && state.hold(row.id.get(), row.connection, row.packed.len()) {
                                 fresh.push(row);
                             }
                         }
@@ -334,13 +362,9 @@ impl Inner {
         for row in page.rows {
             let lost = row.received_at < old && {
                 let mut state = self.feed.state.lock();
-                let missing = state.serves.contains(&row.connection)
+                state.serves.contains(&row.connection)
                     && state.behind.is_none()
-                    && !state.in_memory.contains_key(&row.id.get());
-                if missing {
-                    state.in_memory.insert(row.id.get(), Held { connection: row.connection, place: None });
-                }
-                missing
+                    && state.hold(row.id.get(), row.connection, row.packed.len())
             };
             if lost {
                 count(&self.metrics.backstop);
@@ -371,6 +395,7 @@ impl Inner {
             source,
             received_at: row.received_at,
             translation,
+            size: row.packed.len(),
             packed: row.packed,
             tries: row.tries,
             proposal: row.source == crate::reconcile::PROPOSAL,
@@ -399,7 +424,7 @@ impl Inner {
         packed: Vec<u8>,
         now: Timestamp,
     ) {
-        let translation = self.feed.by_memory().then(|| {
+        let translation = self.feed.by_memory(packed.len()).then(|| {
             let (_, body) = crate::pack::unpack(&packed);
             Arc::new(self.translate(connection, source, body))
         });
@@ -409,6 +434,7 @@ impl Inner {
             source,
             received_at: now,
             translation,
+            size: packed.len(),
             packed,
             tries: 0,
             proposal: false,
@@ -429,6 +455,7 @@ mod tests {
             received_at: Timestamp::UNIX_EPOCH,
             translation: None,
             packed: Vec::new(),
+            size: 0,
             tries: 0,
             proposal: false,
             door: false,
@@ -518,6 +545,27 @@ mod tests {
             feed.state.lock().end_read(last, true);
         }
         panic!("the feeder never comes to rest");
+    }
+
+    #[tokio::test]
+    async fn bytes_in_memory_are_bounded_and_what_is_beyond_stays_in_the_inbox() {
+        let (feed, mut ends) = Feed::new();
+        feed.serve(1);
+        reads(&feed, &[]);
+        assert!(feed.by_memory(LARGE) && !feed.by_memory(LARGE + 1), "a large one goes by the inbox");
+        let fit = i64::try_from(BYTES / LARGE).unwrap();
+        for id in 1..=fit + 1 {
+            feed.push(Pending { size: LARGE, ..about(id, "k", false) });
+        }
+        assert_eq!(feed.view(), (usize::try_from(fit).unwrap(), true));
+        assert!(feed.begin_read().is_none(), "no page is read on top of them");
+        let half = usize::try_from(fit / 2).unwrap();
+        order(&feed, &mut ends, "k", half).await;
+        assert!(feed.begin_read().is_none());
+        order(&feed, &mut ends, "k", 1).await;
+        assert_eq!(feed.begin_read(), Some(fit));
+        order(&feed, &mut ends, "k", half - 1).await;
+        assert_eq!(feed.state.lock().bytes, 0);
     }
 
     #[test]

@@ -134,6 +134,7 @@ impl Inner {
             source: source_of(&row.source),
             received_at: row.received_at,
             translation: None,
+            size: row.packed.len(),
             packed: row.packed,
             tries: 0,
             proposal: false,

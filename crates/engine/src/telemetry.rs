@@ -49,7 +49,7 @@ counters! {
     accepted = "pasarela_deliveries_accepted_total";
     /// Deliveries that were accepted before (same signature nonce).
     known = "pasarela_deliveries_known_total";
-    /// Deliveries refused because the writer's queue or the disk is full.
+    /// Deliveries refused because the memory for bodies, the writer's queue or the disk is full.
     refused = "pasarela_deliveries_refused_total";
     /// Deliveries refused because too much waits to be decided, or the disk is nearly full.
     capped = "pasarela_deliveries_capped_total";

@@ -23,8 +23,8 @@ const DOOR_QUEUE: usize = 1024;
 pub(crate) const GROUP_BYTES: usize = 1024 * 1024;
 /// Accepts that may wait; more are refused with [`Error::Busy`].
 const ACCEPT_QUEUE: usize = 8192;
-/// Bytes of accepts that may wait.
-const ACCEPT_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes of accepts that may wait: somewhat more than the hooks hold in memory at once.
+const ACCEPT_BYTES: usize = 32 * 1024 * 1024;
 
 pub(crate) type Tx<T> = oneshot::Sender<Result<T, Error>>;
 

@@ -1,20 +1,15 @@
 //! `POST /hooks/{connection}`: the way in for every provider.
 
 use crate::App;
+use crate::bodies::Refusal;
 use crate::problem::Problem;
-use crate::server::MAX_BODY;
 use axum::Router;
-use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use pasarela_engine::{Admission, InboundRequest};
-use std::time::Duration;
-
-/// Longest time a body may take to arrive.
-const BODY_TIME: Duration = Duration::from_secs(20);
+use std::sync::atomic::Ordering;
 
 pub(crate) fn routes() -> Router<App> {
     Router::new().route("/hooks/{connection}", any(hook))
@@ -38,12 +33,15 @@ async fn hook(State(app): State<App>, Path(connection): Path<String>, request: R
         ))
         .into_response();
     }
-    let body = match read(body).await {
+    let body = match app.bodies.read(body, parts.headers.contains_key(header::EXPECT)).await {
         Ok(body) => body,
-        Err(problem) => {
+        Err(why) => {
+            if matches!(why, Refusal::Full) {
+                app.engine.metrics().refused.fetch_add(1, Ordering::Relaxed);
+            }
             // A provider that tries once has lost this one: its records are read at once.
             app.engine.missed(&connection);
-            return problem.into_response();
+            return Problem::from(why).into_response();
         }
     };
     let request = InboundRequest {
@@ -65,26 +63,6 @@ async fn hook(State(app): State<App>, Path(connection): Path<String>, request: R
         .into_response(),
         Admission::NoConnection => Problem::not_found(format!("there is no connection '{connection}'")).into_response(),
         Admission::Busy(why) => Problem::busy(why).into_response(),
-    }
-}
-
-async fn read(body: Body) -> Result<Bytes, Problem> {
-    let collected = tokio::time::timeout(BODY_TIME, Limited::new(body, MAX_BODY).collect()).await;
-    match collected {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(e)) if e.is::<LengthLimitError>() => Err(Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "too_large",
-            "The body is too large",
-            format!("bodies up to {} MiB are accepted", MAX_BODY / 1024 / 1024),
-        )),
-        Ok(Err(_)) => Err(Problem::bad_request("the body broke off")),
-        Err(_) => Err(Problem::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "too_slow",
-            "The body took too long",
-            format!("the whole body must arrive within {} s", BODY_TIME.as_secs()),
-        )),
     }
 }
 

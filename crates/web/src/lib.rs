@@ -4,6 +4,7 @@
 mod alarms;
 mod api;
 mod auth;
+mod bodies;
 mod console;
 mod health;
 mod hooks;
@@ -24,6 +25,7 @@ pub struct App {
     pub(crate) engine: Engine,
     pub(crate) keys: Arc<auth::Keys>,
     pub(crate) console: Arc<console::Settings>,
+    pub(crate) bodies: Arc<bodies::Bodies>,
     pub(crate) backup: Arc<parking_lot::Mutex<api::Backup>>,
     pub(crate) started: std::time::Instant,
     /// The caller has the database file already: no key is asked for.
@@ -45,6 +47,7 @@ impl App {
         Self {
             keys: Arc::new(auth::Keys::default()),
             console: Arc::new(console::Settings::new(options.sandbox)),
+            bodies: Arc::default(),
             backup: Arc::default(),
             engine,
             started: std::time::Instant::now(),

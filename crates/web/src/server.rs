@@ -11,6 +11,8 @@ use tokio::task::JoinHandle;
 
 /// Largest body of a webhook.
 pub const MAX_BODY: usize = 6 * 1024 * 1024;
+/// Largest buffer of one connection, and so the most that headers may take. Bodies pass through it.
+const BUFFER: usize = 32 * 1024;
 /// Longest time for a request's headers.
 const HEADER_TIME: Duration = Duration::from_secs(10);
 
@@ -55,7 +57,7 @@ pub fn serve_unix(listener: tokio::net::UnixListener, router: Router) -> JoinHan
 
 fn builder() -> hyper::server::conn::http1::Builder {
     let mut builder = hyper::server::conn::http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME);
+    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(BUFFER);
     builder
 }
 

@@ -544,12 +544,16 @@ pub(super) async fn health(client: &Client, now: Timestamp) -> Read<HealthRow> {
     } else {
         ("0::bigint".to_owned(), String::new())
     };
+    // What is due is two seeks: of what may go at once the oldest, and of what had to wait what was due first.
+    // (The first is ordered by the whole index: the server does not know that the column which is null is one.)
     let sql = format!(
         "SELECT
          (SELECT d.received_at FROM inbox i JOIN deliveries d ON d.id = i.delivery ORDER BY i.delivery LIMIT 1),
          (SELECT count(*) FROM inbox),
-         (SELECT min(coalesce(e.not_before, e.created_at)) FROM effects e
-            WHERE e.status = 0 AND (e.not_before IS NULL OR e.not_before <= $1){but}),
+         least((SELECT e.created_at FROM effects e WHERE e.status = 0 AND e.not_before IS NULL{but}
+             ORDER BY e.not_before, e.created_at LIMIT 1),
+           (SELECT e.not_before FROM effects e WHERE e.status = 0 AND e.not_before <= $1{but}
+             ORDER BY e.not_before LIMIT 1)),
          (SELECT count(*) FROM effects WHERE status = 0),
          (SELECT count(*) FROM effects WHERE status = 1),
          (SELECT count(*) FROM effects WHERE status = 30 AND status IN (3, 30, 31)),

@@ -84,6 +84,7 @@ CREATE TABLE effects (id bigint PRIMARY KEY, run bigint, path text NOT NULL, con
 CREATE INDEX effects_run ON effects (run, id);
 CREATE INDEX effects_open ON effects (connection, urgency, flow, seq) WHERE status = 0;
 CREATE INDEX effects_lane ON effects (connection, urgency, lane, seq) WHERE status = 0;
+CREATE INDEX effects_due ON effects (not_before, created_at) WHERE status = 0;
 CREATE INDEX effects_calling ON effects (boot) WHERE status = 1;
 CREATE INDEX effects_reference ON effects (connection, reference)
   WHERE reference IS NOT NULL AND status IN (2, 3, 12, 31);

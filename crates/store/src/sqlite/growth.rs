@@ -172,6 +172,28 @@ const ASKS: [Ask; 12] = [
     }),
 ];
 
+/// What is due for longest costs the same, however much waits behind it.
+#[test]
+fn a_hundred_times_the_backlog_costs_the_same_steps_to_find_what_is_due_for_longest() {
+    let mut filled = Filled::new(MANY / 4);
+    let after = |ms| Timestamp::from_millisecond(crate::history::WHEN + ms).unwrap();
+    let mut queue = |effects: u64, not_before: &str| {
+        let sql = format!(
+            "UPDATE effects SET status = 0, created_at = ?1 + id - ?2, not_before = {not_before} WHERE id BETWEEN ?2 AND ?3"
+        );
+        let (first, last) = (History::effect(0, 0).get(), History::effect(0, effects - 1).get());
+        filled.db.execute(&sql, [crate::history::WHEN, first, last]).unwrap();
+        filled.steps(|db, _, _| {
+            let oldest = read::oldest_due(db, after(5), false);
+            assert!(matches!(oldest, Ok(Some(oldest)) if oldest == after(0)));
+        })
+    };
+    for not_before in ["NULL", "?1 + id - ?2"] {
+        let (few, many) = (queue(100, not_before), queue(10_000, not_before));
+        assert!(many <= few + few / 20, "{many} steps with 10,000 queued, {few} with 100; {not_before}");
+    }
+}
+
 #[test]
 fn twenty_times_the_past_costs_the_same_steps() {
     let (mut few, mut many) = (Filled::new(FEW), Filled::new(MANY));

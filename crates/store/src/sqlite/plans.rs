@@ -75,6 +75,7 @@ fn health_goes_over_hot_indexes_only() {
             "d USING INTEGER PRIMARY KEY (rowid=?)",
             "INDEX effects_open",
             "INDEX effects_lane",
+            "INDEX effects_due",
             "INDEX effects_calling",
             "INDEX effects_held",
             "INDEX delivery_quarantine",
@@ -85,6 +86,20 @@ fn health_goes_over_hot_indexes_only() {
             "SCALAR SUBQUERY",
         ],
     );
+}
+
+/// What is due for longest is two seeks into an index that has it first, paused work or not.
+#[test]
+fn what_is_due_for_longest_is_looked_up() {
+    let mut b = Bench::new();
+    for pauses in ["", "INSERT INTO pauses (kind, name, who, since) VALUES ('class', 'marketing', 'ana', 0)"] {
+        b.db.execute_batch(pauses).unwrap();
+        let plan = b.plan(|db, _| read::health(db, Timestamp::UNIX_EPOCH, Path::new("x")));
+        for seek in ["INDEX effects_due (not_before=?)", "INDEX effects_due (not_before<?)"] {
+            assert!(plan.iter().any(|line| line.contains(seek)), "{seek:?} is none of {plan:#?}");
+        }
+        assert!(!plan.iter().any(|line| line.contains("ORDER BY")), "nothing is sorted: {plan:#?}");
+    }
 }
 
 /// Retention walks by ids and asks by indexes: nothing is scanned from the front, nothing is sorted.

@@ -592,22 +592,36 @@ const PAUSED: &str = "(EXISTS (SELECT 1 FROM pauses p WHERE p.kind = 'class' AND
     OR EXISTS (SELECT 1 FROM runs r JOIN flows f ON f.id = r.flow JOIN pauses p ON p.name = f.name
         WHERE p.kind = 'flow' AND r.id = e.run))";
 
+/// Since when the oldest of what may be sent waits. Two seeks: of what may go at once the oldest, and of
+/// what had to wait what was due first. While anything is paused, what is older and paused is passed over.
+pub(super) fn oldest_due(db: &Connection, now: Timestamp, any_paused: bool) -> Read<Option<Timestamp>> {
+    let but = if any_paused { format!(" AND NOT {PAUSED}") } else { String::new() };
+    let first = |sql: &str, params: &[i64]| {
+        db.prepare_cached(sql)?.query_row(rusqlite::params_from_iter(params), |r| at(r, 0)).optional()
+    };
+    let free = first(
+        &format!(
+            "SELECT e.created_at FROM effects e INDEXED BY effects_due
+             WHERE e.status = 0 AND e.not_before IS NULL{but} ORDER BY e.created_at LIMIT 1"
+        ),
+        &[],
+    )?;
+    let waited = first(
+        &format!(
+            "SELECT e.not_before FROM effects e INDEXED BY effects_due
+             WHERE e.status = 0 AND e.not_before <= ?1{but} ORDER BY e.not_before LIMIT 1"
+        ),
+        &[ms(now)],
+    )?;
+    Ok(free.into_iter().chain(waited).min())
+}
+
 pub(super) fn health(db: &Connection, now: Timestamp, path: &Path) -> Read<HealthRow> {
     let count = |sql: &str| -> rusqlite::Result<u64> { db.prepare_cached(sql)?.query_row([], |r| r.get(0)) };
     // Each effect is asked whether it is paused only while anything is.
     let any: bool = db.prepare_cached("SELECT EXISTS (SELECT 1 FROM pauses)")?.query_row([], |r| r.get(0))?;
-    let (paused, but) = if any {
-        let sql = format!("SELECT count(*) FROM effects e WHERE e.status = 0 AND {PAUSED}");
-        (count(&sql)?, format!(" AND NOT {PAUSED}"))
-    } else {
-        (0, String::new())
-    };
-    let oldest_due = db
-        .prepare_cached(&format!(
-            "SELECT min(coalesce(e.not_before, e.created_at)) FROM effects e
-             WHERE e.status = 0 AND (e.not_before IS NULL OR e.not_before <= ?1){but}"
-        ))?
-        .query_row([ms(now)], |r| maybe_at(r, 0))?;
+    let paused =
+        if any { count(&format!("SELECT count(*) FROM effects e WHERE e.status = 0 AND {PAUSED}"))? } else { 0 };
     Ok(HealthRow {
         oldest_inbox: db
             .prepare_cached(
@@ -617,7 +631,7 @@ pub(super) fn health(db: &Connection, now: Timestamp, path: &Path) -> Read<Healt
             .optional()?,
         inbox: count("SELECT count(*) FROM inbox")?,
         inbox_bytes: count("SELECT coalesce(sum(bytes), 0) FROM inbox")?,
-        oldest_due,
+        oldest_due: oldest_due(db, now, any)?,
         paused,
         queued: count("SELECT count(*) FROM effects WHERE status = 0")?,
         calling: count("SELECT count(*) FROM effects WHERE status = 1")?,

@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS pushed_flows (name TEXT PRIMARY KEY, flow INTEGER NOT
   at INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS delivery_proposed ON delivery_result (delivery) WHERE status = 6;
 CREATE INDEX IF NOT EXISTS effects_run ON effects (run);
+CREATE INDEX IF NOT EXISTS effects_due ON effects (not_before, created_at) WHERE status = 0;
 CREATE TABLE IF NOT EXISTS care (task TEXT PRIMARY KEY, first INTEGER NOT NULL DEFAULT 0, second INTEGER NOT NULL DEFAULT 0,
   removed INTEGER NOT NULL DEFAULT 0, passed_at INTEGER) WITHOUT ROWID;
 ";
