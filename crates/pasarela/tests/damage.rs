@@ -231,9 +231,9 @@ fn g14_a_full_disk_says_so_keeps_what_it_took_and_goes_on_by_itself() {
     hub.wait_log("the database file is whole");
 }
 
-/// Another program that holds SQLite's write lock: large deliveries wait until the queue is full.
+/// Another program that holds SQLite's write lock: large deliveries wait until there is no room for more.
 #[test]
-fn g14_a_full_queue_is_told_to_come_again_and_what_was_taken_is_kept() {
+fn g14_who_finds_no_room_is_told_to_come_again_and_what_was_taken_is_kept() {
     let place = Place::shop();
     let (_, key) = place.key("read");
     let hub = place.serve();
@@ -251,9 +251,10 @@ fn g14_a_full_queue_is_told_to_come_again_and_what_was_taken_is_kept() {
         calls.into_iter().map(|c| c.join().unwrap()).collect()
     });
     let (taken, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|a| a.status == 200);
-    assert!(!refused.is_empty() && taken.len() >= 8, "{} taken, {} refused", taken.len(), refused.len());
+    // Sixteen MiB are read and kept at a time.
+    assert!(!refused.is_empty() && taken.len() >= 2, "{} taken, {} refused", taken.len(), refused.len());
     for answer in &refused {
-        answer.problem(503, &["busy", "the write queue is full"]);
+        answer.problem(503, &["busy", "come again"]);
         assert!(answer.header("retry-after").is_some());
     }
     for answer in &taken {
