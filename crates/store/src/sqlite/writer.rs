@@ -18,8 +18,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Time of one group at most.
+/// Time of one group at most, while a flood is taken in.
 const GROUP_TIME: Duration = Duration::from_millis(4);
+/// The same while few are accepted: whoever sends a webhook then waits for the group that is being written
+/// and for its own, and not for a crowd of outcomes.
+const SHORT_TIME: Duration = Duration::from_micros(1250);
+/// Accepts in a group that make it a flood.
+const CROWD: usize = 16;
 /// Housekeeping; taken when it is written.
 type Misc = Option<Box<dyn FnOnce(&Connection) -> rusqlite::Result<()> + Send>>;
 pub(super) type Job = crate::queue::Job<Misc>;
@@ -210,6 +215,8 @@ fn write_group(
     run("BEGIN IMMEDIATE")?;
     let mut writer = Writer { db, ids, seq, rows: 0 };
     let mut outcomes = Vec::with_capacity(group.len());
+    let crowd = group.iter().filter(|job| matches!(job, Job::Accept(..))).count() >= CROWD;
+    let most = if crowd { GROUP_TIME } else { SHORT_TIME };
     let (begun, mut bytes) = (Instant::now(), 0);
     for job in group {
         bytes += job.bytes();
@@ -217,7 +224,7 @@ fn write_group(
             Care::Hope => Ok(write_member(&mut writer, job).map_err(Stop::database)?),
             Care::Savepoints => write_apart(&mut writer, job)?,
         });
-        if begun.elapsed() > GROUP_TIME || bytes > GROUP_BYTES {
+        if begun.elapsed() > most || bytes > GROUP_BYTES {
             break;
         }
     }
