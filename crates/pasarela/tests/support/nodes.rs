@@ -490,7 +490,8 @@ impl Ended {
         let orders: BTreeSet<String> =
             self.answered.iter().flat_map(|(k, last)| (1..=*last).map(move |n| format!("{k}-{n}"))).collect();
         let until = Instant::now() + PATIENCE;
-        // Quiet: nothing is pending, queued or out anywhere.
+        // Quiet: nothing is pending, queued or out anywhere, at three looks in a row.
+        let mut calm = 0;
         loop {
             let (_, text) = get(cluster.nodes[node].addr, "/metrics", None).await.unwrap_or_default();
             let text = String::from_utf8_lossy(&text).into_owned();
@@ -498,7 +499,8 @@ impl Ended {
                 text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(' ')?.trim().parse::<f64>().ok())
             };
             let open = ["pasarela_inbox", "pasarela_effects_queued", "pasarela_effects_calling"].map(value);
-            if open == [Some(0.0); 3] {
+            calm = if open == [Some(0.0); 3] { calm + 1 } else { 0 };
+            if calm == 3 {
                 break;
             }
             assert!(Instant::now() < until, "not quiet: {open:?}");

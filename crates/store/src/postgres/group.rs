@@ -54,8 +54,8 @@ impl From<tokio_postgres::Error> for Trouble {
 pub(super) struct Ready {
     /// It needs no commit any more.
     pub(super) committed: bool,
-    /// Id of the transaction, by which a lost commit is asked after.
-    pub(super) transaction: i64,
+    /// Its number, by which a lost commit is asked after.
+    pub(super) number: i64,
     pub(super) verdicts: Vec<Verdict>,
     /// Rows inserted, updated or deleted for the members.
     pub(super) rows: u64,
@@ -124,7 +124,7 @@ pub(super) async fn write(
             vec![ints(decided.iter().map(|d| d.1))],
         ));
     }
-    let mut transaction = None;
+    let mut numbered = None;
     let mut failing: Vec<usize> = Vec::new();
     let (mut committed, mut lost) = (false, None);
     // A decision without facts, or a member that only has a statement of its own, has no piece.
@@ -137,7 +137,7 @@ pub(super) async fn write(
         let mut ran = together(client, &sent).await?;
         if number == 0 {
             let answer = ran.get(node::FENCE_ANSWER).and_then(|r| r.rows.first());
-            transaction = Some(answer.ok_or(Trouble::Fenced)?.try_get::<_, i64>(0)?);
+            numbered = Some(answer.ok_or(Trouble::Fenced)?.try_get::<_, i64>(0)?);
             if !decided.is_empty() {
                 let gone = column(&ran[inbox])?;
                 // Decided before: by a try whose answer was lost, or by another node.
@@ -170,7 +170,7 @@ pub(super) async fn write(
     }
     let rows = book.rows;
     let verdicts = jobs.iter().enumerate().map(|(n, job)| verdict(job, n, &mut book)).collect();
-    let ready = Ready { committed, transaction: transaction.ok_or(Trouble::Fenced)?, verdicts, rows };
+    let ready = Ready { committed, number: numbered.ok_or(Trouble::Fenced)?, verdicts, rows };
     match lost {
         Some(e) => Err(Trouble::Lost(e, Box::new(ready))),
         None => Ok(ready),

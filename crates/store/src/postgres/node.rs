@@ -45,7 +45,8 @@ pub(super) async fn register(client: &Client, address: &Address, seat: &str, nam
             vec![int(id), text(seat), text(name), int(TIME_TO_LIVE_MS)],
         );
         let made = made.run(client).await?;
-        let epoch = made.rows.first().map(|r| r.try_get(0)).transpose()?.unwrap_or_default();
+        let epoch: i64 = made.rows.first().map(|r| r.try_get(0)).transpose()?.unwrap_or_default();
+        Statement::new("INSERT INTO written (epoch, groups) VALUES ($1, 0)", vec![int(epoch)]).run(client).await?;
         client.batch_execute("COMMIT").await?;
         Ok(Ok(Node { id, epoch }))
     };
@@ -74,6 +75,9 @@ async fn bury<'a>(
         let still = format!("DELETE FROM nodes WHERE ({which}) AND id = {id} AND epoch = {epoch}");
         gone += Statement::new(still, params()).run(client).await?.touched;
     }
+    if gone > 0 {
+        client.batch_execute("DELETE FROM written WHERE epoch NOT IN (SELECT epoch FROM nodes)").await?;
+    }
     Ok(gone > 0)
 }
 
@@ -83,8 +87,10 @@ pub(super) async fn bury_expired(client: &Client, own: Node) -> Result<bool, tok
     bury(client, "expires_at < clock_timestamp() AND epoch <> $1", || vec![int(own.epoch)]).await
 }
 
-/// Statements with which a group begins: the third gives the transaction's id, or nothing when this
-/// node was declared dead.
+/// Statements with which a group begins: the last gives its number, or nothing when this node was declared
+/// dead. The number is written with the group: whether a commit was done whose answer was lost is read
+/// there. A transaction's own id would not do, since one that left nothing in the log at a crash of the
+/// server is given again after it.
 pub(super) fn fence(node: Node) -> Vec<Statement<'static>> {
     vec![
         Statement::new("BEGIN", vec![]),
@@ -92,12 +98,20 @@ pub(super) fn fence(node: Node) -> Vec<Statement<'static>> {
         Statement::new("SET LOCAL idle_in_transaction_session_timeout = 10000", vec![]),
         Statement::new(format!("SELECT pg_advisory_xact_lock_shared({FENCE}, {})", node.id), vec![]),
         Statement::new(
-            "SELECT pg_current_xact_id()::text::bigint FROM nodes WHERE id = $1 AND epoch = $2",
+            "UPDATE written w SET groups = w.groups + 1 FROM nodes n
+             WHERE n.id = $1 AND n.epoch = $2 AND w.epoch = n.epoch RETURNING w.groups",
             vec![int(node.id), int(node.epoch)],
         ),
     ]
 }
-/// Place of the transaction's id among the answers to [`fence`].
+
+/// The number of the last group that was committed. Waits for one whose end is not known yet: it holds the
+/// row. `None`: the node was declared dead.
+pub(super) async fn last_group(client: &Client, node: Node) -> Result<Option<i64>, tokio_postgres::Error> {
+    let asked = Statement::new("SELECT groups FROM written WHERE epoch = $1 FOR UPDATE", vec![int(node.epoch)]);
+    asked.run(client).await?.rows.first().map(|r| r.try_get(0)).transpose()
+}
+/// Place of the group's number among the answers to [`fence`].
 pub(super) const FENCE_ANSWER: usize = 3;
 
 /// A sign of life. `false`: this node was declared dead.

@@ -15,7 +15,8 @@ pub(super) const MAKING: i64 = 0x7061_7361_7265_6c61;
 
 /// The meaning of the columns is that of the SQLite schema; numbers and Unix milliseconds are `bigint`,
 /// sealed columns `bytea`. `places` holds the last place given in the lanes of a connection, `nodes` who
-/// serves the database (`beside`: up to which epoch it knows that others write), `shares` whose a connection is (by epoch).
+/// serves the database (`beside`: up to which epoch it knows that others write), `shares` whose a connection is (by epoch), `written`
+/// the number of the last group that a node committed, by which a commit whose answer was lost is asked after.
 /// `inbox.place` orders what several nodes accepted: what was answered before another began is before it.
 /// What is sealed does not compress: it is stored as it is.
 pub(super) const SCHEMA: &str = "
@@ -25,6 +26,8 @@ CREATE SEQUENCE epochs;
 CREATE TABLE nodes (id bigint PRIMARY KEY, seat text NOT NULL UNIQUE, name text NOT NULL, epoch bigint NOT NULL UNIQUE,
   started_at timestamptz NOT NULL, expires_at timestamptz NOT NULL, beside bigint NOT NULL, serves bigint[],
   below bigint NOT NULL DEFAULT 0);
+CREATE TABLE written (epoch bigint PRIMARY KEY, groups bigint NOT NULL)
+  WITH (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
 CREATE TABLE shares (connection bigint PRIMARY KEY, epoch bigint NOT NULL, marks bigint NOT NULL DEFAULT 0,
   missed bigint NOT NULL DEFAULT 0);
 CREATE TABLE places (connection bigint PRIMARY KEY, last bigint NOT NULL);

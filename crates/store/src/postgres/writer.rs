@@ -9,7 +9,7 @@ use super::group::{self, Ready, Trouble, Verdict};
 use super::link::{Address, may_repeat};
 use super::node::Node;
 use super::piece::{Job, survey};
-use super::statement::{Statement, text};
+use super::statement::Statement;
 use crate::contract::Error;
 use crate::queue::{GROUP_BYTES, Queues};
 use parking_lot::Mutex;
@@ -200,7 +200,7 @@ impl Writer {
             Err(Trouble::Lost(e, ready)) => {
                 // What the server refused is not committed; what it did not answer may be.
                 let unanswered = matches!(self.address.classify(&e), Error::Unreachable(_));
-                if unanswered && self.was_committed(ready.transaction).await {
+                if unanswered && self.was_committed(ready.number).await {
                     tracing::warn!(error = %super::link::said(&e), "the answer to a commit was lost; it had been written");
                     return Ok(*ready);
                 }
@@ -209,7 +209,7 @@ impl Writer {
             }
             Ok(ready) => match self.client.batch_execute("COMMIT").await {
                 Ok(()) => Ok(ready),
-                Err(e) if self.was_committed(ready.transaction).await => {
+                Err(e) if self.was_committed(ready.number).await => {
                     tracing::warn!(error = %super::link::said(&e), "the answer to a commit was lost; it had been written");
                     Ok(ready)
                 }
@@ -223,9 +223,9 @@ impl Writer {
         }
     }
 
-    /// Was this transaction committed, although nobody said so? Asked until the database knows; when the
+    /// Was the group of this number committed, although nobody said so? Asked until the database knows; when the
     /// store is let go, only for as long as any other write is tried.
-    async fn was_committed(&mut self, transaction: i64) -> bool {
+    async fn was_committed(&mut self, number: i64) -> bool {
         let mut tries = 0;
         loop {
             tries += 1;
@@ -242,15 +242,10 @@ impl Writer {
                     }
                 }
             }
-            let asked = Statement::new(
-                "SELECT coalesce(pg_xact_status($1::text::xid8), '')",
-                vec![text(transaction.to_string())],
-            );
-            if let Ok(ran) = asked.run(&self.client).await {
-                match ran.rows.first().and_then(|r| r.try_get::<_, String>(0).ok()).as_deref() {
-                    Some("committed") => return true,
-                    Some("in progress") => {}
-                    _ => return false,
+            match super::node::last_group(&self.client, self.node).await {
+                Ok(last) => return last.is_some_and(|last| last >= number),
+                Err(e) => {
+                    tracing::warn!(error = %super::link::said(&e), "a commit was not answered; it is asked after")
                 }
             }
             tokio::time::sleep(PAUSE).await;
