@@ -5,11 +5,12 @@
 //! [`Manifest`] (what it can do), [`Provider::connect`] (one configured account of it) and
 //! [`Provider::simulator`] (its double). Everything that is the same for all providers is
 //! written here once: signatures ([`sign`]), classification of answers ([`judge`]),
-//! request building ([`Request`]), and the conformance suite ([`testkit`]).
+//! request building ([`Request`], and [`mail`] for what goes by SMTP), and the conformance suite ([`testkit`]).
 
 mod config;
 mod fact;
 pub mod judge;
+pub mod mail;
 mod manifest;
 pub mod sign;
 mod simulator;
@@ -23,7 +24,7 @@ pub use manifest::{
     Action, ActionBuilder, ApiVersion, Batch, Credential, Idempotency, Lane, Limits, Manifest, Rate, SettledBy, Task,
     Verification,
 };
-pub use simulator::{Arrival, Attempts, OutgoingWebhook, SimConfig, SimReply, Simulator};
+pub use simulator::{Arrival, Attempts, OutgoingWebhook, SimConfig, SimReply, Simulator, Speaks};
 pub use step::{Auth, AuthStep, Call, Ctx, Done, Outcome, PollStep, ReadBack, Record, Repeat, Scope, Step};
 pub use wire::{Answer, Headers, RawRequest, Request, query_pairs};
 
@@ -38,6 +39,11 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Checks one connection's settings and returns its connector.
     fn connect(&self, config: ConnectionConfig) -> Result<Box<dyn Connector>, ConfigError>;
+
+    /// What the connection's `base_url` may begin with.
+    fn schemes(&self) -> &'static [&'static str] {
+        &["https", "http"]
+    }
 
     /// A fresh double of the provider; `None` only for providers that are "anything".
     fn simulator(&self, config: SimConfig) -> Option<Box<dyn Simulator>>;

@@ -153,6 +153,16 @@ impl Action {
     }
 }
 
+impl Action {
+    /// The e-mail address that a message of this action would be written to.
+    #[must_use]
+    pub fn mail_address<'a>(&self, input: &'a Value) -> Option<&'a str> {
+        let Lane::Input(pointer) = self.lane else { return None };
+        let address = input.pointer(pointer).filter(|_| self.message)?.as_str()?;
+        address.contains('@').then_some(address)
+    }
+}
+
 /// Builds an [`Action`].
 #[derive(Debug, Clone)]
 pub struct ActionBuilder(Action);
@@ -164,7 +174,8 @@ impl ActionBuilder {
         self.0.lane = lane;
         self
     }
-    /// It is a message to a person.
+    /// It is a message to a person. Where its lane is an input that holds an e-mail address, nothing is
+    /// written to an address of the suppression list.
     #[must_use]
     pub fn message(mut self) -> Self {
         self.0.message = true;

@@ -31,11 +31,26 @@ pub trait Simulator: Send {
     /// What has arrived, for the oracle: one entry per thing that must exist exactly once.
     fn arrivals(&self) -> Vec<Arrival>;
 
+    /// How it is spoken to.
+    fn speaks(&self) -> Speaks {
+        Speaks::Http
+    }
+
     /// State for screens: whatever the double wants to show (WhatsApp: chats).
     fn view(&self, what: &str) -> Value {
         let _ = what;
         Value::Null
     }
+}
+
+/// How a double is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speaks {
+    /// By HTTP, under its base URL.
+    Http,
+    /// By SMTP ([`mail`](crate::mail)): [`Simulator::handle`] is asked with the methods `AUTH` (the header
+    /// `authorization`), `MAIL`, `RCPT` and `SEND`, each with the envelope so far, and answers with the reply.
+    Smtp,
 }
 
 /// A double's answer, and the webhooks that follow.

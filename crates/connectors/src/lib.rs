@@ -3,6 +3,7 @@
 
 pub mod hi_events;
 pub mod http;
+pub mod smtp;
 pub mod twenty;
 pub mod whatsapp;
 
@@ -14,6 +15,7 @@ pub fn registry() -> Vec<Box<dyn Provider>> {
     vec![
         Box::new(hi_events::HiEvents),
         Box::new(http::Http::new()),
+        Box::new(smtp::Smtp),
         Box::new(twenty::Twenty),
         Box::new(whatsapp::WhatsApp),
     ]

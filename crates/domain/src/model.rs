@@ -140,6 +140,18 @@ pub struct Ticket {
     pub show_id: String,
     /// Provider's id of the order.
     pub order_id: String,
+    /// Address of the ticket's own page. Made by the hub when a flow asks for it; nobody keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    /// What its QR holds. Made by the hub, like the link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub qr: Option<String>,
+    /// Who sells, as the hub's configuration says. Made by the hub, like the link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seller: Option<String>,
+    /// What was bought, as the order calls it. Made by the hub, like the link; null where it cannot be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
 }
 
 /// A scan at the door: payload of `ticket.checked_in` and `ticket.check_in_undone`.
@@ -330,6 +342,21 @@ pub struct Consent {
     pub purpose: String,
 }
 
+/// What became of an e-mail: payload of the `email.*` events.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MailNews {
+    /// Whose mailbox.
+    pub email: EmailAddress,
+    /// Message-ID of the message that it is about, without angle brackets.
+    pub message_id: Option<String>,
+    /// Is it over with this address? A full mailbox is not.
+    pub permanent: bool,
+    /// The mail server's code (`5.1.1`), if given.
+    pub code: Option<String>,
+    /// Why, in the other side's words.
+    pub reason: Option<String>,
+}
+
 /// JSON Schema of the payload of a canonical event type, or of a read model by its name.
 /// `None` when the type has no fixed payload (events of the `http` provider).
 #[must_use]
@@ -348,6 +375,7 @@ pub fn schema_of(name: &str) -> Option<schemars::Schema> {
             "message" => schemars::schema_for!(Message),
             "template" => schemars::schema_for!(Template),
             "consent" => schemars::schema_for!(Consent),
+            "email" => schemars::schema_for!(MailNews),
             "buyer" => schemars::schema_for!(Contact),
             _ => return None,
         },

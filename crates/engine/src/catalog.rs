@@ -5,10 +5,15 @@ use pasarela_domain::CANONICAL_EVENT_TYPES;
 use pasarela_flows::{ActionInfo, Catalog, Unresolved};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+/// Completes a read model: connection, kind, model. False: it is as it was.
+pub type Completion = Box<dyn Fn(&str, &str, &mut Value) -> bool + Send + Sync>;
 
 /// The catalogue of one configuration.
 pub struct HubCatalog {
+    /// What read models are completed with, once it is known.
+    completion: OnceLock<Completion>,
     /// Connection name to its provider.
     connections: BTreeMap<String, Arc<dyn Provider>>,
     /// All providers by name.
@@ -24,7 +29,13 @@ impl HubCatalog {
         Self {
             connections: connections.into_iter().map(|(n, p)| (n.to_owned(), p)).collect(),
             providers: providers.into_iter().map(|p| (p.manifest().name, p)).collect(),
+            completion: OnceLock::new(),
         }
+    }
+
+    /// From now on read models are completed by this. What was said first stays.
+    pub fn complete_with(&self, completion: Completion) {
+        drop(self.completion.set(completion));
     }
 
     fn info(connection: &str, manifest: &Manifest, action: &str) -> Result<ActionInfo, Unresolved> {
@@ -86,5 +97,9 @@ impl Catalog for HubCatalog {
 
     fn schema(&self, name: &str) -> Option<Value> {
         pasarela_domain::model::schema_of(name).map(|s| s.as_value().clone())
+    }
+
+    fn complete(&self, connection: &str, kind: &str, model: &mut Value) -> bool {
+        self.completion.get().is_some_and(|complete| complete(connection, kind, model))
     }
 }

@@ -1,7 +1,8 @@
-//! The one HTTP client. Redirects are not followed (a redirected POST is a second call), every call
+//! The one client of everything outside: HTTP here, mail in [`mail`]. Redirects are not followed (a redirected POST is a second call), every call
 //! has a deadline, answers are bounded, and addresses are checked after they were resolved: a
 //! connection that may not reach private targets never does, whatever its host name says.
 
+mod mail;
 mod pool;
 
 use crate::network::{Network, Stream};
@@ -30,15 +31,20 @@ pub(crate) struct NoAnswer {
     pub(crate) why: String,
 }
 
-/// Two pools: one that may reach private addresses, one that may not.
+/// Two pools: one that may reach private addresses, one that may not. Mail goes its own way.
 pub(crate) struct Client {
     open: Pool,
     guarded: Pool,
+    network: Arc<dyn Network>,
 }
 
 impl Client {
     pub(crate) fn new(network: &Arc<dyn Network>, idle_per_host: usize) -> Self {
-        Self { open: pool(network, true, idle_per_host), guarded: pool(network, false, idle_per_host) }
+        Self {
+            open: pool(network, true, idle_per_host),
+            guarded: pool(network, false, idle_per_host),
+            network: network.clone(),
+        }
     }
 
     /// Makes one call. `extra` are credentials and static headers that are not part of the stored request.
@@ -49,6 +55,9 @@ impl Client {
         allow_private: bool,
         timeout: Duration,
     ) -> Result<Answer, NoAnswer> {
+        if pasarela_connector::mail::is_mail(request) {
+            return mail::send(&self.network, request, extra, allow_private, timeout).await;
+        }
         let never = |why: String| NoAnswer { maybe_sent: false, why };
         let uri: http::Uri =
             request.url.parse().map_err(|e| never(format!("'{}' is not a URL: {e}", cut(&request.url))))?;

@@ -287,6 +287,10 @@ impl Inner {
             }
         }
         if let Some(event_type) = &fact.event_type {
+            if let Some(row) = crate::suppress::of_event(event_type, &fact.data, connection.name(), now) {
+                // Before the event: what is decided again is noted again, and nothing is lost between the two.
+                self.store.suppress(row).await?;
+            }
             let scope = Arc::new(EventScope::new(
                 self.next_event_id(now),
                 event_type.clone(),

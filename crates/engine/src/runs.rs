@@ -31,6 +31,10 @@ pub(crate) const SLICE: usize = 100;
 /// effect, wait or listener that would wake it.
 const RESUME_AFTER: Duration = Duration::from_secs(5);
 
+/// Where one of these is in a flow's text, read models are completed: to make a ticket's link costs a
+/// signature, and most flows have no use for it.
+const COMPLETED: [&str; 7] = [".link", ".qr", ".seller", "ticket.title", "ticket }}", "ticket}}", "tickets }}"];
+
 /// What a run keeps between decisions.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct RunData {
@@ -163,18 +167,27 @@ impl Inner {
         self.store.sealer().hash(&["entity", &connection.to_string(), &entity.kind, &entity.id])
     }
 
-    /// Models of a flow out of what is known; and those that are missing.
+    /// Models of a flow out of what is known, completed where the flow asks for it; and those that are missing.
     pub(crate) fn models(
+        &self,
+        connection: i64,
         flow: &Flow,
         refs: &[EntityRef],
         known: impl Fn(&EntityRef) -> Option<Arc<Value>>,
     ) -> (Models, Vec<EntityRef>) {
+        let completes = COMPLETED.iter().any(|part| flow.source.contains(part));
         let (mut models, mut missing) = (Models::new(), Vec::new());
         let wanted = flow.models();
         for kind in wanted.iter().map(|k| if k == "buyer" { "order" } else { k.as_str() }).collect::<BTreeSet<_>>() {
             let Some(entity) = refs.iter().find(|r| r.kind == kind) else { continue };
             match known(entity) {
-                Some(value) => {
+                Some(mut value) => {
+                    if completes {
+                        let mut model = (*value).clone();
+                        if self.catalog.complete(&self.connection_name(connection), kind, &mut model) {
+                            value = Arc::new(model);
+                        }
+                    }
                     if kind == "order"
                         && let Some(buyer) = value.get("buyer")
                     {
@@ -205,7 +218,8 @@ impl Inner {
             .flatten()
             .filter_map(|r| Some((r.entity, (r.version, Arc::new(serde_json::from_slice(&r.data).ok()?)))))
             .collect();
-        let (models, _) = Self::models(flow, &event.refs, |r| rows.get(r).map(|(_, data)| data.clone()));
+        let known = |r: &EntityRef| rows.get(r).map(|(_, data)| data.clone());
+        let (models, _) = self.models(event.connection, flow, &event.refs, known);
         Ok(ReadModels::of(models, event.connection, flow, &event.refs, |r| rows.get(r).map_or(0, |(v, _)| *v)))
     }
 

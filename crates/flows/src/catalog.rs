@@ -24,6 +24,12 @@ pub trait Catalog {
     /// JSON Schema of an event type's data or of a read model (`order`, `buyer`, `ticket`, `show`,
     /// `person`, ...); `None`: open.
     fn schema(&self, name: &str) -> Option<Value>;
+    /// Completes a read model (`order`, `ticket`, ...) with what the hub makes of it when a flow reads it, such
+    /// as the address of a ticket's page. Nothing of that is kept. False: it is as it was.
+    fn complete(&self, connection: &str, kind: &str, model: &mut Value) -> bool {
+        let _ = (connection, kind, model);
+        false
+    }
 }
 
 /// An action at a connection.

@@ -14,4 +14,6 @@ pub(crate) mod restore;
 pub(crate) mod sandbox;
 pub(crate) mod serve;
 pub(crate) mod signals;
+pub(crate) mod suppressions;
+pub(crate) mod tickets;
 pub(crate) mod top;

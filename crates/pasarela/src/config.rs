@@ -51,6 +51,9 @@ pub(crate) struct Config {
     /// `config.vars` of flows.
     #[serde(default)]
     pub(crate) vars: toml::Table,
+    /// What tickets say and hold.
+    #[serde(default)]
+    pub(crate) tickets: Tickets,
     /// Simulators in place of providers.
     #[serde(default)]
     pub(crate) sandbox: Sandbox,
@@ -144,6 +147,15 @@ impl Default for Flows {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+pub(crate) struct Tickets {
+    /// Who sells, as it stands on each ticket: name and NIT.
+    pub(crate) seller: Option<String>,
+    /// What the QR holds: the ticketing system's code, or the signed form.
+    pub(crate) qr: pasarela_ticket::Square,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub(crate) struct Sandbox {
     /// Address of the simulators' host.
     pub(crate) url: Option<String>,
@@ -212,6 +224,10 @@ impl Config {
             return wrong(
                 "server.listen and console.listen are the same; operators' sessions need an origin of their own".into(),
             );
+        }
+        let public = self.server.public_url.as_str();
+        if !public.starts_with("https://") && !public.starts_with("http://") {
+            return wrong(format!("server.public_url is '{public}'; tickets link to it: write https://HOST"));
         }
         if self.store.max_pending.0 < 1 << 16 {
             return wrong("store.max_pending is less than 64KiB; no delivery would be taken in".into());

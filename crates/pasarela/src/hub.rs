@@ -9,6 +9,7 @@ use pasarela_flows::{Flow, Origin, Problem};
 use pasarela_store::Store;
 use pasarela_store::postgres::{self, PostgresStore};
 use pasarela_store::sqlite::{self, SqliteStore};
+use pasarela_ticket::Desk;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -73,6 +74,26 @@ impl Plan {
             }
         };
         opened.map_err(|e| Failure::Failed(e.to_string()))
+    }
+
+    /// Whoever hands tickets out: with the keys of the store, of which the first is made here. Flows read
+    /// tickets with their links from now on.
+    pub(crate) async fn desk(&self, store: &Arc<dyn Store>) -> Result<Arc<Desk>, Failure> {
+        let failed = |e: &dyn std::fmt::Display| Failure::Failed(format!("the keys that sign tickets: {e}"));
+        let mut keys = store.signing_keys().await.map_err(|e| failed(&e))?;
+        if keys.is_empty() {
+            let seed: [u8; 32] = rand::random();
+            // Another node may be at the same: the first one that is written is everybody's.
+            store.keep_signing_key(1, store.sealer().seal(&seed), self.clock().now()).await.map_err(|e| failed(&e))?;
+            keys = store.signing_keys().await.map_err(|e| failed(&e))?;
+        }
+        let tickets = &self.config.tickets;
+        let desk = Arc::new(Desk::new(&self.config.server.public_url, tickets.seller.clone(), tickets.qr));
+        let seeds: Vec<&[u8]> = keys.iter().map(|k| k.seed.as_slice()).collect();
+        desk.use_keys(&seeds).map_err(|e| failed(&e))?;
+        let own = desk.clone();
+        self.catalog.complete_with(Box::new(move |connection, kind, model| own.complete(connection, kind, model)));
+        Ok(desk)
     }
 
     /// The clock of the configuration.

@@ -58,6 +58,12 @@ enum Command {
     /// List what needs a person, and retry or drop it.
     #[command(subcommand)]
     Dead(commands::lists::DeadAction),
+    /// Addresses that are not written to: list, add, remove.
+    #[command(subcommand)]
+    Suppressions(commands::suppressions::Action),
+    /// Keys that sign tickets: list the public ones, make a new one.
+    #[command(subcommand)]
+    Tickets(commands::tickets::Action),
     /// List connections and how they stand.
     Connections,
     /// Decide deliveries again, for example those in quarantine after an upgrade.
@@ -137,6 +143,8 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Command::Resume(args) => commands::operate::resume(&config, args, json).await,
             Command::Top => commands::top::run(&config, json).await,
             Command::Dead(action) => commands::lists::dead(&config, action, json).await,
+            Command::Suppressions(action) => commands::suppressions::run(&config, action, json).await,
+            Command::Tickets(action) => commands::tickets::run(&config, action, json).await,
             Command::Connections => commands::lists::connections(&config, json).await,
             Command::Replay(args) => commands::operate::replay(&config, args, json).await,
             Command::Reconcile(args) => commands::lists::reconcile(&config, args, json).await,

@@ -10,6 +10,7 @@
 //! | `POST script` | a one-shot fault |
 //! | `POST {connection}/act` | `{"command", "args"}`: do something at the provider |
 //! | `GET {connection}/view/{what}` | state that the double shows |
+//! | `GET {connection}/attachment/{message}/{n}` | a file of a message in a mailbox, from 0 |
 //! | `GET phone` | the guests' phone |
 //!
 //! Nobody logs in here, so a web page of a stranger must not get in through the browser of whoever
@@ -19,6 +20,8 @@ use crate::faults::{Faults, Script};
 use crate::host::Host;
 use crate::phone;
 use crate::serve::{Reply, Unreadable, full, problem, read, too_large};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use hyper::body::Incoming;
@@ -80,17 +83,21 @@ pub(crate) async fn respond(host: &Host, parts: &Parts, rest: &str, body: Incomi
             Ok(_) => data(&host.view(connection, what)),
             Err(why) => problem(StatusCode::NOT_FOUND, "No such connection", &why),
         },
+        [connection, "attachment", message, n] if get => match host.find(connection) {
+            Ok(_) => attachment(&host.view(connection, &format!("attachment/{message}/{n}"))),
+            Err(why) => problem(StatusCode::NOT_FOUND, "No such connection", &why),
+        },
         ["phone" | "phone.css" | "phone.js" | "phone.svg"] | ["phone", "chats"] if get => {
             phone::respond(host, path, query)
         }
-        ["health" | "traffic" | "arrivals" | "phone"] | [_, "view", _] => not_allowed("GET"),
+        ["health" | "traffic" | "arrivals" | "phone"] | [_, "view", _] | [_, "attachment", _, _] => not_allowed("GET"),
         ["faults"] => not_allowed("GET, PUT"),
         ["script"] | [_, "act"] => not_allowed("POST"),
         _ => problem(
             StatusCode::NOT_FOUND,
             "No such page",
-            "under /_sandbox/ there are health, traffic, arrivals, faults, script, phone, {connection}/act and \
-             {connection}/view/{what}",
+            "under /_sandbox/ there are health, traffic, arrivals, faults, script, phone, {connection}/act, \
+             {connection}/view/{what} and {connection}/attachment/{message}/{n}",
         ),
     }
 }
@@ -158,6 +165,30 @@ fn act(host: &Host, connection: &str, body: &[u8]) -> Reply {
         Ok(made) => data(&made),
         Err(why) => problem(StatusCode::UNPROCESSABLE_ENTITY, "The simulator refused", &why),
     }
+}
+
+/// A file of a message, as bytes. Mail is a stranger's: a browser saves it, and runs nothing in it.
+fn attachment(file: &Value) -> Reply {
+    let bytes = file["base64"].as_str().and_then(|text| STANDARD.decode(text).ok());
+    let Some(bytes) = bytes else {
+        return problem(StatusCode::NOT_FOUND, "No such file", "there is no such message, or it has no such file");
+    };
+    let mut reply = typed("application/octet-stream", bytes);
+    let kind = file["type"].as_str().and_then(|t| HeaderValue::from_str(t).ok());
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let name: String = file["name"].as_str().unwrap_or("file").chars().filter(|c| plain(*c)).collect();
+    // A picture and a page may be looked at where they are.
+    let shows = matches!(file["type"].as_str(), Some("application/pdf" | "image/png" | "image/jpeg"));
+    let how = if shows { "inline" } else { "attachment" };
+    let headers = reply.headers_mut();
+    if let Some(kind) = kind {
+        headers.insert(header::CONTENT_TYPE, kind);
+    }
+    if let Ok(value) = HeaderValue::from_str(&format!("{how}; filename=\"{name}\"")) {
+        headers.insert(header::CONTENT_DISPOSITION, value);
+    }
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
+    reply
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {

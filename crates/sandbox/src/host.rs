@@ -2,12 +2,13 @@
 
 use crate::dice::Dice;
 use crate::faults::{Faults, Script};
+use crate::mail;
 use crate::serve;
 use crate::traffic::Traffic;
 use crate::webhooks::{self, Outbox};
 use jiff::Timestamp;
 use parking_lot::{Mutex, RwLock};
-use pasarela_connector::{Arrival, OutgoingWebhook, Request, SimReply, Simulator};
+use pasarela_connector::{Arrival, OutgoingWebhook, Request, SimReply, Simulator, Speaks};
 use pasarela_domain::Clock;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -44,6 +45,8 @@ pub(crate) struct Inner {
     hub_url: RwLock<String>,
     pub(crate) dice: Mutex<Dice>,
     connections: RwLock<BTreeMap<String, Arc<Connection>>>,
+    /// Where the doubles listen that are spoken to by SMTP.
+    mail: RwLock<BTreeMap<String, SocketAddr>>,
     pub(crate) traffic: Mutex<Traffic>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     runtime: tokio::runtime::Handle,
@@ -78,6 +81,7 @@ impl Host {
             hub_url: RwLock::new(trimmed(&options.hub_url)),
             dice: Mutex::new(Dice::new(options.seed, options.faults)),
             connections: RwLock::default(),
+            mail: RwLock::default(),
             traffic: Mutex::default(),
             tasks: Mutex::default(),
             runtime: tokio::runtime::Handle::current(),
@@ -94,15 +98,20 @@ impl Host {
         self.0.addr
     }
 
-    /// Base URL of a connection's double, without a trailing slash.
+    /// Base URL of a connection's double, without a trailing slash. A double that is spoken to by SMTP has
+    /// its own once it is added.
     #[must_use]
     pub fn base_url(&self, connection: &str) -> String {
-        format!("http://{}/{connection}", self.0.addr)
+        match self.0.mail.read().get(connection) {
+            Some(addr) => format!("smtp://{addr}"),
+            None => format!("http://{}/{connection}", self.0.addr),
+        }
     }
 
     /// Serves `simulator` under `/{connection}`. One that was there before is replaced, and its
     /// webhooks that have not been sent go with it. The name `_sandbox` is never reached.
     pub fn add(&self, connection: &str, simulator: Box<dyn Simulator>) {
+        let speaks = simulator.speaks();
         let added = Arc::new(Connection {
             name: connection.to_owned(),
             simulator: Mutex::new(simulator),
@@ -113,6 +122,30 @@ impl Host {
             before.outbox.close();
         }
         self.spawn(webhooks::work(self.clone(), added));
+        if speaks == Speaks::Smtp
+            && !self.0.mail.read().contains_key(connection)
+            && let Err(why) = self.listen_for_mail(connection, SocketAddr::from(([127, 0, 0, 1], 0)))
+        {
+            // Whoever asks for the base URL sees that there is none.
+            tracing::error!(connection, error = %why, "the mail server cannot be opened");
+        }
+    }
+
+    /// Opens a mail server for a connection's double at a loopback address of one's own choice, before it
+    /// is added.
+    pub fn listen_for_mail(&self, connection: &str, listen: SocketAddr) -> io::Result<SocketAddr> {
+        if !listen.ip().is_loopback() {
+            let why = format!("the sandbox's mail server does not listen on {listen}; use 127.0.0.1 or [::1]");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
+        let listener = std::net::TcpListener::bind(listen)?;
+        listener.set_nonblocking(true)?;
+        let _inside = self.0.runtime.enter();
+        let listener = TcpListener::from_std(listener)?;
+        let addr = listener.local_addr()?;
+        self.0.mail.write().insert(connection.to_owned(), addr);
+        self.spawn(mail::accept(self.clone(), connection.to_owned(), listener));
+        Ok(addr)
     }
 
     /// Sends webhooks to another hub from the next try on.

@@ -1,6 +1,7 @@
 //! Serves the simulators over HTTP, with faults on demand and a clock that can run faster.
 //!
-//! Role: one [`Host`] gives every double an address (`http://127.0.0.1:PORT/{connection}`), makes
+//! Role: one [`Host`] gives every double an address (`http://127.0.0.1:PORT/{connection}`, or
+//! `smtp://127.0.0.1:PORT` where mail is spoken), makes
 //! the world between the hub and the providers as bad as asked ([`Faults`], [`Script`]), carries
 //! the doubles' webhooks to the hub, and shows the guests' phone at `/_sandbox/phone`.
 //!
@@ -14,6 +15,7 @@ mod control;
 mod dice;
 mod faults;
 mod host;
+mod mail;
 mod phone;
 mod serve;
 mod traffic;

@@ -4,7 +4,7 @@
 use crate::rows::{
     ApiKeyRow, ArrivedRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow,
     EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PauseKind, PauseRow, PushedFlow, QueuedRow,
-    RunFilter, RunRow, TimerRow,
+    RunFilter, RunRow, SigningKeyRow, SuppressionRow, TimerRow,
 };
 use crate::seal::{Sealed, Sealer};
 use crate::share::{Ask, News, Share, Shares};
@@ -802,6 +802,20 @@ pub trait Store: crate::Care {
     fn api_keys(&self) -> Fut<'_, Vec<ApiKeyRow>>;
     /// Revokes a key; `false` when there is none.
     fn revoke_api_key(&self, id: &str, at: Timestamp) -> Fut<'_, bool>;
+
+    /// Keeps an address as one that is not written to. One that is there changes only for a stronger cause.
+    fn suppress(&self, row: SuppressionRow) -> Fut<'_, ()>;
+    /// Writes to an address again; `false`: nothing stood against it.
+    fn unsuppress(&self, address: &str) -> Fut<'_, bool>;
+    /// Why an address is not written to, if it is not.
+    fn suppression(&self, address: &str) -> Fut<'_, Option<SuppressionRow>>;
+    /// Addresses that are not written to, the latest first, below `before`.
+    fn suppressions(&self, before: Option<i64>, limit: u32) -> Fut<'_, Page<SuppressionRow>>;
+
+    /// Keeps a key that signs tickets, unless there is one of its number: several nodes may make the first.
+    fn keep_signing_key(&self, number: i64, seed: Sealed, at: Timestamp) -> Fut<'_, ()>;
+    /// Keys that sign tickets, by number.
+    fn signing_keys(&self) -> Fut<'_, Vec<SigningKeyRow>>;
 
     /// Writes a probe through the writer: proves that it answers.
     fn ping(&self) -> Fut<'_, ()>;

@@ -8,6 +8,7 @@
 //! Several nodes may write one database (ADR 0009); whose the work is, they settle by [`Store::share`]
 //! (ADR 0011).
 
+mod addresses;
 mod care;
 mod copy;
 mod fill;
@@ -35,7 +36,7 @@ use crate::contract::{
 use crate::rows::{
     ApiKeyRow, ArrivedRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow,
     EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PauseKind, PauseRow, PushedFlow, QueuedRow,
-    RunFilter, RunRow, TimerRow,
+    RunFilter, RunRow, SigningKeyRow, SuppressionRow, TimerRow, Told,
 };
 use crate::seal::{Sealed, Sealer};
 use crate::share::{Ask, Letterbox, News, Shares};
@@ -678,6 +679,38 @@ impl Store for PostgresStore {
             .await?;
             Ok(self.api_keys().await?.iter().any(|k| k.id == id))
         })
+    }
+
+    fn suppress(&self, row: SuppressionRow) -> Fut<'_, ()> {
+        let (address, body) = (self.sealer.address(&row.address), self.sealer.seal_json(&Told::of(&row)).0);
+        let params = vec![int(address), int(row.cause as u8), text(row.by), int(ms(row.since)), bytes(body)];
+        self.misc(addresses::SUPPRESS, params)
+    }
+    fn unsuppress(&self, address: &str) -> Fut<'_, bool> {
+        let written = address.to_owned();
+        Box::pin(async move {
+            let there = self.suppression(&written).await?.is_some();
+            let sql = "DELETE FROM suppressions WHERE address = $1";
+            self.misc(sql, vec![int(self.sealer.address(&written))]).await?;
+            Ok(there)
+        })
+    }
+    fn suppression(&self, address: &str) -> Fut<'_, Option<SuppressionRow>> {
+        let address = self.sealer.address(address);
+        self.read(move |db, sealer| async move { addresses::suppression(&db, &sealer, address).await })
+    }
+    fn suppressions(&self, before: Option<i64>, limit: u32) -> Fut<'_, Page<SuppressionRow>> {
+        self.read(move |db, sealer| async move { addresses::suppressions(&db, &sealer, before, limit).await })
+    }
+
+    fn keep_signing_key(&self, number: i64, seed: Sealed, at: Timestamp) -> Fut<'_, ()> {
+        self.misc(
+            "INSERT INTO signing_keys (number, secret, made_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+            vec![int(number), bytes(seed.0), int(ms(at))],
+        )
+    }
+    fn signing_keys(&self) -> Fut<'_, Vec<SigningKeyRow>> {
+        self.read(|db, sealer| async move { addresses::signing_keys(&db, &sealer).await })
     }
 
     fn ping(&self) -> Fut<'_, ()> {

@@ -448,3 +448,90 @@ pub struct HealthRow {
     /// Bytes free on the disk.
     pub disk_free: u64,
 }
+
+/// Why an address is not written to. A stronger cause takes the place of a weaker one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum SuppressionCause {
+    /// The person wants no advertising: what they bought they still hear of.
+    Unsubscribed = 0,
+    /// There is no such mailbox.
+    Bounced = 1,
+    /// The person called a message spam.
+    Complained = 2,
+    /// Somebody here said so.
+    Asked = 3,
+}
+
+impl SuppressionCause {
+    /// From the stored number; what is not known is the strongest.
+    pub(crate) fn from_code(code: i64) -> Self {
+        match code {
+            0 => Self::Unsubscribed,
+            1 => Self::Bounced,
+            2 => Self::Complained,
+            _ => Self::Asked,
+        }
+    }
+
+    /// As the API writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unsubscribed => "unsubscribed",
+            Self::Bounced => "bounced",
+            Self::Complained => "complained",
+            Self::Asked => "asked",
+        }
+    }
+}
+
+/// An address that is not written to. Found by its keyed hash, kept sealed.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct SuppressionRow {
+    /// The address, lower case.
+    pub address: String,
+    /// Why.
+    pub cause: SuppressionCause,
+    /// In words: what the other side said, or the person here.
+    pub why: Option<String>,
+    /// Who: a connection, the name of an API key, or the command line.
+    pub by: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// What of a suppression is sealed.
+#[derive(serde::Serialize, serde::Deserialize, Default)]
+pub(crate) struct Told {
+    pub(crate) address: String,
+    pub(crate) why: Option<String>,
+}
+
+impl Told {
+    pub(crate) fn of(row: &SuppressionRow) -> Self {
+        Self { address: row.address.clone(), why: row.why.clone() }
+    }
+
+    pub(crate) fn read(bytes: &[u8]) -> Self {
+        serde_json::from_slice(bytes).unwrap_or_default()
+    }
+}
+
+/// A key that signs tickets. The highest number signs, all are believed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SigningKeyRow {
+    /// From 1.
+    pub number: i64,
+    /// Secret seed.
+    pub seed: Vec<u8>,
+    /// When it was made.
+    pub made_at: Timestamp,
+}
+
+impl std::fmt::Debug for SigningKeyRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SigningKeyRow({}, {})", self.number, self.made_at)
+    }
+}

@@ -121,6 +121,11 @@ impl Sealer {
         (hasher.finish() >> 1) as i64
     }
 
+    /// Keyed hash by which an address is looked for among those that are not written to.
+    pub(crate) fn address(&self, address: &str) -> i64 {
+        self.hash(&["address", &address.trim().to_lowercase()])
+    }
+
     /// Keyed hash of bytes.
     #[must_use]
     pub fn hash_bytes(&self, bytes: &[u8]) -> i64 {

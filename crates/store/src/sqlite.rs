@@ -1,6 +1,7 @@
 //! SQLite behind the store contract: one writer thread with group commit at `synchronous=FULL`,
 //! a checkpoint thread, a pool of read-only connections.
 
+mod addresses;
 mod care;
 mod checkpoint;
 mod copy;
@@ -25,7 +26,7 @@ use crate::contract::{
 use crate::rows::{
     ApiKeyRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow, EntityRow,
     EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PauseKind, PauseRow, PushedFlow, QueuedRow, RunFilter,
-    RunRow, TimerRow,
+    RunRow, SigningKeyRow, SuppressionRow, TimerRow, Told,
 };
 use crate::seal::{self, Sealed, Sealer};
 pub use checkpoint::BOUND as LOG_BOUND;
@@ -679,6 +680,38 @@ impl Store for SqliteStore {
             .await?;
             Ok(self.api_keys().await?.iter().any(|k| k.id == id))
         })
+    }
+
+    fn suppress(&self, row: SuppressionRow) -> Fut<'_, ()> {
+        let (address, body) = (self.sealer.address(&row.address), self.sealer.seal_json(&Told::of(&row)).0);
+        self.misc(move |db| addresses::suppress(db, address, &row, &body))
+    }
+    fn unsuppress(&self, address: &str) -> Fut<'_, bool> {
+        let text = address.to_owned();
+        Box::pin(async move {
+            let there = self.suppression(&text).await?.is_some();
+            let address = self.sealer.address(&text);
+            self.misc(move |db| db.execute("DELETE FROM suppressions WHERE address = ?1", [address]).map(|_| ()))
+                .await?;
+            Ok(there)
+        })
+    }
+    fn suppression(&self, address: &str) -> Fut<'_, Option<SuppressionRow>> {
+        let address = self.sealer.address(address);
+        self.read(move |db, sealer| addresses::suppression(db, sealer, address))
+    }
+    fn suppressions(&self, before: Option<i64>, limit: u32) -> Fut<'_, Page<SuppressionRow>> {
+        self.read(move |db, sealer| addresses::suppressions(db, sealer, before, limit))
+    }
+
+    fn keep_signing_key(&self, number: i64, seed: Sealed, at: Timestamp) -> Fut<'_, ()> {
+        self.misc(move |db| {
+            let sql = "INSERT OR IGNORE INTO signing_keys (number, secret, made_at) VALUES (?1, ?2, ?3)";
+            db.execute(sql, params![number, seed.0, ms(at)]).map(|_| ())
+        })
+    }
+    fn signing_keys(&self) -> Fut<'_, Vec<SigningKeyRow>> {
+        self.read(addresses::signing_keys)
     }
 
     fn ping(&self) -> Fut<'_, ()> {

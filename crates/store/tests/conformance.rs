@@ -93,6 +93,8 @@ macro_rules! conformance {
                     pushed_flows_replace_the_one_of_their_name,
                     pauses_are_kept_until_they_end,
                     credentials_are_replaced,
+                    an_address_is_not_written_to_until_somebody_says_so,
+                    the_first_signing_key_is_the_same_for_all,
                     cursors_move_and_add_up,
                     api_keys_are_revoked_once,
                     everything_is_there_after_a_reopening,

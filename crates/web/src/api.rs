@@ -13,6 +13,8 @@ mod keys;
 mod overview;
 mod pauses;
 mod runs;
+mod suppressions;
+mod tickets;
 
 pub(crate) use backup::Backup;
 pub(crate) use effects::effect_json;
@@ -37,6 +39,7 @@ pub(crate) fn admin_routes() -> Router<App> {
     Router::new()
         .route("/admin/keys", get(keys::list).post(keys::create))
         .route("/admin/keys/{id}/revoke", post(keys::revoke))
+        .route("/admin/tickets/rotate", post(tickets::rotate))
         .route("/admin/backup", get(backup::show).post(backup::begin))
 }
 
@@ -67,6 +70,9 @@ pub(crate) fn routes() -> Router<App> {
         .route("/dead-letters", get(dead::list))
         .route("/dead-letters/{id}/retry", post(dead::retry))
         .route("/dead-letters/{id}/drop", post(dead::drop_one))
+        .route("/suppressions", get(suppressions::list).post(suppressions::add))
+        .route("/suppressions/remove", post(suppressions::remove))
+        .route("/tickets/keys", get(tickets::keys))
         .route("/connections", get(connections::list))
         .route("/connections/{name}", get(connections::one))
         .route("/connections/{name}/reconcile", post(connections::reconcile));
@@ -75,7 +81,7 @@ pub(crate) fn routes() -> Router<App> {
 
 async fn index(_: Caller) -> Json<Value> {
     Json(
-        json!({ "data": ["alarms", "care", "deliveries", "events", "events/stream", "runs", "effects", "dead-letters", "connections", "flows", "pauses", "overview"] }),
+        json!({ "data": ["alarms", "care", "deliveries", "events", "events/stream", "runs", "effects", "dead-letters", "connections", "flows", "pauses", "overview", "suppressions", "tickets/keys"] }),
     )
 }
 

@@ -1,4 +1,4 @@
-//! HTTP: hooks, API, health, console. Thin: it turns requests into calls of the engine and rows into
+//! HTTP: hooks, API, health, console, pages for guests. Thin: it turns requests into calls of the engine and rows into
 //! JSON. No SQL, no business rule.
 
 mod alarms;
@@ -11,12 +11,14 @@ mod hooks;
 mod problem;
 mod server;
 mod stream;
+mod tickets;
 
 pub use auth::{NewKey, create_key, revoke_key};
 pub use server::{MAX_BODY, Running, serve, serve_unix};
 
 use axum::Router;
 use pasarela_engine::Engine;
+use pasarela_ticket::Desk;
 use std::sync::Arc;
 
 /// What every handler holds.
@@ -28,6 +30,8 @@ pub struct App {
     pub(crate) bodies: Arc<bodies::Bodies>,
     pub(crate) backup: Arc<parking_lot::Mutex<api::Backup>>,
     pub(crate) started: std::time::Instant,
+    pub(crate) tickets: Option<Arc<Desk>>,
+    pub(crate) looked: Arc<tickets::Looked>,
     /// The caller has the database file already: no key is asked for.
     pub(crate) trusted: bool,
 }
@@ -38,6 +42,8 @@ pub struct Options {
     /// Address of the sandbox, when simulators stand in for the providers: its phone is shown in the
     /// console, and a link may sign in.
     pub sandbox: Option<String>,
+    /// Whoever hands tickets out; `None`: there are no ticket pages.
+    pub tickets: Option<Arc<Desk>>,
 }
 
 impl App {
@@ -48,6 +54,8 @@ impl App {
             keys: Arc::new(auth::Keys::default()),
             console: Arc::new(console::Settings::new(options.sandbox)),
             bodies: Arc::default(),
+            tickets: options.tickets,
+            looked: Arc::default(),
             backup: Arc::default(),
             engine,
             started: std::time::Instant::now(),
@@ -55,10 +63,11 @@ impl App {
         }
     }
 
-    /// Public listener: hooks, API, health.
+    /// Public listener: hooks, API, health, tickets.
     pub fn public(&self) -> Router {
         Router::new()
             .merge(hooks::routes())
+            .merge(tickets::routes())
             .merge(api::routes())
             .merge(health::routes())
             .fallback(problem::no_such_path)

@@ -29,8 +29,9 @@ impl Inner {
         draft: &mut Draft,
     ) {
         for (flow_id, flow) in self.flows.load().on(&event.event_type) {
-            let (models, missing) =
-                Self::models(&flow, &event.refs, |r| known.get(r).and_then(Option::as_ref).map(|k| k.data.clone()));
+            let (models, missing) = self.models(connection.id, &flow, &event.refs, |r| {
+                known.get(r).and_then(Option::as_ref).map(|k| k.data.clone())
+            });
             let read = ReadModels::of(models, connection.id, &flow, &event.refs, |r| {
                 known.get(r).and_then(Option::as_ref).map_or(0, |k| k.version)
             });

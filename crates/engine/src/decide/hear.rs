@@ -76,8 +76,9 @@ impl Inner {
         let beside = draft.beside(Some(event.id));
         let Some(run) = self.hold(id, draft).await? else { return Ok(()) };
         let flow = run.flow.clone();
-        let (models, _) =
-            Self::models(&flow, &event.refs, |r| known.get(r).and_then(Option::as_ref).map(|k| k.data.clone()));
+        let (models, _) = self.models(event.connection, &flow, &event.refs, |r| {
+            known.get(r).and_then(Option::as_ref).map(|k| k.data.clone())
+        });
         let resumed = self.hear(run, event, &models, now, work).await?;
         if resumed {
             let own = self.run_models(&flow, &run.event.clone()).await?;
@@ -258,7 +259,7 @@ impl Inner {
         };
         let Some(run) = self.hold(id, draft).await? else { return Ok(()) };
         let flow = run.flow.clone();
-        let (models, missing) = Self::models(&flow, &run.event.refs, |r| {
+        let (models, missing) = self.models(run.event.connection, &flow, &run.event.refs, |r| {
             known
                 .get(r)
                 .and_then(Option::as_ref)

@@ -56,6 +56,11 @@ impl Inner {
             self.fail_point("before_call");
             let started = self.clock.now();
             call.credential = call.connection.credential_in_use();
+            let Ok(suppressed) = self.suppressed(&call).await else { return None };
+            if let Some(outcome) = suppressed {
+                self.metrics.call(call.connection.name(), outcome.name());
+                return self.conclude(call, vec![outcome], None, Some(started)).await;
+            }
             let result = self.send(&call.connection, &call.request).await;
             self.fail_point("after_call");
             let now = self.clock.now();
@@ -74,6 +79,7 @@ impl Inner {
             match self.judge(&mut call, &answer, &ctx) {
                 Step::End(outcomes) => {
                     self.metrics.call(&name, outcomes.first().map_or("none", Outcome::name));
+                    self.note_gone(&call, &outcomes, now).await;
                     return self.conclude(call, outcomes, Some(answer), Some(started)).await;
                 }
                 Step::Call(next) => {
@@ -142,7 +148,7 @@ impl Inner {
         }
     }
 
-    /// Makes one HTTP call with the connection's credential.
+    /// Makes one call with the connection's credential.
     pub(crate) async fn send(&self, connection: &ConnectionRuntime, request: &Request) -> Result<Answer, Trouble> {
         let mut extra = connection.credential(&*self.store, &self.client, &*self.clock).await.map_err(Trouble::Auth)?;
         extra.extend(connection.extra_headers.iter().cloned());

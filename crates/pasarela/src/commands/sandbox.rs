@@ -59,6 +59,12 @@ pub(crate) async fn run(config_path: &Path, args: Args, json: bool) -> Result<Ex
         if c.provider == "whatsapp" {
             settings["templates"] = templates();
         }
+        // Mail is spoken at a port of its own: the one that the hub is configured for.
+        if let Some(wanted) = c.base_url.as_deref().and_then(|b| b.strip_prefix("smtp://")).and_then(|a| a.parse().ok())
+        {
+            host.listen_for_mail(&c.name, wanted)
+                .map_err(|e| Failure::Failed(format!("{}: {wanted}: {e}; is another program using it?", c.name)))?;
+        }
         let base_url = host.base_url(&c.name);
         let sim = SimConfig {
             connection: c.name.clone(),
@@ -70,9 +76,12 @@ pub(crate) async fn run(config_path: &Path, args: Args, json: bool) -> Result<Ex
             note(&format!("{}: the provider {} has no double", c.name, c.provider));
             continue;
         }
+        // Where mail is spoken the address is known only now.
+        let base_url = host.base_url(&c.name);
         if c.base_url.as_deref() != Some(base_url.as_str()) || !setup.allow_private_targets {
+            let clear = if base_url.starts_with("smtp:") { ", tls = \"none\"" } else { "" };
             note(&format!(
-                "{}: the hub does not call its double; write  base_url = \"{base_url}\"  and  allow_private_targets = true",
+                "{}: the hub does not call its double; write  base_url = \"{base_url}\"{clear}  and  allow_private_targets = true",
                 c.name
             ));
         }
@@ -80,7 +89,7 @@ pub(crate) async fn run(config_path: &Path, args: Args, json: bool) -> Result<Ex
     }
     if served.is_empty() {
         return Err(Failure::Usage(format!(
-            "{}: there is no connection that could have a double (hi-events, twenty, whatsapp; not live)",
+            "{}: there is no connection that could have a double (hi-events, twenty, whatsapp, smtp; not live)",
             config_path.display()
         )));
     }
@@ -158,7 +167,8 @@ mod tests {
             .collect();
         let mut wanted: Vec<(String, usize)> = Vec::new();
         for (file, text) in BUILT_IN {
-            for sends in text.split("template: ").skip(1) {
+            for sends in text.split("do: whatsapp.send_template").skip(1) {
+                let sends = sends.split("template: ").nth(1).unwrap_or_else(|| panic!("{file}: no template"));
                 let name = sends.lines().next().unwrap().trim().to_owned();
                 let params = sends.split("params:").nth(1).unwrap_or_else(|| panic!("{file}: no params"));
                 let params = params.split("on_unknown").next().unwrap();

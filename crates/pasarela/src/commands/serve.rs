@@ -40,8 +40,8 @@ async fn serve(config_path: &Path, asked_to_stop: &mut StopSignal) -> Result<End
     }
     let database = plan.config.database()?;
     let (public, console) = (plan.config.server.listen, plan.config.console.listen);
-    let options = Options { sandbox: plan.config.sandbox.url.clone() };
     let store = plan.open_store()?;
+    let options = Options { sandbox: plan.config.sandbox.url.clone(), tickets: Some(plan.desk(&store).await?) };
     // Listeners before the engine: a port in use stops the start before anything is sent.
     let public = listen(public, "server.listen").await?;
     let console = listen(console, "console.listen").await?;

@@ -112,10 +112,13 @@ fn read(name: &str, value: &toml::Value, registry: &[Arc<dyn Provider>]) -> Resu
     if let Some(base) = &common.base_url {
         let uri: http::Uri = base.parse().map_err(|_| format!("base_url '{base}' is not a URL"))?;
         let secure = uri.scheme_str() == Some("https");
-        if !secure && uri.scheme_str() != Some("http") {
-            return Err(format!("base_url '{base}' must begin with https:// or http://"));
+        let schemes = provider.schemes();
+        if !uri.scheme_str().is_some_and(|s| schemes.contains(&s)) {
+            let list: Vec<String> = schemes.iter().map(|s| format!("{s}://")).collect();
+            return Err(format!("base_url '{base}' must begin with {}", list.join(" or ")));
         }
-        if !secure && environment == Environment::Live && !common.allow_private_targets {
+        // Where HTTP is not what is spoken, the connector itself says what may go in the clear.
+        if !secure && schemes.contains(&"https") && environment == Environment::Live && !common.allow_private_targets {
             return Err(format!("base_url '{base}' of a live connection must be https"));
         }
     }

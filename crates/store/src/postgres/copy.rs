@@ -255,7 +255,7 @@ async fn fill(
             address.shown
         )));
     }
-    db.batch_execute(schema::SCHEMA)
+    db.batch_execute(&format!("{}{}", schema::SCHEMA, schema::EXPANSION))
         .await
         .map_err(|e| Error::Database(format!("the tables cannot be made at {}: {}", address.shown, said(&e))))?;
     let mut file = tokio::fs::File::open(path).await.map_err(failed)?;
@@ -287,6 +287,7 @@ async fn fill(
         setval(pg_get_serial_sequence('brands', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM brands)),
         setval(pg_get_serial_sequence('senders', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM senders)),
         setval(pg_get_serial_sequence('connections', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM connections)),
+        setval(pg_get_serial_sequence('suppressions', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM suppressions)),
         setval(pg_get_serial_sequence('flows', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM flows))";
     db.batch_execute(sequences).await.map_err(refused)
 }

@@ -115,6 +115,14 @@ INSERT INTO brands (id, name) VALUES (1, 'default');
 INSERT INTO senders (id, brand, name) VALUES (1, 1, 'default');
 ";
 
+/// Tables that came after the first schema: made at each start where they are missing. An earlier binary
+/// does not look at them and runs on.
+pub(super) const EXPANSION: &str = "
+CREATE TABLE IF NOT EXISTS suppressions (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, address bigint NOT NULL UNIQUE,
+  cause bigint NOT NULL, who text NOT NULL, since bigint NOT NULL, body bytea NOT NULL);
+CREATE TABLE IF NOT EXISTS signing_keys (number bigint PRIMARY KEY, secret bytea NOT NULL, made_at bigint NOT NULL);
+";
+
 /// Makes or checks the schema, and opens the keys.
 pub(super) async fn prepare(client: &Client, address: &Address, key_file: &Path) -> Result<Sealer, Error> {
     check_server(client, address).await?;
@@ -204,6 +212,7 @@ async fn make_or_open(client: &Client, address: &Address, key_file: &Path) -> Re
             address.shown
         )));
     }
+    client.batch_execute(EXPANSION).await.map_err(failed)?;
     open_keys(client, address, key_file).await
 }
 
@@ -231,7 +240,7 @@ pub(super) async fn open_keys(client: &Client, address: &Address, key_file: &Pat
 async fn make(client: &Client, address: &Address, key_file: &Path) -> Result<Sealer, Error> {
     let master = seal::master_key(key_file, true)?;
     let (data, index) = (seal::fresh_key()?, seal::fresh_key()?);
-    client.batch_execute(SCHEMA).await.map_err(|e| {
+    client.batch_execute(&format!("{SCHEMA}{EXPANSION}")).await.map_err(|e| {
         Error::Database(format!(
             "the tables cannot be made at {}: {}; may this user create tables there?",
             address.shown,

@@ -27,10 +27,13 @@ CREATE INDEX IF NOT EXISTS effects_run ON effects (run);
 CREATE INDEX IF NOT EXISTS effects_due ON effects (not_before, created_at) WHERE status = 0;
 CREATE TABLE IF NOT EXISTS care (task TEXT PRIMARY KEY, first INTEGER NOT NULL DEFAULT 0, second INTEGER NOT NULL DEFAULT 0,
   removed INTEGER NOT NULL DEFAULT 0, passed_at INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS suppressions (id INTEGER PRIMARY KEY, address INTEGER NOT NULL UNIQUE, cause INTEGER NOT NULL,
+  who TEXT NOT NULL, since INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS signing_keys (number INTEGER PRIMARY KEY, secret BLOB NOT NULL, made_at INTEGER NOT NULL);
 ";
 
 /// Times are Unix milliseconds. Columns named `body`, `packed`, `state`, `input`, `call`, `outcome`,
-/// `detail`, `data`, `cursor`, `secret`, `reason` are sealed; `key`, `lane`, `subject`, `reference`, `hash` are keyed hashes.
+/// `detail`, `data`, `cursor`, `secret`, `reason` are sealed; `key`, `lane`, `subject`, `reference`, `hash`, `address` are keyed hashes.
 ///
 /// What can be told from other rows has none of its own: a delivery that is neither in `inbox` nor in
 /// `delivery_result` is decided; a person whom an event names is linked to the event and not again to

@@ -1,7 +1,9 @@
 //! What is kept beside the stream: connections, flows, credentials, cursors, keys.
 
 use crate::support::{Factory, accept, at, decide, eff, evt, fact, queue, rn, run, timer, write};
-use pasarela_store::{ApiKeyRow, DeliveryStatus, FactWrite, PauseKind, PauseRow, Work};
+use pasarela_store::{
+    ApiKeyRow, DeliveryStatus, FactWrite, PauseKind, PauseRow, SuppressionCause, SuppressionRow, Work,
+};
 
 pub(crate) async fn connections_keep_their_row(factory: &impl Factory) {
     let store = factory.open();
@@ -61,6 +63,56 @@ pub(crate) async fn pauses_are_kept_until_they_end(factory: &impl Factory) {
     assert!(store.end_pause(PauseKind::Class, "marketing").await.unwrap());
     assert!(!store.end_pause(PauseKind::Class, "marketing").await.unwrap());
     assert_eq!(store.pauses().await.unwrap(), [flow]);
+}
+
+pub(crate) async fn an_address_is_not_written_to_until_somebody_says_so(factory: &impl Factory) {
+    let store = factory.open();
+    let row = |address: &str, cause, seconds| SuppressionRow {
+        address: address.to_owned(),
+        cause,
+        why: Some("550 5.1.1 no such user".into()),
+        by: "correo".into(),
+        since: at(seconds),
+    };
+    assert_eq!(store.suppression("ana@correo.example").await.unwrap(), None);
+    store.suppress(row("ana@correo.example", SuppressionCause::Unsubscribed, 1)).await.unwrap();
+    store.suppress(row("ana@correo.example", SuppressionCause::Complained, 2)).await.unwrap();
+    store.suppress(row("ana@correo.example", SuppressionCause::Bounced, 3)).await.unwrap();
+    for n in 0..4 {
+        store.suppress(row(&format!("n{n}@correo.example"), SuppressionCause::Bounced, 4)).await.unwrap();
+    }
+    drop(store);
+    let store = factory.open();
+    let found = store.suppression(" Ana@Correo.example").await.unwrap().unwrap();
+    assert_eq!(found, row("ana@correo.example", SuppressionCause::Complained, 2), "the strongest cause stays");
+    let (mut seen, mut before) = (Vec::new(), None);
+    loop {
+        let page = store.suppressions(before, 2).await.unwrap();
+        seen.extend(page.rows.into_iter().map(|r| r.address));
+        before = page.next;
+        if before.is_none() {
+            break;
+        }
+    }
+    let expected: Vec<String> = ["n3", "n2", "n1", "n0", "ana"].map(|n| format!("{n}@correo.example")).to_vec();
+    assert_eq!(seen, expected, "the latest first, without gap or repeat");
+    assert!(store.unsuppress("ANA@correo.example").await.unwrap());
+    assert!(!store.unsuppress("ana@correo.example").await.unwrap());
+    assert_eq!(store.suppression("ana@correo.example").await.unwrap(), None);
+}
+
+pub(crate) async fn the_first_signing_key_is_the_same_for_all(factory: &impl Factory) {
+    let store = factory.open();
+    assert!(store.signing_keys().await.unwrap().is_empty());
+    // Two nodes start at once; each has drawn a key.
+    for (number, seed) in [(1, [1; 32]), (1, [2; 32]), (2, [3; 32])] {
+        store.keep_signing_key(number, store.sealer().seal(&seed), at(number)).await.unwrap();
+    }
+    drop(store);
+    let keys = factory.open().signing_keys().await.unwrap();
+    let told: Vec<_> = keys.iter().map(|k| (k.number, k.seed.as_slice(), k.made_at)).collect();
+    assert_eq!(told, [(1, [1_u8; 32].as_slice(), at(1)), (2, [3_u8; 32].as_slice(), at(2))]);
+    assert!(!format!("{keys:?}").contains("[1, 1"), "a key never prints");
 }
 
 pub(crate) async fn credentials_are_replaced(factory: &impl Factory) {

@@ -82,7 +82,7 @@ pub(crate) async fn hub(sandbox: Option<&str>) -> Hub {
     let full = create_key(&*store, "mesa", &scopes(&["read", "write"]), now).await.unwrap();
     let reader = create_key(&*store, "mirador", &scopes(&["read"]), now).await.unwrap();
     let writer = create_key(&*store, "robot", &scopes(&["write"]), now).await.unwrap();
-    let app = App::new(engine.clone(), Options { sandbox: sandbox.map(str::to_owned) });
+    let app = App::new(engine.clone(), Options { sandbox: sandbox.map(str::to_owned), ..Options::default() });
     let (told, [dead, unknown]) = story(&engine, &store).await;
     let hub = Hub {
         app,

@@ -64,7 +64,8 @@ pub(in super::super) fn absolute(fixture: &Fixture, request: &Request, name: &st
             panic!("[{}] {name}: {:?} is not an absolute URL: {e}", fixture.provider.manifest().name, request.url)
         }
     };
-    rule!(fixture, matches!(url.scheme(), "http" | "https"), "{name}: {} is not http(s)", request.url);
+    let schemes = fixture.provider.schemes();
+    rule!(fixture, schemes.contains(&url.scheme()), "{name}: {} is none of {}", request.url, schemes.join(", "));
     rule!(fixture, url.username().is_empty() && url.password().is_none(), "{name}: credentials in the URL");
     rule!(fixture, url.fragment().is_none(), "{name}: a fragment in {} is never sent", request.url);
     rule!(
@@ -77,7 +78,9 @@ pub(in super::super) fn absolute(fixture: &Fixture, request: &Request, name: &st
         let base = fixture.config.base_or(fixture.provider.manifest().default_base_url.unwrap_or_default());
         let inside = url::Url::parse(base).is_ok_and(|base| {
             let path = base.path().trim_end_matches('/');
-            url.origin() == base.origin()
+            // Not their origins: those of addresses that browsers do not know are never equal.
+            (url.scheme(), url.host(), url.port_or_known_default())
+                == (base.scheme(), base.host(), base.port_or_known_default())
                 && url.path().strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         });
         rule!(fixture, inside, "{name}: {} is not under the connection's base URL {base:?}", request.url);

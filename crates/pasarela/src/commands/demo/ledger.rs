@@ -17,10 +17,12 @@ pub(super) enum Party {
     Twenty,
     #[serde(rename = "whatsapp")]
     WhatsApp,
+    #[serde(rename = "smtp")]
+    Mail,
 }
 
 impl Party {
-    pub(super) const ALL: [Self; 3] = [Self::HiEvents, Self::Twenty, Self::WhatsApp];
+    pub(super) const ALL: [Self; 4] = [Self::HiEvents, Self::Twenty, Self::WhatsApp, Self::Mail];
 
     /// Name of the connection.
     pub(super) fn connection(self) -> &'static str {
@@ -28,6 +30,7 @@ impl Party {
             Self::HiEvents => "boleteria",
             Self::Twenty => "twenty",
             Self::WhatsApp => "whatsapp",
+            Self::Mail => "correo",
         }
     }
 
@@ -37,6 +40,7 @@ impl Party {
             Self::HiEvents => "hi-events",
             Self::Twenty => "twenty",
             Self::WhatsApp => "whatsapp",
+            Self::Mail => "smtp",
         }
     }
 
@@ -46,6 +50,7 @@ impl Party {
             Self::HiEvents => "Hi.Events",
             Self::Twenty => "Twenty",
             Self::WhatsApp => "WhatsApp",
+            Self::Mail => "E-mail",
         }
     }
 }
@@ -61,6 +66,16 @@ pub(super) enum Thing {
     Note(String),
     /// A message: template, digits of the phone, what it is about.
     Message(String, String, String),
+    /// An e-mail: to whom, subject.
+    Mail(String, String),
+}
+
+/// Subject of the mail that stands in for a WhatsApp template, as the connector's catalogue has it.
+fn subject(template: &str, show: &str) -> String {
+    match template {
+        "boleta" => format!("Tu boleta para {show}"),
+        _ => format!("Nos vemos en {show}"),
+    }
 }
 
 impl Thing {
@@ -76,17 +91,24 @@ impl Thing {
         Self::Message(template.to_owned(), digits(to), about.to_owned())
     }
 
+    /// An e-mail that the hub wanted to send, out of its input.
+    pub(super) fn mail(input: &Value) -> Self {
+        let text = |pointer: &str| input.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        Self::Mail(text("/to").to_owned(), subject(text("/template"), text("/show/title")))
+    }
+
     pub(super) fn party(&self) -> Party {
         match self {
             Self::Fact(..) => Party::HiEvents,
             Self::Person(_) | Self::Note(_) => Party::Twenty,
             Self::Message(..) => Party::WhatsApp,
+            Self::Mail(..) => Party::Mail,
         }
     }
 
     /// Does it exist once, however many reasons there are for it?
     fn is_single(&self) -> bool {
-        !matches!(self, Self::Message(..))
+        !matches!(self, Self::Message(..) | Self::Mail(..))
     }
 }
 
@@ -97,7 +119,15 @@ impl std::fmt::Display for Thing {
             Self::Person(email) => write!(f, "person {email}"),
             Self::Note(title) => write!(f, "note '{title}'"),
             Self::Message(template, to, about) => write!(f, "{template} to +{to} ({about})"),
+            Self::Mail(to, subject) => write!(f, "'{subject}' to {to}"),
         }
+    }
+}
+
+fn is_reminder(thing: &Thing) -> bool {
+    match thing {
+        Thing::Message(name, ..) => name == REMINDER,
+        _ => false,
     }
 }
 
@@ -186,8 +216,12 @@ impl Ledger {
             self.want(note.clone());
             self.relax(&note);
         }
-        if let Some(reminder) = sale.reminder() {
+        for reminder in sale.reminders() {
             self.want(reminder);
+        }
+        for mail in sale.mail_instead() {
+            self.want(mail.clone());
+            self.relax(&mail);
         }
         if !sale.paid
             && let Some(thing) = sale.to_buyer("pedido_por_pagar")
@@ -202,7 +236,7 @@ impl Ledger {
         for thing in sale.told_when_paid() {
             self.relax(&thing);
         }
-        if let Some(reminder) = sale.reminder() {
+        for reminder in sale.reminders() {
             self.unwant(&reminder);
         }
         if let Some(thing) = sale.to_buyer("pedido_cancelado") {
@@ -216,8 +250,8 @@ impl Ledger {
         if let Some(thing) = sale.to_buyer("devolucion") {
             self.want(thing);
         }
-        if whole && let Some(reminder) = sale.reminder() {
-            self.unwant(&reminder);
+        if whole {
+            sale.reminders().iter().for_each(|reminder| self.unwant(reminder));
         }
     }
 
@@ -233,7 +267,7 @@ impl Ledger {
 
     /// Reminders that are wanted and have not arrived.
     pub(super) fn reminders_to_come(&self, arrived: &BTreeMap<Thing, u32>) -> u32 {
-        let reminders = self.things.iter().filter(|(t, _)| matches!(t, Thing::Message(name, ..) if name == REMINDER));
+        let reminders = self.things.iter().filter(|(t, _)| is_reminder(t));
         reminders.map(|(t, r)| r.strict.saturating_sub(arrived.get(t).copied().unwrap_or_default())).sum()
     }
 
@@ -296,9 +330,23 @@ impl Sale {
         Some(Thing::Message(template.into(), digits(phone), self.number.clone()))
     }
 
-    fn reminder(&self) -> Option<Thing> {
-        let phone = self.buyer.e164.as_ref()?;
-        Some(Thing::Message(REMINDER.into(), digits(phone), self.show.clone()))
+    /// The reminder: by WhatsApp, or by e-mail to whoever has no number.
+    fn reminders(&self) -> Vec<Thing> {
+        vec![match &self.buyer.e164 {
+            Some(phone) => Thing::Message(REMINDER.into(), digits(phone), self.show.clone()),
+            None => Thing::Mail(self.buyer.email.clone(), subject("recordatorio", &self.show)),
+        }]
+    }
+
+    /// E-mails that stand in for what WhatsApp takes and then gives up.
+    fn mail_instead(&self) -> Vec<Thing> {
+        if !self.no_whatsapp {
+            return Vec::new();
+        }
+        let whose = |holder: &Option<Person>| holder.as_ref().map_or(&self.buyer.email, |h| &h.email).clone();
+        let own = self.tickets.iter().filter(|(_, holder)| holder.as_ref().is_none_or(|h| h.e164.is_none()));
+        let tickets = own.map(|(_, holder)| Thing::Mail(whose(holder), subject("boleta", &self.show)));
+        tickets.chain([Thing::Mail(self.buyer.email.clone(), subject("recordatorio", &self.show))]).collect()
     }
 
     /// Everything that the payment makes known, the reminder apart.
@@ -307,6 +355,9 @@ impl Sale {
         for (code, holder) in &self.tickets {
             if let Some(phone) = self.phone_of(holder) {
                 things.push(Thing::Message("boleta_confirmada".into(), digits(phone), code.clone()));
+            } else {
+                let email = holder.as_ref().map_or(&self.buyer.email, |h| &h.email).clone();
+                things.push(Thing::Mail(email, subject("boleta", &self.show)));
             }
             if let Some(holder) = holder {
                 things.push(Thing::Person(holder.email.clone()));
@@ -356,6 +407,24 @@ mod tests {
     }
 
     #[test]
+    fn whoever_has_no_number_or_no_whatsapp_is_written_to_by_mail() {
+        let mails = |ledger: &Ledger| ledger.compare(&BTreeMap::new(), &BTreeMap::new()).0[&Party::Mail].missing;
+        let mut ledger = Ledger::default();
+        ledger.placed(&Sale { buyer: Person::nth(1, false), ..sale(true) });
+        assert_eq!(mails(&ledger), 3, "two tickets and a reminder");
+        for (lenient, expected) in [(false, 3), (true, 0)] {
+            let mut ledger = Ledger::new(lenient);
+            ledger.placed(&Sale { no_whatsapp: true, ..sale(true) });
+            assert_eq!(mails(&ledger), expected, "the news that WhatsApp gave up may be lost");
+        }
+        let mut ledger = Ledger::default();
+        ledger.placed(&sale(true));
+        assert_eq!(mails(&ledger), 0);
+        let input = serde_json::json!({ "to": "a@b.example", "template": "boleta", "show": { "title": "Lino" } });
+        assert_eq!(Thing::mail(&input), Thing::Mail("a@b.example".into(), "Tu boleta para Lino".into()));
+    }
+
+    #[test]
     fn what_nobody_wanted_counts_as_too_many() {
         let arrived = BTreeMap::from([(Thing::Person("nadie@correo.example".into()), 1)]);
         let (rows, odd) = Ledger::default().compare(&arrived, &BTreeMap::new());
@@ -369,7 +438,7 @@ mod tests {
             let mut ledger = Ledger::new(lenient);
             ledger.placed(&sale(true));
             ledger.cancelled(&sale(true));
-            let reminder = sale(true).reminder().unwrap();
+            let reminder = sale(true).reminders().remove(0);
             let mut arrived = whole(&ledger);
             arrived.insert(reminder, 1);
             assert_eq!(ledger.compare(&arrived, &BTreeMap::new()).0[&Party::WhatsApp].twice, u32::from(!lenient));

@@ -279,7 +279,8 @@ impl<'a> Stage<'a> {
         let arrived = self.world.arrived();
         let (rows, _) = self.ledger.compare(&arrived, &BTreeMap::new());
         let row = |party| rows.get(&party).copied().unwrap_or_default();
-        let (crm, chat, later) = (row(Party::Twenty), row(Party::WhatsApp), self.ledger.reminders_to_come(&arrived));
+        let (crm, chat, post) = (row(Party::Twenty), row(Party::WhatsApp), row(Party::Mail));
+        let later = self.ledger.reminders_to_come(&arrived);
         let to_come = if later > 0 { format!(", reminders to come {later}") } else { String::new() };
         let Counts { orders, tickets, inside } = self.counts;
         let lines = [
@@ -291,6 +292,7 @@ impl<'a> Stage<'a> {
                 chat.arrived,
                 chat.wanted.saturating_sub(later)
             ),
+            format!("{:<10} messages {} of {}", Party::Mail.title(), post.arrived, post.wanted),
         ];
         self.screen.stand(&title, &lines);
     }

@@ -80,6 +80,7 @@ impl World {
                     settings: sim,
                 },
             )?;
+            // Where mail is spoken the address is known only now.
             let mut table = json!({
                 "provider": party.provider(), "base_url": host.base_url(name), "webhook_secrets": [webhook_secret],
                 "allow_private_targets": true, "reconcile_every": "5m",
@@ -98,6 +99,7 @@ impl World {
         };
         set(&mut text, "server", json!({ "listen": public, "public_url": format!("http://{public}") }))?;
         set(&mut text, "console", json!({ "listen": console }))?;
+        set(&mut text, "tickets", json!({ "seller": "Fashionistas S.A.S., NIT 900.123.456-8" }))?;
         set(&mut text, "store", json!({ "url": format!("sqlite:{}", database.display()) }))?;
         set(&mut text, "sandbox", json!({ "url": format!("http://{}", host.addr()), "clock": pace }))?;
         text.insert("connections".into(), toml::Value::Table(connections));
@@ -174,6 +176,11 @@ impl World {
             let text = |name: &str| message[name].as_str().unwrap_or_default();
             *things.entry(Thing::message(text("template"), text("to"), &message["params"])).or_default() += 1;
         }
+        let mailed = self.host.view(Party::Mail.connection(), "sent");
+        for message in mailed.as_array().into_iter().flatten() {
+            let text = |name: &str| message[name].as_str().unwrap_or_default().to_owned();
+            *things.entry(Thing::Mail(text("to"), text("subject"))).or_default() += 1;
+        }
         things
     }
 
@@ -202,6 +209,7 @@ impl World {
             let text = |name: &str| input[name].as_str().unwrap_or_default();
             let thing = match party {
                 Party::WhatsApp => Thing::message(text("template"), text("to"), &input["params"]),
+                Party::Mail => Thing::mail(&input),
                 _ if text("title").is_empty() => Thing::Person(text("email").to_owned()),
                 _ => Thing::Note(text("title").to_owned()),
             };
@@ -301,5 +309,6 @@ fn settings(party: Party) -> (Value, Value) {
             json!({ "access_token": "una-noche-de-prueba", "phone_number_id": NUMBER }),
             json!({ "phone_number_id": NUMBER, "templates": sandbox::templates() }),
         ),
+        Party::Mail => (json!({ "from": "Fashionistas <boletas@fashionistas.example>", "tls": "none" }), json!({})),
     }
 }
