@@ -2,6 +2,7 @@
 //! own under `target`. What it took, Python's mail library reads. Where there is no Python or no package,
 //! the tests say aloud that they were skipped; `scripts/judges.d/smtp` refuses to skip them
 //! (`PASARELA_JUDGE=1`).
+#![allow(clippy::print_stderr, reason = "what was not judged is said aloud")]
 
 #[path = "support/files.rs"]
 #[allow(dead_code, reason = "shared with the tests of damage")]
