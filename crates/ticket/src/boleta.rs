@@ -93,7 +93,7 @@ impl Boleta {
             venue: text(show, "/venue/name"),
             address: (!address.is_empty()).then(|| address.join(", ")),
             holder: text(ticket, "/holder/name").unwrap_or_default(),
-            tier: text(ticket, "/title").or_else(|| tier(ticket, order)),
+            tier: text(ticket, "/title").or_else(|| tier(ticket, order)).map(|t| without(&t, show)),
             order: text(order, "/number"),
             seller: text(ticket, "/seller"),
             link: text(ticket, "/link"),
@@ -105,6 +105,15 @@ impl Boleta {
     #[must_use]
     pub fn when(&self, lang: Lang) -> String {
         self.starts_at.map_or_else(|| t("when.open", lang).to_owned(), |at| calendar::date_time(at, lang))
+    }
+
+    /// The same for pages that break lines: an hour stays whole.
+    #[must_use]
+    pub fn when_whole(&self, lang: Lang) -> String {
+        let when = self.when(lang);
+        [" a. m.", " p. m.", " AM", " PM"]
+            .iter()
+            .fold(when, |text, half| text.replace(half, &half.replace(' ', "\u{a0}")))
     }
 
     /// Place and address, as far as they are known.
@@ -129,6 +138,16 @@ pub fn tier(ticket: &Value, order: &Value) -> Option<String> {
     let mut lines = order.pointer("/lines")?.as_array()?.iter().filter(|l| l.get("product_id") == Some(product));
     let first = lines.next()?;
     lines.next().is_none().then(|| text(first, "/title")).flatten()
+}
+
+/// "Noche de Lino - VIP" is "VIP" on a ticket for Noche de Lino.
+fn without(tier: &str, show: &Value) -> String {
+    let title = text(show, "/title").unwrap_or_default();
+    let rest = tier
+        .strip_prefix(&title)
+        .filter(|_| !title.is_empty())
+        .map(|r| r.trim_start_matches([' ', '-', '–', ':', '·']));
+    rest.filter(|r| !r.is_empty()).unwrap_or(tier).to_owned()
 }
 
 fn text(value: &Value, pointer: &str) -> Option<String> {
@@ -159,6 +178,17 @@ mod tests {
         assert_eq!(bare.when(Lang::Es), "fecha por confirmar");
         assert_eq!(Boleta::read(&json!({}), &show, &Value::Null), None);
         assert_eq!(bare.file_name(Lang::En), "ticket-A-1");
+    }
+
+    #[test]
+    fn a_tier_does_not_say_the_show_again_and_an_hour_stays_whole() {
+        let show = json!({ "title": "Lino", "starts_at": "2026-11-28T00:00:00Z" });
+        let tier = |title: &str| Boleta::read(&json!({ "code": "A-1", "title": title }), &show, &Value::Null).unwrap();
+        assert_eq!(tier("Lino - VIP").tier.as_deref(), Some("VIP"));
+        assert_eq!(tier("Lino").tier.as_deref(), Some("Lino"));
+        assert_eq!(tier("General").tier.as_deref(), Some("General"));
+        assert!(tier("x").when_whole(Lang::Es).ends_with("7:00\u{a0}p.\u{a0}m."));
+        assert!(tier("x").when_whole(Lang::En).ends_with("7:00\u{a0}PM"));
     }
 
     #[test]

@@ -210,7 +210,7 @@ fn page(boleta: &Boleta, token: &str, lang: Lang) -> Response {
         w: Words { lang },
         boleta,
         state: boleta.state.key(),
-        when: boleta.when(lang),
+        when: boleta.when_whole(lang),
         square,
         base: format!("/b/{token}"),
         has_calendar: boleta.starts_at.is_some(),

@@ -145,7 +145,7 @@ async fn a_guest_sees_the_ticket_in_their_language_and_takes_it_along() {
     for part in [
         "lang=\"es-CO\"",
         "Raíz y &#60;Seda&#62;",
-        "viernes 27 de noviembre, 7:00 p. m.",
+        "viernes 27 de noviembre, 7:00\u{a0}p.\u{a0}m.",
         "Plaza Mayor",
         "Medellín",
         "Valentina Arango Ñustes",
@@ -158,7 +158,7 @@ async fn a_guest_sees_the_ticket_in_their_language_and_takes_it_along() {
         assert!(page.contains(part), "{part} is not in\n{page}");
     }
     let english = hub.page(&path, &[("accept-language", "en-GB,en;q=0.8")]).await;
-    assert!(english.contains("Friday, November 27, 7:00 PM") && english.contains(">Ready<"), "{english}");
+    assert!(english.contains("Friday, November 27, 7:00\u{a0}PM") && english.contains(">Ready<"), "{english}");
     assert!(hub.page(&format!("{path}?lang=es"), &[("accept-language", "en")]).await.contains("viernes"));
     for (end, kind, begins) in [
         ("pdf", "application/pdf", &b"%PDF-"[..]),

@@ -4,6 +4,7 @@ mod calls;
 mod control;
 mod double;
 mod hub;
+mod mail;
 mod webhooks;
 mod wire;
 

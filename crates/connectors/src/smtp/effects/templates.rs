@@ -182,7 +182,7 @@ impl Page {
                 body.push_str(&format!(
                     "<tr><td class=\"name\">{}</td><td class=\"value\">{}</td></tr>",
                     escape(name),
-                    escape(value)
+                    whole(&escape(value))
                 ));
             }
             body.push_str("</table></div>");
@@ -233,6 +233,13 @@ fn paragraphs(text: &str) -> Vec<String> {
 /// A subject has no line breaks: what follows one would be a header.
 fn one_line(text: &str) -> String {
     text.split(|c: char| c.is_control()).map(str::trim).filter(|p| !p.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// An hour stays whole at the end of a line.
+fn whole(text: &str) -> String {
+    [" a. m.", " p. m.", " AM", " PM"]
+        .iter()
+        .fold(text.to_owned(), |text, half| text.replace(half, &half.replace(' ', "&nbsp;")))
 }
 
 fn escape(text: &str) -> String {
