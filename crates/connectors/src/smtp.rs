@@ -22,9 +22,9 @@ pub use settings::{Settings, Tls};
 
 use jiff::Timestamp;
 use pasarela_connector::{
-    Action, Answer, ApiVersion, AuthStep, ConfigError, ConnectionConfig, Connector, Credential, Ctx, Idempotency, Lane,
-    Limits, Manifest, Provider, RawRequest, Request, SimConfig, Simulator, Source, Step, Translation, Unread, Verdict,
-    Verification, mail,
+    Action, Answer, ApiVersion, AuthKind, AuthStep, ConfigError, ConnectionConfig, Connector, Credential, Ctx,
+    Idempotency, Lane, Limits, Manifest, Provider, RawRequest, Request, SimConfig, Simulator, Source, Step,
+    Translation, Trial, Unread, Verdict, Verification, mail, verify::Gate,
 };
 use serde_json::{Value, json};
 use std::sync::LazyLock;
@@ -43,7 +43,8 @@ impl Provider for Smtp {
 
     fn connect(&self, config: ConnectionConfig) -> Result<Box<dyn Connector>, ConfigError> {
         let settings = Settings::read(&config)?;
-        Ok(Box::new(Account { url: settings.url(&config), config, settings }))
+        let gate = inbound::gate(&config).map_err(|why| config.error(why))?;
+        Ok(Box::new(Account { url: settings.url(&config), config, settings, gate }))
     }
 
     fn schemes(&self) -> &'static [&'static str] {
@@ -59,6 +60,7 @@ impl Provider for Smtp {
 struct Account {
     config: ConnectionConfig,
     settings: Settings,
+    gate: Gate,
     /// Where it is, with how the way is protected. `None`: no server is named.
     url: Option<String>,
 }
@@ -68,8 +70,8 @@ impl Connector for Account {
         &self.config
     }
 
-    fn verify(&self, request: &RawRequest<'_>, _now: Timestamp) -> Verdict {
-        inbound::verify(&self.config, request)
+    fn verify(&self, request: &RawRequest<'_>, now: Timestamp) -> Verdict {
+        self.gate.verify(request, now)
     }
 
     fn translate(&self, _source: Source, body: &[u8]) -> Result<Translation, Unread> {
@@ -91,6 +93,20 @@ impl Connector for Account {
     fn probe(&self) -> Option<Request> {
         Some(mail::probe(self.url.clone()?, &self.settings.hello()))
     }
+
+    fn judge_probe(&self, answer: &Answer) -> Result<String, String> {
+        let stage = answer.headers.get(mail::STAGE).unwrap_or_default();
+        let said = format!("{} {}", answer.status, answer.excerpt(120));
+        match (answer.status, stage) {
+            (200..=299, _) => Ok("the mail server is there and takes the login".into()),
+            (_, "auth") => Err(format!("the mail server refuses the login: renew username and password ({said})")),
+            _ => Err(format!("the mail server refuses at {stage}: {said}")),
+        }
+    }
+
+    fn trial(&self, now: Timestamp) -> Option<Trial> {
+        inbound::trial(&self.config, now)
+    }
 }
 
 fn manifest() -> Manifest {
@@ -100,6 +116,7 @@ fn manifest() -> Manifest {
         docs: "https://www.rfc-editor.org/rfc/rfc5321",
         api: ApiVersion { version: "RFC 5321", ends: None },
         default_base_url: None,
+        auth: AuthKind::Configured,
         verification: Verification::Hmac {
             header: inbound::SIGNATURE_HEADER,
             recipe: "sha256= and the lower-case hex HMAC-SHA256 of the raw message, keyed with a word of your own",

@@ -3,7 +3,7 @@
 //!
 //! Promise: right before a message leaves, its address is looked up in the store, so what one node learns
 //! counts on all; what is learnt from a reply is kept before the effect is settled. Who only wants no
-//! advertising still hears of what they bought. Which actions write to an address of mail, their
+//! advertising still hears of what they bought. A wish is withheld by its rule, and nothing stands in for it. Which actions write to an address of mail, their
 //! manifests say; no provider is named here.
 
 use crate::engine::Inner;
@@ -97,7 +97,9 @@ fn refusal(row: &SuppressionRow) -> Outcome {
         "not written to since {}, as {} told: {what}{said}; `pasarela suppressions remove` lets it be written to again",
         row.since, row.by
     );
-    Outcome::give_up(format!("suppressed_{}", row.cause.as_str()), why)
+    let rule = format!("suppressed_{}", row.cause.as_str());
+    // A mailbox that is not there is a failure that something may stand in for. A person's wish is none.
+    if row.cause == SuppressionCause::Bounced { Outcome::give_up(rule, why) } else { Outcome::withheld(rule, why) }
 }
 
 #[cfg(test)]

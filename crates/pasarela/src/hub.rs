@@ -87,12 +87,23 @@ impl Plan {
             store.keep_signing_key(1, store.sealer().seal(&seed), self.clock().now()).await.map_err(|e| failed(&e))?;
             keys = store.signing_keys().await.map_err(|e| failed(&e))?;
         }
-        let tickets = &self.config.tickets;
-        let desk = Arc::new(Desk::new(&self.config.server.public_url, tickets.seller.clone(), tickets.qr));
+        let desk = Arc::new(self.keyless_desk());
         let seeds: Vec<&[u8]> = keys.iter().map(|k| k.seed.as_slice()).collect();
         desk.use_keys(&seeds).map_err(|e| failed(&e))?;
         let own = desk.clone();
         self.catalog.complete_with(Box::new(move |connection, kind, model| own.complete(connection, kind, model)));
+        Ok(desk)
+    }
+
+    fn keyless_desk(&self) -> Desk {
+        let tickets = &self.config.tickets;
+        Desk::new(&self.config.server.public_url, tickets.seller.clone(), tickets.qr)
+    }
+
+    /// A desk whose tickets nobody believes, for showing what a flow would do.
+    pub(crate) fn sample_desk(&self) -> Result<Desk, String> {
+        let desk = self.keyless_desk();
+        desk.use_keys(&[[0; 32]]).map_err(|e| e.to_string())?;
         Ok(desk)
     }
 

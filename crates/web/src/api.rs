@@ -4,8 +4,10 @@
 mod backup;
 mod care;
 mod connections;
+mod consents;
 mod dead;
 mod deliveries;
+mod doctor;
 mod effects;
 mod events;
 mod flows;
@@ -41,6 +43,7 @@ pub(crate) fn admin_routes() -> Router<App> {
         .route("/admin/keys/{id}/revoke", post(keys::revoke))
         .route("/admin/tickets/rotate", post(tickets::rotate))
         .route("/admin/backup", get(backup::show).post(backup::begin))
+        .route("/admin/doctor", post(doctor::look))
 }
 
 pub(crate) fn routes() -> Router<App> {
@@ -48,6 +51,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/", get(index))
         .route("/alarms", get(alarms))
         .route("/care", get(care::show))
+        .route("/consents", get(consents::of_person).post(consents::record))
         .route("/deliveries", get(deliveries::list))
         .route("/deliveries/replay", post(deliveries::replay_by_filter))
         .route("/deliveries/{id}", get(deliveries::one))
@@ -81,7 +85,7 @@ pub(crate) fn routes() -> Router<App> {
 
 async fn index(_: Caller) -> Json<Value> {
     Json(
-        json!({ "data": ["alarms", "care", "deliveries", "events", "events/stream", "runs", "effects", "dead-letters", "connections", "flows", "pauses", "overview", "suppressions", "tickets/keys"] }),
+        json!({ "data": ["alarms", "care", "consents", "deliveries", "events", "events/stream", "runs", "effects", "dead-letters", "connections", "flows", "pauses", "overview", "suppressions", "tickets/keys"] }),
     )
 }
 

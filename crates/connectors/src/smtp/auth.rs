@@ -22,7 +22,7 @@ pub(super) fn authenticate(config: &ConnectionConfig) -> AuthStep {
             return AuthStep::Refused("`username` may not have a colon".into());
         }
         (Some(user), Some(password)) => {
-            headers.push(("authorization".into(), format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))));
+            headers.extend(Auth::basic(user, password).headers);
         }
         (Some(_), None) => return AuthStep::Refused("`username` is there, `password` is not".into()),
         (None, Some(_)) => return AuthStep::Refused("`password` is there, `username` is not".into()),

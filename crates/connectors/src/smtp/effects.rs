@@ -13,6 +13,7 @@ pub use input::{Attach, Send, Template};
 
 use super::Account;
 use super::wire::{Mailbox, domain_of, message_id};
+use pasarela_connector::action::one;
 use pasarela_connector::{Answer, Call, Ctx, Outcome, Repeat, Step, mail};
 use serde::Deserialize as _;
 use serde_json::{Value, json};
@@ -22,8 +23,9 @@ pub(super) const SEND: &str = "send";
 
 /// First step of an action.
 pub(super) fn begin(account: &Account, action: &str, inputs: &[Value], ctx: &Ctx<'_>) -> Step {
-    let [input] = inputs else {
-        return Step::all(inputs.len(), &Outcome::give_up("invalid_input", "a message goes to one recipient"));
+    let input = match one(action, inputs) {
+        Ok(input) => input,
+        Err(refused) => return *refused,
     };
     if action != SEND {
         return Step::end(Outcome::give_up("unknown_action", format!("smtp has no action '{action}', only '{SEND}'")));

@@ -7,38 +7,35 @@
 use super::wire::{enhanced, key_of};
 use jiff::Timestamp;
 use mail_parser::{Message, MessageParser, MessagePart, MimeHeaders as _, PartType};
+use pasarela_connector::verify::{Gate, Hmac, Scheme};
 use pasarela_connector::{
-    ConnectionConfig, Correlation, Fact, Item, RawRequest, Settlement, Settles, Translation, Unread, Verdict, sign,
+    ConnectionConfig, Correlation, Fact, Headers, Item, Settlement, Settles, Translation, Trial, Unread, sign,
 };
 use pasarela_domain::EmailAddress;
 use pasarela_domain::model::MailNews;
+use std::time::Duration;
 
 /// Header that carries the signature.
 pub(super) const SIGNATURE_HEADER: &str = "x-pasarela-signature";
-const HEX_DIGITS: usize = 64;
+const PREFIX: &str = "sha256=";
 /// Words that a request to leave begins with.
 const LEAVING: [&str; 4] = ["unsubscribe", "baja", "no más", "no mas"];
 
-/// Did the holder of the connection's word pipe this?
-pub(super) fn verify(config: &ConnectionConfig, request: &RawRequest<'_>) -> Verdict {
-    if request.method != "POST" {
-        return Verdict::Forged("mail is piped with POST only");
-    }
-    if config.webhook_secrets.is_empty() {
-        return Verdict::Forged("the connection has no webhook_secrets to sign with");
-    }
-    let Some(header) = (request.header)(SIGNATURE_HEADER) else {
-        return Verdict::Forged("the header X-Pasarela-Signature is missing");
-    };
-    let Some(hex) = header.strip_prefix("sha256=").filter(|hex| hex.len() == HEX_DIGITS) else {
-        return Verdict::Forged("X-Pasarela-Signature is not sha256= and 64 hex digits");
-    };
-    if sign::any_hmac_hex_matches(&config.webhook_secrets, &[request.body], hex) {
-        // No time is signed: the same returned mail is known again by what it returns.
-        Verdict::Authentic { replay_key: None }
-    } else {
-        Verdict::Forged("X-Pasarela-Signature does not match the message")
-    }
+/// Who may pipe mail in: whoever holds the connection's word. No time is signed: the same returned mail is
+/// known again by what it returns.
+pub(super) fn gate(config: &ConnectionConfig) -> Result<Gate, String> {
+    Gate::new(config, Some(Scheme::Hmac(Hmac::hex(SIGNATURE_HEADER).prefixed(PREFIX))), Duration::MAX)
+}
+
+/// A message that tells of nothing, as the pipe would bring it.
+pub(super) fn trial(config: &ConnectionConfig, now: Timestamp) -> Option<Trial> {
+    let secret = config.webhook_secrets.first()?.expose().as_bytes();
+    let date = now.strftime("%a, %d %b %Y %H:%M:%S +0000");
+    let body = format!("Date: {date}\r\nSubject: a trial of pasarela\r\nAuto-Submitted: auto-generated\r\n\r\n.\r\n");
+    let mut headers = Headers::default();
+    headers.set("content-type", "message/rfc822");
+    headers.set(SIGNATURE_HEADER, format!("{PREFIX}{}", sign::hmac_sha256_hex(secret, &[body.as_bytes()])));
+    Some(Trial { headers, body: body.into() })
 }
 
 /// Takes the facts out of a message.

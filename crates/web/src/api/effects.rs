@@ -87,7 +87,7 @@ pub(crate) async fn effect_json(app: &App, row: &EffectRow, whole: bool) -> Resu
         "action": row.action, "state": row.state.as_str(), "class": row.class,
         "urgency": (["urgent", "normal", "bulk"][usize::from(row.urgency.min(2))]),
         "attempt": row.attempt, "not_before": row.not_before, "created_at": row.created_at, "give_up_at": row.give_up_at,
-        "code": row.code, "why": outcome["why"], "result": outcome["result"],
+        "code": row.code, "rule": (row.state == EffectState::Withheld).then_some(&row.code), "why": outcome["why"], "result": outcome["result"],
     });
     if whole {
         value["input"] = json_or_null(&row.input);

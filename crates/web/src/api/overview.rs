@@ -12,6 +12,10 @@ pub(crate) async fn show(_: Caller, State(app): State<App>) -> Result<Json<Value
     let health = app.engine.store().health(now).await?;
     let age = |t: Option<jiff::Timestamp>| t.map(|t| now.duration_since(t).as_secs_f64().max(0.0));
     let (_, _, calls) = app.engine.in_memory();
+    let counted = app.engine.metrics().withheld_by_rule().into_iter();
+    let withheld: Vec<Value> = counted
+        .map(|(connection, rule, count)| json!({ "connection": connection, "rule": rule, "count": count }))
+        .collect();
     Ok(Json(json!({
         "at": now,
         "uptime_s": app.started.elapsed().as_secs(),
@@ -24,6 +28,7 @@ pub(crate) async fn show(_: Caller, State(app): State<App>) -> Result<Json<Value
         },
         "quarantined": health.quarantined,
         "calls_out": calls,
+        "withheld": withheld,
         "totals": app.engine.metrics().snapshot(),
         "connections": app.engine.connections(),
         "paused": app.engine.pauses(),

@@ -42,7 +42,7 @@ impl Notice {
 }
 
 struct ReportView {
-    task: &'static str,
+    task: String,
     ended: Moment,
     read: String,
     same: String,
