@@ -100,6 +100,8 @@ pub(crate) struct ConnectionRuntime {
     problem: Mutex<Option<String>>,
     /// When reconciliation was last asked for because a request was refused, in seconds.
     missed_at: AtomicI64,
+    /// When an authentic webhook last came, in milliseconds; `i64::MIN`: never.
+    heard_at: AtomicI64,
     hold: AtomicU8,
     deciding: AtomicUsize,
     /// Those of `deciding` that may begin at once.
@@ -132,6 +134,8 @@ pub struct ConnectionState {
     pub node: Option<String>,
     /// Since when, by whom and why a person has paused it.
     pub paused: Option<pasarela_store::PauseRow>,
+    /// When this node last took an authentic webhook of it; `None`: not since it began.
+    pub last_webhook: Option<Timestamp>,
     /// Order and pace.
     pub work: LanesView,
 }
@@ -180,6 +184,7 @@ impl ConnectionRuntime {
             auth_generation: AtomicU32::new(0),
             problem: Mutex::new(None),
             missed_at: AtomicI64::new(i64::MIN / 2),
+            heard_at: AtomicI64::new(i64::MIN),
             hold: AtomicU8::new(Hold::Foreign as u8),
             deciding: AtomicUsize::new(0),
             beginning: AtomicUsize::new(0),
@@ -328,12 +333,21 @@ impl ConnectionRuntime {
             problem: problem.or(note),
             node: None,
             paused: None,
+            last_webhook: match self.heard_at.load(Ordering::Relaxed) {
+                i64::MIN => None,
+                ms => Timestamp::from_millisecond(ms).ok(),
+            },
             work,
         }
     }
 
     pub(crate) fn lock_lanes<T>(&self, f: impl FnOnce(&mut Lanes) -> T) -> T {
         f(&mut self.lanes.lock())
+    }
+
+    /// An authentic webhook came.
+    pub(crate) fn heard(&self, now: Timestamp) {
+        self.heard_at.fetch_max(now.as_millisecond(), Ordering::Relaxed);
     }
 
     /// A request was refused for a reason of ours: its records are read at once, but not more than once a

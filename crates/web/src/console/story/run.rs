@@ -25,8 +25,6 @@ pub(super) struct RunView {
     pub(super) steps: Vec<StepView>,
     pub(super) missing: Vec<String>,
     pub(super) problems: Vec<String>,
-    /// More is to come.
-    pub(super) open: bool,
 }
 
 /// A step: an action, a wait, or a list.
@@ -97,9 +95,7 @@ impl RunView {
     pub(super) fn new(w: Words, run: &Value, title: &dyn Fn(&str) -> Option<String>, now: Timestamp) -> Self {
         let name = json::text(&run["flow"]);
         let status = json::text(&run["status"]);
-        let effects = json::list(&run["effects"]);
         let missing = json::list(&run["missing"]).iter();
-        let busy = |e: &Value| matches!(e["state"].as_str(), Some("queued" | "calling" | "settling" | "checking"));
         Self {
             id: json::text(&run["id"]),
             title: title(&name).unwrap_or_else(|| name.clone()),
@@ -110,7 +106,6 @@ impl RunView {
             steps: steps(w, run, now),
             missing: missing.map(|m| format!("{} {}", json::text(&m["kind"]), json::text(&m["id"]))).collect(),
             problems: json::list(&run["problems"]).iter().map(json::text).collect(),
-            open: matches!(status.as_str(), "running" | "blocked" | "settling") || effects.iter().any(busy),
             name,
         }
     }
@@ -246,7 +241,6 @@ mod tests {
         assert_eq!(view.steps[1].until.as_ref().unwrap().text, "mañana, 8:00:00\u{a0}a.\u{a0}m.");
         assert_eq!(view.steps[2].notes, ["3 elementos"]);
         assert_eq!(view.steps[3].notes, ["no aplica"]);
-        assert!(view.open);
         assert_eq!(view.missing, ["show 7"]);
         let effect = view.steps[0].effect.as_ref().unwrap();
         assert_eq!(effect.attempts[0].took, "tardó 120\u{a0}ms");
