@@ -341,6 +341,17 @@ impl ConnectionRuntime {
         }
     }
 
+    /// Takes in the report of a reconciliation, unless a later one of the same is known.
+    pub(crate) fn reconciled(&self, report: crate::reconcile::Report) {
+        let mut reports = self.reconcile_state.lock();
+        let same = |r: &crate::reconcile::Report| r.task == report.task && r.from_beginning == report.from_beginning;
+        match reports.iter_mut().find(|r| same(r)) {
+            Some(known) if known.ended_at > report.ended_at => {}
+            Some(known) => *known = report,
+            None => reports.push(report),
+        }
+    }
+
     pub(crate) fn lock_lanes<T>(&self, f: impl FnOnce(&mut Lanes) -> T) -> T {
         f(&mut self.lanes.lock())
     }

@@ -116,7 +116,7 @@ fn report(w: Words, r: &Report, now: Timestamp) -> ReportView {
     let shown = r.findings.len().min(FINDINGS);
     let left = (r.findings.len() - shown) as u64 + r.findings_left_out;
     ReportView {
-        task: w.named("task", r.task),
+        task: w.named("task", &r.task),
         ended: Moment::new(w, r.ended_at, now),
         policy: w.named("policy", json::text(&serde_json::json!(r.policy)).as_str()),
         whole: r.from_beginning,
