@@ -30,6 +30,8 @@ pub(super) struct RunView {
 /// A step: an action, a wait, or a list.
 pub(super) struct StepView {
     pub(super) path: String,
+    /// What it is called where it has no action: its path, or that it waits.
+    pub(super) title: String,
     pub(super) mark: Mark,
     /// Moment that it waits for, or at which it came.
     pub(super) until: Option<Moment>,
@@ -140,7 +142,11 @@ fn step(w: Words, path: &str, state: &Value, wait: &Value, now: Timestamp) -> St
     if let Some(items) = json::opt(&state["items"]) {
         notes.push(w.with("story.items", items));
     }
+    // A wait without a name of its own is named by its place: `wait0`.
+    let last = path.rsplit('.').next().unwrap_or(path);
+    let unnamed = last.strip_prefix("wait").is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
     StepView {
+        title: if unnamed { w.t("flows.wait").to_owned() } else { path.to_owned() },
         path: path.to_owned(),
         mark: Mark::new(w, "step", state["state"].as_str().unwrap_or("waiting")),
         until: time(wait).or(time(&state["at"])).map(|t| Moment::new(w, t, now)),
