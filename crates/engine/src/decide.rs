@@ -19,7 +19,7 @@ use crate::feed::Pending;
 use crate::runs::{EventScope, LiveRun, Planned, RunCell};
 use crate::telemetry::count;
 use jiff::Timestamp;
-use known::Known;
+use known::{Known, Told};
 use pasarela_connector::{Dedup, Fact, Item, Source, Translation, Unread};
 use pasarela_domain::{EntityRef, RunId};
 use pasarela_store::{
@@ -213,19 +213,17 @@ impl Inner {
             // The body names them also where nothing of it is news: an erasure must find it.
             let bodies = std::iter::once(&fact.data).chain(fact.entities.iter().map(|e| &e.data));
             draft.subjects.extend(bodies.flat_map(|b| self.subjects(b)));
-            let fresh =
-                if seen[index] || repeated { false } else { self.entities(connection, fact, &mut known, &mut write) };
-            if !fresh {
-                if write.dedup.is_none() {
-                    // An equal or older state: nothing is written, and the store has nothing to compare.
-                    continue;
-                }
-                write.entities.clear();
-                draft.facts.push(write);
+            let told = if seen[index] || repeated {
+                Told::default()
+            } else {
+                self.entities(connection, fact, &mut known, &mut write)
+            };
+            if write.dedup.is_none() && write.entities.is_empty() && !told.news {
+                // An equal or older state: nothing is written, and the store has nothing to compare.
                 continue;
             }
             let position = draft.facts.len();
-            self.fact(connection, pending, fact, now, position, &known, &mut write, draft).await?;
+            self.fact(connection, pending, fact, told, now, position, &known, &mut write, draft).await?;
             draft.facts.push(write);
         }
         Ok(())
@@ -242,8 +240,9 @@ impl Inner {
         let mut news = Vec::with_capacity(facts.len());
         for (index, fact) in facts.iter().enumerate() {
             let repeated = keys[index].is_some() && keys[..index].contains(&keys[index]);
-            let fresh =
-                !seen[index] && !repeated && self.entities(connection, fact, &mut known, &mut FactWrite::default());
+            let fresh = !seen[index]
+                && !repeated
+                && self.entities(connection, fact, &mut known, &mut FactWrite::default()).news;
             news.push(fresh);
         }
         Ok(news)
@@ -270,6 +269,7 @@ impl Inner {
         connection: &Arc<ConnectionRuntime>,
         pending: &Pending,
         fact: &Fact,
+        told: Told,
         now: Timestamp,
         position: usize,
         known: &HashMap<EntityRef, Option<Known>>,
@@ -277,16 +277,19 @@ impl Inner {
         draft: &mut Draft,
     ) -> Result<(), Error> {
         let mut planned = Vec::new();
-        if let Some(settles) = &fact.settles {
+        if told.news
+            && let Some(settles) = &fact.settles
+        {
             self.settle_late(connection, settles, now, position, write, &mut planned, draft).await?;
         }
-        let changed: Vec<i64> = write.entities.iter().map(|e| self.entity_hash(connection.id, &e.entity)).collect();
-        for hash in changed {
+        for hash in told.changed {
             for run in self.listeners(hash, "entity", &mut write.work, draft).await? {
                 self.entity_changed(run, known, now, &mut write.work, &mut planned, draft).await?;
             }
         }
-        if let Some(event_type) = &fact.event_type {
+        if told.news
+            && let Some(event_type) = &fact.event_type
+        {
             let scope = Arc::new(EventScope::new(
                 self.next_event_id(now),
                 event_type.clone(),
@@ -345,14 +348,18 @@ impl Inner {
         Ok(crate::ledger::view_of(own.map(|k| &*k.data)))
     }
 
-    /// Keyed hashes of the people that a payload names: e-mails, phones, channel ids.
+    /// Keyed hashes of the people that a payload names: e-mails, phones, channel ids; and of the numbers that
+    /// people read from a ticket or an order.
     fn subjects(&self, data: &Value) -> Vec<i64> {
         fn walk(value: &Value, out: &mut Vec<String>) {
             match value {
                 Value::Object(map) => {
                     for (name, inner) in map {
                         match (name.as_str(), inner) {
-                            ("email" | "phone" | "channel_user_id", Value::String(text)) if !text.is_empty() => {
+                            // Numbers of orders and tickets name nobody; they are found in the same way.
+                            ("email" | "phone" | "channel_user_id" | "number" | "code", Value::String(text))
+                                if !text.is_empty() =>
+                            {
                                 out.push(format!("{name}:{}", text.to_lowercase()));
                             }
                             _ => walk(inner, out),
@@ -367,7 +374,14 @@ impl Inner {
         walk(data, &mut found);
         found.sort();
         found.dedup();
-        found.iter().map(|s| self.store.sealer().hash(&["subject", s])).collect()
+        found.iter().map(|s| self.subject_hash(s)).collect()
+    }
+}
+
+impl Inner {
+    /// Keyed hash by which the events that name `email:...`, `phone:...`, `number:...` or `code:...` are found.
+    pub(crate) fn subject_hash(&self, named: &str) -> i64 {
+        self.store.sealer().hash(&["subject", named])
     }
 }
 

@@ -33,6 +33,8 @@ use std::time::Duration;
 
 /// Calls of one reconciliation of one task at most: a connector that never ends does not run for ever.
 const MAX_CALLS: u32 = 20_000;
+/// How often the reports of the node that has a connection are read by the others.
+const RECALL: Duration = Duration::from_secs(10);
 
 /// Why a reconciliation did not run.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -76,11 +78,13 @@ impl Inner {
             return;
         }
         while !self.is_stopping() {
+            self.recall_reports(&connection, &tasks).await;
             if connection.is_own() {
                 self.reconcile_while_own(&connection, &tasks).await;
             } else {
                 tokio::select! {
                     () = connection.gained.notified() => {}
+                    () = tokio::time::sleep(RECALL) => {}
                     () = self.stopped() => {}
                 }
             }
@@ -146,10 +150,22 @@ impl Inner {
         self.metrics.found_missing.fetch_add(report.missing, Ordering::Relaxed);
         self.metrics.found_different.fetch_add(report.different, Ordering::Relaxed);
         self.metrics.found_extra.fetch_add(report.extra.unwrap_or(0), Ordering::Relaxed);
-        let mut reports = connection.reconcile_state.lock();
-        reports.retain(|r| r.task != task || r.from_beginning != report.from_beginning);
-        reports.push(report.clone());
+        let kept = serde_json::to_value(&report).unwrap_or_default();
+        if let Err(error) = self.keep_place(connection.id, &Report::place(task, ask.from_beginning), &kept, 0).await {
+            tracing::warn!(connection = connection.name(), task, error, "the report of a reconciliation was not kept");
+        }
+        connection.reconciled(report.clone());
         report
+    }
+
+    /// Reads the last reports again: those of before a start, or of another node.
+    async fn recall_reports(&self, connection: &ConnectionRuntime, tasks: &[pasarela_connector::Task]) {
+        for (task, all) in tasks.iter().flat_map(|t| [(t.name, false), (t.name, true)]) {
+            // One of an older form is as good as none.
+            let found = self.kept_cursor(connection.id, &Report::place(task, all)).await.ok().flatten();
+            let Some(kept) = found.and_then(|v| serde_json::from_value::<Report>(v).ok()) else { continue };
+            connection.reconciled(kept);
+        }
     }
 
     async fn read_task(

@@ -21,6 +21,10 @@ pub(crate) const DOOR_SHARE: usize = 32;
 const DOOR_QUEUE: usize = 1024;
 /// Bytes of bodies after which a group ends, so that the log grows in small steps.
 pub(crate) const GROUP_BYTES: usize = 1024 * 1024;
+/// Accepts that join a group after it was taken, at most.
+const LATE: usize = 16;
+/// Bytes of bodies after which no more of them join.
+const LATE_BYTES: usize = 256 * 1024;
 /// Accepts that may wait; more are refused with [`Error::Busy`].
 const ACCEPT_QUEUE: usize = 8192;
 /// Bytes of accepts that may wait: somewhat more than the hooks hold in memory at once.
@@ -141,6 +145,30 @@ impl<M> Queues<M> {
         self.passed = rest && !self.passed;
     }
 
+    /// Accepts that came while a group was written, and still belong into it: the door's first, and few
+    /// enough that nobody in the group waits for a crowd.
+    pub(crate) fn late(&mut self) -> Vec<Job<M>> {
+        let mut late = Vec::new();
+        let mut bytes = 0;
+        while late.len() < LATE
+            && bytes <= LATE_BYTES
+            && let Some(Job::Accept(..)) = self.door.front()
+            && let Some(job) = self.door.pop_front()
+        {
+            bytes += job.bytes();
+            late.push(job);
+        }
+        while late.len() < LATE
+            && bytes <= LATE_BYTES
+            && let Some((delivery, tx)) = self.accept.pop_front()
+        {
+            self.accept_bytes -= delivery.packed.0.len();
+            bytes += delivery.packed.0.len();
+            late.push(Job::Accept(delivery, tx));
+        }
+        late
+    }
+
     fn take(&mut self, group: &mut Vec<Job<M>>) {
         while group.len() < GROUP {
             match self.work.pop_front() {
@@ -201,6 +229,27 @@ mod tests {
         queues.fill(&mut group);
         let accepts = group.iter().filter(|j| matches!(j, Job::Accept(..))).count();
         (accepts, group.len() - accepts)
+    }
+
+    #[test]
+    fn few_join_late_and_the_door_before_others() {
+        let mut queues = queues(18, 3);
+        let door = NewDelivery {
+            connection: 9,
+            source: "webhook",
+            received_at: jiff::Timestamp::UNIX_EPOCH,
+            packed: Sealed(vec![0]),
+            replay_key: None,
+            door: true,
+        };
+        queues.push(Job::Accept(door, oneshot::channel().0)).unwrap();
+        let late = queues.late();
+        assert_eq!(late.len(), LATE);
+        assert!(matches!(&late[0], Job::Accept(delivery, _) if delivery.connection == 9));
+        assert!(late.iter().all(|job| matches!(job, Job::Accept(..))), "decisions wait for their own group");
+        assert_eq!(next(&mut queues), (3, 3), "the others are not lost");
+        assert_eq!(queues.accept_bytes, 0);
+        assert!(queues.late().is_empty());
     }
 
     #[test]

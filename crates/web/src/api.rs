@@ -12,11 +12,13 @@ mod effects;
 mod events;
 mod flows;
 mod keys;
+mod links;
 mod overview;
 mod pauses;
 mod runs;
 
 pub(crate) use backup::Backup;
+pub(crate) use deliveries::full as delivery_json;
 pub(crate) use effects::effect_json;
 pub(crate) use events::story_of;
 
@@ -39,6 +41,7 @@ pub(crate) fn admin_routes() -> Router<App> {
     Router::new()
         .route("/admin/keys", get(keys::list).post(keys::create))
         .route("/admin/keys/{id}/revoke", post(keys::revoke))
+        .route("/admin/links", post(links::create))
         .route("/admin/backup", get(backup::show).post(backup::begin))
         .route("/admin/doctor", post(doctor::look))
 }

@@ -1,5 +1,5 @@
 //! Read models: what is known, and whether what a fact brings is newer. Older never overwrites newer,
-//! and an equal state is no news.
+//! and an equal state is no news; told again with a later time, it moves the time of what is known.
 
 use crate::connections::ConnectionRuntime;
 use crate::engine::Inner;
@@ -48,20 +48,19 @@ impl Inner {
         Ok(())
     }
 
-    /// Writes of read models that are newer than what is known. False: the fact is a state that is
-    /// equal or older, and therefore no news.
+    /// Writes of read models that are newer than what is known, or as new and seen later.
     pub(super) fn entities(
         &self,
         connection: &ConnectionRuntime,
         fact: &Fact,
         known: &mut HashMap<EntityRef, Option<Known>>,
         write: &mut FactWrite,
-    ) -> bool {
+    ) -> Told {
         let state = match &fact.dedup {
             Dedup::State { entity } => Some(entity),
             Dedup::Once { .. } => None,
         };
-        let mut news = state.is_none();
+        let mut told = Told { news: state.is_none(), changed: Vec::new() };
         for entity in &fact.entities {
             let current = known.get(&entity.entity).cloned().flatten();
             let data = match (&entity.merge, &current) {
@@ -70,10 +69,13 @@ impl Inner {
             };
             let bytes = serde_json::to_vec(&data).unwrap_or_default();
             let hash = self.store.sealer().hash_bytes(&bytes);
-            if !is_newer(entity, hash, current.as_ref().map(|k| (k.hash, k.updated_at, k.rank))) {
+            let before = current.as_ref().map(|k| (k.hash, k.updated_at, k.rank));
+            if is_newer(entity, hash, before) {
+                told.news |= state == Some(&entity.entity);
+                told.changed.push(self.entity_hash(connection.id, &entity.entity));
+            } else if !is_seen_later(entity, hash, before) {
                 continue;
             }
-            news |= state == Some(&entity.entity);
             let expected = current.as_ref().map_or(0, |k| k.version);
             write.entities.push(EntityUpsert {
                 connection: connection.id,
@@ -95,8 +97,22 @@ impl Inner {
                 }),
             );
         }
-        news
+        told
     }
+}
+
+/// What the read models say of a fact.
+#[derive(Default)]
+pub(super) struct Told {
+    /// False: the fact is a state that is equal or older, and therefore no news.
+    pub(super) news: bool,
+    /// Keyed hashes of the read models that are not what they were.
+    pub(super) changed: Vec<i64>,
+}
+
+/// The known state, at a later time: else a state of a moment between the two would pass for newer.
+fn is_seen_later(write: &EntityWrite, hash: i64, current: Option<(i64, Option<Timestamp>, i16)>) -> bool {
+    current.is_some_and(|(known, at, _)| hash == known && at.zip(write.updated_at).is_some_and(|(old, new)| new > old))
 }
 
 /// Older never overwrites newer: by the provider's time of change, then by rank in life.

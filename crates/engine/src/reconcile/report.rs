@@ -48,7 +48,7 @@ pub struct Ask {
 }
 
 /// What differs between the provider's records and the hub.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Difference {
     /// The provider has it, the hub had not.
@@ -60,7 +60,7 @@ pub enum Difference {
 }
 
 /// One difference.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Finding {
     /// What differs.
     pub difference: Difference,
@@ -72,11 +72,12 @@ pub struct Finding {
     pub delivery_id: Option<DeliveryId>,
 }
 
-/// Result of the last reconciliation of one task.
-#[derive(Debug, Clone, serde::Serialize)]
+/// Result of the last reconciliation of one task; kept sealed in the store, so that it outlives the process
+/// and every node shows it.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Report {
     /// Task.
-    pub task: &'static str,
+    pub task: String,
     /// When it began.
     pub started_at: Timestamp,
     /// When it ended.
@@ -108,9 +109,9 @@ pub struct Report {
 }
 
 impl Report {
-    pub(crate) fn new(task: &'static str, now: Timestamp, from_beginning: bool, policy: Policy) -> Self {
+    pub(crate) fn new(task: &str, now: Timestamp, from_beginning: bool, policy: Policy) -> Self {
         Self {
-            task,
+            task: task.to_owned(),
             started_at: now,
             ended_at: now,
             from_beginning,
@@ -126,6 +127,11 @@ impl Report {
             calls: 0,
             problem: None,
         }
+    }
+
+    /// Where it is kept, among the cursors of its connection.
+    pub(crate) fn place(task: &str, from_beginning: bool) -> String {
+        format!("{task}{}", if from_beginning { "#report_all" } else { "#report" })
     }
 
     pub(crate) fn found(&mut self, finding: Finding) {

@@ -58,6 +58,23 @@ async fn g04_a_b_a_is_three_facts_and_equal_is_none() {
 }
 
 #[tokio::test]
+async fn g04_a_state_told_again_later_is_no_news_and_holds_against_what_was_between() {
+    let hub = Hub::build().start().await;
+    let at = |hour: u8| format!("2026-11-27T{hour}:00:00Z");
+    let (ten, eleven, noon, one) = (at(10), at(11), at(12), at(13));
+    for fact in [
+        updated("A", Some(&ten), 0),
+        updated("A", Some(&noon), 0),
+        updated("B", Some(&eleven), 0),
+        updated("C", Some(&one), 0),
+    ] {
+        hub.hear([fact]).await;
+        hub.decided().await;
+    }
+    assert_eq!(titles(&hub).await, ["A", "C"]);
+}
+
+#[tokio::test]
 async fn g04_older_never_overwrites_newer() {
     let hub = Hub::build().start().await;
     let (early, late) = (Some("2026-11-27T10:00:00Z"), Some("2026-11-27T11:00:00Z"));

@@ -212,3 +212,14 @@ async fn g11_what_fell_due_while_the_hub_was_down_is_read_at_the_start() {
     let hub = hub.crash().await;
     hub.until("the record that came meanwhile", async || (hub.events().await.len() == 2).then_some(())).await;
 }
+
+#[tokio::test]
+async fn g11_a_report_outlives_the_process() {
+    let hub = Hub::build().reconcile(with(Policy::Report)).start().await;
+    hub.server.script("/poll", [page(0..3)]);
+    let told = hub.engine.reconcile("ventas", Ask::default()).await.unwrap();
+    assert_eq!((told[0].missing, told[0].findings.len()), (3, 3));
+    let hub = hub.crash().await;
+    let kept = hub.until("the report", async || Some(hub.engine.reports("ventas")).filter(|r| !r.is_empty())).await;
+    assert_eq!(kept, told);
+}

@@ -3,6 +3,8 @@
 //! It never waits to fill a group: what is there is taken (at most [`GROUP`] members or
 //! [`GROUP_TIME`]), committed with `synchronous=FULL`, and only then answered. Accepting comes
 //! before deciding, so that a flood is taken in first; a share of each group is kept for either.
+//! What was accepted while a group was written joins it just before the sync, so that whoever sends a
+//! webhook to a busy hub waits for one sync and not for two.
 //! The door has a share of its own (G9): what tells of somebody who stands there goes first in every
 //! group, and has room in the queue when a flood has filled it.
 
@@ -157,14 +159,14 @@ fn commit(db: &Connection, ids: &mut IdMaker, seq: &mut i64, group: &mut Vec<Job
     let (before_seq, before_ids, count) = (*seq, ids.clone(), group.len());
     // Housekeeping is taken when it is written, and could not be written again.
     let again = !group.iter().any(|job| matches!(job, Job::Misc(..)));
-    let hoped = again.then(|| write_group(db, ids, seq, group, Care::Hope));
+    let hoped = again.then(|| write_group(db, ids, seq, group, Care::Hope, || shared.queues.lock().late()));
     let result = match hoped {
         Some(Ok(written)) => Ok(written),
         Some(Err(Some(e))) if concerns_all(&e) => Err(Some(e)),
         _ => {
             roll_back(db);
             (*seq, *ids) = (before_seq, before_ids);
-            write_group(db, ids, seq, group, Care::Savepoints)
+            write_group(db, ids, seq, group, Care::Savepoints, Vec::new)
         }
     };
     match result {
@@ -202,14 +204,16 @@ fn roll_back(db: &Connection) {
     }
 }
 
-/// Writes and commits the members that one group has room for: what each has come to, and the rows.
+/// Writes and commits the members that one group has room for, and the `late` ones that came meanwhile: what
+/// each has come to, and the rows.
 #[allow(clippy::type_complexity, reason = "named where it is used")]
 fn write_group(
     db: &Connection,
     ids: &mut IdMaker,
     seq: &mut i64,
-    group: &mut [Job],
+    group: &mut Vec<Job>,
     care: Care,
+    late: impl FnOnce() -> Vec<Job>,
 ) -> Result<(Vec<Result<Outcome, Error>>, u64), Option<rusqlite::Error>> {
     let run = |sql: &str| db.prepare_cached(sql).and_then(|mut s| s.execute([])).map_err(Some);
     run("BEGIN IMMEDIATE")?;
@@ -218,15 +222,22 @@ fn write_group(
     let crowd = group.iter().filter(|job| matches!(job, Job::Accept(..))).count() >= CROWD;
     let most = if crowd { GROUP_TIME } else { SHORT_TIME };
     let (begun, mut bytes) = (Instant::now(), 0);
-    for job in group {
+    let mut write = |job: &mut Job| match care {
+        Care::Hope => write_member(&mut writer, job).map(Ok).map_err(Stop::database),
+        Care::Savepoints => write_apart(&mut writer, job),
+    };
+    for job in group.iter_mut() {
         bytes += job.bytes();
-        outcomes.push(match care {
-            Care::Hope => Ok(write_member(&mut writer, job).map_err(Stop::database)?),
-            Care::Savepoints => write_apart(&mut writer, job)?,
-        });
+        outcomes.push(write(job)?);
         if begun.elapsed() > most || bytes > GROUP_BYTES {
             break;
         }
+    }
+    let (written, late) = (outcomes.len(), late());
+    let all = written + late.len();
+    group.splice(written..written, late);
+    for job in &mut group[written..all] {
+        outcomes.push(write(job)?);
     }
     let rows = writer.rows;
     run("COMMIT")?;

@@ -46,10 +46,13 @@ impl Model {
     }
 
     fn updated(&mut self, updated: &Updated) {
-        let now = self.titles.get(&updated.key);
-        let news = now.is_none_or(|(title, at)| *title != updated.title && *at <= updated.at);
-        if news {
-            self.titles.insert(updated.key, (updated.title, updated.at));
+        let now = self.titles.get(&updated.key).copied();
+        if now.is_some_and(|(_, at)| at > updated.at) {
+            return;
+        }
+        self.titles.insert(updated.key, (updated.title, updated.at));
+        // Told again: no news, and nothing older may come after it.
+        if now.is_none_or(|(title, _)| title != updated.title) {
             let key = format!("k{}", updated.key);
             self.events.entry(key.clone()).or_default().push(updated.title.to_owned());
             self.lanes.entry(key).or_default().push((updated.n, "flujo"));

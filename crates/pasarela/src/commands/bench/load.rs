@@ -209,7 +209,8 @@ async fn exchange(
     stream.set_nodelay(true)?;
     let mut buffer = Vec::with_capacity(1024);
     let mut count = 0u64;
-    while !stop.load(Ordering::Relaxed) {
+    // Everybody sends at least one, however short the time.
+    while count == 0 || !stop.load(Ordering::Relaxed) {
         let due = match turns {
             None => None,
             Some(turns) => match turns.next().await {
