@@ -17,3 +17,4 @@ pub(crate) mod signals;
 pub(crate) mod suppressions;
 pub(crate) mod tickets;
 pub(crate) mod top;
+pub(crate) mod users;

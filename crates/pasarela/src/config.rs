@@ -88,11 +88,21 @@ impl Default for Server {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Console {
     pub(crate) listen: SocketAddr,
+    /// Where people find it, if not at `listen`: behind a proxy.
+    pub(crate) public_url: Option<String>,
+}
+
+impl Console {
+    /// Where people find it, without a slash at the end.
+    pub(crate) fn url(&self) -> String {
+        let url = self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.listen));
+        url.trim_end_matches('/').to_owned()
+    }
 }
 
 impl Default for Console {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8081)) }
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8081)), public_url: None }
     }
 }
 
@@ -228,6 +238,11 @@ impl Config {
         let public = self.server.public_url.as_str();
         if !public.starts_with("https://") && !public.starts_with("http://") {
             return wrong(format!("server.public_url is '{public}'; tickets link to it: write https://HOST"));
+        }
+        if let Some(url) = &self.console.public_url
+            && !(url.starts_with("http://") || url.starts_with("https://"))
+        {
+            return wrong(format!("console.public_url is '{url}'; write the address that people open: https://..."));
         }
         if self.store.max_pending.0 < 1 << 16 {
             return wrong("store.max_pending is less than 64KiB; no delivery would be taken in".into());

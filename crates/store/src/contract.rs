@@ -3,8 +3,8 @@
 
 use crate::rows::{
     ApiKeyRow, ArrivedRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow,
-    EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PauseKind, PauseRow, PushedFlow, QueuedRow,
-    RunFilter, RunRow, SigningKeyRow, SuppressionRow, TimerRow,
+    EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PassRow, PauseKind, PauseRow, PushedFlow,
+    QueuedRow, RunFilter, RunRow, SigningKeyRow, SuppressionRow, TimerRow,
 };
 use crate::seal::{Sealed, Sealer};
 use crate::share::{Ask, News, Share, Shares};
@@ -272,9 +272,9 @@ pub enum EffectState {
     FailedLate = 21,
     /// Taken back before it was sent.
     Withdrawn = 22,
-    /// Dropped by a person.
+    /// Dropped: by a person, or because its moment had passed.
     Dropped = 23,
-    /// Not sent, by a rule.
+    /// Not sent, by a rule; its code names it.
     Withheld = 24,
     /// Needs a person.
     Dead = 30,
@@ -785,6 +785,14 @@ pub trait Store: crate::Care {
     fn events(&self, filter: EventFilter) -> Fut<'_, Page<EventRow>>;
     /// One run.
     fn run(&self, id: RunId) -> Fut<'_, Option<RunRow>>;
+    /// Events that name a person or a number, by its keyed hash, newest first, below `before`. Large bodies
+    /// end a page before its limit.
+    fn events_about(&self, subject: i64, before: Option<i64>, limit: u32) -> Fut<'_, Page<EventRow>>;
+    /// The newest runs of these flow versions, looked for among the newest `within` runs and no further.
+    fn runs_of(&self, flows: Vec<i64>, within: u32, limit: u32) -> Fut<'_, Vec<RunRow>>;
+    /// Effects of a flow that are queued on these connections, calling, checking, dead or unknown, counted
+    /// by step path and state. Of each kind at most `most` are looked at.
+    fn open_steps(&self, flow: i64, connections: Vec<i64>, most: u32) -> Fut<'_, Vec<(String, EffectState, u64)>>;
     /// Runs by filter, newest first.
     fn runs(&self, filter: RunFilter) -> Fut<'_, Page<RunRow>>;
     /// One effect.
@@ -816,6 +824,15 @@ pub trait Store: crate::Care {
     fn keep_signing_key(&self, number: i64, seed: Sealed, at: Timestamp) -> Fut<'_, ()>;
     /// Keys that sign tickets, by number.
     fn signing_keys(&self) -> Fut<'_, Vec<SigningKeyRow>>;
+
+    /// Keeps a pass; those whose time was over when it was made go away.
+    fn keep_pass(&self, pass: PassRow) -> Fut<'_, ()>;
+    /// A pass that nobody took, by its hash; whether its time is over is the caller's to ask.
+    fn pass(&self, hash: [u8; 32]) -> Fut<'_, Option<PassRow>>;
+    /// Takes a pass. `true` for the first taker only, whichever node is asked; `taker` is that caller's alone.
+    fn take_pass(&self, hash: [u8; 32], taker: [u8; 32]) -> Fut<'_, bool>;
+    /// Ends a pass.
+    fn end_pass(&self, hash: [u8; 32]) -> Fut<'_, ()>;
 
     /// Writes a probe through the writer: proves that it answers.
     fn ping(&self) -> Fut<'_, ()>;

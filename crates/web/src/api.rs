@@ -12,6 +12,7 @@ mod effects;
 mod events;
 mod flows;
 mod keys;
+mod links;
 mod overview;
 mod pauses;
 mod runs;
@@ -19,6 +20,7 @@ mod suppressions;
 mod tickets;
 
 pub(crate) use backup::Backup;
+pub(crate) use deliveries::full as delivery_json;
 pub(crate) use effects::effect_json;
 pub(crate) use events::story_of;
 
@@ -42,6 +44,7 @@ pub(crate) fn admin_routes() -> Router<App> {
         .route("/admin/keys", get(keys::list).post(keys::create))
         .route("/admin/keys/{id}/revoke", post(keys::revoke))
         .route("/admin/tickets/rotate", post(tickets::rotate))
+        .route("/admin/links", post(links::create))
         .route("/admin/backup", get(backup::show).post(backup::begin))
         .route("/admin/doctor", post(doctor::look))
 }

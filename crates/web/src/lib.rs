@@ -14,9 +14,11 @@ mod stream;
 mod tickets;
 
 pub use auth::{NewKey, create_key, revoke_key};
+pub use console::{NewLink, create_link};
 pub use server::{MAX_BODY, Running, serve, serve_unix};
 
 use axum::Router;
+use pasarela_domain::{Clock, SystemClock};
 use pasarela_engine::Engine;
 use pasarela_ticket::Desk;
 use std::sync::Arc;
@@ -37,24 +39,34 @@ pub struct App {
 }
 
 /// Settings of the web side.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone)]
 pub struct Options {
-    /// Address of the sandbox, when simulators stand in for the providers: its phone is shown in the
-    /// console, and a link may sign in.
+    /// Address of the sandbox, when simulators stand in for the providers: the console has a theatre then.
     pub sandbox: Option<String>,
     /// Whoever hands tickets out; `None`: there are no ticket pages.
     pub tickets: Option<Arc<Desk>>,
+    /// Where people find the console, for links: `http://127.0.0.1:8081`.
+    pub console_url: String,
+    /// Time of the real world, by which sessions end. Business time may run faster.
+    pub wall: Arc<dyn Clock>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { sandbox: None, tickets: None, console_url: "http://127.0.0.1:8081".into(), wall: Arc::new(SystemClock) }
+    }
 }
 
 impl App {
     /// An app around a running engine.
     #[must_use]
     pub fn new(engine: Engine, options: Options) -> Self {
+        let tickets = options.tickets.clone();
         Self {
             keys: Arc::new(auth::Keys::default()),
-            console: Arc::new(console::Settings::new(options.sandbox)),
+            console: Arc::new(console::Settings::new(options)),
             bodies: Arc::default(),
-            tickets: options.tickets,
+            tickets,
             looked: Arc::default(),
             backup: Arc::default(),
             engine,

@@ -115,9 +115,11 @@ INSERT INTO brands (id, name) VALUES (1, 'default');
 INSERT INTO senders (id, brand, name) VALUES (1, 1, 'default');
 ";
 
-/// Tables that came after the first schema: made at each start where they are missing. An earlier binary
-/// does not look at them and runs on.
+/// What came after the first schema: made at each start where it is missing. An earlier binary does not
+/// look at it and runs on.
 pub(super) const EXPANSION: &str = "
+CREATE TABLE IF NOT EXISTS passes (hash bytea PRIMARY KEY, kind text NOT NULL, name text NOT NULL,
+  may_write boolean NOT NULL, api_key text, created_at bigint NOT NULL, expires_at bigint NOT NULL, taker bytea);
 CREATE TABLE IF NOT EXISTS suppressions (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, address bigint NOT NULL UNIQUE,
   cause bigint NOT NULL, who text NOT NULL, since bigint NOT NULL, body bytea NOT NULL);
 CREATE TABLE IF NOT EXISTS signing_keys (number bigint PRIMARY KEY, secret bytea NOT NULL, made_at bigint NOT NULL);
@@ -212,8 +214,18 @@ async fn make_or_open(client: &Client, address: &Address, key_file: &Path) -> Re
             address.shown
         )));
     }
-    client.batch_execute(EXPANSION).await.map_err(failed)?;
+    expand(client, address).await?;
     open_keys(client, address, key_file).await
+}
+
+async fn expand(client: &Client, address: &Address) -> Result<(), Error> {
+    client.batch_execute(EXPANSION).await.map_err(|e| {
+        Error::Database(format!(
+            "the tables of this version cannot be made at {}: {}; may this user create tables there?",
+            address.shown,
+            said(&e)
+        ))
+    })
 }
 
 /// Opens the keys that are in the database with the one that lies outside.
@@ -240,13 +252,14 @@ pub(super) async fn open_keys(client: &Client, address: &Address, key_file: &Pat
 async fn make(client: &Client, address: &Address, key_file: &Path) -> Result<Sealer, Error> {
     let master = seal::master_key(key_file, true)?;
     let (data, index) = (seal::fresh_key()?, seal::fresh_key()?);
-    client.batch_execute(&format!("{SCHEMA}{EXPANSION}")).await.map_err(|e| {
+    client.batch_execute(SCHEMA).await.map_err(|e| {
         Error::Database(format!(
             "the tables cannot be made at {}: {}; may this user create tables there?",
             address.shown,
             said(&e)
         ))
     })?;
+    expand(client, address).await?;
     let statements = [
         Statement::new("INSERT INTO meta (name, value) VALUES ('schema', $1)", vec![int(VERSION)]),
         Statement::new(
