@@ -115,7 +115,7 @@ pub(crate) struct ConnectionRuntime {
 }
 
 /// How a connection stands, for people.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema)]
 pub struct ConnectionState {
     /// Name.
     pub name: String,

@@ -160,6 +160,8 @@ fn greet(world: &World, args: &Args) {
     note("");
     note(&format!("  Events, live    {}", world.link()));
     note(&format!("  Guests' phones  {}", world.phones()));
+    note(&format!("  Documentation   {}", world.docs()));
+    note(&format!("  Commands        pasarela --config {} events", world.config().display()));
     note("");
     if args.faults {
         note(&format!("  With every fault, and {KILLS} SIGKILLs of the hub a night (seed {}).", args.seed));
