@@ -68,7 +68,7 @@ const LINE: f64 = 18.0;
 const PAD: f64 = 12.0;
 /// Between boxes side by side, and between rows of them.
 const BESIDE: f64 = 24.0;
-const BETWEEN: f64 = 48.0;
+const BETWEEN: f64 = 40.0;
 const MARGIN: f64 = 8.0;
 
 struct Place {

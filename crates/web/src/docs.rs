@@ -34,6 +34,8 @@ pub(crate) struct Described {
 struct Written {
     document: String,
     page: String,
+    /// Headings of the page.
+    parts: Vec<(String, String)>,
 }
 
 impl Described {
@@ -45,7 +47,8 @@ impl Described {
         self.written.get_or_init(|| {
             let manifests: Vec<_> = self.providers.iter().map(|p| p.manifest()).collect();
             let document = crate::openapi(&manifests);
-            Written { document: document.to_string(), page: api::page(&document) }
+            let (page, parts) = api::page(&document);
+            Written { document: document.to_string(), page, parts }
         })
     }
 }
@@ -129,7 +132,10 @@ fn asset(media: &'static str, text: &'static str) -> Response {
 }
 
 fn api_page(described: &Described) -> Response {
-    sheet(Sheet::of(book(), "en", "api", "API", described.get().page.clone()))
+    let written = described.get();
+    let mut page = Sheet::of(book(), "en", "api", "API", written.page.clone());
+    page.parts = written.parts.clone();
+    sheet(page)
 }
 
 fn search(query: &str, headers: &HeaderMap) -> Response {

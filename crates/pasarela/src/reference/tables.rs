@@ -129,7 +129,7 @@ fn idempotency(action: &Action) -> String {
         Idempotency::Correlated { within } => {
             format!("a status that carries our key is waited for {}, then `on_unknown`", span(within))
         }
-        Idempotency::AtMostOnce => "`on_unknown`, unless the call itself may be repeated".into(),
+        Idempotency::AtMostOnce => "`on_unknown` decides".into(),
     }
 }
 

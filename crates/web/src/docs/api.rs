@@ -4,16 +4,18 @@
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
 
-/// The page, from its first heading on.
-pub(super) fn page(document: &Value) -> String {
+/// The page, from its first heading on, and its parts by anchor.
+pub(super) fn page(document: &Value) -> (String, Vec<(String, String)>) {
     let mut out = String::from("<h1>API</h1>\n");
     let _ = writeln!(out, "<p>{}</p>", marked(text(&document["info"]["description"])));
     out.push_str(
         "<p>The same for programs: <a href=\"/openapi.json\">/openapi.json</a> (OpenAPI 3.1), also printed by \
          <code>pasarela openapi</code>. Errors are explained in <a href=\"/docs/errors/README\">Errors</a>.</p>\n",
     );
+    let mut parts = Vec::new();
     for tag in document["tags"].as_array().into_iter().flatten().map(|t| text(&t["name"])) {
         let _ = writeln!(out, "<h2 id=\"{0}\">{0}</h2>", escaped(tag));
+        parts.push((tag.to_owned(), tag.to_owned()));
         for (path, methods) in entries(&document["paths"]) {
             for (method, operation) in entries(methods).filter(|(_, o)| o["tags"][0] == tag) {
                 write_operation(&mut out, path, method, operation);
@@ -32,7 +34,8 @@ pub(super) fn page(document: &Value) -> String {
         }
         write_schema(&mut out, schema);
     }
-    out
+    parts.extend([("actions", "Actions of flows"), ("schemas", "Schemas")].map(|(a, t)| (a.to_owned(), t.to_owned())));
+    (out, parts)
 }
 
 fn write_operation(out: &mut String, path: &str, method: &str, operation: &Value) {
