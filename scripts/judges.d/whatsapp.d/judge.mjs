@@ -1,8 +1,12 @@
 // whatsapp-api-js, from npm, against our simulator of WhatsApp. The library believes that it speaks to Meta:
 // only the host of its calls is another one.
 import assert from "node:assert/strict";
+import { webcrypto } from "node:crypto";
 import { createServer } from "node:http";
 import { pathToFileURL } from "node:url";
+
+// Debian 12 has Node 18, where this is no global yet.
+globalThis.crypto ??= webcrypto;
 
 const library = pathToFileURL(`${process.argv[2]}/whatsapp-api-js/lib/`);
 const { WhatsAppAPI } = await import(new URL("index.js", library));
