@@ -2,7 +2,7 @@
 //! Raw HTML in a page is left out: comments are for whoever writes, and nothing else is needed.
 
 use crate::include::{Origin, resolve};
-use pulldown_cmark::{CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
+use pulldown_cmark::{Alignment, CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
 use std::collections::{BTreeMap, HashMap};
 
 /// A heading of a page, with the text below it.
@@ -108,9 +108,10 @@ impl Renderer<'_, '_> {
                     out.push(raw(self.picture(dest_url, &alt, *offset)));
                 }
                 // A wide table scrolls by itself, and may be reached by keys.
-                Event::Start(Tag::Table(_)) => {
+                // Its alignment would be a style in the page, which the policy does not allow.
+                Event::Start(Tag::Table(columns)) => {
                     out.push(raw("<div class=\"wide\" tabindex=\"0\" role=\"group\">".into()));
-                    out.push(event.clone());
+                    out.push(Event::Start(Tag::Table(vec![Alignment::None; columns.len()])));
                 }
                 Event::End(TagEnd::Table) => {
                     out.push(event.clone());
@@ -289,6 +290,12 @@ mod tests {
     fn no_markup_of_a_page_and_no_script_comes_through() {
         let r = rendered("x <script>alert(1)</script>\n\n<!-- generated: x -->\n\n<div onclick=\"x\">y</div>\n");
         assert!(!r.html.contains("<script") && !r.html.contains("<div") && !r.html.contains("generated"), "{}", r.html);
+    }
+
+    #[test]
+    fn a_table_brings_no_style_along() {
+        let r = rendered("| a | b |\n|---:|:---:|\n| 1 | 2 |\n");
+        assert!(r.html.contains("<td>1</td>") && !r.html.contains("style"), "{}", r.html);
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub struct ConnectionConfig {
     pub provider: String,
     /// Where the provider is called; without a trailing slash. `None`: the manifest's default.
     pub base_url: Option<String>,
+    /// Where a token is fetched, when it is not the provider's own address (a test double).
+    pub token_url: Option<String>,
     /// Whatever verifies inbound calls, newest first.
     pub webhook_secrets: Vec<Secret>,
     /// Sandbox or live.
@@ -46,6 +48,7 @@ impl ConnectionConfig {
             name: name.into(),
             provider: provider.into(),
             base_url: None,
+            token_url: None,
             webhook_secrets: Vec::new(),
             environment: Environment::Sandbox,
             signature_max_age: None,
@@ -60,17 +63,61 @@ impl ConnectionConfig {
         self.base_url.as_deref().unwrap_or(default).trim_end_matches('/')
     }
 
+    /// Address of a path below the base (`/v1/orders`).
+    #[must_use]
+    pub fn url(&self, default: &str, path: &str) -> String {
+        format!("{}{path}", self.base_or(default))
+    }
+
+    /// A credential without the blanks around it, fit for a header. The error is a sentence for people:
+    /// what is missing or cannot be sent, and what to do.
+    pub fn credential(&self, wanted: &crate::Credential) -> Result<&str, String> {
+        let (name, help) = (wanted.name, wanted.help.trim_end_matches('.'));
+        match self.credentials.get(name).map(|secret| secret.expose().trim()) {
+            None | Some("") => Err(format!("[connections.{}] has no {name}: {help}", self.name)),
+            // A header with a line break in it could not be sent; the usual cause is a file with two lines.
+            Some(text) if !text.bytes().all(|b| b.is_ascii_graphic()) => {
+                Err(format!("{name} of [connections.{}] holds blanks or line breaks: paste it alone", self.name))
+            }
+            Some(text) => Ok(text),
+        }
+    }
+
     /// Settings as the provider's own type; unknown keys must be refused by that type
     /// (`#[serde(deny_unknown_fields)]`).
     pub fn settings_as<T: serde::de::DeserializeOwned>(&self) -> Result<T, ConfigError> {
-        serde_json::from_value(self.settings.clone())
-            .map_err(|e| ConfigError { connection: self.name.clone(), message: e.to_string() })
+        serde_json::from_value(self.settings.clone()).map_err(|e| {
+            let text = e.to_string();
+            let hint = meant(&text).map(|name| format!("; did you mean '{name}'?")).unwrap_or_default();
+            ConfigError { connection: self.name.clone(), message: format!("{text}{hint}") }
+        })
     }
 
     /// An error about this connection.
     pub fn error(&self, message: impl Into<String>) -> ConfigError {
         ConfigError { connection: self.name.clone(), message: message.into() }
     }
+}
+
+/// Of the names that a refusal of an unknown field lists, the one that was meant.
+fn meant(refusal: &str) -> Option<&str> {
+    let mut quoted = refusal.strip_prefix("unknown field ")?.split('`').skip(1).step_by(2);
+    let wrong = quoted.next()?;
+    let far = |name: &str| distance(wrong, name);
+    quoted.filter(|name| far(name) <= name.len().div_ceil(3)).min_by_key(|name| far(name))
+}
+
+/// Letters to change, add or leave out (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.chars().enumerate() {
+            let next = (row[j] + 1).min(row[j + 1] + 1).min(diagonal + usize::from(x != y));
+            diagonal = std::mem::replace(&mut row[j + 1], next);
+        }
+    }
+    row.last().copied().unwrap_or(0)
 }
 
 /// A connection's settings that cannot work.
@@ -81,4 +128,27 @@ pub struct ConfigError {
     pub connection: String,
     /// What is wrong and what to write instead.
     pub message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_setting_is_told_what_was_meant() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[expect(dead_code, reason = "only its names matter")]
+        struct Settings {
+            measurement_id: Option<String>,
+            debug: Option<bool>,
+        }
+        let told = |settings: Value| {
+            let config = ConnectionConfig { settings, ..ConnectionConfig::bare("web", "ga4") };
+            config.settings_as::<Settings>().unwrap_err().to_string()
+        };
+        let one = told(serde_json::json!({ "mesurement_id": "G-1" }));
+        assert!(one.starts_with("[connections.web]") && one.ends_with("did you mean 'measurement_id'?"), "{one}");
+        assert!(!told(serde_json::json!({ "color": "fucsia" })).contains("did you mean"));
+    }
 }

@@ -155,19 +155,38 @@ pub struct EntityWrite {
     /// Tells two states of the same time, or without time, apart: higher is later in life
     /// (placed 1, paid 2, cancelled 3).
     pub rank: i16,
+    /// Laid over what is known, where a body shows only a part of it.
+    pub merge: Option<Merge>,
+}
+
+/// Lays what a body shows over what is known: `(known, shown) -> both`. The order in which parts come must not matter.
+#[derive(Debug, Clone, Copy)]
+pub struct Merge(pub fn(&Value, &Value) -> Value);
+
+impl PartialEq for Merge {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::fn_addr_eq(self.0, other.0)
+    }
 }
 
 impl EntityWrite {
     /// A read model of `kind` with the provider's `id`.
     #[must_use]
     pub fn new(kind: &str, id: impl Into<String>, data: Value) -> Self {
-        Self { entity: EntityRef::new(kind, id), data, updated_at: None, rank: 0 }
+        Self { entity: EntityRef::new(kind, id), data, updated_at: None, rank: 0, merge: None }
     }
 
     /// With the provider's time of change.
     #[must_use]
     pub fn updated(mut self, at: Option<Timestamp>) -> Self {
         self.updated_at = at;
+        self
+    }
+
+    /// Laid over what is known.
+    #[must_use]
+    pub fn merged(mut self, merge: fn(&Value, &Value) -> Value) -> Self {
+        self.merge = Some(Merge(merge));
         self
     }
 

@@ -24,6 +24,45 @@ pub fn classify(answer: &Answer, now: Timestamp) -> Option<Outcome> {
     })
 }
 
+/// The same for a call that must not be made twice: where something in between gave up waiting (504), nobody
+/// knows whether it was done.
+#[must_use]
+pub fn classify_once(answer: &Answer, now: Timestamp) -> Option<Outcome> {
+    if answer.status == 504 { crate::action::lost(answer) } else { classify(answer, now) }
+}
+
+/// How much of a limit is left, as the provider's headers tell.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Left {
+    /// Calls that may still be made.
+    pub remaining: u64,
+    /// Calls of the whole window, when it is told.
+    pub limit: Option<u64>,
+    /// Until they are there again, when it is told.
+    pub resets_in: Option<Duration>,
+}
+
+/// Reads `X-RateLimit-Remaining`, `RateLimit-Remaining`, or the newer `RateLimit: "name";r=9;t=30`.
+#[must_use]
+pub fn left(answer: &Answer, now: Timestamp) -> Option<Left> {
+    let number = |names: [&str; 3]| {
+        names.iter().find_map(|name| answer.headers.get(name)?.split([',', ';']).next()?.trim().parse::<u64>().ok())
+    };
+    if let Some(remaining) = number(["x-ratelimit-remaining", "ratelimit-remaining", "x-rate-limit-remaining"]) {
+        let limit = number(["x-ratelimit-limit", "ratelimit-limit", "x-rate-limit-limit"]);
+        return Some(Left { remaining, limit, resets_in: retry_after(answer, now) });
+    }
+    let policy = answer.headers.get("ratelimit")?;
+    let field = |name: &str| {
+        policy
+            .split([';', ','])
+            .find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('=')?.trim().parse::<u64>().ok())
+    };
+    let remaining = field("r").or_else(|| field("remaining"))?;
+    let resets_in = field("t").or_else(|| field("reset")).map(Duration::from_secs);
+    Some(Left { remaining, limit: field("limit"), resets_in })
+}
+
 /// How long the provider asks us to wait: `Retry-After` (seconds or date), else the reset of
 /// `RateLimit-Reset`, `X-RateLimit-Reset` or `X-RateLimit-Reset-After` (seconds, or Unix time when large).
 #[must_use]
@@ -36,7 +75,7 @@ pub fn retry_after(answer: &Answer, now: Timestamp) -> Option<Duration> {
             return Some(Duration::try_from(date.duration_since(now)).unwrap_or(Duration::ZERO));
         }
     }
-    ["ratelimit-reset", "x-ratelimit-reset-after", "x-ratelimit-reset"].iter().find_map(|name| {
+    ["ratelimit-reset", "x-ratelimit-reset-after", "x-ratelimit-reset", "x-rate-limit-reset"].iter().find_map(|name| {
         let wait = seconds(answer.headers.get(name)?)?;
         // A number of more than a year is a moment, not a span.
         if wait.as_secs() < 31_536_000 {
@@ -73,6 +112,21 @@ mod tests {
         }
         assert_eq!(retry_after(&Answer::text(429, "").header("retry-after", "soon"), now), None);
         assert_eq!(retry_after(&Answer::text(429, ""), now), None);
+    }
+
+    #[test]
+    fn what_is_left_is_read_in_each_form() {
+        let now: Timestamp = "2026-11-27T19:00:00Z".parse().unwrap();
+        let of = |pairs: &[(&str, &str)]| {
+            let answer = pairs.iter().fold(Answer::text(200, ""), |a, (name, value)| a.header(name, *value));
+            left(&answer, now).map(|l| (l.remaining, l.limit, l.resets_in.map(|d| d.as_secs())))
+        };
+        assert_eq!(of(&[("x-ratelimit-limit", "180"), ("x-ratelimit-remaining", "12")]), Some((12, Some(180), None)));
+        assert_eq!(of(&[("ratelimit-remaining", "0"), ("ratelimit-reset", "7")]), Some((0, None, Some(7))));
+        assert_eq!(of(&[("ratelimit", "\"default\";r=50;t=30")]), Some((50, None, Some(30))));
+        assert_eq!(of(&[("ratelimit", "limit=100, remaining=9, reset=5")]), Some((9, Some(100), Some(5))));
+        assert_eq!(of(&[("x-ratelimit-remaining", "many")]), None);
+        assert_eq!(of(&[]), None);
     }
 
     #[test]

@@ -4,24 +4,36 @@
 //! A provider is one folder in `pasarela-connectors` that offers a [`Provider`]: its
 //! [`Manifest`] (what it can do), [`Provider::connect`] (one configured account of it) and
 //! [`Provider::simulator`] (its double). Everything that is the same for all providers is
-//! written here once: signatures ([`sign`]), classification of answers ([`judge`]),
-//! request building ([`Request`]), and the conformance suite ([`testkit`]).
+//! written here once, and a connector names what it needs of it:
+//!
+//! | | |
+//! |---|---|
+//! | who calls us | [`verify`]: HMAC, Standard Webhooks, ECDSA, tokens, signed times |
+//! | who we are | [`auth`]: fixed credentials, OAuth in three ways, tokens of a login |
+//! | what we ask | [`Request`] (JSON, form, query), [`action`]: one input or a batch |
+//! | what it means | [`judge`]: statuses, waits, limits that are left |
+//! | what there is | [`poll`]: pages by number, cursor or link |
+//! | is it right? | [`testkit`]: the conformance suite |
 
+pub mod action;
+pub mod auth;
 mod config;
 mod fact;
 pub mod judge;
 mod manifest;
+pub mod poll;
 pub mod sign;
 mod simulator;
 mod step;
 pub mod testkit;
+pub mod verify;
 mod wire;
 
 pub use config::{ConfigError, ConnectionConfig, Environment};
-pub use fact::{Correlation, Dedup, EntityWrite, Fact, Item, Settlement, Settles, Translation};
+pub use fact::{Correlation, Dedup, EntityWrite, Fact, Item, Merge, Settlement, Settles, Translation};
 pub use manifest::{
-    Action, ActionBuilder, ApiVersion, Batch, Credential, Idempotency, Lane, Limits, Manifest, Rate, SettledBy, Task,
-    Verification,
+    Action, ActionBuilder, ApiVersion, AuthKind, Batch, Credential, Idempotency, Lane, Limits, Manifest, OAuth, Rate,
+    SettledBy, Task, Verification,
 };
 pub use simulator::{Arrival, Attempts, OutgoingWebhook, SimConfig, SimReply, Simulator};
 pub use step::{Auth, AuthStep, Call, Ctx, Done, Outcome, PollStep, ReadBack, Record, Repeat, Scope, Step};
@@ -53,6 +65,11 @@ pub trait Connector: Send + Sync + 'static {
         None
     }
 
+    /// Version of the provider's API that this connection's settings choose, in place of the manifest's.
+    fn api(&self) -> Option<ApiVersion> {
+        None
+    }
+
     /// Is this request authentic? Also answers challenges.
     fn verify(&self, request: &RawRequest<'_>, now: Timestamp) -> Verdict;
 
@@ -76,6 +93,12 @@ pub trait Connector: Send + Sync + 'static {
     /// Goes on with the answer to the call that `state` belongs to.
     fn on(&self, action: &str, inputs: &[Value], state: &Value, answer: &Answer, ctx: &Ctx<'_>) -> Step;
 
+    /// Must this not be sent any more? Asked before every try, also where the bytes of an earlier one are sent
+    /// again: consent may have been taken back, or its moment may have passed.
+    fn stops(&self, _action: &str, _input: &Value, _ctx: &Ctx<'_>) -> Option<Outcome> {
+        None
+    }
+
     /// Asks the provider whether a call whose answer was lost took effect. Only for actions whose
     /// manifest says [`Idempotency::Readable`].
     fn read_back(&self, _action: &str, _input: &Value, _ctx: &Ctx<'_>) -> Option<Request> {
@@ -87,7 +110,8 @@ pub trait Connector: Send + Sync + 'static {
         ReadBack::Unclear("this action cannot be read back".into())
     }
 
-    /// Credential for the next calls, or the call that brings one.
+    /// Credential for the next calls, or the call that brings one. Asked only where the manifest says
+    /// [`AuthKind::Login`] or [`AuthKind::Configured`]; all else is done by [`auth`].
     fn authenticate(&self, ctx: &Ctx<'_>) -> AuthStep {
         let _ = ctx;
         AuthStep::Ready(Auth::default())
@@ -117,6 +141,49 @@ pub trait Connector: Send + Sync + 'static {
     /// A cheap call that proves that the provider is there and the credential works.
     fn probe(&self) -> Option<Request> {
         None
+    }
+
+    /// What the answer to [`Connector::probe`] proves. `Err`: what is wrong and what to do. By default a
+    /// success says that the credential works.
+    fn judge_probe(&self, answer: &Answer) -> Result<String, String> {
+        if answer.is_success() { Ok("the provider accepts it".into()) } else { Err(refused_probe(answer)) }
+    }
+
+    /// A read that lists the webhooks that the provider calls. `None`: it cannot be asked.
+    fn hooks(&self) -> Option<Request> {
+        None
+    }
+
+    /// Addresses in the answer to [`Connector::hooks`] that are called. `None`: it is not understood.
+    fn registered(&self, _answer: &Answer) -> Option<Vec<String>> {
+        None
+    }
+
+    /// A request as the provider would send it, truly signed, that tells of nothing: it proves the way from
+    /// the public address to the inbox. `None`: only the provider itself can sign.
+    fn trial(&self, _now: Timestamp) -> Option<Trial> {
+        None
+    }
+}
+
+/// A webhook of our own making, for a trial of the way in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trial {
+    /// Headers, signature included.
+    pub headers: Headers,
+    /// Body, byte for byte.
+    pub body: bytes::Bytes,
+}
+
+/// What a refused probe means, by its status.
+fn refused_probe(answer: &Answer) -> String {
+    let said = answer.excerpt(120);
+    match answer.status {
+        401 | 403 => format!("HTTP {}: the provider refuses the credential; renew it ({said})", answer.status),
+        404 => format!("HTTP 404: there is nothing at this address; check base_url ({said})"),
+        429 => "HTTP 429: the limit is used up; it goes on by itself".into(),
+        500..=599 => format!("HTTP {}: the provider is not well; look at its status page", answer.status),
+        status => format!("HTTP {status}: {said}"),
     }
 }
 

@@ -17,6 +17,8 @@ pub struct Manifest {
     pub api: ApiVersion,
     /// Base URL when the connection names none; `None`: it must.
     pub default_base_url: Option<&'static str>,
+    /// How calls to it prove who calls.
+    pub auth: AuthKind,
     /// How inbound calls prove who they are.
     pub verification: Verification,
     /// JSON Schema of the connection's own settings (besides the common ones).
@@ -38,6 +40,12 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// Does it tell events of the sender's own (`<connection>.<type>`), since it may be anything that calls?
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.events.is_empty() && self.verification != Verification::NoInbound
+    }
+
     /// An action by name.
     #[must_use]
     pub fn action(&self, name: &str) -> Option<&Action> {
@@ -46,12 +54,94 @@ impl Manifest {
 }
 
 /// Version of a provider's API, and its end.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ApiVersion {
     /// The provider's name for it.
     pub version: &'static str,
     /// Last day on which it works (`2028-07-29`), if announced.
     pub ends: Option<&'static str>,
+}
+
+impl ApiVersion {
+    /// Days until its last day, by UTC; negative when it is over. `None`: no end is announced.
+    #[must_use]
+    pub fn days_left(&self, now: jiff::Timestamp) -> Option<i32> {
+        let ends: jiff::civil::Date = self.ends?.parse().ok()?;
+        let last = jiff::civil::date(1970, 1, 1).until(ends).ok()?.get_days();
+        Some(last - i32::try_from(now.as_second().div_euclid(86_400)).ok()?)
+    }
+}
+
+/// How calls to a provider prove who calls. Tokens are fetched, kept, renewed early and given up by the
+/// engine, by this alone ([`crate::auth`]). There is no default: each provider says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthKind {
+    /// Nothing is asked for.
+    Nothing,
+    /// `Authorization: Bearer` with this credential as it is. It does not renew itself.
+    Bearer(&'static str),
+    /// A header with this credential as it is.
+    Header {
+        /// Name of the header, lower case.
+        name: &'static str,
+        /// Name of the credential.
+        credential: &'static str,
+    },
+    /// A query parameter with this credential as it is, for providers that know no other way.
+    Query {
+        /// Name of the parameter.
+        name: &'static str,
+        /// Name of the credential.
+        credential: &'static str,
+    },
+    /// OAuth 2.0 client credentials (RFC 6749, 4.4): credentials `client_id` and `client_secret`.
+    ClientCredentials(OAuth),
+    /// OAuth 2.0 refresh token (RFC 6749, 6): credentials `client_id`, `client_secret` and `refresh_token`.
+    /// A token that the provider rotates is kept, sealed, before it is used.
+    RefreshToken(OAuth),
+    /// A signed assertion of a service account (RFC 7523, as Google has it): the key file is the
+    /// credential `service_account`.
+    ServiceAccount(OAuth),
+    /// A login of the provider's own making: [`authenticate`](crate::Connector::authenticate) asks,
+    /// [`on_authenticate`](crate::Connector::on_authenticate) reads the token.
+    Login,
+    /// Fixed, and the connection's settings choose which: [`authenticate`](crate::Connector::authenticate).
+    Configured,
+}
+
+impl AuthKind {
+    /// In a word, for tables.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Nothing => "none",
+            Self::Bearer(_) => "bearer token",
+            Self::Header { .. } => "header",
+            Self::Query { .. } => "query parameter",
+            Self::ClientCredentials(_) => "OAuth client credentials",
+            Self::RefreshToken(_) => "OAuth refresh token",
+            Self::ServiceAccount(_) => "service account",
+            Self::Login => "login",
+            Self::Configured => "as configured",
+        }
+    }
+
+    /// Does fetching a token end the one before, so that only one may fetch?
+    #[must_use]
+    pub fn rotates(self) -> bool {
+        matches!(self, Self::RefreshToken(_))
+    }
+}
+
+/// Where an OAuth token is fetched, and what for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OAuth {
+    /// The provider's token address; a connection's `token_url` stands in place of it.
+    pub token_url: &'static str,
+    /// Scopes, with blanks between; empty: the provider's own.
+    pub scope: &'static str,
+    /// Client id and secret go into the body, where the provider does not read `Authorization: Basic`.
+    pub in_body: bool,
 }
 
 /// How inbound calls prove who they are. There is no "none".
@@ -62,6 +152,13 @@ pub enum Verification {
         /// Header that carries it.
         header: &'static str,
         /// In words: key, message, form.
+        recipe: &'static str,
+    },
+    /// A signature over the raw body by the provider's private key, as described.
+    PublicKey {
+        /// Header that carries it.
+        header: &'static str,
+        /// In words: algorithm, message, form.
         recipe: &'static str,
     },
     /// Chosen by the connection's `verify` setting, which must be there.
@@ -122,6 +219,8 @@ pub struct Action {
     pub settled_by: SettledBy,
     /// How long it is tried when the flow does not say.
     pub give_up_after: Duration,
+    /// Its loss bothers nobody: what is too old, or of unknown outcome, is dropped, and no person is asked.
+    pub expendable: bool,
     /// May several be put into one call?
     pub batch: Option<Batch>,
     /// Least time between two effects of one lane (WhatsApp: one message per person and 6 s), business time.
@@ -147,6 +246,7 @@ impl Action {
             idempotency,
             settled_by: SettledBy::Answer,
             give_up_after: Duration::from_secs(24 * 3600),
+            expendable: false,
             batch: None,
             lane_gap: None,
         })
@@ -180,6 +280,14 @@ impl ActionBuilder {
     #[must_use]
     pub fn give_up_after(mut self, age: Duration) -> Self {
         self.0.give_up_after = age;
+        self
+    }
+    /// Its loss bothers nobody: it is tried no longer than `age`, and then dropped; so is one of which it is not
+    /// known whether it was done. For counts and statistics, never for what a person waits for.
+    #[must_use]
+    pub fn expendable(mut self, age: Duration) -> Self {
+        self.0.give_up_after = age;
+        self.0.expendable = true;
         self
     }
     /// Up to `max` inputs fit into one call.

@@ -121,6 +121,20 @@ pub enum Outcome {
         /// For people.
         why: String,
     },
+    /// Not sent, because a rule forbids it. No failure: nothing stands in for it, and nobody has to act.
+    Withheld {
+        /// Stable name of the rule, by which it is counted.
+        rule: String,
+        /// For people.
+        why: String,
+    },
+    /// Its moment has passed: sending it now would do harm or tell an untruth.
+    Dropped {
+        /// Stable code.
+        code: String,
+        /// For people.
+        why: String,
+    },
 }
 
 impl Outcome {
@@ -133,6 +147,16 @@ impl Outcome {
     /// Give up with a code and a reason.
     pub fn give_up(code: impl Into<String>, why: impl Into<String>) -> Self {
         Self::GiveUp { code: code.into(), why: why.into() }
+    }
+
+    /// Not sent, by a rule.
+    pub fn withheld(rule: impl Into<String>, why: impl Into<String>) -> Self {
+        Self::Withheld { rule: rule.into(), why: why.into() }
+    }
+
+    /// Its moment has passed.
+    pub fn dropped(code: impl Into<String>, why: impl Into<String>) -> Self {
+        Self::Dropped { code: code.into(), why: why.into() }
     }
 
     /// Stable name.
@@ -149,6 +173,8 @@ impl Outcome {
             Self::TargetGone { .. } => "target_gone",
             Self::NeedsHuman { .. } => "needs_human",
             Self::Unknown { .. } => "unknown",
+            Self::Withheld { .. } => "withheld",
+            Self::Dropped { .. } => "dropped",
         }
     }
 }
@@ -182,19 +208,64 @@ pub enum ReadBack {
     Unclear(String),
 }
 
-/// Headers that authenticate a call. Kept in memory and, sealed, in the store.
+/// What authenticates a call. Kept in memory and, sealed, in the store; added to a request when it is
+/// sent, and to nothing that is stored or shown.
 #[derive(Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Auth {
     /// Header names and values.
     pub headers: Vec<(String, String)>,
+    /// Query parameters, for providers that have no header for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub query: Vec<(String, String)>,
     /// When a new one is to be fetched; `None`: never.
     pub expires: Option<Timestamp>,
+    /// What brings the next one, where the provider gives a new one with each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh: Option<String>,
+    /// Short hash of the credentials that it was made with: others make another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_with: Option<String>,
+}
+
+impl Auth {
+    /// `Authorization: Bearer TOKEN`.
+    #[must_use]
+    pub fn bearer(token: &str) -> Self {
+        Self::header("authorization", format!("Bearer {token}"))
+    }
+
+    /// `Authorization: Basic ...` (RFC 7617).
+    #[must_use]
+    pub fn basic(user: &str, password: &str) -> Self {
+        use base64::Engine as _;
+        let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+        Self::header("authorization", format!("Basic {pair}"))
+    }
+
+    /// One header.
+    #[must_use]
+    pub fn header(name: &str, value: impl Into<String>) -> Self {
+        Self { headers: vec![(name.to_ascii_lowercase(), value.into())], ..Self::default() }
+    }
+
+    /// One query parameter.
+    #[must_use]
+    pub fn parameter(name: &str, value: impl Into<String>) -> Self {
+        Self { query: vec![(name.to_owned(), value.into())], ..Self::default() }
+    }
+
+    /// Good until this moment.
+    #[must_use]
+    pub fn until(mut self, expires: Option<Timestamp>) -> Self {
+        self.expires = expires;
+        self
+    }
 }
 
 impl std::fmt::Debug for Auth {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let names: Vec<&str> = self.headers.iter().map(|(n, _)| n.as_str()).collect();
-        f.debug_struct("Auth").field("headers", &names).field("expires", &self.expires).finish()
+        let names: Vec<&str> = self.headers.iter().chain(&self.query).map(|(n, _)| n.as_str()).collect();
+        f.debug_struct("Auth").field("names", &names).field("expires", &self.expires).finish_non_exhaustive()
     }
 }
 

@@ -20,9 +20,9 @@ pub use simulator::HiEventsSimulator;
 
 use jiff::Timestamp;
 use pasarela_connector::{
-    Answer, ApiVersion, AuthStep, ConfigError, ConnectionConfig, Connector, Credential, Ctx, Limits, Manifest,
-    PollStep, Provider, Rate, RawRequest, ReadBack, Request, SimConfig, Simulator, Source, Step, Task, Translation,
-    Unread, Verdict, Verification,
+    Answer, ApiVersion, AuthKind, AuthStep, ConfigError, ConnectionConfig, Connector, Credential, Ctx, Limits,
+    Manifest, PollStep, Provider, Rate, RawRequest, ReadBack, Request, SimConfig, Simulator, Source, Step, Task,
+    Translation, Trial, Unread, Verdict, Verification, verify::Gate,
 };
 use pasarela_domain::{Currency, EntityRef};
 use serde_json::Value;
@@ -94,6 +94,7 @@ static MANIFEST: LazyLock<Manifest> = LazyLock::new(|| Manifest {
     docs: "https://hi.events/docs",
     api: ApiVersion { version: "1.8.0-beta", ends: None },
     default_base_url: Some(CLOUD),
+    auth: AuthKind::Login,
     verification: Verification::Hmac {
         header: "signature",
         recipe: "lower-case hex HMAC-SHA256 of the raw body, key: the webhook's secret as it stands; \
@@ -155,7 +156,8 @@ impl Provider for HiEvents {
         if settings.email.as_ref().is_some_and(|e| !e.contains('@')) {
             return Err(config.error("email: write the e-mail address of the Hi.Events user that the hub logs in as"));
         }
-        Ok(Box::new(HiEventsConnector { config, settings }))
+        let gate = inbound::gate(&config).map_err(|why| config.error(why))?;
+        Ok(Box::new(HiEventsConnector { config, settings, gate }))
     }
 
     fn simulator(&self, config: SimConfig) -> Option<Box<dyn Simulator>> {
@@ -167,6 +169,7 @@ impl Provider for HiEvents {
 struct HiEventsConnector {
     config: ConnectionConfig,
     settings: Settings,
+    gate: Gate,
 }
 
 impl HiEventsConnector {
@@ -175,7 +178,7 @@ impl HiEventsConnector {
     }
 
     fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.base())
+        self.config.url(CLOUD, path)
     }
 
     fn organizer(&self) -> Option<String> {
@@ -193,7 +196,7 @@ impl Connector for HiEventsConnector {
     }
 
     fn verify(&self, request: &RawRequest<'_>, now: Timestamp) -> Verdict {
-        inbound::verify(&self.config, request, now)
+        inbound::verify(&self.gate, request, now)
     }
 
     fn at_door(&self, body: &[u8]) -> bool {
@@ -240,5 +243,17 @@ impl Connector for HiEventsConnector {
 
     fn probe(&self) -> Option<Request> {
         Some(Request::get(self.url("/users/me")))
+    }
+
+    fn hooks(&self) -> Option<Request> {
+        Some(Request::get(self.url(&format!("/organizers/{}/webhooks", self.organizer()?))))
+    }
+
+    fn registered(&self, answer: &Answer) -> Option<Vec<String>> {
+        effects::registered(answer)
+    }
+
+    fn trial(&self, now: Timestamp) -> Option<Trial> {
+        inbound::trial(&self.config, now)
     }
 }

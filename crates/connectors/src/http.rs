@@ -16,11 +16,11 @@ mod inbound;
 mod wire;
 
 use auth::Credentials;
-use inbound::{Gate, Reader};
+use inbound::{Reader, gate};
 use pasarela_connector::{
-    Action, Answer, ApiVersion, AuthStep, ConfigError, ConnectionConfig, Connector, Credential, Ctx, Idempotency,
-    Limits, Manifest, Provider, RawRequest, SimConfig, Simulator, Source, Step, Translation, Unread, Verdict,
-    Verification,
+    Action, Answer, ApiVersion, AuthKind, AuthStep, ConfigError, ConnectionConfig, Connector, Credential, Ctx,
+    Idempotency, Limits, Manifest, Provider, RawRequest, SimConfig, Simulator, Source, Step, Translation, Unread,
+    Verdict, Verification, verify::Gate,
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -52,7 +52,7 @@ impl Provider for Http {
 
     fn connect(&self, config: ConnectionConfig) -> Result<Box<dyn Connector>, ConfigError> {
         let settings: wire::Settings = config.settings_as()?;
-        let gate = Gate::new(settings.verify, &config)?;
+        let gate = gate(settings.verify, &config)?;
         let reader = Reader::new(settings.event.unwrap_or_default(), &config)?;
         let target = effects::Target::new(&config)?;
         let credentials = Credentials::new(&config)?;
@@ -72,6 +72,7 @@ fn manifest() -> Manifest {
         docs: "https://www.rfc-editor.org/rfc/rfc9110",
         api: ApiVersion { version: "HTTP/1.1", ends: None },
         default_base_url: None,
+        auth: AuthKind::Configured,
         verification: Verification::Configured,
         settings: schemars::schema_for!(wire::Settings),
         credentials: vec![
@@ -131,8 +132,7 @@ impl Connector for Connected {
     }
 
     fn on(&self, _action: &str, inputs: &[Value], state: &Value, answer: &Answer, ctx: &Ctx<'_>) -> Step {
-        let outcome = effects::judge(state, answer, ctx.now);
-        if inputs.len() == 1 { Step::end(outcome) } else { Step::all(inputs.len(), &outcome) }
+        Step::all(inputs.len(), &effects::judge(state, answer, ctx.now))
     }
 
     fn authenticate(&self, _ctx: &Ctx<'_>) -> AuthStep {

@@ -7,7 +7,6 @@
 //! What it is not: it neither changes the workspace's schema nor speaks GraphQL, whose errors and
 //! rate limits hide behind HTTP 200 (contract 1.4, 1.5).
 
-mod auth;
 mod effects;
 mod inbound;
 mod names;
@@ -17,9 +16,9 @@ mod wire;
 
 use jiff::Timestamp;
 use pasarela_connector::{
-    Answer, ApiVersion, AuthStep, ConfigError, ConnectionConfig, Connector, Credential, Ctx, Limits, Manifest,
-    PollStep, Provider, Rate, RawRequest, Request, SimConfig, Simulator, Source, Step, Task, Translation, Unread,
-    Verdict, Verification,
+    Answer, ApiVersion, AuthKind, ConfigError, ConnectionConfig, Connector, Credential, Ctx, Limits, Manifest,
+    PollStep, Provider, Rate, RawRequest, Request, SimConfig, Simulator, Source, Step, Task, Translation, Trial,
+    Unread, Verdict, Verification, verify::Gate,
 };
 use pasarela_domain::EntityRef;
 use schemars::JsonSchema;
@@ -34,6 +33,13 @@ const CALLS_PER_MINUTE: u32 = 100;
 
 /// Reconciliation is every few minutes: a webhook is tried once, and never again (contract 0.2, 7.7).
 const SWEEP: Duration = Duration::from_secs(300);
+
+/// Where the cloud is.
+const CLOUD: &str = "https://api.twenty.com";
+
+/// Name of the credential: a static bearer token (contract 1.2). A key cannot renew itself, so what is
+/// refused stays refused until a person pastes a new one.
+const API_KEY: &str = "api_key";
 
 /// The provider.
 #[derive(Debug, Clone, Copy, Default)]
@@ -79,7 +85,8 @@ static MANIFEST: LazyLock<Manifest> = LazyLock::new(|| Manifest {
     title: "Twenty CRM",
     docs: "https://docs.twenty.com/developers/extend/api",
     api: ApiVersion { version: "2.31", ends: None },
-    default_base_url: Some("https://api.twenty.com"),
+    default_base_url: Some(CLOUD),
+    auth: AuthKind::Bearer(API_KEY),
     verification: Verification::Hmac {
         header: inbound::SIGNATURE,
         recipe: "HMAC-SHA256 in lower-case hex with the webhook's secret (as text) over \
@@ -87,7 +94,7 @@ static MANIFEST: LazyLock<Manifest> = LazyLock::new(|| Manifest {
     },
     settings: schemars::schema_for!(Settings),
     credentials: vec![Credential {
-        name: auth::API_KEY,
+        name: API_KEY,
         help: "API key of the workspace: Settings → APIs & Webhooks → Create key. It cannot renew itself; a person \
                makes the next one before it expires",
         required: true,
@@ -130,7 +137,8 @@ impl Provider for Twenty {
                 "hub_id_field '{field}' cannot be a field of Twenty; write its API name, such as hubId"
             )));
         }
-        Ok(Box::new(Connection { config, settings }))
+        let gate = inbound::gate(&config).map_err(|why| config.error(why))?;
+        Ok(Box::new(Connection { config, settings, gate }))
     }
 
     fn simulator(&self, config: SimConfig) -> Option<Box<dyn Simulator>> {
@@ -147,12 +155,13 @@ fn is_field_name(name: &str) -> bool {
 struct Connection {
     config: ConnectionConfig,
     settings: Settings,
+    gate: Gate,
 }
 
 impl Connection {
     /// Address of a path below the base (`/rest/people`).
     fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.config.base_or(MANIFEST.default_base_url.unwrap_or_default()))
+        self.config.url(CLOUD, path)
     }
 
     /// The record id that belongs to one of the hub's own keys, for ever: the client may choose ids
@@ -170,7 +179,7 @@ impl Connector for Connection {
     }
 
     fn verify(&self, request: &RawRequest<'_>, now: Timestamp) -> Verdict {
-        inbound::verify(&self.config, request, now)
+        inbound::verify(&self.gate, request, now)
     }
 
     fn translate(&self, _source: Source, body: &[u8]) -> Result<Translation, Unread> {
@@ -183,10 +192,6 @@ impl Connector for Connection {
 
     fn on(&self, action: &str, inputs: &[Value], state: &Value, answer: &Answer, ctx: &Ctx<'_>) -> Step {
         effects::on(self, action, inputs, state, answer, ctx)
-    }
-
-    fn authenticate(&self, _ctx: &Ctx<'_>) -> AuthStep {
-        auth::authenticate(&self.config)
     }
 
     fn fetch(&self, entity: &EntityRef) -> Option<Request> {
@@ -206,6 +211,19 @@ impl Connector for Connection {
 
     fn probe(&self) -> Option<Request> {
         Some(Request::get(self.url("/rest/people")).query([("limit", "1")]))
+    }
+
+    fn hooks(&self) -> Option<Request> {
+        Some(Request::get(self.url("/rest/metadata/webhooks")))
+    }
+
+    fn registered(&self, answer: &Answer) -> Option<Vec<String>> {
+        let list = answer.parse::<wire::Hooks>().ok().filter(|_| answer.is_success())?;
+        Some(list.data.into_iter().map(|hook| hook.target_url).collect())
+    }
+
+    fn trial(&self, now: Timestamp) -> Option<Trial> {
+        inbound::trial(&self.config, now)
     }
 }
 
@@ -239,8 +257,11 @@ mod tests {
 
     #[test]
     fn record_ids_differ_by_connection_object_and_key_and_by_nothing_else() {
-        let connection =
-            |name: &str| Connection { config: ConnectionConfig::bare(name, "twenty"), settings: Settings::default() };
+        let connection = |name: &str| {
+            let config = ConnectionConfig::bare(name, "twenty");
+            let gate = inbound::gate(&config).unwrap();
+            Connection { config, settings: Settings::default(), gate }
+        };
         let id = connection("crm").record_id("note", "e1");
         assert_eq!(id, connection("crm").record_id("note", "e1"));
         assert_ne!(id, connection("crm").record_id("note", "e2"));

@@ -20,9 +20,9 @@ pub use settings::Settings;
 use crate::whatsapp::effects::{SEND_SETTLES_WITHIN, STATUS_ARRIVES_WITHIN};
 use jiff::Timestamp;
 use pasarela_connector::{
-    Action, Answer, ApiVersion, AuthStep, ConfigError, ConnectionConfig, Connector, Credential, Ctx, Idempotency, Lane,
-    Limits, Manifest, Provider, Rate, RawRequest, Request, SimConfig, Simulator, Source, Step, Translation, Unread,
-    Verdict, Verification,
+    Action, Answer, ApiVersion, AuthKind, ConfigError, ConnectionConfig, Connector, Credential, Ctx, Idempotency, Lane,
+    Limits, Manifest, Provider, Rate, RawRequest, Request, SimConfig, Simulator, Source, Step, Translation, Trial,
+    Unread, Verdict, Verification, verify::Gate,
 };
 use serde_json::{Value, json};
 use std::sync::LazyLock;
@@ -46,7 +46,8 @@ impl Provider for WhatsApp {
 
     fn connect(&self, config: ConnectionConfig) -> Result<Box<dyn Connector>, ConfigError> {
         let settings = Settings::read(&config)?;
-        Ok(Box::new(Account { config, settings }))
+        let gate = inbound::gate(&config).map_err(|why| config.error(why))?;
+        Ok(Box::new(Account { config, settings, gate }))
     }
 
     fn simulator(&self, config: SimConfig) -> Option<Box<dyn Simulator>> {
@@ -58,13 +59,13 @@ impl Provider for WhatsApp {
 struct Account {
     config: ConnectionConfig,
     settings: Settings,
+    gate: Gate,
 }
 
 impl Account {
     /// `https://graph.facebook.com/v26.0/{path}`, with the proof where it is switched on.
     fn url(&self, path: &str) -> String {
-        let base = self.config.base_or(GRAPH);
-        let url = format!("{base}/{}/{path}", self.settings.graph_version);
+        let url = self.config.url(GRAPH, &format!("/{}/{path}", self.settings.graph_version));
         match auth::appsecret_proof(&self.config, &self.settings) {
             None => url,
             Some(proof) => Request::get(url).query([("appsecret_proof", proof)]).url,
@@ -77,8 +78,12 @@ impl Connector for Account {
         &self.config
     }
 
-    fn verify(&self, request: &RawRequest<'_>, _now: Timestamp) -> Verdict {
-        inbound::verify(&self.config, request)
+    fn api(&self) -> Option<ApiVersion> {
+        settings::life_of(&self.settings.graph_version)
+    }
+
+    fn verify(&self, request: &RawRequest<'_>, now: Timestamp) -> Verdict {
+        inbound::verify(&self.gate, &self.config, request, now)
     }
 
     fn translate(&self, _source: Source, body: &[u8]) -> Result<Translation, Unread> {
@@ -93,15 +98,15 @@ impl Connector for Account {
         effects::on(action, inputs, answer, ctx)
     }
 
-    fn authenticate(&self, _ctx: &Ctx<'_>) -> AuthStep {
-        auth::authenticate(&self.config)
-    }
-
     fn probe(&self) -> Option<Request> {
         let number = self.settings.phone_number_id.as_deref()?;
         let fields = "display_phone_number,verified_name,quality_rating,status,throughput,\
                       whatsapp_business_manager_messaging_limit";
         Some(Request::get(self.url(number)).query([("fields", fields)]))
+    }
+
+    fn trial(&self, _now: Timestamp) -> Option<Trial> {
+        inbound::trial(&self.config)
     }
 }
 
@@ -112,6 +117,7 @@ fn manifest() -> Manifest {
         docs: "https://developers.facebook.com/documentation/business-messaging/whatsapp/",
         api: ApiVersion { version: settings::GRAPH_VERSION, ends: None },
         default_base_url: Some(GRAPH),
+        auth: AuthKind::Bearer(auth::ACCESS_TOKEN),
         verification: Verification::Hmac {
             header: inbound::SIGNATURE_HEADER,
             recipe: "sha256= and the lower-case hex HMAC-SHA256 of the raw body, keyed with the \

@@ -214,12 +214,12 @@ fn missing_settings_are_a_state_that_a_person_mends() {
     let mut config = config();
     config.credentials.clear();
     let connector = WhatsApp.connect(config).unwrap();
-    assert!(matches!(connector.authenticate(&ctx("k", 1)), AuthStep::Refused(_)));
+    assert!(matches!(authenticate(connector.as_ref(), &ctx("k", 1)), AuthStep::Refused(_)));
 }
 
 #[test]
 fn the_token_is_a_header_and_the_proof_goes_with_every_call() {
-    let AuthStep::Ready(auth) = connector().authenticate(&ctx("k", 1)) else { panic!() };
+    let AuthStep::Ready(auth) = authenticate(connector().as_ref(), &ctx("k", 1)) else { panic!() };
     assert_eq!(auth.headers, [("authorization".to_owned(), "Bearer EAAG-token-de-muestra".to_owned())]);
     let connector = with_settings(json!({ "phone_number_id": "1092", "appsecret_proof": true }));
     let input = json!({ "to": "+573005550117", "text": "Hola" });
@@ -246,4 +246,9 @@ fn the_manifest_says_what_sends_promise() {
     let read = manifest.action("mark_read").unwrap();
     assert_eq!((read.idempotency, read.message), (Idempotency::ClientId, false));
     assert!(manifest.events.iter().all(|e| pasarela_domain::is_canonical(e)));
+}
+
+/// By the manifest's auth kind, as the engine does it.
+fn authenticate(connector: &dyn Connector, ctx: &Ctx<'_>) -> AuthStep {
+    pasarela_connector::auth::begin(WhatsApp.manifest(), connector, None, ctx)
 }

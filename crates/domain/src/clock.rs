@@ -8,6 +8,11 @@ pub trait Clock: Send + Sync + 'static {
     /// Now, in business time.
     fn now(&self) -> Timestamp;
 
+    /// Now, as clocks on walls have it: what other machines' clocks are compared with.
+    fn wall(&self) -> Timestamp {
+        self.now()
+    }
+
     /// How long to sleep really until business time `at`; zero when it has passed.
     fn sleep_for(&self, at: Timestamp) -> Duration {
         Duration::try_from(at.duration_since(self.now())).unwrap_or(Duration::ZERO)
@@ -89,6 +94,10 @@ impl PacedClock {
 }
 
 impl Clock for PacedClock {
+    fn wall(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
     fn now(&self) -> Timestamp {
         let real = Timestamp::now().duration_since(self.0.real_start).as_secs_f64();
         let business = SignedDuration::from_secs_f64(self.0.business_seconds(real));

@@ -93,6 +93,8 @@ macro_rules! ids {
 ids! {
     /// One inbound request or polled page, as received.
     DeliveryId = "del";
+    /// One thing that a person said about their data.
+    ConsentId = "cns";
     /// One canonical fact.
     EventId = "evt";
     /// One execution of one flow version for one event.

@@ -1,6 +1,7 @@
 //! The words of the business as types. Pure: no I/O, no clock, no provider.
 
 mod clock;
+pub mod consent;
 mod contact;
 mod event;
 mod id;
@@ -12,7 +13,7 @@ mod secret;
 pub use clock::{Clock, Pace, PacedClock, Segment, SystemClock};
 pub use contact::{EmailAddress, InvalidEmail, InvalidPhone, Phone};
 pub use event::{CANONICAL_EVENT_TYPES, EntityRef, Envelope, is_canonical};
-pub use id::{DeliveryId, EffectId, EventId, IdMaker, InvalidId, RunId};
+pub use id::{ConsentId, DeliveryId, EffectId, EventId, IdMaker, InvalidId, RunId};
 pub use moment::Moment;
 pub use money::{Currency, InvalidMoney, Money};
 pub use secret::Secret;

@@ -328,6 +328,12 @@ pub struct Consent {
     pub channel: String,
     /// `marketing`, ...
     pub purpose: String,
+    /// Id of the ledger's record (`cns_...`), where it is one of the hub's own.
+    #[serde(default)]
+    pub record_id: Option<String>,
+    /// What proves it, as far as it was told.
+    #[serde(default)]
+    pub evidence: Option<crate::consent::Evidence>,
 }
 
 /// JSON Schema of the payload of a canonical event type, or of a read model by its name.
@@ -347,6 +353,7 @@ pub fn schema_of(name: &str) -> Option<schemars::Schema> {
             "deal" => schemars::schema_for!(Deal),
             "message" => schemars::schema_for!(Message),
             "template" => schemars::schema_for!(Template),
+            "consent" if name == head => schemars::schema_for!(crate::consent::ConsentView),
             "consent" => schemars::schema_for!(Consent),
             "buyer" => schemars::schema_for!(Contact),
             _ => return None,

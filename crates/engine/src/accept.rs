@@ -57,13 +57,14 @@ impl Inner {
         let headers = request.headers.iter().map(|(n, v)| (n.as_str(), v.as_bytes()));
         let packed = pack(headers, &request.body);
         // A sender that hangs up now has perhaps sent for the only time: it is kept and decided all the same.
-        whole(self.clone().keep_inbound(connection, request.body, packed, replay_key, now)).await
+        whole(self.clone().keep_inbound(connection, Source::Webhook, request.body, packed, replay_key, now)).await
     }
 
     /// Keeps a verified request, and hands it to its decider.
-    async fn keep_inbound(
+    pub(crate) async fn keep_inbound(
         self: Arc<Self>,
         connection: Arc<ConnectionRuntime>,
+        source: Source,
         body: Bytes,
         packed: Vec<u8>,
         replay_key: Option<String>,
@@ -81,7 +82,7 @@ impl Inner {
         drop(packed);
         let stored = self.store.accept(NewDelivery {
             connection: connection.id,
-            source: Source::Webhook.as_str(),
+            source: source.as_str(),
             received_at: now,
             packed: sealed,
             replay_key,
@@ -89,16 +90,17 @@ impl Inner {
         });
         // The writer works already; meanwhile the body is read, once.
         let by_memory = connection.is_own() && self.store.alone().is_some() && self.feed.by_memory(size);
-        let translation = by_memory.then(|| Arc::new(self.translate(&connection, Source::Webhook, &body)));
+        let translation = by_memory.then(|| Arc::new(self.translate(&connection, source, &body)));
         let stored = stored.await;
         self.intake.answered(bytes);
         match stored {
             Ok(Accepted::New(id)) => {
                 count(&self.metrics.accepted);
+                connection.heard(now);
                 self.hand_in(Pending {
                     id,
                     connection: connection.id,
-                    source: Source::Webhook,
+                    source,
                     received_at: now,
                     translation,
                     packed: Vec::new(),

@@ -72,6 +72,7 @@ impl Inner {
         let row = self.stuck(id).await?;
         let connection =
             self.connection_by_id(row.connection).ok_or_else(|| AdminError::NoConnection(id.to_string()))?;
+        connection.try_anew().await;
         let now = self.clock.now();
         let age = connection.manifest().action(&row.action).map_or(Duration::from_secs(86_400), |a| a.give_up_after);
         self.stuck_change(

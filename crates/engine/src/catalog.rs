@@ -40,7 +40,7 @@ impl HubCatalog {
 
     /// Connections of a provider that tells events of its own (`<connection>.<type>`).
     fn is_open(provider: &Arc<dyn Provider>) -> bool {
-        provider.manifest().events.is_empty()
+        provider.manifest().is_open()
     }
 }
 

@@ -1,15 +1,18 @@
 //! One connection at run time: its connector, its pace, its credential.
 
-use crate::client::Client;
+mod login;
+
+pub(crate) use login::AuthTrouble;
+
 use crate::lanes::{LaneKey, Lanes, LanesView};
 use crate::reconcile::ReconcileSettings;
 use jiff::Timestamp;
+use login::Login;
 use parking_lot::Mutex;
-use pasarela_connector::{Auth, AuthStep, Connector, Ctx, Environment, Limits, Manifest, Provider, Rate};
-use pasarela_domain::Clock;
+use pasarela_connector::{ApiVersion, Connector, Environment, Limits, Manifest, Provider, Rate};
 use pasarela_store::Store;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -93,10 +96,9 @@ pub(crate) struct ConnectionRuntime {
     /// Woken when reconciliation is asked for now.
     pub(crate) reconcile_now: Notify,
     pub(crate) reconcile_state: Mutex<Vec<crate::reconcile::Report>>,
-    auth: tokio::sync::Mutex<Option<Auth>>,
-    auth_failures: AtomicU32,
-    /// Counts credentials that were given up, so that many calls that were out with one do not count as many refusals.
-    auth_generation: AtomicU32,
+    login: Login,
+    /// When it was last called by its provider, in seconds; 0: not since the start.
+    heard_at: AtomicI64,
     problem: Mutex<Option<String>>,
     /// When reconciliation was last asked for because a request was refused, in seconds.
     missed_at: AtomicI64,
@@ -130,10 +132,29 @@ pub struct ConnectionState {
     /// Node that has it, when it is not this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
+    /// The provider's API as it is spoken here.
+    pub api: ApiState,
     /// Since when, by whom and why a person has paused it.
     pub paused: Option<pasarela_store::PauseRow>,
     /// Order and pace.
     pub work: LanesView,
+}
+
+/// Version of a provider's API, and how long it lives.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, schemars::JsonSchema)]
+pub struct ApiState {
+    /// The provider's name for it.
+    pub version: &'static str,
+    /// Last day, if it is announced.
+    pub ends: Option<&'static str>,
+    /// Days until then; negative when it is over.
+    pub days_left: Option<i32>,
+}
+
+impl ApiState {
+    fn of(api: ApiVersion, now: Timestamp) -> Self {
+        Self { version: api.version, ends: api.ends, days_left: api.days_left(now) }
+    }
 }
 
 impl ConnectionRuntime {
@@ -175,9 +196,8 @@ impl ConnectionRuntime {
             wake: Notify::new(),
             reconcile_now: Notify::new(),
             reconcile_state: Mutex::new(Vec::new()),
-            auth: tokio::sync::Mutex::new(None),
-            auth_failures: AtomicU32::new(0),
-            auth_generation: AtomicU32::new(0),
+            login: Login::default(),
+            heard_at: AtomicI64::new(0),
             problem: Mutex::new(None),
             missed_at: AtomicI64::new(i64::MIN / 2),
             hold: AtomicU8::new(Hold::Foreign as u8),
@@ -268,17 +288,28 @@ impl ConnectionRuntime {
         self.caught_up.store(stretch, Ordering::SeqCst);
     }
 
-    /// What was logged in with may be another node's by now.
-    pub(crate) async fn forget_credential(&self) {
-        *self.auth.lock().await = None;
-    }
-
     pub(crate) fn name(&self) -> &str {
         &self.connector.config().name
     }
 
     pub(crate) fn manifest(&self) -> &Manifest {
         self.provider.manifest()
+    }
+
+    /// The provider's API as this connection speaks it.
+    pub(crate) fn api(&self) -> ApiVersion {
+        self.connector.api().unwrap_or(self.manifest().api)
+    }
+
+    /// A webhook of it came in.
+    pub(crate) fn heard(&self, now: Timestamp) {
+        self.heard_at.fetch_max(now.as_second(), Ordering::Relaxed);
+    }
+
+    /// When a webhook last came in since the start.
+    pub(crate) fn last_heard(&self) -> Option<Timestamp> {
+        let at = self.heard_at.load(Ordering::Relaxed);
+        (at > 0).then(|| Timestamp::from_second(at).ok()).flatten()
     }
 
     /// Index of an action; the engine's own reads have the one after the last.
@@ -327,6 +358,7 @@ impl ConnectionRuntime {
             state,
             problem: problem.or(note),
             node: None,
+            api: ApiState::of(self.api(), now),
             paused: None,
             work,
         }
@@ -361,94 +393,4 @@ impl ConnectionRuntime {
         self.lock_lanes(|l| l.unreserve(key, now));
         self.wake.notify_one();
     }
-
-    /// Credential headers for the next call. One login at a time, kept before it is used.
-    pub(crate) async fn credential(
-        &self,
-        store: &dyn Store,
-        client: &Client,
-        clock: &dyn Clock,
-    ) -> Result<Vec<(String, String)>, AuthTrouble> {
-        let mut slot = self.auth.lock().await;
-        let now = clock.now();
-        let fresh = |auth: &Auth| auth.expires.is_none_or(|t| t > now);
-        if let Some(auth) = slot.as_ref().filter(|a| fresh(a)) {
-            return Ok(auth.headers.clone());
-        }
-        let key = format!("login:{}", self.name());
-        let ctx = Ctx { now, key: &key, attempt: 1 };
-        let mut step = self.connector.authenticate(&ctx);
-        if matches!(step, AuthStep::Call(_)) && self.auth_failures.load(Ordering::Relaxed) == 0 {
-            // A login costs a call and may end an older session: use the kept one as long as it lives.
-            let kept = store.credential(self.id).await.ok().flatten();
-            if let Some(auth) = kept.and_then(|k| serde_json::from_slice::<Auth>(&k).ok()).filter(fresh) {
-                let headers = auth.headers.clone();
-                *slot = Some(auth);
-                return Ok(headers);
-            }
-        }
-        for _ in 0..4 {
-            match step {
-                AuthStep::Ready(auth) => {
-                    if auth.expires.is_some()
-                        && let Err(e) = store.keep_credential(self.id, store.sealer().seal_json(&auth)).await
-                    {
-                        return Err(AuthTrouble::Later(e.to_string()));
-                    }
-                    let headers = auth.headers.clone();
-                    *slot = Some(auth);
-                    return Ok(headers);
-                }
-                AuthStep::Call(request) => {
-                    let answer =
-                        client.call(&request, &self.extra_headers, self.allow_private, self.limits.timeout).await;
-                    step = match answer {
-                        Ok(answer) => self.connector.on_authenticate(&answer, &ctx),
-                        Err(no) => AuthStep::Later(no.why),
-                    };
-                }
-                AuthStep::Refused(why) => {
-                    self.set_problem(Some(why.clone()));
-                    return Err(AuthTrouble::Refused(why));
-                }
-                AuthStep::Later(why) => return Err(AuthTrouble::Later(why)),
-            }
-        }
-        Err(AuthTrouble::Later("the login asks for more and more calls".into()))
-    }
-
-    /// Which credential the next call will be made with: read before the call, told to
-    /// [`Self::credential_refused`] after it.
-    pub(crate) fn credential_in_use(&self) -> u32 {
-        self.auth_generation.load(Ordering::Acquire)
-    }
-
-    /// The provider did not accept the credential that a call was made with. True: try again, with a
-    /// fresh one. False: a fresh one was refused before, and a person has to act.
-    pub(crate) async fn credential_refused(&self, used: u32) -> bool {
-        let mut slot = self.auth.lock().await;
-        if used != self.auth_generation.load(Ordering::Acquire) {
-            // Another call that was out with it has heard the same already.
-            return true;
-        }
-        *slot = None;
-        self.auth_generation.fetch_add(1, Ordering::AcqRel);
-        self.auth_failures.fetch_add(1, Ordering::Relaxed) == 0
-    }
-
-    /// The provider accepted the credential.
-    pub(crate) fn credential_accepted(&self) {
-        if self.auth_failures.swap(0, Ordering::Relaxed) > 0 {
-            self.set_problem(None);
-        }
-    }
-}
-
-/// Why there is no credential.
-#[derive(Debug, Clone)]
-pub(crate) enum AuthTrouble {
-    /// A person has to act.
-    Refused(String),
-    /// Later.
-    Later(String),
 }

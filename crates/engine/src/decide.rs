@@ -321,7 +321,9 @@ impl Inner {
             for run in listeners {
                 self.event_heard(run, &scope, known, now, &mut write.work, &mut planned, draft).await?;
             }
-            self.start_runs(connection, &scope, key, known, now, position, write, &mut planned, draft);
+            let asks = self.flows.load().asks_consent(event_type);
+            let consent = if asks { Some(self.consent_now(connection, &scope, known).await?) } else { None };
+            self.start_runs(connection, &scope, key, known, consent, now, position, write, &mut planned, draft);
         }
         write.work.effects.extend(planned.iter_mut().filter_map(Planned::row));
         // What this decision writes itself has a guard of its own, and another version by then.
@@ -330,6 +332,20 @@ impl Inner {
         write.work.guards.retain(|g| !matches!(g, ReadGuard::Entity { entity, .. } if own.contains(&entity)));
         draft.planned.push((position, planned));
         Ok(())
+    }
+
+    /// What the person of an event has allowed; a word that is being written with it counts.
+    async fn consent_now(
+        &self,
+        connection: &ConnectionRuntime,
+        event: &EventScope,
+        known: &HashMap<EntityRef, Option<Known>>,
+    ) -> Result<Arc<Value>, Error> {
+        if connection.name() != crate::ledger::LEDGER {
+            return self.consent_of(&event.data).await;
+        }
+        let own = event.refs.iter().filter_map(|r| known.get(r)?.as_ref().filter(|_| r.kind == "consent"));
+        Ok(crate::ledger::view_of(own.map(|k| &*k.data)))
     }
 
     /// Keyed hashes of the people that a payload names: e-mails, phones, channel ids.

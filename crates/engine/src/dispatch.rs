@@ -10,6 +10,7 @@ mod verdict;
 
 pub(crate) use call::Trouble;
 pub(crate) use settle::{Changed, EffectChange};
+pub(crate) use verdict::MAYBE_SENT;
 
 use crate::connections::ConnectionRuntime;
 use crate::engine::Inner;
@@ -56,6 +57,14 @@ impl Inner {
                 &Outcome::NeedsHuman { why: "the connector failed on this input; please report it".into() },
             )
         })
+    }
+
+    /// Must an effect whose bytes are made already not be sent any more?
+    fn stops(&self, connection: &ConnectionRuntime, action: &str, input: &Value, ctx: &Ctx<'_>) -> Option<Step> {
+        let attempt =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| connection.connector.stops(action, input, ctx)));
+        let why = || Outcome::NeedsHuman { why: "the connector failed on this input; please report it".into() };
+        attempt.unwrap_or_else(|_| Some(why())).map(Step::end)
     }
 
     fn judge(&self, call: &mut OpenCall, answer: &Answer, ctx: &Ctx<'_>) -> Step {

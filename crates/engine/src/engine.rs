@@ -6,9 +6,11 @@ use crate::backoff::Dice;
 use crate::care::{CareNow, CareState, CareView, Keeping, Round};
 use crate::client::Client;
 use crate::connections::{ConnectionRuntime, ConnectionSetup, ConnectionState};
+use crate::examine::{Examination, Finding as Looked, PublicAddress};
 use crate::feed::Feed;
 use crate::flows::{FlowChange, FlowSet, FlowState, PushError};
 use crate::intake::Intake;
+use crate::ledger::{LedgerError, PersonConsents, Recorded, Statement};
 use crate::neighbours::Neighbours;
 use crate::network::{Machine, Network};
 use crate::pauses::{PauseError, Pauses};
@@ -256,7 +258,7 @@ impl Engine {
         let now = setup.clock.now();
         let (mut connections, mut by_id) = (HashMap::new(), HashMap::new());
         let mut concurrency = 16;
-        for connection in setup.connections {
+        for connection in setup.connections.into_iter().chain([crate::ledger::setup()]) {
             let name = connection.config.name.clone();
             let id = setup.store.connection_id(&name, &connection.config.provider).await?;
             let runtime = Arc::new(ConnectionRuntime::new(id, connection, now)?);
@@ -380,7 +382,7 @@ impl Engine {
     /// Is there a connection of that name?
     #[must_use]
     pub fn has_connection(&self, name: &str) -> bool {
-        self.inner.connections.contains_key(name)
+        name != crate::ledger::LEDGER && self.inner.connections.contains_key(name)
     }
 
     /// The store, for reading.
@@ -405,7 +407,8 @@ impl Engine {
     #[must_use]
     pub fn connections(&self) -> Vec<ConnectionState> {
         let now = self.inner.clock.now();
-        let mut all: Vec<ConnectionState> = self.inner.connections.values().map(|c| c.state(now)).collect();
+        let configured = self.inner.connections.values().filter(|c| c.name() != crate::ledger::LEDGER);
+        let mut all: Vec<ConnectionState> = configured.map(|c| c.state(now)).collect();
         let pauses = self.inner.pauses.load();
         for state in &mut all {
             state.paused = pauses.find(PauseKind::Connection, &state.name).cloned();
@@ -443,6 +446,27 @@ impl Engine {
     #[must_use]
     pub fn reports(&self, connection: &str) -> Vec<Report> {
         self.inner.connection(connection).map(|c| c.reconcile_state.lock().clone()).unwrap_or_default()
+    }
+
+    /// Records what a person said about their data. `key`: the same key is the same record.
+    pub async fn record_consent(&self, statement: Statement, key: Option<&str>) -> Result<Recorded, LedgerError> {
+        let (inner, key) = (self.inner.clone(), key.map(str::to_owned));
+        whole(async move { inner.record_consent(statement, key.as_deref()).await }).await
+    }
+
+    /// What a person, named by an e-mail address or a phone, has allowed, and its history.
+    pub async fn consents_of(&self, person: &str) -> Result<PersonConsents, LedgerError> {
+        self.inner.consents_of(person).await
+    }
+
+    /// Looks at a connection as `pasarela doctor` does.
+    pub async fn examine(&self, connection: &str, public: PublicAddress<'_>) -> Option<Examination> {
+        self.inner.examine(connection, public).await
+    }
+
+    /// Does this address lead to a hub?
+    pub async fn reach(&self, public_url: &str) -> Looked {
+        self.inner.reach(public_url).await
     }
 
     /// Reconciles a connection now.

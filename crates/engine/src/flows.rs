@@ -37,6 +37,11 @@ impl FlowSet {
         self.by_type.get(event_type).cloned().unwrap_or_default()
     }
 
+    /// Does a flow that waits for this type ask what the event's person has allowed?
+    pub(crate) fn asks_consent(&self, event_type: &str) -> bool {
+        self.by_type.get(event_type).is_some_and(|flows| flows.iter().any(|(_, f)| f.models().contains("consent")))
+    }
+
     /// May any run listen to events? If no flow waits or is cancelled by events, nobody asks the store.
     pub(crate) fn listens(&self) -> bool {
         self.earlier_listen || self.all.iter().any(|(_, f)| f.may_listen())

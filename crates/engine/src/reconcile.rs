@@ -340,7 +340,7 @@ impl Inner {
             Outcome::Retry { after, .. } | Outcome::ProviderDown { after, .. } => {
                 after.map_or_else(|| self.dice.backoff(attempt), |a| self.dice.spread(a))
             }
-            Outcome::AuthExpired if connection.credential_refused(credential).await => Duration::ZERO,
+            Outcome::AuthExpired if connection.credential_refused(credential, self.clock.now()).await => Duration::ZERO,
             Outcome::AuthExpired => {
                 return Err("the provider refuses the credential; renew it in the configuration".into());
             }

@@ -56,7 +56,7 @@ impl Inner {
                     guard,
                     to,
                     not_before,
-                    code: None,
+                    code: (to == EffectState::Dropped).then(|| crate::dispatch::MAYBE_SENT.to_owned()),
                     note: Some(json!({ "why": why }).into()),
                     reference: None,
                     renew: None,

@@ -196,7 +196,8 @@ impl Inner {
     ) -> Result<ReadModels, pasarela_store::Error> {
         let wanted: Vec<(i64, EntityRef)> =
             event.refs.iter().filter(|r| uses(flow, r)).map(|r| (event.connection, r.clone())).collect();
-        if wanted.is_empty() {
+        let consent = self.consent_model(flow, &event.data).await?;
+        if wanted.is_empty() && consent.is_none() {
             return Ok(ReadModels::default());
         }
         let (_, rows) = self.store.lookup(Vec::new(), wanted).await?;
@@ -205,7 +206,8 @@ impl Inner {
             .flatten()
             .filter_map(|r| Some((r.entity, (r.version, Arc::new(serde_json::from_slice(&r.data).ok()?)))))
             .collect();
-        let (models, _) = Self::models(flow, &event.refs, |r| rows.get(r).map(|(_, data)| data.clone()));
+        let (mut models, _) = Self::models(flow, &event.refs, |r| rows.get(r).map(|(_, data)| data.clone()));
+        models.extend(consent.map(|view| ("consent".to_owned(), view)));
         Ok(ReadModels::of(models, event.connection, flow, &event.refs, |r| rows.get(r).map_or(0, |(v, _)| *v)))
     }
 

@@ -13,6 +13,7 @@ macro_rules! counters {
             $($(#[doc = $doc])* pub $field: AtomicU64,)*
             calls: Mutex<BTreeMap<(String, &'static str), u64>>,
             forged: Mutex<BTreeMap<String, u64>>,
+            withheld: Mutex<BTreeMap<(String, String), u64>>,
         }
 
         /// A reading of the counters.
@@ -75,6 +76,8 @@ counters! {
     dead = "pasarela_effects_dead_total";
     /// Effects that became unknown.
     unknown = "pasarela_effects_unknown_total";
+    /// Effects that were dropped because their moment had passed.
+    dropped = "pasarela_effects_too_old_total";
     /// Answers that came for an attempt that no longer was the open one.
     stale = "pasarela_settle_stale_total";
     /// Work that only the backstop scan found: each one is a bug.
@@ -109,6 +112,17 @@ impl Metrics {
         *self.forged.lock().entry(connection.to_owned()).or_default() += 1;
     }
 
+    /// Counts an effect that a rule withheld.
+    pub(crate) fn withheld(&self, connection: &str, rule: &str) {
+        *self.withheld.lock().entry((connection.to_owned(), rule.to_owned())).or_default() += 1;
+    }
+
+    /// Effects that were withheld: connection, rule, how many.
+    #[must_use]
+    pub fn withheld_by_rule(&self) -> Vec<(String, String, u64)> {
+        self.withheld.lock().iter().map(|((connection, rule), n)| (connection.clone(), rule.clone(), *n)).collect()
+    }
+
     /// Forged deliveries of all connections.
     #[must_use]
     pub fn forged_total(&self) -> u64 {
@@ -123,6 +137,10 @@ impl Metrics {
         out.push_str("# HELP pasarela_deliveries_forged_total Deliveries that were not authentic.\n# TYPE pasarela_deliveries_forged_total counter\n");
         for (connection, n) in self.forged.lock().iter() {
             let _ = writeln!(out, "pasarela_deliveries_forged_total{{connection=\"{connection}\"}} {n}");
+        }
+        out.push_str("# HELP pasarela_effects_withheld_total Effects that were not sent, by the rule that forbids them.\n# TYPE pasarela_effects_withheld_total counter\n");
+        for (connection, rule, n) in self.withheld_by_rule() {
+            let _ = writeln!(out, "pasarela_effects_withheld_total{{connection=\"{connection}\",rule=\"{rule}\"}} {n}");
         }
         out.push_str(
             "# HELP pasarela_calls_total Calls to providers by outcome.\n# TYPE pasarela_calls_total counter\n",

@@ -54,6 +54,8 @@ struct Compiler<'a> {
     /// Schemas by name, asked for once.
     schemas: HashMap<String, Option<Value>>,
     models: BTreeSet<String>,
+    /// Those of them that the head and what is listened to need, whichever steps are left out.
+    lasting: BTreeSet<String>,
     defaults: Defaults,
 }
 
@@ -116,6 +118,7 @@ impl<'a> Compiler<'a> {
             drafts: Vec::new(),
             schemas: HashMap::new(),
             models: BTreeSet::new(),
+            lasting: BTreeSet::new(),
             defaults: Defaults::default(),
         }
     }
@@ -177,6 +180,13 @@ impl<'a> Compiler<'a> {
         if self.report.failed() {
             return Err(self.report.into_problems());
         }
+        // What only a step uses that is left out is not waited for, and not read.
+        let (steps, drafts, lasting) = (&self.steps, &self.drafts, &self.lasting);
+        let used = |model: &String| {
+            let present = steps.iter().zip(drafts).filter(|(_, draft)| !draft.absent);
+            lasting.contains(model) || present.into_iter().any(|(step, _)| step.models.contains(model))
+        };
+        let models = self.models.iter().filter(|model| used(model)).cloned().collect();
         let mut flow = Flow {
             name: head.name,
             version: head.version,
@@ -190,7 +200,7 @@ impl<'a> Compiler<'a> {
             by_path: self.steps.iter().enumerate().map(|(ix, step)| (step.path.clone(), ix)).collect(),
             steps: self.steps,
             top: head.top,
-            models: self.models,
+            models,
             env: self.env,
             by_id: ids,
         };

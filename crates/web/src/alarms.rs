@@ -14,6 +14,9 @@ use serde::Serialize;
 const OLDEST_DUE_S: f64 = 30.0;
 /// The log is bounded below this; beyond it somebody else reads the database file.
 const LOG_BYTES: u64 = 32 * 1024 * 1024;
+/// Days before the last day of an API's version at which it rings, and rings louder, and is over.
+const ENDS: [i32; 3] = [90, 30, 0];
+
 /// Less free space than this, and the next flood fills the disk.
 const DISK_BYTES: u64 = 1024 * 1024 * 1024;
 
@@ -23,7 +26,7 @@ const UNUSED_BYTES: u64 = 1024 * 1024 * 1024;
 const BEHIND_S: f64 = 86_400.0;
 
 /// All alarms; each is a metric `pasarela_alarm{alarm="..."}` at all times.
-pub(crate) const ALL: [&str; 14] = [
+pub(crate) const ALL: [&str; 15] = [
     "dead_letters",
     "unknown",
     "quarantine",
@@ -31,6 +34,7 @@ pub(crate) const ALL: [&str; 14] = [
     "connection_degraded",
     "breaker_open",
     "reconciliation_failed",
+    "api_version_ends",
     "work_stuck",
     "intake_capped",
     "log_large",
@@ -50,6 +54,9 @@ pub(crate) struct Alarm {
     /// Connections that it is about.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) connections: Vec<String>,
+    /// For `api_version_ends`: 90, 30 or 0, the mark of days that has been passed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) stage: Option<i32>,
 }
 
 /// Alarms that ring now.
@@ -70,9 +77,11 @@ pub(crate) fn ringing(app: &App, health: &HealthRow) -> Vec<Alarm> {
     ];
     for (alarm, connections) in about {
         if !connections.is_empty() {
-            alarms.push(Alarm { alarm, value: connections.len() as f64, connections });
+            alarms.push(Alarm { alarm, value: connections.len() as f64, connections, stage: None });
         }
     }
+    let lives = connections.iter().filter_map(|c| Some((c.name.as_str(), c.api.days_left?)));
+    alarms.extend(of_versions(&lives.collect::<Vec<_>>()));
     alarms.sort_by_key(|a| ALL.iter().position(|n| *n == a.alarm));
     alarms
 }
@@ -90,8 +99,22 @@ fn of(health: &HealthRow, stats: &Stats, oldest: f64) -> Vec<Alarm> {
     ];
     ring.into_iter()
         .filter(|(.., rings)| *rings)
-        .map(|(alarm, value, _)| Alarm { alarm, value, connections: Vec::new() })
+        .map(|(alarm, value, _)| Alarm { alarm, value, connections: Vec::new(), stage: None })
         .collect()
+}
+
+/// The one alarm for all providers: the value is the days that the soonest end leaves.
+fn of_versions(lives: &[(&str, i32)]) -> Option<Alarm> {
+    let mark = |days: i32| ENDS.into_iter().filter(|mark| days <= *mark).min();
+    let soonest = lives.iter().map(|(_, days)| *days).min()?;
+    let stage = mark(soonest)?;
+    let connections = lives.iter().filter(|(_, days)| mark(*days).is_some()).map(|(name, _)| (*name).to_owned());
+    Some(Alarm {
+        alarm: "api_version_ends",
+        value: f64::from(soonest),
+        connections: connections.collect(),
+        stage: Some(stage),
+    })
 }
 
 /// Alarms of how the store is kept.
@@ -105,7 +128,7 @@ fn of_care(care: &CareNow, now: jiff::Timestamp) -> Vec<Alarm> {
         ("database_damaged", 1.0, care.damage.is_some()),
     ];
     let rings = ring.into_iter().filter(|(.., rings)| *rings);
-    rings.map(|(alarm, value, _)| Alarm { alarm, value, connections: Vec::new() }).collect()
+    rings.map(|(alarm, value, _)| Alarm { alarm, value, connections: Vec::new(), stage: None }).collect()
 }
 
 #[cfg(test)]
@@ -132,6 +155,26 @@ mod tests {
         assert_eq!(ring(CareNow { space: old, ..calm.clone() }, now), "space_unused");
         assert_eq!(ring(calm.clone(), later), "care_behind");
         assert_eq!(ring(CareNow { damage: Some("page 7".into()), ..calm }, now), "database_damaged");
+    }
+
+    #[test]
+    fn g13_the_end_of_an_api_rings_at_90_30_and_0_days_by_the_clock_that_is_given() {
+        use pasarela_connector::ApiVersion;
+        let api = ApiVersion { version: "v21.0", ends: Some("2027-01-21") };
+        let at = |date: &str| {
+            let now: jiff::Timestamp = format!("{date}T12:00:00Z").parse().unwrap();
+            let lives = [("wa", api.days_left(now).unwrap()), ("crm", 400)];
+            of_versions(&lives).map(|a| (a.value, a.stage.unwrap(), a.connections))
+        };
+        let wa = vec!["wa".to_owned()];
+        assert_eq!(at("2026-10-22"), None, "91 days before");
+        assert_eq!(at("2026-10-23"), Some((90.0, 90, wa.clone())));
+        assert_eq!(at("2026-12-21"), Some((31.0, 90, wa.clone())));
+        assert_eq!(at("2026-12-22"), Some((30.0, 30, wa.clone())));
+        assert_eq!(at("2027-01-20"), Some((1.0, 30, wa.clone())));
+        assert_eq!(at("2027-01-21"), Some((0.0, 0, wa.clone())), "on its last day");
+        assert_eq!(at("2027-03-01"), Some((-39.0, 0, wa)), "and after it");
+        assert_eq!(of_versions(&[]), None, "no end is announced");
     }
 
     #[test]

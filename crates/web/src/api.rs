@@ -5,8 +5,10 @@ mod admin;
 mod backup;
 mod care;
 mod connections;
+mod consents;
 mod dead;
 mod deliveries;
+mod doctor;
 mod effects;
 mod events;
 mod flows;
@@ -59,6 +61,27 @@ pub(crate) fn routes() -> Routes {
         .get("/", index, op("Names of everything that this API has").answers::<Names>())
         .get("/alarms", alarms, op("What needs a person now").lists::<crate::alarms::Alarm>())
         .get("/care", care::show, op("How the store is kept").answers::<care::Care>())
+        .get(
+            "/consents",
+            consents::of_person,
+            op("What a person has agreed to, by purpose and channel; with `history`, all that was ever said")
+                .query::<consents::Filter>()
+                .lists::<consents::Told>(),
+        )
+        .post(
+            "/consents",
+            consents::record,
+            op("Record what a person said: given or withdrawn")
+                .about(
+                    "201 when it counts, 202 when it is kept and counts as soon as it is decided, 200 when the same \
+                     `Idempotency-Key` brought it before. A record is never changed.",
+                )
+                .takes::<pasarela_engine::Statement>()
+                .status(201)
+                .answers::<consents::Record>()
+                .also(&[200, 202])
+                .problems(&[422]),
+        )
         .get(
             "/deliveries",
             deliveries::list,
@@ -207,6 +230,7 @@ async fn index(_: Caller) -> Json<Names> {
         data: vec![
             "alarms",
             "care",
+            "consents",
             "deliveries",
             "events",
             "events/stream",

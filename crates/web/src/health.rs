@@ -158,6 +158,17 @@ async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
         let _ =
             writeln!(out, "pasarela_connection_up{{connection=\"{}\"}} {}", c.name, u8::from(c.state != "degraded"));
     }
+    let _ = writeln!(
+        out,
+        "# HELP pasarela_api_version_days_left Days until the last day of the provider's API version; only where an end is announced.\n# TYPE pasarela_api_version_days_left gauge"
+    );
+    for (c, days) in app.engine.connections().iter().filter_map(|c| Some((c, c.api.days_left?))) {
+        let _ = writeln!(
+            out,
+            "pasarela_api_version_days_left{{connection=\"{}\",version=\"{}\"}} {days}",
+            c.name, c.api.version
+        );
+    }
     let _ =
         writeln!(out, "# HELP pasarela_paused 1 for each thing that a person paused.\n# TYPE pasarela_paused gauge");
     for p in app.engine.pauses() {

@@ -160,6 +160,9 @@ impl Writer {
         if o.path == "/readyz" {
             answers.insert("503".into(), json!({ "description": "It cannot", "content": ok["content"] }));
         }
+        for status in o.also {
+            answers.insert(status.to_string(), ok.clone());
+        }
         answers.insert(o.status.to_string(), ok);
         let of_all: &[u16] = if o.access == Access::Key { &[400, 401, 403, 503] } else { &[] };
         for status in of_all.iter().chain(o.problems) {
@@ -247,6 +250,7 @@ fn meaning(status: u16) -> &'static str {
         408 => "The body came too slowly",
         409 => "Not possible in its present state",
         413 => "The body is too large",
+        422 => "The key belongs to another request",
         503 => "Too busy: try again after `Retry-After` seconds",
         _ => "A problem",
     }

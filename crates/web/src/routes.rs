@@ -102,6 +102,8 @@ pub(crate) struct Operation {
     pub(crate) query: Option<Shape>,
     pub(crate) body: Option<Content>,
     pub(crate) status: u16,
+    /// Other statuses with the same answer.
+    pub(crate) also: &'static [u16],
     pub(crate) answer: Option<Content>,
     /// Statuses with a problem, beside those that every route has.
     pub(crate) problems: &'static [u16],
@@ -128,6 +130,7 @@ pub(crate) fn op(summary: &'static str) -> Operation {
         query: None,
         body: None,
         status: 200,
+        also: &[],
         answer: None,
         problems: &[],
     }
@@ -183,6 +186,11 @@ impl Operation {
 
     pub(crate) fn status(self, status: u16) -> Self {
         Self { status, ..self }
+    }
+
+    /// Other statuses with the same answer.
+    pub(crate) fn also(self, also: &'static [u16]) -> Self {
+        Self { also, ..self }
     }
 
     pub(crate) fn problems(self, problems: &'static [u16]) -> Self {

@@ -146,6 +146,8 @@ async fn what_a_running_hub_answers_is_what_the_document_says() {
     let run = runs["data"].as_array().unwrap().iter().find(|r| r["flow"] == "prueba").unwrap();
     let run = run["id"].as_str().unwrap().to_owned();
     let reason = json!({ "reason": "prueba" });
+    let said = json!({ "person": { "email": "luz.ospina@example.com", "name": "Luz Marina Ospina" }, "purpose": "analytics",
+        "state": "given", "evidence": { "channel": "form", "text_version": "2026-11" } });
     // In this order: what changes things comes after what looks at them.
     let calls: Vec<(&str, &str, String, Value)> = vec![
         ("get", "/api/v1", "/api/v1".into(), Value::Null),
@@ -180,6 +182,14 @@ async fn what_a_running_hub_answers_is_what_the_document_says() {
         ("post", "/api/v1/dead-letters/{id}/retry", format!("/api/v1/dead-letters/{dead}/retry"), Value::Null),
         ("post", "/api/v1/dead-letters/{id}/drop", format!("/api/v1/dead-letters/{unknown}/drop"), Value::Null),
         ("post", "/api/v1/runs/{id}/cancel", format!("/api/v1/runs/{run}/cancel"), reason),
+        ("post", "/api/v1/consents", "/api/v1/consents".into(), said),
+        ("get", "/api/v1/consents", "/api/v1/consents?person=luz.ospina%40example.com".into(), Value::Null),
+        (
+            "get",
+            "/api/v1/consents",
+            "/api/v1/consents?person=luz.ospina%40example.com&history=true".into(),
+            Value::Null,
+        ),
         ("get", "/healthz", "/healthz".into(), Value::Null),
         ("get", "/readyz", "/readyz".into(), Value::Null),
         ("get", "/openapi.json", "/openapi.json".into(), Value::Null),

@@ -145,7 +145,13 @@ impl Case<'_> {
             let refused = matches!(
                 &step,
                 Step::End(outcomes)
-                    if outcomes.iter().all(|o| matches!(o, Outcome::GiveUp { .. } | Outcome::NeedsHuman { .. }))
+                    if outcomes.iter().all(|o| matches!(
+                        o,
+                        Outcome::GiveUp { .. }
+                            | Outcome::NeedsHuman { .. }
+                            | Outcome::Withheld { .. }
+                            | Outcome::Dropped { .. }
+                    ))
             );
             rule!(
                 self.fixture,

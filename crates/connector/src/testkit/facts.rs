@@ -89,7 +89,7 @@ fn holds(fixture: &Fixture, fact: &Fact, what: &str) {
     let manifest = fixture.provider.manifest();
     rule!(fixture, !fact.key.trim().is_empty(), "{what}: a fact without a key ({:?})", fact.event_type);
     if let Some(event_type) = fact.event_type.as_deref() {
-        let own = manifest.name == "http"
+        let own = manifest.is_open()
             && event_type.strip_prefix(&fixture.config.name).is_some_and(|rest| rest.starts_with('.'));
         rule!(
             fixture,

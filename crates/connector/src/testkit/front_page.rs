@@ -3,7 +3,7 @@
 use super::Fixture;
 use super::common::rule;
 use super::schema::{UNKNOWN, refuse_unknown};
-use crate::{Action, Lane, Manifest, Verification};
+use crate::{Action, AuthKind, Lane, Manifest, Verification};
 use pasarela_domain::is_canonical;
 use serde_json::Value;
 use std::collections::HashSet;
@@ -48,8 +48,29 @@ fn names(fixture: &Fixture, manifest: &Manifest) {
         rule!(fixture, kind == "event" || is_name(name, '_'), "the {kind} {name:?} is not snake_case");
         rule!(fixture, seen.insert((kind, name)), "the {kind} {name:?} is there twice");
     }
+    for wanted in credentials_of(manifest.auth) {
+        rule!(
+            fixture,
+            manifest.credentials.iter().any(|c| c.name == wanted && c.required),
+            "its auth kind ({}) needs the credential {wanted:?}, which the manifest does not list as required",
+            manifest.auth.word()
+        );
+    }
     for credential in &manifest.credentials {
         rule!(fixture, !credential.help.trim().is_empty(), "the credential {:?} has no help", credential.name);
+    }
+}
+
+/// Credentials that an auth kind cannot do without.
+fn credentials_of(auth: AuthKind) -> Vec<&'static str> {
+    match auth {
+        AuthKind::Nothing | AuthKind::Login | AuthKind::Configured => Vec::new(),
+        AuthKind::Bearer(credential) | AuthKind::Header { credential, .. } | AuthKind::Query { credential, .. } => {
+            vec![credential]
+        }
+        AuthKind::ClientCredentials(_) => vec!["client_id", "client_secret"],
+        AuthKind::RefreshToken(_) => vec!["client_id", "client_secret", "refresh_token"],
+        AuthKind::ServiceAccount(_) => vec!["service_account"],
     }
 }
 
@@ -88,7 +109,7 @@ fn api(fixture: &Fixture, manifest: &Manifest) {
         Verification::NoInbound => {
             rule!(fixture, fixture.webhooks.is_empty(), "the manifest says NoInbound, but there are webhook samples");
         }
-        Verification::Hmac { header, recipe } => {
+        Verification::Hmac { header, recipe } | Verification::PublicKey { header, recipe } => {
             rule!(fixture, !header.is_empty() && !recipe.is_empty(), "the verification has no header or recipe");
             rule!(fixture, !fixture.webhooks.is_empty(), "it takes webhooks, but there is no sample of one");
         }
@@ -127,7 +148,7 @@ fn settings(fixture: &Fixture, manifest: &Manifest) {
 }
 
 fn events(fixture: &Fixture, manifest: &Manifest) {
-    let open = manifest.name == "http";
+    let open = manifest.is_open();
     for event in manifest.events {
         rule!(fixture, open || is_canonical(event), "the event {event:?} is not a canonical type");
     }

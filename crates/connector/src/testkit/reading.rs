@@ -2,7 +2,7 @@
 
 use super::Fixture;
 use super::common::rule;
-use crate::{Answer, AuthStep, Ctx, PollStep, Request};
+use crate::{Answer, AuthStep, Connector, Ctx, Item, PollStep, Request, Source, Verdict, auth};
 use pasarela_domain::EntityRef;
 use serde_json::{Value, json};
 
@@ -35,7 +35,8 @@ fn failures() -> [Answer; 6] {
 fn login(fixture: &Fixture) {
     let connector = fixture.connector();
     let ctx = ctx(fixture);
-    let step = fixture.calm("authenticate", || connector.authenticate(&ctx));
+    let manifest = fixture.provider.manifest();
+    let step = fixture.calm("authenticate", || auth::begin(manifest, connector.as_ref(), None, &ctx));
     rule!(
         fixture,
         matches!(step, AuthStep::Ready(_) | AuthStep::Call(_)),
@@ -51,7 +52,8 @@ fn login(fixture: &Fixture) {
     // Where no login is asked for, none is answered; only a panic would be wrong.
     let logs_in = matches!(step, AuthStep::Call(_));
     for answer in failures() {
-        let step = fixture.calm("on_authenticate", || connector.on_authenticate(&answer, &ctx));
+        let step =
+            fixture.calm("on_authenticate", || auth::answered(manifest, connector.as_ref(), None, &answer, &ctx));
         rule!(
             fixture,
             !logs_in || !matches!(step, AuthStep::Ready(_)),
@@ -60,9 +62,39 @@ fn login(fixture: &Fixture) {
             answer.excerpt(40)
         );
     }
-    if let Some(request) = fixture.calm("probe", || connector.probe()) {
-        super::actions::absolute(fixture, &request, "probe", true);
+    for (what, request) in
+        [("probe", fixture.calm("probe", || connector.probe())), ("hooks", fixture.calm("hooks", || connector.hooks()))]
+    {
+        if let Some(request) = request {
+            super::actions::absolute(fixture, &request, what, true);
+        }
     }
+    for answer in failures() {
+        let hooks = fixture.calm("registered", || connector.registered(&answer));
+        rule!(fixture, hooks.is_none(), "a list of webhooks is read out of HTTP {}", answer.status);
+        let proof = fixture.calm("judge_probe", || connector.judge_probe(&answer));
+        rule!(
+            fixture,
+            answer.is_success() || proof.is_err(),
+            "a probe answered HTTP {} proves that the credential works: {proof:?}",
+            answer.status
+        );
+    }
+    trial(fixture, connector.as_ref());
+}
+
+/// A webhook of our own making is authentic and tells of nothing.
+fn trial(fixture: &Fixture, connector: &dyn Connector) {
+    let Some(trial) = fixture.calm("trial", || connector.trial(fixture.now)) else { return };
+    let verdict = fixture.verify(connector, &trial.headers.0, &trial.body, fixture.now);
+    rule!(
+        fixture,
+        matches!(verdict, Verdict::Authentic { .. }),
+        "its own trial of the way in is not authentic: {verdict:?}"
+    );
+    let told = fixture.calm("translate", || connector.translate(Source::Webhook, &trial.body));
+    let nothing = told.as_ref().is_ok_and(|t| t.items.iter().all(|item| matches!(item, Item::Ignored { .. })));
+    rule!(fixture, nothing, "the trial of the way in must tell of nothing, it is {told:?}");
 }
 
 fn single_records(fixture: &Fixture) {

@@ -4,12 +4,10 @@
 //! and would cut off whoever else uses it; a new login harms nobody.
 
 use super::{HiEventsConnector, wire};
-use jiff::{SignedDuration, Timestamp};
-use pasarela_connector::{Answer, Auth, AuthStep, Request};
+use jiff::Timestamp;
+use pasarela_connector::{Answer, AuthStep, Request, auth};
 use serde_json::json;
 
-/// A new token is fetched so long before the old one ends.
-const MARGIN: SignedDuration = SignedDuration::from_hours(1);
 /// Life of a token whose answer does not say.
 const WEEK_SECONDS: u32 = 604_800;
 
@@ -54,21 +52,18 @@ impl HiEventsConnector {
         let Ok(login) = answer.parse::<wire::Login>() else {
             return AuthStep::Later("the answer to the login is not what Hi.Events writes".into());
         };
-        let Some(token) = login.token.filter(|t| !t.is_empty() && t.bytes().all(|b| b.is_ascii_graphic())) else {
-            let accounts: Vec<String> = login.accounts.iter().map(|a| format!("{} ({})", a.id.0, a.name)).collect();
-            return AuthStep::Refused(if accounts.is_empty() {
-                "Hi.Events gave no token, and names no account that this user may act for".into()
-            } else {
-                format!("this user belongs to several accounts: set `account_id` to one of {}", accounts.join(", "))
-            });
-        };
-        let life = SignedDuration::from_secs(i64::from(login.expires_in.unwrap_or(WEEK_SECONDS)));
-        // A short-lived token is renewed at half of its life, so that it is used at all.
-        let usable = if life > MARGIN * 2 { life - MARGIN } else { life / 2 };
-        AuthStep::Ready(Auth {
-            headers: vec![("authorization".into(), format!("Bearer {token}"))],
-            expires: now.checked_add(usable).ok(),
-        })
+        let token = login.token.and_then(|text| auth::token(&text, login.expires_in, WEEK_SECONDS, now));
+        token.map_or_else(
+            || {
+                let accounts: Vec<String> = login.accounts.iter().map(|a| format!("{} ({})", a.id.0, a.name)).collect();
+                AuthStep::Refused(if accounts.is_empty() {
+                    "Hi.Events gave no token, and names no account that this user may act for".into()
+                } else {
+                    format!("this user belongs to several accounts: set `account_id` to one of {}", accounts.join(", "))
+                })
+            },
+            AuthStep::Ready,
+        )
     }
 }
 

@@ -6,14 +6,14 @@
 
 mod answers;
 
-pub(super) use answers::judge_back;
+pub(super) use answers::{judge_back, registered};
 
 use super::{HiEventsConnector, is_id};
 use answers::{on_check_in, on_webhook, order_done, order_status, refused, wanted_status};
 use jiff::Timestamp;
+use pasarela_connector::action::{self, Refused, invalid, read};
 use pasarela_connector::{Action, Answer, Call, Idempotency, Lane, Outcome, Repeat, Request, Scope, Step};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -134,33 +134,21 @@ pub(super) fn actions() -> Vec<Action> {
     ]
 }
 
-fn read<T: DeserializeOwned>(input: &Value) -> Result<T, Box<Outcome>> {
-    T::deserialize(input).map_err(|e| Box::new(invalid(e)))
-}
-
-fn invalid(why: impl ToString) -> Outcome {
-    Outcome::give_up("invalid_input", why.to_string())
-}
-
-fn ids(pairs: &[(&str, &str)]) -> Result<(), Box<Outcome>> {
+fn ids(pairs: &[(&str, &str)]) -> Result<(), Refused> {
     match pairs.iter().find(|(_, id)| !is_id(id)) {
-        Some((name, _)) => Err(Box::new(invalid(format!("{name}: a Hi.Events id is a number")))),
+        Some((name, _)) => Err(invalid(format!("{name}: a Hi.Events id is a number"))),
         None => Ok(()),
     }
 }
 
 impl HiEventsConnector {
     pub(super) fn begin_action(&self, action: &str, inputs: &[Value]) -> Step {
-        let [input] = inputs else {
-            return Step::all(inputs.len(), &invalid("Hi.Events takes one input a call"));
-        };
-        match self.request(action, input) {
-            Ok((request, repeat)) => Step::Call(Call { request, state: json!({ "v": 1, "step": "do" }), repeat }),
-            Err(outcome) => Step::end(*outcome),
-        }
+        let made = |input| self.request(action, input);
+        let call = |(request, repeat)| action::call(request, json!({ "v": 1, "step": "do" }), repeat);
+        action::one(action, inputs).map_or_else(|end| *end, |input| action::step(made(input).map(call)))
     }
 
-    fn request(&self, action: &str, input: &Value) -> Result<(Request, Repeat), Box<Outcome>> {
+    fn request(&self, action: &str, input: &Value) -> Result<(Request, Repeat), Refused> {
         let post = |path: String| Request::new("POST", self.url(&path));
         Ok(match action {
             "mark_as_paid" => {
@@ -194,29 +182,27 @@ impl HiEventsConnector {
                 if webhook.url.len() > 255
                     || !(webhook.url.starts_with("https://") || webhook.url.starts_with("http://"))
                 {
-                    return Err(Box::new(invalid("url: an http(s) address of at most 255 characters")));
+                    return Err(invalid("url: an http(s) address of at most 255 characters"));
                 }
                 let wanted = webhook.event_types.unwrap_or_else(|| EVENT_TYPES.iter().map(|&t| t.into()).collect());
                 if let Some(unknown) = wanted.iter().find(|t| !EVENT_TYPES.contains(&t.as_str())) {
-                    return Err(Box::new(invalid(format!(
-                        "event_types: '{unknown}' is none of {}",
-                        EVENT_TYPES.join(", ")
-                    ))));
+                    let all = EVENT_TYPES.join(", ");
+                    return Err(invalid(format!("event_types: '{unknown}' is none of {all}")));
                 }
                 // All three always: without status or types the provider fails with a 500.
                 let body = json!({ "url": webhook.url, "event_types": wanted, "status": "ENABLED" });
                 (post(path).json(&body), Repeat::Never)
             }
-            other => {
-                return Err(Box::new(invalid(format!("hi-events has no action '{other}'"))));
-            }
+            other => return Err(action::unknown("hi-events", other)),
         })
     }
 
-    fn webhook_organizer(&self, webhook: &CreateWebhook) -> Result<String, Box<Outcome>> {
-        let organizer = webhook.organizer_id.clone().or_else(|| self.organizer()).ok_or_else(|| {
-            Box::new(invalid("organizer_id: name the organiser here, or in the connection's settings"))
-        })?;
+    fn webhook_organizer(&self, webhook: &CreateWebhook) -> Result<String, Refused> {
+        let organizer = webhook
+            .organizer_id
+            .clone()
+            .or_else(|| self.organizer())
+            .ok_or_else(|| invalid("organizer_id: name the organiser here, or in the connection's settings"))?;
         ids(&[("organizer_id", &organizer)])?;
         Ok(organizer)
     }
@@ -229,12 +215,14 @@ impl HiEventsConnector {
         answer: &Answer,
         now: Timestamp,
     ) -> Step {
-        let [input] = inputs else {
-            return Step::all(inputs.len(), &invalid("Hi.Events takes one input a call"));
+        let input = match action::one(action, inputs) {
+            Ok(input) => input,
+            Err(end) => return *end,
         };
-        // Something in between gave up waiting: what happens twice may have happened already.
-        if matches!(action, "resend_ticket" | "create_webhook") && matches!(answer.status, 408 | 504) {
-            return Step::end(Outcome::Unknown { why: format!("HTTP {}: {}", answer.status, answer.excerpt(200)) });
+        if matches!(action, "resend_ticket" | "create_webhook")
+            && let Some(lost) = action::lost(answer)
+        {
+            return Step::end(lost);
         }
         match action {
             "mark_as_paid" | "cancel_order" => self.on_order(action, input, state, answer, now),
@@ -243,7 +231,7 @@ impl HiEventsConnector {
             })),
             "check_in" => Step::end(on_check_in(input, answer, now)),
             "create_webhook" => Step::end(on_webhook(answer, now)),
-            other => Step::end(invalid(format!("hi-events has no action '{other}'"))),
+            other => Step::end(*action::unknown("hi-events", other)),
         }
     }
 
@@ -276,7 +264,7 @@ impl HiEventsConnector {
                     let state = json!({ "v": 1, "step": "look", "refused": conflict });
                     Step::Call(Call { request, state, repeat: Repeat::Safe })
                 }
-                None => Step::end(invalid("show_id and order_id are needed")),
+                None => Step::end(*invalid("show_id and order_id are needed")),
             },
         }
     }
@@ -297,18 +285,18 @@ impl HiEventsConnector {
 }
 
 /// Codes are compared in upper case (section 3).
-fn ticket_code(code: &str) -> Result<String, Box<Outcome>> {
+fn ticket_code(code: &str) -> Result<String, Refused> {
     let code = code.trim().to_ascii_uppercase();
     let plausible = code.len() <= 42
         && code
             .strip_prefix("A-")
             .is_some_and(|rest| rest.len() >= 3 && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'));
-    if plausible { Ok(code) } else { Err(Box::new(invalid("code: a ticket's code looks like A-7KQ2M9X"))) }
+    if plausible { Ok(code) } else { Err(invalid("code: a ticket's code looks like A-7KQ2M9X")) }
 }
 
-fn list_id(list: &str) -> Result<&str, Box<Outcome>> {
+fn list_id(list: &str) -> Result<&str, Refused> {
     let plausible = list
         .strip_prefix("cil_")
         .is_some_and(|rest| (1..=40).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_alphanumeric()));
-    if plausible { Ok(list) } else { Err(Box::new(invalid("list: a check-in list's id looks like cil_T5nWq8ZkR1xLb"))) }
+    if plausible { Ok(list) } else { Err(invalid("list: a check-in list's id looks like cil_T5nWq8ZkR1xLb")) }
 }

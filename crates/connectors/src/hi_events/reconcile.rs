@@ -19,7 +19,8 @@ mod shows;
 
 use super::{HiEventsConnector, is_id, wire};
 use jiff::{SignedDuration, Timestamp};
-use pasarela_connector::{Answer, Outcome, PollStep, Record, Request, judge, sign};
+use pasarela_connector::poll::{self, Polled, cursor as cursor_or_default, page};
+use pasarela_connector::{Answer, Outcome, PollStep, Record, Request, sign};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -36,21 +37,13 @@ pub(super) fn poll(
     answer: Option<(&Value, &Answer)>,
     now: Timestamp,
 ) -> PollStep {
-    let step = match task {
+    poll::step(match task {
         "orders" => orders::poll(connector, cursor, answer, now),
         "attendees" => attendees::poll(connector, cursor, answer, now),
         "check_ins" => check_ins::poll(connector, cursor, answer, now),
         "shows" => shows::poll(connector, cursor, answer, now),
-        other => Err(Box::new(Outcome::give_up("unknown_task", format!("hi-events cannot reconcile '{other}'")))),
-    };
-    step.unwrap_or_else(|outcome| PollStep::Failed(*outcome))
-}
-
-type Polled = Result<PollStep, Box<Outcome>>;
-
-/// A cursor of another version begins anew: every fact is known again by its key.
-fn cursor_or_default<T: DeserializeOwned + Default>(cursor: Option<&Value>) -> T {
-    cursor.and_then(|c| T::deserialize(c).ok()).unwrap_or_default()
+        other => Err(poll::unknown("hi-events", other)),
+    })
 }
 
 fn organizer(connector: &HiEventsConnector) -> Result<String, Box<Outcome>> {
@@ -80,16 +73,7 @@ fn body<T: DeserializeOwned>(answer: &Answer, now: Timestamp) -> Result<T, Box<O
                     .into(),
         }));
     }
-    if let Some(outcome) = judge::classify(answer, now) {
-        return Err(Box::new(outcome));
-    }
-    answer.parse().map_err(|e| {
-        Box::new(Outcome::Retry {
-            after: None,
-            scope: pasarela_connector::Scope::Connection,
-            why: format!("a list is not understood: {e}"),
-        })
-    })
+    poll::body(answer, now)
 }
 
 fn text_id(row: &Value, key: &str) -> Option<String> {
@@ -103,13 +87,6 @@ fn text_id(row: &Value, key: &str) -> Option<String> {
 
 fn time(row: &Value, key: &str) -> Option<Timestamp> {
     row.get(key)?.as_str()?.parse().ok()
-}
-
-fn page<T: Serialize>(records: Vec<Record>, cursor: &T, more: bool) -> Polled {
-    match serde_json::to_value(cursor) {
-        Ok(cursor) => Ok(PollStep::Page { records, cursor, more }),
-        Err(e) => Err(Box::new(Outcome::give_up("cursor", e.to_string()))),
-    }
 }
 
 fn record(kind: &str, data: Value) -> Record {

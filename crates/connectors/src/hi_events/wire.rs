@@ -4,6 +4,7 @@
 //! come as numbers or texts. Amounts stay decimal texts until their currency is known.
 //! Not here: what any of it means; that is [`super::normal`].
 
+use pasarela_connector::poll;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -285,13 +286,9 @@ impl Page {
     /// Is there a page after `page`? By the last page's number where the list has one, else by
     /// the link, else by a full page.
     pub(super) fn more_after(&self, page: u32, per_page: usize) -> bool {
-        if self.data.is_empty() {
-            return false;
-        }
-        match self.meta.as_ref().and_then(|m| m.last_page) {
-            Some(last) => page < last,
-            None => self.links.as_ref().is_some_and(|l| l.next.is_some()) || self.data.len() >= per_page,
-        }
+        let last = self.meta.as_ref().and_then(|m| m.last_page);
+        let linked = last.is_none() && self.links.as_ref().is_some_and(|l| l.next.is_some());
+        !self.data.is_empty() && (linked || poll::more_after(page, self.data.len(), per_page, last))
     }
 }
 

@@ -1,8 +1,6 @@
 //! Credentials of outgoing calls: a bearer token, a name with a password, or nothing. They are
 //! fixed, so there is no login and no refresh.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use pasarela_connector::{Auth, AuthStep, ConfigError, ConnectionConfig};
 
 /// What the engine adds to each call, made once.
@@ -13,22 +11,20 @@ impl Credentials {
     /// state of the connection: it receives, and cannot act.
     pub(super) fn new(config: &ConnectionConfig) -> Result<Self, ConfigError> {
         let secret = |name: &str| config.credentials.get(name).map(|s| s.expose());
-        let header = match (secret("token"), secret("username"), secret("password")) {
+        let auth = match (secret("token"), secret("username"), secret("password")) {
             (None, None, None) => return Ok(Self(Ok(Auth::default()))),
             (Some(_), Some(_), _) | (Some(_), _, Some(_)) => {
                 return Err(config.error("`token` and `username`/`password` are there both: keep one of the two"));
             }
             (Some(""), ..) => Err("`token` is empty".into()),
-            (Some(token), ..) if token.bytes().all(|b| b.is_ascii_graphic()) => Ok(format!("Bearer {token}")),
+            (Some(token), ..) if token.bytes().all(|b| b.is_ascii_graphic()) => Ok(Auth::bearer(token)),
             (Some(_), ..) => Err("`token` has blanks or other characters that a header cannot hold".into()),
             (None, Some(user), Some(_)) if user.contains(':') => Err("`username` may not have a colon".into()),
-            (None, Some(user), Some(password)) => {
-                Ok(format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
-            }
+            (None, Some(user), Some(password)) => Ok(Auth::basic(user, password)),
             (None, Some(_), None) => Err("`username` is there, `password` is not".into()),
             (None, None, Some(_)) => Err("`password` is there, `username` is not".into()),
         };
-        Ok(Self(header.map(|value| Auth { headers: vec![("authorization".into(), value)], expires: None })))
+        Ok(Self(auth))
     }
 
     pub(super) fn step(&self) -> AuthStep {

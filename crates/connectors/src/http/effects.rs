@@ -7,8 +7,7 @@ pub(super) use target::Target;
 use super::inbound::parse_exactly;
 use super::wire::{Fields, Input};
 use jiff::Timestamp;
-use pasarela_connector::{Answer, Call, Ctx, Outcome, Repeat, Request, Step, judge::classify};
-use serde::Deserialize as _;
+use pasarela_connector::{Answer, Ctx, Outcome, Repeat, Request, Step, action, judge};
 use serde_json::{Map, Value, json};
 
 /// Name of the action.
@@ -38,25 +37,19 @@ const REFUSED_HEADERS: [&str; 12] = [
 ];
 
 pub(super) fn begin(target: Option<&Target>, connection: &str, action: &str, inputs: &[Value], ctx: &Ctx<'_>) -> Step {
-    let refused = |code: &str, why: String| Step::all(inputs.len(), &Outcome::give_up(code, why));
     if action != REQUEST {
-        return refused("no_such_action", format!("the http provider has no action {action:?}, only {REQUEST:?}"));
+        return Step::all(inputs.len(), &action::unknown("http", action));
     }
-    let [input] = inputs else {
-        return refused("no_batch", format!("one call takes one input, not {}", inputs.len()));
+    let input = match action::one("http.request", inputs) {
+        Ok(input) => input,
+        Err(end) => return *end,
     };
     let Some(target) = target else {
         let why = format!("[connections.{connection}] has no base_url: set it, so that there is something to call");
         return Step::end(Outcome::NeedsHuman { why });
     };
-    let input: Input = match Input::deserialize(input) {
-        Ok(input) => input,
-        Err(e) => return refused("invalid_input", e.to_string()),
-    };
-    match build(target, &input, ctx.key) {
-        Ok((request, repeat)) => Step::Call(Call { request, state: json!({ "v": 1, "repeat": repeat }), repeat }),
-        Err(why) => refused("invalid_input", why),
-    }
+    let made = action::read::<Input>(input).and_then(|input| build(target, &input, ctx.key).map_err(action::invalid));
+    action::step(made.map(|(request, repeat)| action::call(request, json!({ "v": 1, "repeat": repeat }), repeat)))
 }
 
 fn build(target: &Target, input: &Input, key: &str) -> Result<(Request, Repeat), String> {
@@ -156,11 +149,8 @@ pub(super) fn judge(state: &Value, answer: &Answer, now: Timestamp) -> Outcome {
     // A state of another version says nothing: then the careful reading holds.
     let once =
         state.get("repeat") != Some(&json!(Repeat::Safe)) && state.get("repeat") != Some(&json!(Repeat::SameKey));
-    if answer.status == 504 && once {
-        let why = format!("HTTP 504: {}; a gateway gave up waiting, it may have been done", answer.excerpt(200));
-        return Outcome::Unknown { why };
-    }
-    classify(answer, now).unwrap_or_else(|| Outcome::done(result(answer)))
+    let judged = if once { judge::classify_once(answer, now) } else { judge::classify(answer, now) };
+    judged.unwrap_or_else(|| Outcome::done(result(answer)))
 }
 
 fn result(answer: &Answer) -> Value {

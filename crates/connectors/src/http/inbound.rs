@@ -1,4 +1,4 @@
-//! Inbound: who is calling ([`Gate`]), and what the body says ([`Reader`]).
+//! Inbound: who is calling ([`gate`]), and what the body says ([`Reader`]).
 //!
 //! The hottest way of the product: one MAC over the raw bytes, one parse, and the parsed body is
 //! moved into the event, not copied.
@@ -8,7 +8,7 @@ mod gate;
 mod pointer;
 
 pub(super) use exact::parse as parse_exactly;
-pub(super) use gate::Gate;
+pub(super) use gate::gate;
 
 use super::wire::Event;
 use pasarela_connector::sign::sha256;

@@ -11,8 +11,8 @@ mod person;
 pub(super) use judge::judge;
 
 use super::Connection;
+use pasarela_connector::action::{self as kit, invalid, read, unreadable};
 use pasarela_connector::{Action, Answer, Call, Ctx, Idempotency, Lane, Outcome, Repeat, Request, Step};
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::time::Duration;
 use uuid::Uuid;
@@ -51,14 +51,15 @@ pub(super) fn begin(on: &Connection, action: &str, inputs: &[Value], ctx: &Ctx<'
     if action == "upsert_person" {
         return person::begin(on, inputs);
     }
-    let [input] = inputs else {
-        return not_a_batch(action, inputs);
+    let input = match kit::one(action, inputs) {
+        Ok(input) => input,
+        Err(end) => return *end,
     };
     let step = match action {
         "find_person" => person::begin_find(on, input),
         "add_note" => note::begin(on, input, ctx),
         "upsert_opportunity" => opportunity::begin(on, input),
-        _ => Err(unknown_action(action)),
+        _ => Err(kit::unknown("twenty", action)),
     };
     step.unwrap_or_else(|outcome| Step::end(*outcome))
 }
@@ -74,26 +75,17 @@ pub(super) fn on(
     if action == "upsert_person" {
         return person::on(on, inputs, state, answer, ctx);
     }
-    let [input] = inputs else {
-        return not_a_batch(action, inputs);
+    let input = match kit::one(action, inputs) {
+        Ok(input) => input,
+        Err(end) => return *end,
     };
     let step = match action {
         "find_person" => Ok(Step::end(person::on_find(answer, ctx))),
         "add_note" => note::on(on, input, state, answer, ctx),
         "upsert_opportunity" => Ok(Step::end(opportunity::on(answer, ctx))),
-        _ => Err(unknown_action(action)),
+        _ => Err(kit::unknown("twenty", action)),
     };
     step.unwrap_or_else(|outcome| Step::end(*outcome))
-}
-
-fn unknown_action(action: &str) -> Box<Outcome> {
-    let why = format!("twenty has no action '{action}'");
-    Box::new(Outcome::give_up("unknown_action", why))
-}
-
-fn not_a_batch(action: &str, inputs: &[Value]) -> Step {
-    let why = format!("twenty.{action} takes one input a call, not {}", inputs.len());
-    Step::all(inputs.len(), &Outcome::give_up("not_a_batch", why))
 }
 
 /// A call whose bytes may be sent again.
@@ -101,17 +93,6 @@ fn call(request: Request, state: Value) -> Step {
     Step::Call(Call { request, state, repeat: Repeat::Safe })
 }
 
-/// An input as its own type.
-fn read<T: DeserializeOwned>(input: &Value) -> Result<T, Box<Outcome>> {
-    T::deserialize(input).map_err(|e| invalid(format!("the input cannot be read: {e}")))
-}
-
-/// Boxed, as refusals are everywhere here: an outcome is large, and errors are rare.
-fn invalid(why: impl Into<String>) -> Box<Outcome> {
-    Box::new(Outcome::give_up("invalid_input", why))
-}
-
-/// Text that says something: blank counts as absent.
 fn filled(text: &Option<String>) -> Option<&str> {
     text.as_deref().map(str::trim).filter(|t| !t.is_empty())
 }
@@ -132,13 +113,4 @@ fn record_id(record: &Value) -> Option<&str> {
 /// finds the record moves `updatedAt`, even when nothing changes (contract 2.5).
 fn is_new(record: &Value) -> bool {
     record.get("createdAt").is_some_and(|made| made.is_string() && Some(made) == record.get("updatedAt"))
-}
-
-/// A 2xx whose body is not Twenty's: something in between answered. What was asked may be asked again.
-fn unreadable(answer: &Answer) -> Outcome {
-    Outcome::Retry {
-        after: None,
-        scope: pasarela_connector::Scope::Effect,
-        why: format!("HTTP {} without the record that was asked for: {}", answer.status, answer.excerpt(120)),
-    }
 }

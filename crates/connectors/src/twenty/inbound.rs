@@ -12,11 +12,12 @@ use super::Settings;
 use super::wire::{Actor, Common, Data, Envelope, Object, Polled};
 use facts::Life;
 use jiff::Timestamp;
+use pasarela_connector::verify::{Gate, Hmac, Scheme, Unit};
 use pasarela_connector::{
-    ConnectionConfig, Fact, Item, RawRequest, Translation, Unread, Verdict, sign::any_hmac_hex_matches,
+    ConnectionConfig, Fact, Headers, Item, RawRequest, Translation, Trial, Unread, Verdict, sign::hmac_sha256_hex,
 };
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Header of the signature, lower-case hex.
@@ -28,28 +29,33 @@ pub(super) const NONCE: &str = "x-twenty-webhook-nonce";
 
 const MAX_AGE: Duration = Duration::from_secs(300);
 
-/// Checks the signature over the raw bytes (contract 4.4).
-pub(super) fn verify(config: &ConnectionConfig, request: &RawRequest<'_>, now: Timestamp) -> Verdict {
-    if request.method != "POST" {
-        return Verdict::Forged("Twenty's webhooks are POST requests");
+/// The signature over the raw bytes (contract 4.4).
+pub(super) fn gate(config: &ConnectionConfig) -> Result<Gate, String> {
+    Gate::new(config, Some(Scheme::Hmac(Hmac::hex(SIGNATURE).timed(TIMESTAMP, Unit::Milliseconds, ":"))), MAX_AGE)
+}
+
+pub(super) fn verify(gate: &Gate, request: &RawRequest<'_>, now: Timestamp) -> Verdict {
+    match gate.verify(request, now) {
+        // The nonce is not covered by the signature; without one the signature itself is the key. Whoever
+        // replays with another nonce gains nothing: the facts are known already.
+        Verdict::Authentic { .. } => {
+            let nonce = (request.header)(NONCE).filter(|n| !n.is_empty()).or_else(|| (request.header)(SIGNATURE));
+            Verdict::Authentic { replay_key: nonce.map(str::to_owned) }
+        }
+        other => other,
     }
-    let (Some(signature), Some(timestamp)) = ((request.header)(SIGNATURE), (request.header)(TIMESTAMP)) else {
-        return Verdict::Forged("no signature; give the webhook in Twenty a secret");
-    };
-    let Ok(sent_at) = timestamp.parse::<i64>() else {
-        return Verdict::Forged("the signed time is not a number of milliseconds");
-    };
-    if !any_hmac_hex_matches(&config.webhook_secrets, &[timestamp.as_bytes(), b":", request.body], signature) {
-        return Verdict::Forged("the signature fits none of the webhook_secrets");
-    }
-    let max_age = config.signature_max_age.unwrap_or(MAX_AGE).as_millis();
-    if u128::from(now.as_millisecond().abs_diff(sent_at)) > max_age {
-        return Verdict::Forged("the signature is too old, or a clock is wrong");
-    }
-    // The nonce is not covered by the signature; without one the signature itself is the key. Whoever
-    // replays with another nonce gains nothing: the facts are known already.
-    let replay_key = (request.header)(NONCE).filter(|n| !n.is_empty()).unwrap_or(signature);
-    Verdict::Authentic { replay_key: Some(replay_key.to_owned()) }
+}
+
+/// A webhook about an object that nobody follows.
+pub(super) fn trial(config: &ConnectionConfig, now: Timestamp) -> Option<Trial> {
+    let secret = config.webhook_secrets.first()?.expose().as_bytes();
+    let body = json!({ "eventName": "pasarelaTrial.created", "record": {} }).to_string();
+    let stamp = now.as_millisecond().to_string();
+    let mut headers = Headers::default();
+    headers.set("content-type", "application/json");
+    headers.set(SIGNATURE, hmac_sha256_hex(secret, &[stamp.as_bytes(), b":", body.as_bytes()]));
+    headers.set(TIMESTAMP, stamp);
+    Some(Trial { headers, body: body.into() })
 }
 
 /// A body by its shape: a webhook has an `eventName`, a polled record its `object`, a fetched one `data`.

@@ -10,7 +10,7 @@ use super::Connection;
 use super::effects::judge;
 use super::wire::{Common, Object, Page, Polled};
 use jiff::{SignedDuration, Timestamp};
-use pasarela_connector::{Answer, Ctx, Outcome, PollStep, Record, Request};
+use pasarela_connector::{Answer, Ctx, Outcome, PollStep, Record, Request, poll};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -107,14 +107,14 @@ pub(super) fn poll(
     ctx: &Ctx<'_>,
 ) -> PollStep {
     let Some(object) = Object::of_plural(task) else {
-        return failed(Outcome::give_up("unknown_task", format!("twenty has no task '{task}'")));
+        return failed(*poll::unknown("twenty", task));
     };
     // A cursor that this version cannot read means to read all of it: what is known is a duplicate.
     let stored = |value: &Value| Cursor::deserialize(value).ok().filter(|c| c.v == 1);
     let Some((state, answer)) = answer else {
         let cursor = cursor.and_then(stored).unwrap_or(Cursor { v: 1, ..Cursor::default() });
         let request = cursor.request(on, object);
-        return PollStep::Call { request, state: json!(cursor) };
+        return poll::call(request, json!(cursor));
     };
     let Some(cursor) = stored(state) else {
         return failed(Outcome::give_up("invalid_state", "the state of the sweep cannot be read by this version"));
@@ -171,7 +171,7 @@ fn page(object: Object, mut cursor: Cursor, answer: &Answer, now: Timestamp) -> 
         Some(after) if page.page_info.has_next_page => (Cursor { after: Some(after), ..cursor }, true),
         _ => cursor.next_pass(now),
     };
-    PollStep::Page { records, cursor: json!(cursor), more }
+    poll::step(poll::page(records, &cursor, more))
 }
 
 fn failed(outcome: Outcome) -> PollStep {

@@ -261,3 +261,16 @@ fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(d: D) ->
 fn filled<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
     Ok(Option::<String>::deserialize(d)?.filter(|id| !id.trim().is_empty()))
 }
+
+/// The webhooks of a workspace (contract 4.1).
+#[derive(Debug, Deserialize)]
+pub(super) struct Hooks {
+    pub(super) data: Vec<Hook>,
+}
+
+/// One of them.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Hook {
+    pub(super) target_url: String,
+}

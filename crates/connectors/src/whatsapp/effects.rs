@@ -14,8 +14,8 @@ pub use input::{Button, Header, Location, MarkRead, Media, Params, SendTemplate,
 pub(super) use codes::explain;
 
 use super::{Account, wire};
+use pasarela_connector::action::{self, Refused, invalid, read};
 use pasarela_connector::{Answer, Call, Ctx, Outcome, Repeat, Request, Step};
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
@@ -33,18 +33,11 @@ pub(super) const SEND_SETTLES_WITHIN: Duration = Duration::from_secs(24 * 3600);
 
 /// Version of the state that a call leaves: nothing is needed to go on but the answer.
 const STATE_VERSION: u8 = 1;
-const INVALID: &str = "invalid_input";
 
 /// First step of an action.
 pub(super) fn begin(account: &Account, action: &str, inputs: &[Value], ctx: &Ctx<'_>) -> Step {
-    let [input] = inputs else {
-        let why = "WhatsApp takes one message a call";
-        return Step::all(inputs.len(), &Outcome::give_up(INVALID, why));
-    };
-    match prepare(account, action, input, ctx) {
-        Ok(call) => Step::Call(call),
-        Err(refusal) => Step::end(refusal.outcome()),
-    }
+    let made = |input| action::step(prepare(account, action, input, ctx));
+    action::one(action, inputs).map_or_else(|end| *end, made)
 }
 
 /// Last step of an action.
@@ -52,14 +45,14 @@ pub(super) fn on(action: &str, inputs: &[Value], answer: &Answer, ctx: &Ctx<'_>)
     let outcome = match action {
         SEND_TEMPLATE | SEND_TEXT => judge::sent(answer, ctx),
         MARK_READ => judge::marked(answer, ctx),
-        _ => Refusal::UnknownAction(action.to_owned()).outcome(),
+        _ => *action::unknown("whatsapp", action),
     };
     Step::all(inputs.len(), &outcome)
 }
 
-fn prepare(account: &Account, action: &str, input: &Value, ctx: &Ctx<'_>) -> Result<Call, Refusal> {
+fn prepare(account: &Account, action: &str, input: &Value, ctx: &Ctx<'_>) -> Result<Call, Refused> {
     let Some(number) = account.settings.phone_number_id.as_deref() else {
-        return Err(Refusal::NoNumber(account.config.name.clone()));
+        return Err(no_number(&account.config.name));
     };
     let (path, body, repeat) = match action {
         SEND_TEMPLATE => {
@@ -105,7 +98,7 @@ fn prepare(account: &Account, action: &str, input: &Value, ctx: &Ctx<'_>) -> Res
             }
             ("messages", body, Repeat::Safe)
         }
-        _ => return Err(Refusal::UnknownAction(action.to_owned())),
+        _ => return Err(action::unknown("whatsapp", action)),
     };
     let request = Request::new("POST", account.url(&format!("{number}/{path}")));
     Ok(Call { request: request.json(&Value::Object(body)), state: json!({ "v": STATE_VERSION }), repeat })
@@ -120,7 +113,7 @@ enum Recipient {
 }
 
 /// A phone goes before a user id, as it does at Meta.
-fn recipient(to: &Option<String>, recipient: &Option<String>) -> Result<Recipient, Refusal> {
+fn recipient(to: &Option<String>, recipient: &Option<String>) -> Result<Recipient, Refused> {
     if let Some(to) = to {
         let phone: pasarela_domain::Phone = to.trim().parse().map_err(|e| invalid(format!("to: {e}")))?;
         return Ok(Recipient::Phone(phone.digits().to_owned()));
@@ -128,7 +121,7 @@ fn recipient(to: &Option<String>, recipient: &Option<String>) -> Result<Recipien
     match recipient.as_deref().map(str::trim) {
         Some(user) if wire::is_user_id(user) => Ok(Recipient::User(user.to_owned())),
         Some(_) => Err(invalid("recipient is not a WhatsApp user id (two letters, a dot, letters and digits)")),
-        None => Err(Refusal::NoRecipient),
+        None => Err(no_recipient()),
     }
 }
 
@@ -149,38 +142,13 @@ fn reply_to(body: &mut Map<String, Value>, message: Option<&str>) {
     }
 }
 
-fn read<T: DeserializeOwned>(input: &Value) -> Result<T, Refusal> {
-    T::deserialize(input).map_err(|e| invalid(e.to_string()))
+/// Settings are mended by a person, and then the message can go.
+fn no_number(connection: &str) -> Refused {
+    let why = format!("[connections.{connection}] has no phone_number_id: copy it from WhatsApp Manager");
+    Box::new(Outcome::NeedsHuman { why })
 }
 
-fn invalid(why: impl Into<String>) -> Refusal {
-    Refusal::Invalid(why.into())
-}
-
-/// Why an action is not even asked for.
-#[derive(Debug, thiserror::Error)]
-enum Refusal {
-    #[error("{0}")]
-    Invalid(String),
-    #[error("neither `to` (a phone) nor `recipient` (a WhatsApp user id) is known")]
-    NoRecipient,
-    #[error("[connections.{0}] has no phone_number_id: copy it from WhatsApp Manager")]
-    NoNumber(String),
-    #[error("whatsapp has no action '{0}'")]
-    UnknownAction(String),
-}
-
-impl Refusal {
-    fn outcome(&self) -> Outcome {
-        let code = match self {
-            Self::Invalid(_) => INVALID,
-            Self::NoRecipient => "no_recipient",
-            Self::UnknownAction(_) => "unknown_action",
-            // Settings are mended by a person, and then the message can go.
-            Self::NoNumber(_) => {
-                return Outcome::NeedsHuman { why: self.to_string() };
-            }
-        };
-        Outcome::give_up(code, self.to_string())
-    }
+fn no_recipient() -> Refused {
+    let why = "neither `to` (a phone) nor `recipient` (a WhatsApp user id) is known";
+    Box::new(Outcome::give_up("no_recipient", why))
 }

@@ -10,24 +10,49 @@ mod people;
 mod status;
 
 use super::{auth, wire};
-use pasarela_connector::{Answer, ConnectionConfig, Item, RawRequest, Translation, Unread, Verdict, query_pairs, sign};
+use jiff::Timestamp;
+use pasarela_connector::verify::{Gate, Hmac, Scheme};
+use pasarela_connector::{
+    Answer, ConnectionConfig, Headers, Item, RawRequest, Translation, Trial, Unread, Verdict, query_pairs, sign,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::time::Duration;
 
 /// Header that carries the signature. The older `x-hub-signature` (SHA-1) is never looked at.
 pub(super) const SIGNATURE_HEADER: &str = "x-hub-signature-256";
 
+const PREFIX: &str = "sha256=";
+/// What all bodies of this product are about.
+const OBJECT: &str = "whatsapp_business_account";
 const CHALLENGE_MAX: usize = 128;
-const HEX_DIGITS: usize = 64;
 
-/// Answers the challenge of a `GET`; else compares the signature of the raw bytes (section 7.1).
-pub(super) fn verify(config: &ConnectionConfig, request: &RawRequest<'_>) -> Verdict {
+/// The signature of the raw bytes (section 7.1). The scheme has no time and no nonce; Meta repeats the same
+/// bytes for days, and each fact is known again by its own id.
+pub(super) fn gate(config: &ConnectionConfig) -> Result<Gate, String> {
+    Gate::new(config, Some(Scheme::Hmac(Hmac::hex(SIGNATURE_HEADER).prefixed(PREFIX))), Duration::MAX)
+}
+
+/// Answers the challenge of a `GET`; else asks the gate.
+pub(super) fn verify(gate: &Gate, config: &ConnectionConfig, request: &RawRequest<'_>, now: Timestamp) -> Verdict {
     match request.method {
         "GET" => Verdict::Reply(challenge(config, request.query)),
-        "POST" => signature(config, request),
-        _ => Verdict::Forged("WhatsApp calls with POST, or GET for the challenge"),
+        _ => gate.verify(request, now),
     }
+}
+
+/// A change of a field that nobody subscribes to.
+pub(super) fn trial(config: &ConnectionConfig) -> Option<Trial> {
+    let secret = config.webhook_secrets.first()?.expose().as_bytes();
+    let change = json!({ "field": "pasarela_trial", "value": {} });
+    let entry = json!({ "id": "0", "time": 0, "changes": [change] });
+    let body = json!({ "object": OBJECT, "entry": [entry] }).to_string();
+    let mut headers = Headers::default();
+    headers.set("content-type", "application/json");
+    let signature = sign::hmac_sha256_hex(secret, &[body.as_bytes()]);
+    headers.set(SIGNATURE_HEADER, format!("{PREFIX}{signature}"));
+    Some(Trial { headers, body: body.into() })
 }
 
 fn challenge(config: &ConnectionConfig, query: &str) -> Answer {
@@ -46,29 +71,10 @@ fn challenge(config: &ConnectionConfig, query: &str) -> Answer {
     }
 }
 
-fn signature(config: &ConnectionConfig, request: &RawRequest<'_>) -> Verdict {
-    if config.webhook_secrets.is_empty() {
-        return Verdict::Forged("the connection has no app secret in webhook_secrets");
-    }
-    let Some(header) = (request.header)(SIGNATURE_HEADER) else {
-        return Verdict::Forged("the header X-Hub-Signature-256 is missing");
-    };
-    let Some(hex) = header.strip_prefix("sha256=").filter(|hex| hex.len() == HEX_DIGITS) else {
-        return Verdict::Forged("X-Hub-Signature-256 is not sha256= and 64 hex digits");
-    };
-    if sign::any_hmac_hex_matches(&config.webhook_secrets, &[request.body], hex) {
-        // The scheme has no time and no nonce; Meta repeats the same bytes for days, and each
-        // fact is known again by its own id.
-        Verdict::Authentic { replay_key: None }
-    } else {
-        Verdict::Forged("X-Hub-Signature-256 does not match the body")
-    }
-}
-
 /// Takes the facts out of a body: all entries, all changes, all their parts (section 7.2).
 pub(super) fn translate(body: &[u8]) -> Result<Translation, Unread> {
     let envelope: wire::Envelope = serde_json::from_slice(body)?;
-    if envelope.object != "whatsapp_business_account" {
+    if envelope.object != OBJECT {
         return Err(Unread(format!(
             "object is '{}', not whatsapp_business_account: is another product of Meta's \
              subscribed to this address?",

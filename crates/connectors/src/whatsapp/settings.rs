@@ -1,13 +1,28 @@
 //! Settings of one connection. Read strictly: a wrong key or form refuses to start, with a
 //! sentence that says what to write instead.
 
-use pasarela_connector::{ConfigError, ConnectionConfig};
+use pasarela_connector::{ApiVersion, ConfigError, ConnectionConfig};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// Version of the Graph API that this connector was written against.
 pub(super) const GRAPH_VERSION: &str = "v26.0";
+
+/// Versions of the Graph API and their last day, where Meta has announced one (contract, head).
+const VERSIONS: [ApiVersion; 6] = [
+    ApiVersion { version: GRAPH_VERSION, ends: None },
+    ApiVersion { version: "v25.0", ends: Some("2028-07-29") },
+    ApiVersion { version: "v24.0", ends: Some("2028-02-18") },
+    ApiVersion { version: "v23.0", ends: Some("2027-10-08") },
+    ApiVersion { version: "v22.0", ends: Some("2027-05-20") },
+    ApiVersion { version: "v21.0", ends: Some("2027-01-21") },
+];
+
+/// How long a version lives; `None`: it is not known here.
+pub(super) fn life_of(version: &str) -> Option<ApiVersion> {
+    VERSIONS.into_iter().find(|known| known.version == version)
+}
 
 /// Short languages of flows and the template languages that they mean unless `languages` says
 /// otherwise. Meta does no fallback: the code must be the one in which the template was approved.

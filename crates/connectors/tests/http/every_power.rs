@@ -164,7 +164,7 @@ impl Connector for Connected {
             return AuthStep::Ready(Auth::default());
         }
         match text(answer, "token") {
-            Some(token) => AuthStep::Ready(Auth { headers: vec![("authorization".into(), token)], expires: None }),
+            Some(token) => AuthStep::Ready(Auth::header("authorization", token)),
             None => AuthStep::Later("no token".into()),
         }
     }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use pasarela_domain::EntityRef;
 use pasarela_flows::{Scope, Start};
 use pasarela_store::{FactWrite, RunInsert, RunStatus};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +22,7 @@ impl Inner {
         event: &Arc<EventScope>,
         key: i64,
         known: &HashMap<EntityRef, Option<Known>>,
+        consent: Option<Arc<Value>>,
         now: Timestamp,
         position: usize,
         write: &mut FactWrite,
@@ -29,8 +30,11 @@ impl Inner {
         draft: &mut Draft,
     ) {
         for (flow_id, flow) in self.flows.load().on(&event.event_type) {
-            let (models, missing) =
+            let (mut models, missing) =
                 Self::models(&flow, &event.refs, |r| known.get(r).and_then(Option::as_ref).map(|k| k.data.clone()));
+            if let Some(consent) = consent.as_ref().filter(|_| flow.models().contains("consent")) {
+                models.insert("consent".into(), consent.clone());
+            }
             let read = ReadModels::of(models, connection.id, &flow, &event.refs, |r| {
                 known.get(r).and_then(Option::as_ref).map_or(0, |k| k.version)
             });

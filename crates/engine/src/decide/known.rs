@@ -63,7 +63,11 @@ impl Inner {
         let mut told = Told { news: state.is_none(), changed: Vec::new() };
         for entity in &fact.entities {
             let current = known.get(&entity.entity).cloned().flatten();
-            let bytes = serde_json::to_vec(&entity.data).unwrap_or_default();
+            let data = match (&entity.merge, &current) {
+                (Some(merge), Some(current)) => merge.0(&current.data, &entity.data),
+                _ => entity.data.clone(),
+            };
+            let bytes = serde_json::to_vec(&data).unwrap_or_default();
             let hash = self.store.sealer().hash_bytes(&bytes);
             let before = current.as_ref().map(|k| (k.hash, k.updated_at, k.rank));
             if is_newer(entity, hash, before) {
@@ -89,7 +93,7 @@ impl Inner {
                     updated_at: entity.updated_at,
                     rank: entity.rank,
                     hash,
-                    data: Arc::new(entity.data.clone()),
+                    data: Arc::new(data),
                 }),
             );
         }

@@ -7,7 +7,7 @@ use crate::engine::Inner;
 use crate::runs::OpenCall;
 use crate::telemetry::count;
 use jiff::Timestamp;
-use pasarela_connector::{Answer, Call, Ctx, Outcome, Repeat, Request, Scope, Step};
+use pasarela_connector::{Answer, Auth, Call, Ctx, Outcome, Repeat, Request, Scope, Step};
 use pasarela_store::{AttemptInsert, Error, Work, Worked};
 use serde_json::json;
 use std::sync::Arc;
@@ -144,8 +144,23 @@ impl Inner {
 
     /// Makes one HTTP call with the connection's credential.
     pub(crate) async fn send(&self, connection: &ConnectionRuntime, request: &Request) -> Result<Answer, Trouble> {
-        let mut extra = connection.credential(&*self.store, &self.client, &*self.clock).await.map_err(Trouble::Auth)?;
+        let auth =
+            connection.credential(&*self.store, &self.client, &*self.clock, true).await.map_err(Trouble::Auth)?;
+        self.send_as(connection, request, auth).await
+    }
+
+    /// Makes one HTTP call with a credential.
+    pub(crate) async fn send_as(
+        &self,
+        connection: &ConnectionRuntime,
+        request: &Request,
+        auth: Auth,
+    ) -> Result<Answer, Trouble> {
+        let Auth { headers: mut extra, query, .. } = auth;
         extra.extend(connection.extra_headers.iter().cloned());
+        // What proves who calls is in no stored request, neither as a header nor as a parameter.
+        let proved = (!query.is_empty()).then(|| request.clone().query(query));
+        let request = proved.as_ref().unwrap_or(request);
         while !self.store.may_send() {
             // No sign of life could be given for so long that another node may be at this by now.
             if self.is_stopping() || self.fenced.load(std::sync::atomic::Ordering::Relaxed) {

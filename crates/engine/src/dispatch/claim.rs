@@ -1,6 +1,7 @@
 //! From the queue to a call: what may start is read, built and claimed. The claim is the record of the
 //! attempt, and no call is made before it is on disk. Which effect comes next is for the lanes to say.
 
+use super::verdict::{TOO_OLD, drops};
 use super::{PAUSE, idempotency_key};
 use crate::connections::ConnectionRuntime;
 use crate::engine::Inner;
@@ -184,38 +185,46 @@ impl Inner {
             let repeat = repeat_of(rows[0].1.repeat);
             s.request.map(|request| (Call { request, state: s.state, repeat }, s.ordinal))
         });
-        let (call, ordinal) = match resumed {
-            Some(found) => found,
+        let key = idempotency_key(&members[0]);
+        let ctx = Ctx { now, key: &key, attempt: members[0].attempt };
+        let old = drops(connection, &action) && members.iter().all(|m| now > m.give_up_at);
+        let begun = match resumed {
+            _ if old => {
+                let why = format!("it waited until {}, and is of no use any more", members[0].give_up_at);
+                Err(Step::all(members.len(), &Outcome::dropped(TOO_OLD, why)))
+            }
+            // The bytes are made, but what they were made of may not hold any more.
+            Some(found) => self.stops(connection, &action, &members[0].input, &ctx).map_or(Ok(found), Err),
             None => {
                 let inputs: Vec<Value> = members.iter().map(|m| m.input.clone()).collect();
-                let key = idempotency_key(&members[0]);
-                let ctx = Ctx { now, key: &key, attempt: members[0].attempt };
-                match self.begin(connection, &action, &inputs, &ctx) {
-                    Step::Call(call) => (call, 0),
-                    Step::End(outcomes) => {
-                        let open = OpenCall {
-                            connection: connection.clone(),
-                            members,
-                            slot,
-                            action,
-                            request: Request::get(""),
-                            state: Value::Null,
-                            repeat: Repeat::Safe,
-                            ordinal: 0,
-                            started_at: now,
-                            credential: 0,
-                        };
-                        // Nothing was claimed: claim first, so that the settlement has its fence.
-                        let call = Call { request: open.request.clone(), state: Value::Null, repeat: Repeat::Safe };
-                        let own: Vec<_> = open
-                            .members
-                            .iter()
-                            .map(|m| self.claim_of(m.id, m.attempt, m.generation, now, &call, 0, None, above))
-                            .collect();
-                        tokio::spawn(self.clone().end_without_call(open, outcomes, own));
-                        return None;
-                    }
-                }
+                Err(self.begin(connection, &action, &inputs, &ctx))
+            }
+        };
+        let (call, ordinal) = match begun {
+            Ok(found) => found,
+            Err(Step::Call(call)) => (call, 0),
+            Err(Step::End(outcomes)) => {
+                let open = OpenCall {
+                    connection: connection.clone(),
+                    members,
+                    slot,
+                    action,
+                    request: Request::get(""),
+                    state: Value::Null,
+                    repeat: Repeat::Safe,
+                    ordinal: 0,
+                    started_at: now,
+                    credential: 0,
+                };
+                // Nothing was claimed: claim first, so that the settlement has its fence.
+                let call = Call { request: open.request.clone(), state: Value::Null, repeat: Repeat::Safe };
+                let own: Vec<_> = open
+                    .members
+                    .iter()
+                    .map(|m| self.claim_of(m.id, m.attempt, m.generation, now, &call, 0, None, above))
+                    .collect();
+                tokio::spawn(self.clone().end_without_call(open, outcomes, own));
+                return None;
             }
         };
         let batch = (members.len() > 1).then(|| members[0].id);

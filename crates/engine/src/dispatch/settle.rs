@@ -118,6 +118,7 @@ impl Inner {
         match to {
             EffectState::Dead => count(&self.metrics.dead),
             EffectState::Unknown => count(&self.metrics.unknown),
+            EffectState::Dropped => count(&self.metrics.dropped),
             _ => {}
         }
         if timer {

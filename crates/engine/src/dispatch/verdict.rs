@@ -9,15 +9,24 @@ use crate::lanes::Start;
 use crate::runs::{OpenCall, OpenEffect};
 use crate::telemetry::count;
 use jiff::Timestamp;
-use pasarela_connector::{Answer, Done, Idempotency, Outcome, Scope, SettledBy};
+use pasarela_connector::{Answer, Done, Idempotency, Outcome, Scope, SettledBy, judge};
 use pasarela_flows::StepOutcome;
 use pasarela_store::{AttemptInsert, EffectState, TimerKind};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// A window of a provider's limit that is longer than this is not waited for by its header alone.
+const LONGEST_HOLD: Duration = Duration::from_secs(300);
+
 /// Claims that go along with an outcome at most: its own commit must not wait long for them.
 const RIDERS: usize = 16;
+
+/// Code of an effect that was dropped because of its age.
+pub(super) const TOO_OLD: &str = "too_old";
+
+/// Code of an effect that was dropped because nobody can say whether it was done.
+pub(crate) const MAYBE_SENT: &str = "maybe_sent";
 
 /// What becomes of an effect, and of the step that wanted it.
 pub(super) struct Verdict {
@@ -127,6 +136,13 @@ impl Inner {
                 connection.lock_lanes(|l| l.hold(until));
             }
         }
+        // The last call of the window was a good one: the next would be the one too many.
+        if let Some(answer) = answer.filter(|a| a.is_success())
+            && let Some(judge::Left { remaining: 0, resets_in: Some(wait), .. }) = judge::left(answer, now)
+            && let Ok(until) = now.checked_add(self.dice.spread(wait.min(LONGEST_HOLD)))
+        {
+            connection.lock_lanes(|l| l.hold(until));
+        }
         let (opened, next) =
             connection.lock_lanes(|l| (l.release_slot(call.slot, well, now), l.next_starts(RIDERS, now)));
         if opened {
@@ -155,6 +171,9 @@ impl Inner {
                     note: Some(json!({ "why": why }).into()),
                     ..Verdict::new(EffectState::Queued)
                 },
+                _ if drops(connection, action) => {
+                    dropped(TOO_OLD.into(), format!("tried until it was too old; last: {why}"))
+                }
                 _ => dead(format!("tried until it was too old; last: {why}")),
             }
         };
@@ -169,7 +188,7 @@ impl Inner {
             Outcome::ProviderDown { after, why } => again(after, why),
             Outcome::Throttled { after, .. } => again(after.or(Some(PAUSE)), "the provider asked to go slower".into()),
             Outcome::AuthExpired => {
-                if connection.credential_refused(call.credential).await {
+                if connection.credential_refused(call.credential, now).await {
                     again(Some(Duration::ZERO), "the credential was not accepted".into())
                 } else {
                     let why =
@@ -183,6 +202,11 @@ impl Inner {
             Outcome::GiveUp { code, why } => gave_up(code, why),
             Outcome::TargetGone { why } => gave_up("target_gone".into(), why),
             Outcome::NeedsHuman { why } => dead(why),
+            Outcome::Withheld { rule, why } => {
+                self.metrics.withheld(connection.name(), &rule);
+                withheld(rule, why)
+            }
+            Outcome::Dropped { code, why } => dropped(code, why),
             Outcome::Unknown { why } => {
                 let verdict = self.unknown(connection, action, member.resend_unknown, why.clone(), now);
                 // Sent again at once, and after that like every retry: what is never understood must not
@@ -246,6 +270,7 @@ impl Inner {
                 (EffectState::Checking, None, None, Some((due, TimerKind::Check)), why)
             }
             None if resend => (EffectState::Queued, Some(now), None, None, why),
+            None if drops(connection, action) => (EffectState::Dropped, None, Some(StepOutcome::Dropped), None, why),
             None => (EffectState::Unknown, None, Some(StepOutcome::Unknown { why: why.clone() }), None, why),
         }
     }
@@ -259,14 +284,22 @@ impl Inner {
         now: Timestamp,
     ) -> Verdict {
         let (to, not_before, step, timer, why) = self.unknown_of(connection, action, resend, why, now);
-        Verdict { not_before, step, timer, note: Some(json!({ "why": why }).into()), ..Verdict::new(to) }
+        let code = (to == EffectState::Dropped).then(|| MAYBE_SENT.to_owned());
+        Verdict { not_before, step, timer, code, note: Some(json!({ "why": why }).into()), ..Verdict::new(to) }
     }
 }
 
 fn started_nothing(first: Option<&Outcome>) -> bool {
     matches!(
         first,
-        Some(Outcome::GiveUp { .. } | Outcome::TargetGone { .. } | Outcome::NeedsHuman { .. } | Outcome::Done(_))
+        Some(
+            Outcome::GiveUp { .. }
+                | Outcome::TargetGone { .. }
+                | Outcome::NeedsHuman { .. }
+                | Outcome::Withheld { .. }
+                | Outcome::Dropped { .. }
+                | Outcome::Done(_)
+        )
     )
 }
 
@@ -277,6 +310,31 @@ pub(super) fn dead(why: String) -> Verdict {
         step: Some(StepOutcome::Dead { why }),
         ..Verdict::new(EffectState::Dead)
     }
+}
+
+/// Not sent, by a rule: the rule is its code, by which people and counts find it.
+pub(super) fn withheld(rule: String, why: String) -> Verdict {
+    Verdict {
+        code: Some(rule.clone()),
+        note: Some(json!({ "rule": rule, "why": why }).into()),
+        step: Some(StepOutcome::Withheld { rule }),
+        ..Verdict::new(EffectState::Withheld)
+    }
+}
+
+/// Its moment has passed.
+pub(super) fn dropped(code: String, why: String) -> Verdict {
+    Verdict {
+        code: Some(code.clone()),
+        note: Some(json!({ "code": code, "why": why }).into()),
+        step: Some(StepOutcome::Dropped),
+        ..Verdict::new(EffectState::Dropped)
+    }
+}
+
+/// Is an action's effect dropped, and no dead letter, when it is too old or of unknown outcome?
+pub(super) fn drops(connection: &ConnectionRuntime, action: &str) -> bool {
+    connection.manifest().action(action).is_some_and(|a| a.expendable)
 }
 
 fn gave_up(code: String, why: String) -> Verdict {
@@ -297,6 +355,8 @@ fn attempt_detail(outcome: &Outcome, answer: Option<&Answer>) -> Option<Value> {
         | Outcome::GiveUp { why, .. }
         | Outcome::TargetGone { why }
         | Outcome::NeedsHuman { why }
+        | Outcome::Withheld { why, .. }
+        | Outcome::Dropped { why, .. }
         | Outcome::Unknown { why } => Some(why.clone()),
     };
     let excerpt = answer.map(|a| a.excerpt(500));

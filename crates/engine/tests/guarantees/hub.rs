@@ -8,7 +8,7 @@ use crate::wires::{Fate, Fates, Wires};
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
-use pasarela_connector::{ConnectionConfig, Provider};
+use pasarela_connector::{AuthKind, ConnectionConfig, Provider};
 use pasarela_domain::{Clock, DeliveryId, Envelope, Secret};
 use pasarela_engine::{
     Admission, ConnectionSetup, Engine, HubCatalog, InboundRequest, Keeping, LimitOverride, ReconcileSettings, RunView,
@@ -135,6 +135,9 @@ struct Plan {
     /// A network in memory, with the fate of each connection; else the machine's loopback.
     fates: Option<(Fates, Arc<AtomicU64>)>,
     place: Option<Place>,
+    /// How calls prove who calls, where it is not the provider's own login.
+    auth: Option<AuthKind>,
+    secret: bool,
 }
 
 pub(crate) struct Hub {
@@ -159,6 +162,17 @@ impl Builder {
     /// The first connection logs in.
     pub(crate) fn with_login(mut self) -> Self {
         self.plan.connections[0].1 = true;
+        self
+    }
+    /// The first connection has a webhook secret.
+    pub(crate) fn with_secret(mut self) -> Self {
+        self.plan.secret = true;
+        self
+    }
+    /// The first connection proves who calls in this way.
+    pub(crate) fn with_auth(mut self, auth: AuthKind) -> Self {
+        self.plan.connections[0].1 = true;
+        self.plan.auth = Some(auth);
         self
     }
     pub(crate) fn limits(mut self, limits: LimitOverride) -> Self {
@@ -202,12 +216,14 @@ impl Hub {
                 keeping: Keeping::default(),
                 fates: None,
                 place: None,
+                auth: None,
+                secret: false,
             },
         }
     }
 
     async fn open(plan: Plan, server: Server, clock: Arc<HandClock>, folder: Folder, place: Place) -> Self {
-        let provider: Arc<dyn Provider> = Arc::new(Ensayo::new());
+        let provider: Arc<dyn Provider> = Arc::new(plan.auth.map_or_else(Ensayo::new, Ensayo::with));
         let named = plan.connections.iter().map(|(name, ..)| (name.as_str(), provider.clone()));
         let catalog = Arc::new(Loose(HubCatalog::new(named, [provider.clone()])));
         let flows = plan.flows.iter().map(|text| {
@@ -222,8 +238,14 @@ impl Hub {
                 Some(_) => "http://proveedor.test".to_owned(),
                 None => format!("http://{}", server.addr),
             });
+            if plan.secret {
+                config.webhook_secrets.push(Secret::new("secreto-de-prueba"));
+            }
             if *login {
-                config.credentials.insert("password".into(), Secret::new("clave-de-prueba"));
+                for name in ["password", "client_id", "client_secret", "refresh_token"] {
+                    config.credentials.insert(name.into(), Secret::new(format!("{name}-de-prueba")));
+                }
+                config.token_url = config.base_url.as_ref().map(|base| format!("{base}/token"));
             }
             ConnectionSetup {
                 provider: provider.clone(),
@@ -280,6 +302,18 @@ impl Hub {
         // The files of the first life stay until its tasks are gone; nobody looks at them any more.
         drop(self);
         next
+    }
+
+    /// Bytes of the database's files.
+    pub(crate) fn files(&self) -> Vec<Vec<u8>> {
+        ["hub.db", "hub.db-wal"].iter().filter_map(|name| std::fs::read(self.folder.0.join(name)).ok()).collect()
+    }
+
+    /// Another node of the same database, with the same connections and provider.
+    pub(crate) async fn beside(&self) -> Self {
+        let folder = Folder::new();
+        std::fs::copy(self.folder.0.join("hub.db.key"), folder.0.join("hub.db.key")).unwrap();
+        Self::open(self.plan.clone(), self.server.clone(), self.clock.clone(), folder, self.place.clone()).await
     }
 
     /// The same, and one more connection is configured.

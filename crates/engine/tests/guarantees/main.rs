@@ -2,6 +2,8 @@
 //! by hand, a provider that is written in the test, and a server whose answers are scripted.
 
 mod clock;
+mod consents;
+mod examining;
 mod g03;
 mod g04;
 mod g05;
@@ -15,6 +17,7 @@ mod g13;
 mod history;
 mod hub;
 mod leaving;
+mod login;
 mod matrix;
 mod network;
 mod operating;
@@ -26,3 +29,4 @@ mod server;
 mod server_of_tests;
 mod waits;
 mod wires;
+mod withheld;

@@ -32,6 +32,10 @@ enum Fault {
     Redirect,
     TargetGone,
     NeedsHuman,
+    /// A rule forbids it, as the answer shows.
+    Withheld,
+    /// Its moment has passed.
+    Dropped,
     /// The answer cannot be understood, and the provider had done it.
     Unknown,
     /// No connection: nothing was sent.
@@ -136,6 +140,8 @@ const TABLE: &[(Fault, [Cell; 6])] = &[
     (F::Redirect, [GIVES_UP; 6]),
     (F::TargetGone, [GIVES_UP; 6]),
     (F::NeedsHuman, [DIES; 6]),
+    (F::Withheld, [cell(1, EffectState::Withheld, EffectState::Withheld); 6]),
+    (F::Dropped, [cell(1, EffectState::Dropped, EffectState::Dropped); 6]),
     (F::Unknown, [AT_ONCE, AT_ONCE, FOUND, IN_VAIN, HELD, AT_ONCE]),
     (F::NotSent, [LATER; 6]),
     (F::LostAfter, [AGAIN, AGAIN, FOUND, IN_VAIN, HELD, AT_ONCE]),
@@ -162,6 +168,8 @@ fn faults_of(outcome: &Outcome) -> &'static [Fault] {
         Outcome::GiveUp { .. } => &[F::GiveUp, F::Redirect],
         Outcome::TargetGone { .. } => &[F::TargetGone],
         Outcome::NeedsHuman { .. } => &[F::NeedsHuman],
+        Outcome::Withheld { .. } => &[F::Withheld],
+        Outcome::Dropped { .. } => &[F::Dropped],
         Outcome::Unknown { .. } => {
             &[F::Unknown, F::LostAfter, F::LostBefore, F::CutAnswer, F::CutRequest, F::Slow, F::LostThenStatus]
         }
@@ -194,6 +202,8 @@ fn g07_the_table_of_faults_has_a_cell_for_every_outcome_and_kind() {
         Outcome::TargetGone { why: why() },
         Outcome::NeedsHuman { why: why() },
         Outcome::Unknown { why: why() },
+        Outcome::withheld("x", "x"),
+        Outcome::dropped("x", "x"),
     ];
     let mut wanted = 0;
     for fault in every.iter().flat_map(|o| faults_of(o)) {
@@ -251,6 +261,8 @@ fn reply(fault: Fault) -> Option<Reply> {
         F::Redirect => Some(Reply::status(307).with("location", "http://proveedor.test/otra")),
         F::TargetGone => says("target_gone"),
         F::NeedsHuman => says("needs_human"),
+        F::Withheld => says("withheld"),
+        F::Dropped => says("dropped"),
         F::Unknown => says("unknown"),
         F::LostAfter | F::LostBefore | F::LostThenStatus => Some(Reply::Cut),
         F::Slow => Some(Reply::Hang),

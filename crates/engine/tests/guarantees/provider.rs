@@ -3,10 +3,10 @@
 //! can be fetched and polled. Its bodies say directly which facts they hold.
 
 use pasarela_connector::{
-    Action, Answer, ApiVersion, Auth, AuthStep, Batch, Call, ConfigError, ConnectionConfig, Connector, Correlation,
-    Credential, Ctx, Dedup, Done, EntityWrite, Fact, Idempotency, Item, Lane, Limits, Manifest, Outcome, PollStep,
-    Provider, RawRequest, ReadBack, Record, Repeat, Request, Scope, Settlement, Settles, SimConfig, Simulator, Source,
-    Step, Task, Translation, Unread, Verdict, Verification, judge,
+    Action, Answer, ApiVersion, Auth, AuthKind, AuthStep, Batch, Call, ConfigError, ConnectionConfig, Connector,
+    Correlation, Credential, Ctx, Dedup, Done, EntityWrite, Fact, Headers, Idempotency, Item, Lane, Limits, Manifest,
+    Outcome, PollStep, Provider, RawRequest, ReadBack, Record, Repeat, Request, Scope, Settlement, Settles, SimConfig,
+    Simulator, Source, Step, Task, Translation, Trial, Unread, Verdict, Verification, judge,
 };
 use pasarela_domain::EntityRef;
 use serde_json::{Value, json};
@@ -38,6 +38,7 @@ impl Ensayo {
             action("nada", native).build(),
             action("todo", native).lane(Lane::Connection).build(),
             action("flujo", native).lane(Lane::FlowKey).build(),
+            action("fugaz", Idempotency::AtMostOnce).expendable(Duration::from_secs(120)).build(),
             action("breve", native).give_up_after(Duration::from_secs(120)).build(),
             action("clave_tarde", native).settled_by_status(STATUS_WITHIN).build(),
             action("cliente_tarde", Idempotency::ClientId).settled_by_status(STATUS_WITHIN).build(),
@@ -57,9 +58,12 @@ impl Ensayo {
             docs: "https://example.test",
             api: ApiVersion { version: "1", ends: None },
             default_base_url: None,
+            auth: AuthKind::Login,
             verification: Verification::Configured,
             settings: anything,
-            credentials: vec![Credential { name: "password", help: "for a login", required: false }],
+            credentials: ["password", "client_id", "client_secret", "refresh_token"]
+                .map(|name| Credential { name, help: "for a login", required: false })
+                .into(),
             actions,
             events: &["order.paid", "order.updated", "order.cancelled", "order.refunded", "show.updated"],
             fetches: &["show"],
@@ -67,6 +71,13 @@ impl Ensayo {
             no_history: None,
             limits: Limits { rate: None, concurrency: 32, timeout: CALL_LIFE },
         })
+    }
+}
+
+impl Ensayo {
+    /// With another way of proving who calls.
+    pub(crate) fn with(auth: AuthKind) -> Self {
+        Self(Manifest { auth, ..Self::new().0 })
     }
 }
 
@@ -145,7 +156,9 @@ impl Connector for Connected {
                 let request = self.post("pasos1", &first, ctx);
                 Step::Call(Call { request, state: json!({ "v": 1 }), repeat: Repeat::SameKey })
             }
-            "leible" | "correla" | "unavez" | "mensaje" => call(self.post(action, &first, ctx), Repeat::Never),
+            "leible" | "correla" | "unavez" | "mensaje" | "fugaz" => {
+                call(self.post(action, &first, ctx), Repeat::Never)
+            }
             _ => call(self.post(action, &first, ctx), Repeat::SameKey),
         }
     }
@@ -165,6 +178,30 @@ impl Connector for Connected {
             return Step::End(outcomes.collect());
         }
         Step::all(inputs.len(), &Self::outcome(answer, ctx))
+    }
+
+    /// What says that it must not go any more, does not.
+    fn stops(&self, _action: &str, input: &Value, ctx: &Ctx<'_>) -> Option<Outcome> {
+        let until = input["until"].as_str()?.parse::<jiff::Timestamp>().ok()?;
+        (ctx.now > until).then(|| Outcome::withheld("taken_back", "as the test wants it"))
+    }
+
+    fn probe(&self) -> Option<Request> {
+        Some(Request::get(format!("{}/probe", self.base)))
+    }
+
+    fn hooks(&self) -> Option<Request> {
+        Some(Request::get(format!("{}/hooks", self.base)))
+    }
+
+    fn registered(&self, answer: &Answer) -> Option<Vec<String>> {
+        serde_json::from_value(answer.parse::<Value>().ok()?["urls"].clone()).ok()
+    }
+
+    fn trial(&self, _now: jiff::Timestamp) -> Option<Trial> {
+        let mut headers = Headers::default();
+        headers.set("x-clave", "si");
+        Some(Trial { headers, body: br#"{"facts":[{"ignored":"trial"}]}"#.as_slice().into() })
     }
 
     fn read_back(&self, _action: &str, _input: &Value, ctx: &Ctx<'_>) -> Option<Request> {
@@ -190,10 +227,10 @@ impl Connector for Connected {
     fn on_authenticate(&self, answer: &Answer, ctx: &Ctx<'_>) -> AuthStep {
         let token = answer.parse::<Value>().unwrap_or_default()["token"].as_str().map(str::to_owned);
         match token {
-            Some(token) => AuthStep::Ready(Auth {
-                headers: vec![("authorization".into(), token)],
-                expires: ctx.now.checked_add(Duration::from_secs(3600)).ok(),
-            }),
+            Some(token) => {
+                let end = ctx.now.checked_add(Duration::from_secs(3600)).ok();
+                AuthStep::Ready(Auth::header("authorization", token).until(end))
+            }
             None => AuthStep::Refused("the password is wrong; set it again".into()),
         }
     }
@@ -236,6 +273,8 @@ fn named_outcome(name: &str) -> Outcome {
         "target_gone" => Outcome::TargetGone { why: why() },
         "needs_human" => Outcome::NeedsHuman { why: why() },
         "unknown" => Outcome::Unknown { why: why() },
+        "withheld" => Outcome::withheld("a_rule", why()),
+        "dropped" => Outcome::dropped("too_late", why()),
         other => panic!("no outcome {other}"),
     }
 }

@@ -81,6 +81,8 @@ impl Compiler<'_> {
                     && place.events.is_none()
                 {
                     step.models.insert(model_name.to_owned());
+                } else {
+                    self.lasting.insert(model_name.to_owned());
                 }
                 if let Some(schema) = schema {
                     self.follow(&schema, path, known, used, at);

@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::hub::Plan;
 use crate::output::{line, note};
 use jiff::Timestamp;
+use pasarela_domain::consent::ConsentView;
 use pasarela_flows::{Flow, Scope};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -68,6 +69,9 @@ fn explain(plan: &Plan, name: &str, file: &Path, json: bool) -> Result<ExitCode,
     if let Some(buyer) = models.get("order").and_then(|o| o.get("buyer")).cloned() {
         models.entry("buyer".into()).or_insert_with(|| Arc::new(buyer));
     }
+    // Whoever is not known has allowed nothing.
+    let nothing = || Arc::new(serde_json::to_value(ConsentView::default()).unwrap_or_default());
+    models.entry("consent".into()).or_insert_with(nothing);
     let vars = serde_json::to_value(&plan.config.vars).unwrap_or_default();
     let scope = Scope { event: &event, data: &data, models: &models, vars: &vars, now: Timestamp::now() };
     let told = flow.explain(&scope);

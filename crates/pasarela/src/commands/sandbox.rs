@@ -56,9 +56,8 @@ pub(crate) async fn run(config_path: &Path, args: Args, json: bool) -> Result<Ex
             continue;
         }
         let mut settings = c.settings.clone();
-        if c.provider == "whatsapp" {
-            settings["templates"] = templates();
-        }
+        // What the built-in flows presuppose at the provider; whoever knows no templates passes over them.
+        settings["templates"] = templates();
         let base_url = host.base_url(&c.name);
         let sim = SimConfig {
             connection: c.name.clone(),
@@ -80,8 +79,9 @@ pub(crate) async fn run(config_path: &Path, args: Args, json: bool) -> Result<Ex
     }
     if served.is_empty() {
         return Err(Failure::Usage(format!(
-            "{}: there is no connection that could have a double (hi-events, twenty, whatsapp; not live)",
-            config_path.display()
+            "{}: there is no connection that could have a double ({}; not live)",
+            config_path.display(),
+            with_double().join(", ")
         )));
     }
     let phones = format!("http://{}/_sandbox/phone", host.addr());
@@ -101,6 +101,18 @@ pub(crate) async fn run(config_path: &Path, args: Args, json: bool) -> Result<Ex
     asked_to_stop.wait().await;
     host.stop().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Providers that have a double.
+fn with_double() -> Vec<&'static str> {
+    let config = SimConfig {
+        connection: String::new(),
+        base_url: String::new(),
+        webhook_secret: String::new(),
+        settings: json!({}),
+    };
+    let all = providers();
+    all.iter().filter(|p| p.simulator(config.clone()).is_some()).map(|p| p.manifest().name).collect()
 }
 
 /// Adds a provider's double to a host.

@@ -3,7 +3,7 @@
 use super::secrets::resolve;
 use super::units::Span;
 use super::{Config, Error, nearest};
-use pasarela_connector::{ConnectionConfig, Environment, Provider, Rate};
+use pasarela_connector::{AuthKind, ConnectionConfig, Environment, Provider, Rate};
 use pasarela_engine::{ConnectionSetup, LimitOverride, Policy, ReconcileSettings};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -21,6 +21,9 @@ pub(super) struct Common {
     /// Where it is called: own server, simulator, test double; the provider's own when it is not set. `https://`
     /// on a live connection, unless `allow_private_targets`.
     base_url: Option<String>,
+    /// Where a token is fetched, for a test double; the provider's own when it is not set. Only where the provider's
+    /// [auth kind](connectors.md#tokens) fetches one.
+    token_url: Option<String>,
     /// Whatever verifies inbound calls, newest first. Several are in force at once, for rotation.
     webhook_secrets: Vec<String>,
     /// Or `"live"`: real people.
@@ -60,6 +63,7 @@ struct Limits {
 const COMMON: &[&str] = &[
     "provider",
     "base_url",
+    "token_url",
     "webhook_secrets",
     "environment",
     "signature_max_age",
@@ -84,6 +88,9 @@ pub(crate) fn read_connections(config: &Config, registry: &[Arc<dyn Provider>]) 
 }
 
 fn read(name: &str, value: &toml::Value, registry: &[Arc<dyn Provider>]) -> Result<ConnectionSetup, String> {
+    if name == pasarela_engine::LEDGER {
+        return Err("this name is the hub's own: choose another".into());
+    }
     let plain = !name.is_empty()
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_');
     if !plain {
@@ -127,14 +134,22 @@ fn read(name: &str, value: &toml::Value, registry: &[Arc<dyn Provider>]) -> Resu
         .enumerate()
         .map(|(i, reference)| secret(&format!("webhook_secrets[{i}]"), reference))
         .collect::<Result<_, _>>()?;
-    if let Some(base) = &common.base_url {
-        let uri: http::Uri = base.parse().map_err(|_| format!("base_url '{base}' is not a URL"))?;
+    let fetches_tokens = matches!(
+        manifest.auth,
+        AuthKind::ClientCredentials(_) | AuthKind::RefreshToken(_) | AuthKind::ServiceAccount(_)
+    );
+    if common.token_url.is_some() && !fetches_tokens {
+        return Err(format!("'token_url': {} fetches no token, so leave it out", manifest.name));
+    }
+    for (key, address) in [("base_url", &common.base_url), ("token_url", &common.token_url)] {
+        let Some(address) = address else { continue };
+        let uri: http::Uri = address.parse().map_err(|_| format!("{key} '{address}' is not a URL"))?;
         let secure = uri.scheme_str() == Some("https");
         if !secure && uri.scheme_str() != Some("http") {
-            return Err(format!("base_url '{base}' must begin with https:// or http://"));
+            return Err(format!("{key} '{address}' must begin with https:// or http://"));
         }
         if !secure && environment == Environment::Live && !common.allow_private_targets {
-            return Err(format!("base_url '{base}' of a live connection must be https"));
+            return Err(format!("{key} '{address}' of a live connection must be https"));
         }
     }
     if environment == Environment::Live && !common.extra_headers.is_empty() {
@@ -150,6 +165,7 @@ fn read(name: &str, value: &toml::Value, registry: &[Arc<dyn Provider>]) -> Resu
         name: name.to_owned(),
         provider: manifest.name.to_owned(),
         base_url: common.base_url.map(|u| u.trim_end_matches('/').to_owned()),
+        token_url: common.token_url,
         webhook_secrets,
         environment,
         signature_max_age: common.signature_max_age.map(|s| s.0),

@@ -214,9 +214,9 @@ fn verification(manifests: &[&Manifest]) -> String {
         manifests.iter().map(|m| {
             let how = match m.verification {
                 Verification::Hmac { header, recipe } => format!("{}: {recipe}", code(header)),
+                Verification::PublicKey { header, recipe } => format!("{}: {recipe}", code(header)),
                 Verification::Configured => "as the connection's `verify` says, which must be there".into(),
-                #[allow(unreachable_patterns, reason = "the list of schemes grows")]
-                _ => "it sends nothing: any inbound call is refused".into(),
+                Verification::NoInbound => "it sends nothing: any inbound call is refused".into(),
             };
             vec![
                 format!("[{}]({})", m.title, m.docs),

@@ -41,6 +41,11 @@ const TOLD: &[(&str, &str, &str)] = &[
         "retention did not come to its end for more than a day",
         "raise `retention.budget`, or lower `every`",
     ),
+    (
+        "api_version_ends",
+        "the API version that a connection speaks has its last day within 90 days, 30 days, or today (`stage`); the value is the days that are left",
+        "upgrade, or choose a newer version in the connection's settings; `pasarela doctor` names the day",
+    ),
     ("database_damaged", "the check of the whole file found damage", "[doctor](care.md#doctor), or restore a backup"),
 ];
 

@@ -39,6 +39,8 @@ pub(crate) struct Effect {
     give_up_at: Timestamp,
     /// Stable code of a failure.
     code: Option<String>,
+    /// The rule that withheld it, where one did.
+    rule: Option<String>,
     why: Value,
     /// What the provider answered, as the action's `output` says.
     result: Value,
@@ -181,6 +183,7 @@ pub(crate) async fn effect(app: &App, row: &EffectRow, whole: bool) -> Result<Ef
         created_at: row.created_at,
         give_up_at: row.give_up_at,
         code: row.code.clone(),
+        rule: row.code.clone().filter(|_| row.state == EffectState::Withheld),
         why: part(&mut outcome, "why"),
         result: part(&mut outcome, "result"),
         whole,

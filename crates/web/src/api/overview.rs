@@ -26,10 +26,20 @@ pub(crate) struct Overview {
     quarantined: u64,
     /// Chains of calls that are out.
     calls_out: u64,
+    /// Effects that a rule withheld, since the start of the process.
+    withheld: Vec<Withheld>,
     /// Since the start of the process.
     totals: Snapshot,
     connections: Vec<ConnectionState>,
     paused: Vec<PauseRow>,
+}
+
+/// How many effects of a connection a rule withheld.
+#[derive(Serialize, JsonSchema)]
+struct Withheld {
+    connection: String,
+    rule: String,
+    count: u64,
 }
 
 /// Deliveries that wait to be decided.
@@ -57,6 +67,7 @@ pub(crate) async fn show(_: Caller, State(app): State<App>) -> Result<Json<Overv
     let age = |t: Option<Timestamp>| t.map(|t| now.duration_since(t).as_secs_f64().max(0.0));
     let (_, _, calls_out) = app.engine.in_memory();
     let care = app.engine.care_now();
+    let counted = app.engine.metrics().withheld_by_rule().into_iter();
     Ok(Json(Overview {
         at: now,
         uptime_s: app.started.elapsed().as_secs(),
@@ -73,6 +84,7 @@ pub(crate) async fn show(_: Caller, State(app): State<App>) -> Result<Json<Overv
         },
         quarantined: health.quarantined,
         calls_out,
+        withheld: counted.map(|(connection, rule, count)| Withheld { connection, rule, count }).collect(),
         totals: app.engine.metrics().snapshot(),
         connections: app.engine.connections(),
         paused: app.engine.pauses(),

@@ -53,7 +53,7 @@ impl Status {
         let (resolve, connections) = (Some("/por-resolver"), Some("/conexiones"));
         let rings =
             |name: &str| alarms.iter().find(|a| a.alarm == name).map_or(0, |a| a.connections.len().max(1) as u64);
-        let troubled = rings("connection_degraded");
+        let (troubled, ends) = (rings("connection_degraded"), rings("api_version_ends"));
         let lines = [
             (w.count("status.dead", health.dead), health.dead, "failed", "failed", resolve),
             (w.count("status.unknown", health.unknown), health.unknown, "waits", "unknown", resolve),
@@ -68,6 +68,7 @@ impl Status {
                 "failed",
                 connections,
             ),
+            (w.count("status.api_ends", ends), ends, "waits", "waits", connections),
             (w.t("status.stuck").to_owned(), rings("work_stuck"), "failed", "failed", None),
             (w.t("status.damaged").to_owned(), rings("database_damaged"), "failed", "failed", None),
             (w.t("status.capped").to_owned(), rings("intake_capped"), "failed", "failed", None),
@@ -124,11 +125,13 @@ mod tests {
             alarm,
             value: 1.0,
             connections: names.iter().map(|n| (*n).to_owned()).collect(),
+            stage: None,
         };
         let alarms = [
             about("connection_degraded", &["crm"]),
             about("breaker_open", &["crm", "wa"]),
             about("reconciliation_failed", &["crm"]),
+            about("api_version_ends", &["wa"]),
             about("work_stuck", &[]),
             about("log_large", &[]),
             about("disk_low", &[]),
@@ -139,6 +142,7 @@ mod tests {
             "1 conexión con problemas",
             "2 conexiones sin respuesta del proveedor",
             "1 conciliación incompleta",
+            "1 conexión cuya versión de API termina pronto",
             "Hay trabajo detenido",
             "El registro de la base crece",
             "Queda poco disco",

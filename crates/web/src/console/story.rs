@@ -152,6 +152,7 @@ impl DeliveryView {
 fn scheme(app: &App, w: Words, connection: &str) -> String {
     match app.engine.manifest(connection).map(|m| m.verification) {
         Some(Verification::Hmac { header, .. }) => w.with("story.hmac", header),
+        Some(Verification::PublicKey { header, .. }) => w.with("story.public_key", header),
         Some(Verification::Configured) => {
             let verify = app.engine.settings(connection).map(|s| s["verify"].clone()).unwrap_or_default();
             let words = w.named("story.scheme", verify["scheme"].as_str().unwrap_or_default());

@@ -82,13 +82,22 @@ pub(in super::super) fn absolute(fixture: &Fixture, request: &Request, name: &st
         });
         rule!(fixture, inside, "{name}: {} is not under the connection's base URL {base:?}", request.url);
     }
+    for (credential, secret) in &fixture.config.credentials {
+        let secret = secret.expose();
+        // Short ones are ids and numbers, which may be anywhere.
+        rule!(
+            fixture,
+            secret.len() < 8 || !request.url.contains(secret),
+            "{name}: the URL holds the credential {credential:?}: requests are stored and shown, the engine adds \
+             credentials"
+        );
+    }
     for (header, value) in &request.headers.0 {
         let sound = http::HeaderName::from_bytes(header.as_bytes()).is_ok_and(|n| n.as_str() == header.as_str())
             && http::HeaderValue::from_str(value).is_ok();
         rule!(fixture, sound, "{name}: the header {header:?} cannot be sent (names are in lower case)");
         for (credential, secret) in &fixture.config.credentials {
             let secret = secret.expose();
-            // Short ones are ids and numbers, which may be anywhere.
             rule!(
                 fixture,
                 secret.len() < 8 || !value.contains(secret),

@@ -108,11 +108,11 @@ pub(in crate::hi_events) fn judge_back(action: &str, input: &Value, answer: &Ans
             None => ReadBack::Unclear("the order could not be read".into()),
         },
         "create_webhook" => {
-            let Ok(list) = answer.parse::<wire::Data<Vec<wire::Webhook>>>() else {
+            let Some(list) = hooks(answer) else {
                 return ReadBack::Unclear("the list of webhooks could not be read".into());
             };
             let url = input.get("url").and_then(Value::as_str).unwrap_or_default();
-            match list.data.iter().find(|w| w.url == url) {
+            match list.iter().find(|w| w.url == url) {
                 None => ReadBack::NotThere,
                 Some(found) => ReadBack::Unclear(format!(
                     "webhook {} has this address, but its secret was told only once, in an answer that was lost: \
@@ -123,4 +123,13 @@ pub(in crate::hi_events) fn judge_back(action: &str, input: &Value, answer: &Ans
         }
         _ => ReadBack::Unclear("this action cannot be read back".into()),
     }
+}
+
+fn hooks(answer: &Answer) -> Option<Vec<wire::Webhook>> {
+    answer.parse::<wire::Data<Vec<wire::Webhook>>>().ok().filter(|_| answer.is_success()).map(|list| list.data)
+}
+
+/// Addresses that the organiser's webhooks call.
+pub(in crate::hi_events) fn registered(answer: &Answer) -> Option<Vec<String>> {
+    hooks(answer).map(|list| list.into_iter().map(|hook| hook.url).collect())
 }

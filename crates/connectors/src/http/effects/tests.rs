@@ -2,7 +2,7 @@
 
 use super::super::Http;
 use super::*;
-use pasarela_connector::{ConnectionConfig, Connector, Provider};
+use pasarela_connector::{Call, ConnectionConfig, Connector, Provider};
 
 /// Paths that would leave the base URL at one parser or another.
 fn paths_that_escape() -> Vec<String> {

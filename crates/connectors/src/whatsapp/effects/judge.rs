@@ -3,7 +3,7 @@
 
 use super::codes::{self, Told};
 use crate::whatsapp::wire::{GraphAnswer, GraphError};
-use pasarela_connector::{Answer, Ctx, Done, Outcome, Scope, judge};
+use pasarela_connector::{Answer, Ctx, Done, Outcome, action, judge};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ pub(super) fn sent(answer: &Answer, ctx: &Ctx<'_>) -> Outcome {
     }
     // Something in between gave up waiting: Meta may have taken the message all the same, and a
     // second one must not go out (section 2.2).
-    if matches!(answer.status, 408 | 504) {
-        return Outcome::Unknown { why: format!("HTTP {}: {}", answer.status, answer.excerpt(200)) };
+    if let Some(lost) = action::lost(answer) {
+        return lost;
     }
     if let Some(outcome) = by_status(answer, ctx) {
         return outcome;
@@ -50,11 +50,7 @@ pub(super) fn marked(answer: &Answer, ctx: &Ctx<'_>) -> Outcome {
         Some(true) => Outcome::done(json!({ "success": true })),
         Some(false) => Outcome::give_up("not_marked", format!("not marked as read: {}", answer.excerpt(200))),
         // Not Meta's words; a mark may be set twice.
-        None => Outcome::Retry {
-            after: None,
-            scope: Scope::Effect,
-            why: format!("HTTP {} without a word on success: {}", answer.status, answer.excerpt(200)),
-        },
+        None => action::unreadable(answer),
     }
 }
 

@@ -4,12 +4,12 @@
 //! header) is refused here, with the place named, before a call is spent on it.
 
 use super::input::{Button, Header, Media, Params, SendTemplate};
-use super::{Refusal, invalid};
 use crate::whatsapp::{Settings, settings, wire};
+use pasarela_connector::action::{Refused, invalid};
 use serde_json::{Map, Value, json};
 
 /// Builds the object, or says what is wrong with the input.
-pub(super) fn build(input: &SendTemplate, settings: &Settings) -> Result<Value, Refusal> {
+pub(super) fn build(input: &SendTemplate, settings: &Settings) -> Result<Value, Refused> {
     let name = input.template.trim();
     if !wire::is_template_name(name) {
         return Err(invalid(format!(
@@ -44,7 +44,7 @@ pub(super) fn build(input: &SendTemplate, settings: &Settings) -> Result<Value, 
     Ok(Value::Object(template))
 }
 
-fn body_parameters(params: &Params) -> Result<Vec<Value>, Refusal> {
+fn body_parameters(params: &Params) -> Result<Vec<Value>, Refused> {
     match params {
         Params::Positional(values) => values
             .iter()
@@ -65,7 +65,7 @@ fn body_parameters(params: &Params) -> Result<Vec<Value>, Refusal> {
 }
 
 /// A value as the text that stands in the message. A missing value would leave a hole in it.
-fn text_of(value: &Value, place: impl Fn() -> String) -> Result<String, Refusal> {
+fn text_of(value: &Value, place: impl Fn() -> String) -> Result<String, Refused> {
     let text = match value {
         Value::String(text) => squeeze(text),
         Value::Number(number) => number.to_string(),
@@ -84,7 +84,7 @@ fn text_of(value: &Value, place: impl Fn() -> String) -> Result<String, Refusal>
     Ok(text)
 }
 
-fn text_field(text: &str, place: &str) -> Result<String, Refusal> {
+fn text_field(text: &str, place: &str) -> Result<String, Refused> {
     text_of(&Value::String(text.to_owned()), || place.to_owned())
 }
 
@@ -108,7 +108,7 @@ fn squeeze(text: &str) -> String {
     out
 }
 
-fn header_parameter(header: &Header) -> Result<Value, Refusal> {
+fn header_parameter(header: &Header) -> Result<Value, Refused> {
     let mut found = Vec::new();
     if let Some(text) = &header.text {
         let text = text_field(text, "header.text")?;
@@ -140,7 +140,7 @@ fn header_parameter(header: &Header) -> Result<Value, Refusal> {
     }
 }
 
-fn file(kind: &str, media: &Media) -> Result<Value, Refusal> {
+fn file(kind: &str, media: &Media) -> Result<Value, Refused> {
     let mut file = Map::new();
     match (media.link.as_deref(), media.id.as_deref()) {
         // Meta fetches the link itself, and only over https.
@@ -163,7 +163,7 @@ fn file(kind: &str, media: &Media) -> Result<Value, Refusal> {
     Ok(Value::Object(file))
 }
 
-fn button_component(place: usize, button: &Button) -> Result<Value, Refusal> {
+fn button_component(place: usize, button: &Button) -> Result<Value, Refused> {
     let index = button.index.map_or(place, usize::from);
     let at = |field: &str| format!("buttons[{place}].{field}");
     if index > wire::LAST_BUTTON {

@@ -51,6 +51,8 @@ fn translate_preference(preference: &Preference, value: &MessagesValue, time: &V
         channel_user_id: person.user_id.clone(),
         channel: "whatsapp".to_owned(),
         purpose: "marketing".to_owned(),
+        record_id: None,
+        evidence: None,
     };
     let entity = format!("{}:{}", value.metadata.phone_number_id, person.id());
     let discriminator = format!("{}:{}:{stamp}", preference.category, preference.value);

@@ -83,6 +83,8 @@ fn withdrawn(person: &Person, status: &Status, at: Option<jiff::Timestamp>) -> I
         channel_user_id: person.user_id.clone(),
         channel: "whatsapp".to_owned(),
         purpose: "marketing".to_owned(),
+        record_id: None,
+        evidence: None,
     };
     let discriminator = format!("{STOPPED_MARKETING}:{}", status.id);
     Fact::once("consent.withdrawn", person.key(), person.id(), discriminator, payload(&data)).at(at).into()

@@ -41,6 +41,16 @@ pub(super) const ROWS: &[Row] = &[
     ),
     ("status.unreconciled.one", "{} conciliación incompleta", "{} incomplete reconciliation"),
     ("status.unreconciled.many", "{} conciliaciones incompletas", "{} incomplete reconciliations"),
+    (
+        "status.api_ends.one",
+        "{} conexión cuya versión de API termina pronto",
+        "{} connection whose API version ends soon",
+    ),
+    (
+        "status.api_ends.many",
+        "{} conexiones cuya versión de API termina pronto",
+        "{} connections whose API versions end soon",
+    ),
     ("status.stuck", "Hay trabajo detenido", "Work is stuck"),
     (
         "status.log",
@@ -131,6 +141,7 @@ pub(super) const ROWS: &[Row] = &[
     ("story.verified", "Verificación", "Verification"),
     ("story.verified_word", "Auténtica", "Authentic"),
     ("story.hmac", "firma HMAC en {}", "HMAC signature in {}"),
+    ("story.public_key", "firma con clave pública en {}", "public-key signature in {}"),
     ("story.scheme.hmac-sha256", "firma HMAC-SHA256 del cuerpo", "HMAC-SHA256 signature of the body"),
     ("story.scheme.standard-webhooks", "firma Standard Webhooks", "Standard Webhooks signature"),
     ("story.scheme.bearer", "clave compartida (no cubre el cuerpo)", "shared token (it does not cover the body)"),

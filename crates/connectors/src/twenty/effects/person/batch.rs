@@ -4,7 +4,7 @@
 use super::{Row, plan};
 use crate::twenty::Connection;
 use crate::twenty::effects::judge::{Reach, refusal};
-use crate::twenty::effects::{call, is_new, record_id};
+use crate::twenty::effects::{call, is_new, record_id, unreadable};
 use crate::twenty::wire::Data;
 use pasarela_connector::{Answer, Ctx, Outcome, Request, Scope, Step};
 use serde::{Deserialize, Serialize};
@@ -73,7 +73,7 @@ pub(in crate::twenty) fn on(on: &Connection, inputs: &[Value], state: &Value, an
                 }
             }
             _ => {
-                return end(inputs.len(), &rows, refused, progress.ended, Some(super::super::unreadable(answer)));
+                return end(inputs.len(), &rows, refused, progress.ended, Some(unreadable(answer)));
             }
         },
         Some((Reach::Call, outcome)) => {

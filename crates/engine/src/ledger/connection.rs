@@ -1,0 +1,105 @@
+//! The ledger as a connection: it takes in what the API hands over, and nothing from outside.
+
+use super::{CONSENT, Entry, LEDGER, RECORD, lay};
+use crate::connections::{ConnectionSetup, LimitOverride};
+use crate::reconcile::ReconcileSettings;
+use pasarela_connector::{
+    Answer, ApiVersion, AuthKind, ConfigError, ConnectionConfig, Connector, Ctx, EntityWrite, Fact, Limits, Manifest,
+    Outcome, Provider, RawRequest, SimConfig, Simulator, Source, Step, Translation, Unread, Verdict, Verification,
+};
+use pasarela_domain::consent::{ConsentState, Consents};
+use pasarela_domain::model;
+use serde_json::Value;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+/// The ledger beside the configured connections.
+pub(crate) fn setup() -> ConnectionSetup {
+    ConnectionSetup {
+        provider: Arc::new(Ledger),
+        config: ConnectionConfig::bare(LEDGER, LEDGER),
+        allow_private_targets: false,
+        extra_headers: Vec::new(),
+        limits: LimitOverride::default(),
+        reconcile: ReconcileSettings::default(),
+    }
+}
+
+struct Ledger;
+
+static MANIFEST: LazyLock<Manifest> = LazyLock::new(|| Manifest {
+    name: LEDGER,
+    title: "Pasarela",
+    docs: "https://docs.pasarela.example",
+    api: ApiVersion { version: "1", ends: None },
+    default_base_url: None,
+    auth: AuthKind::Nothing,
+    verification: Verification::NoInbound,
+    settings: schemars::json_schema!({ "type": "object", "additionalProperties": false }),
+    credentials: Vec::new(),
+    actions: Vec::new(),
+    events: &["consent.given", "consent.withdrawn"],
+    fetches: &[],
+    tasks: Vec::new(),
+    no_history: Some("the ledger is its own history"),
+    limits: Limits { rate: None, concurrency: 1, timeout: Duration::from_secs(10) },
+});
+
+impl Provider for Ledger {
+    fn manifest(&self) -> &Manifest {
+        &MANIFEST
+    }
+    fn connect(&self, config: ConnectionConfig) -> Result<Box<dyn Connector>, ConfigError> {
+        Ok(Box::new(Connected(config)))
+    }
+    fn simulator(&self, _config: SimConfig) -> Option<Box<dyn Simulator>> {
+        None
+    }
+}
+
+struct Connected(ConnectionConfig);
+
+impl Connector for Connected {
+    fn config(&self) -> &ConnectionConfig {
+        &self.0
+    }
+
+    fn verify(&self, _request: &RawRequest<'_>, _now: jiff::Timestamp) -> Verdict {
+        Verdict::Forged("the ledger takes nothing from outside; POST /api/v1/consents records a consent")
+    }
+
+    fn translate(&self, _source: Source, body: &[u8]) -> Result<Translation, Unread> {
+        let entry: Entry = serde_json::from_slice(body)?;
+        let record = &entry.record;
+        let told = model::Consent {
+            contact: record.contact.clone(),
+            channel_user_id: None,
+            channel: record.channel.clone().unwrap_or_else(|| "all".into()),
+            purpose: record.purpose.clone(),
+            record_id: Some(record.id.clone()),
+            evidence: Some(record.evidence.clone()),
+        };
+        let kind = match record.state {
+            ConsentState::Given => "consent.given",
+            ConsentState::Withdrawn => "consent.withdrawn",
+        };
+        let first = entry.people.first().ok_or_else(|| Unread("a record names nobody".into()))?;
+        let json = |value: serde_json::Result<Value>| value.map_err(|e| Unread(e.to_string()));
+        let mut fact = Fact::once(kind, format!("person:{first}"), &record.id, "", json(serde_json::to_value(told))?)
+            .at(Some(record.at))
+            .with(EntityWrite::new(RECORD, &record.id, json(serde_json::to_value(&entry))?));
+        let said = json(serde_json::to_value(Consents::of(record)))?;
+        for person in &entry.people {
+            fact = fact.with(EntityWrite::new(CONSENT, person, said.clone()).merged(lay));
+        }
+        Ok(Translation { items: vec![fact.into()] })
+    }
+
+    fn begin(&self, _action: &str, inputs: &[Value], _ctx: &Ctx<'_>) -> Step {
+        Step::all(inputs.len(), &Outcome::give_up("unknown_action", "the ledger does nothing elsewhere"))
+    }
+
+    fn on(&self, action: &str, inputs: &[Value], _state: &Value, _answer: &Answer, ctx: &Ctx<'_>) -> Step {
+        self.begin(action, inputs, ctx)
+    }
+}

@@ -1,0 +1,177 @@
+//! `POST /api/v1/consents`: the first door of the ledger. What a person said is recorded and never changed;
+//! `GET` tells what it comes to.
+
+use super::{Params, limit, list as page};
+use crate::App;
+use crate::auth::Caller;
+use crate::problem::Problem;
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use pasarela_domain::consent::{AnalyticsIds, ConsentRecord, ConsentState, Evidence};
+use pasarela_domain::{EmailAddress, Phone};
+use pasarela_engine::{LedgerError, Statement};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// Longest idempotency key that is taken.
+const LONGEST_KEY: usize = 255;
+
+/// Something that a person said.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Told {
+    /// What counts now, for a purpose and a channel.
+    Now(Standing),
+    /// With `history`: one thing that was said.
+    Record(Box<Record>),
+}
+
+/// What counts now.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Standing {
+    purpose: String,
+    /// Null: every channel.
+    channel: Option<String>,
+    state: ConsentState,
+    #[schemars(with = "pasarela_domain::Moment")]
+    at: Timestamp,
+    /// The record that says so.
+    record_id: String,
+    /// May it be used for that, on that channel?
+    given: bool,
+    evidence: Option<Evidence>,
+}
+
+/// A record: one thing that a person said. It is never changed.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ConsentEntry")]
+pub(crate) struct Record {
+    id: String,
+    state: ConsentState,
+    purpose: String,
+    channel: Option<String>,
+    person: Person,
+    #[schemars(with = "pasarela_domain::Moment")]
+    at: Timestamp,
+    #[schemars(with = "pasarela_domain::Moment")]
+    recorded_at: Timestamp,
+    evidence: Evidence,
+    analytics: AnalyticsIds,
+}
+
+/// Who said it.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ConsentPerson")]
+struct Person {
+    email: Option<EmailAddress>,
+    phone: Option<Phone>,
+    name: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Filter {
+    /// An e-mail address, or a phone in international form.
+    person: Option<String>,
+    /// All that was ever said, and not only what counts now.
+    #[serde(default)]
+    history: bool,
+    limit: Option<u32>,
+}
+
+pub(crate) async fn record(
+    _: Caller,
+    State(app): State<App>,
+    headers: HeaderMap,
+    bytes: Bytes,
+) -> Result<Response, Problem> {
+    let key = match headers.get("idempotency-key").map(|v| v.to_str()) {
+        None => None,
+        Some(Ok(text)) if (1..=LONGEST_KEY).contains(&text.trim().len()) => Some(text.trim().to_owned()),
+        Some(_) => {
+            return Err(Problem::bad_request(format!("Idempotency-Key must have 1 to {LONGEST_KEY} plain characters")));
+        }
+    };
+    let statement: Statement = serde_json::from_slice(&bytes)
+        .map_err(|e| Problem::bad_request(format!("the body cannot be used: {e}; see docs/consents.md")))?;
+    let recorded = app.engine.record_consent(statement, key.as_deref()).await?;
+    let status = match (recorded.decided, recorded.repeated) {
+        (true, true) => StatusCode::OK,
+        (true, false) => StatusCode::CREATED,
+        // It is kept, and counts as soon as it is decided.
+        (false, _) => StatusCode::ACCEPTED,
+    };
+    let mut answer = (status, Json(shown(&recorded.record))).into_response();
+    if recorded.repeated {
+        answer.headers_mut().insert("idempotent-replayed", axum::http::HeaderValue::from_static("true"));
+    }
+    Ok(answer)
+}
+
+pub(crate) async fn of_person(
+    _: Caller,
+    State(app): State<App>,
+    Params(filter): Params<Filter>,
+) -> Result<Json<Value>, Problem> {
+    let Some(person) = filter.person.as_deref().map(str::trim).filter(|p| !p.is_empty()) else {
+        return Err(Problem::bad_request("name a person: ?person= and an e-mail address or a phone (%2B57...)"));
+    };
+    let most = limit(filter.limit)? as usize;
+    let known = app.engine.consents_of(person).await?;
+    if filter.history {
+        return Ok(page(
+            known.records.iter().take(most).map(|r| json!(Told::Record(Box::new(shown(r))))).collect(),
+            None,
+        ));
+    }
+    let record = |id: &str| known.records.iter().find(|r| r.id == id);
+    let rows = known.consents.said().map(|(purpose, channel, said)| {
+        json!(Told::Now(Standing {
+            purpose: purpose.to_owned(),
+            channel: channel.map(str::to_owned),
+            state: said.state,
+            at: said.at,
+            record_id: said.record.clone(),
+            given: said.state == ConsentState::Given && known.consents.given(purpose, channel),
+            evidence: record(&said.record).map(|r| r.evidence.clone()),
+        }))
+    });
+    Ok(page(rows.take(most).collect(), None))
+}
+
+/// A record as the API shows it.
+fn shown(record: &ConsentRecord) -> Record {
+    let contact = &record.contact;
+    Record {
+        id: record.id.clone(),
+        state: record.state,
+        purpose: record.purpose.clone(),
+        channel: record.channel.clone(),
+        person: Person { email: contact.email.clone(), phone: contact.phone.clone(), name: contact.name.clone() },
+        at: record.at,
+        recorded_at: record.recorded_at,
+        evidence: record.evidence.clone(),
+        analytics: record.analytics.clone(),
+    }
+}
+
+impl From<LedgerError> for Problem {
+    fn from(e: LedgerError) -> Self {
+        match e {
+            LedgerError::Invalid(_) => Self::bad_request(e.to_string()),
+            LedgerError::OtherStatement => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency_key_reused",
+                "The key belongs to another request",
+                e.to_string(),
+            ),
+            LedgerError::Busy(_) => Self::busy(e.to_string()),
+            LedgerError::Store(e) => e.into(),
+        }
+    }
+}
