@@ -54,6 +54,7 @@ impl Inner {
             Some(Verdict::Reply(answer)) => return Admission::Reply(answer),
             None => return self.forged(&connection, "the connector failed on this request; please report it"),
         };
+        connection.heard(now);
         let headers = request.headers.iter().map(|(n, v)| (n.as_str(), v.as_bytes()));
         let packed = pack(headers, &request.body);
         // A sender that hangs up now has perhaps sent for the only time: it is kept and decided all the same.
@@ -96,7 +97,6 @@ impl Inner {
         match stored {
             Ok(Accepted::New(id)) => {
                 count(&self.metrics.accepted);
-                connection.heard(now);
                 self.hand_in(Pending {
                     id,
                     connection: connection.id,

@@ -97,11 +97,11 @@ pub(crate) struct ConnectionRuntime {
     pub(crate) reconcile_now: Notify,
     pub(crate) reconcile_state: Mutex<Vec<crate::reconcile::Report>>,
     login: Login,
-    /// When it was last called by its provider, in seconds; 0: not since the start.
-    heard_at: AtomicI64,
     problem: Mutex<Option<String>>,
     /// When reconciliation was last asked for because a request was refused, in seconds.
     missed_at: AtomicI64,
+    /// When an authentic webhook last came, in milliseconds; `i64::MIN`: never.
+    heard_at: AtomicI64,
     hold: AtomicU8,
     deciding: AtomicUsize,
     /// Those of `deciding` that may begin at once.
@@ -136,6 +136,9 @@ pub struct ConnectionState {
     pub api: ApiState,
     /// Since when, by whom and why a person has paused it.
     pub paused: Option<pasarela_store::PauseRow>,
+    /// When this node last took an authentic webhook of it; `None`: not since it began.
+    #[schemars(with = "Option<pasarela_domain::Moment>")]
+    pub last_webhook: Option<Timestamp>,
     /// Order and pace.
     pub work: LanesView,
 }
@@ -197,9 +200,9 @@ impl ConnectionRuntime {
             reconcile_now: Notify::new(),
             reconcile_state: Mutex::new(Vec::new()),
             login: Login::default(),
-            heard_at: AtomicI64::new(0),
             problem: Mutex::new(None),
             missed_at: AtomicI64::new(i64::MIN / 2),
+            heard_at: AtomicI64::new(i64::MIN),
             hold: AtomicU8::new(Hold::Foreign as u8),
             deciding: AtomicUsize::new(0),
             beginning: AtomicUsize::new(0),
@@ -301,15 +304,9 @@ impl ConnectionRuntime {
         self.connector.api().unwrap_or(self.manifest().api)
     }
 
-    /// A webhook of it came in.
-    pub(crate) fn heard(&self, now: Timestamp) {
-        self.heard_at.fetch_max(now.as_second(), Ordering::Relaxed);
-    }
-
-    /// When a webhook last came in since the start.
+    /// When an authentic webhook last came in since the start.
     pub(crate) fn last_heard(&self) -> Option<Timestamp> {
-        let at = self.heard_at.load(Ordering::Relaxed);
-        (at > 0).then(|| Timestamp::from_second(at).ok()).flatten()
+        Timestamp::from_millisecond(self.heard_at.load(Ordering::Relaxed)).ok()
     }
 
     /// Index of an action; the engine's own reads have the one after the last.
@@ -360,6 +357,7 @@ impl ConnectionRuntime {
             node: None,
             api: ApiState::of(self.api(), now),
             paused: None,
+            last_webhook: self.last_heard(),
             work,
         }
     }
@@ -377,6 +375,11 @@ impl ConnectionRuntime {
 
     pub(crate) fn lock_lanes<T>(&self, f: impl FnOnce(&mut Lanes) -> T) -> T {
         f(&mut self.lanes.lock())
+    }
+
+    /// An authentic webhook came.
+    pub(crate) fn heard(&self, now: Timestamp) {
+        self.heard_at.fetch_max(now.as_millisecond(), Ordering::Relaxed);
     }
 
     /// A request was refused for a reason of ours: its records are read at once, but not more than once a

@@ -348,14 +348,18 @@ impl Inner {
         Ok(crate::ledger::view_of(own.map(|k| &*k.data)))
     }
 
-    /// Keyed hashes of the people that a payload names: e-mails, phones, channel ids.
+    /// Keyed hashes of the people that a payload names: e-mails, phones, channel ids; and of the numbers that
+    /// people read from a ticket or an order.
     fn subjects(&self, data: &Value) -> Vec<i64> {
         fn walk(value: &Value, out: &mut Vec<String>) {
             match value {
                 Value::Object(map) => {
                     for (name, inner) in map {
                         match (name.as_str(), inner) {
-                            ("email" | "phone" | "channel_user_id", Value::String(text)) if !text.is_empty() => {
+                            // Numbers of orders and tickets name nobody; they are found in the same way.
+                            ("email" | "phone" | "channel_user_id" | "number" | "code", Value::String(text))
+                                if !text.is_empty() =>
+                            {
                                 out.push(format!("{name}:{}", text.to_lowercase()));
                             }
                             _ => walk(inner, out),
@@ -370,7 +374,14 @@ impl Inner {
         walk(data, &mut found);
         found.sort();
         found.dedup();
-        found.iter().map(|s| self.store.sealer().hash(&["subject", s])).collect()
+        found.iter().map(|s| self.subject_hash(s)).collect()
+    }
+}
+
+impl Inner {
+    /// Keyed hash by which the events that name `email:...`, `phone:...`, `number:...` or `code:...` are found.
+    pub(crate) fn subject_hash(&self, named: &str) -> i64 {
+        self.store.sealer().hash(&["subject", named])
     }
 }
 

@@ -17,6 +17,7 @@ use crate::pauses::{PauseError, Pauses};
 use crate::reconcile::{Ask, ReconcileError, Report};
 use crate::replay::{ReplayFilter, ReplayPage};
 use crate::runs::{EventScope, LiveRuns, RunView};
+use crate::tallies::{Day, StepTally, Tallies};
 use crate::telemetry::Metrics;
 use crate::whole::whole;
 use arc_swap::ArcSwap;
@@ -24,11 +25,11 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use pasarela_domain::{Clock, DeliveryId, EffectId, EntityRef, Envelope, EventId, IdMaker, RunId};
 use pasarela_flows::{Catalog, Flow, Origin};
-use pasarela_store::{EventRow, PauseKind, PauseRow, RunRow, Store};
+use pasarela_store::{EffectState, EventRow, PauseKind, PauseRow, RunRow, Store};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, broadcast};
 
@@ -90,6 +91,9 @@ pub(crate) struct Inner {
     pub(crate) client: Client,
     pub(crate) dice: Dice,
     pub(crate) metrics: Metrics,
+    pub(crate) tallies: Tallies,
+    /// No event of this node is older.
+    first_event: AtomicI64,
     pub(crate) connections: HashMap<String, Arc<ConnectionRuntime>>,
     by_id: HashMap<i64, Arc<ConnectionRuntime>>,
     names: HashMap<i64, String>,
@@ -289,6 +293,8 @@ impl Engine {
             client: Client::new(&network, concurrency),
             dice: Dice::new(setup.seed),
             metrics: Metrics::default(),
+            tallies: Tallies::default(),
+            first_event: AtomicI64::new(i64::MAX),
             connections,
             by_id,
             names,
@@ -327,6 +333,7 @@ impl Engine {
         }
         let shares = inner.join(false).await?;
         inner.take_over(&shares).await?;
+        inner.first_event.store(inner.events_to_come(), Ordering::Relaxed);
         for end in ends {
             tokio::spawn(inner.clone().decider(end));
         }
@@ -440,6 +447,12 @@ impl Engine {
     #[must_use]
     pub fn settings(&self, connection: &str) -> Option<&Value> {
         self.inner.connections.get(connection).map(|c| &c.connector.config().settings)
+    }
+
+    /// Pace and limits of a connection, as configured or as its manifest says.
+    #[must_use]
+    pub fn limits(&self, connection: &str) -> Option<pasarela_connector::Limits> {
+        self.inner.connection(connection).map(|c| c.limits)
     }
 
     /// Results of the last reconciliations of a connection.
@@ -568,6 +581,75 @@ impl Engine {
     #[must_use]
     pub fn key_hash(&self, connection: i64, key: &str) -> i64 {
         self.inner.key_hash(connection, key)
+    }
+
+    /// Keyed hash by which the events that name a person or a number are found: `kind` is `email`, `phone`,
+    /// `number` (of an order) or `code` (of a ticket).
+    #[must_use]
+    pub fn subject_hash(&self, kind: &str, text: &str) -> i64 {
+        self.inner.subject_hash(&format!("{kind}:{}", text.to_lowercase()))
+    }
+
+    /// What happened in the last day, as far as this node counted it.
+    #[must_use]
+    pub fn day(&self) -> Day {
+        self.inner.tallies.day(self.inner.clock.now())
+    }
+
+    /// Counts the newest events that were there before this node began, at most `most` of them, so that a
+    /// restart in the evening does not hide the afternoon. `false`: there were more. To be called once.
+    pub async fn recall(&self, most: u32) -> Result<bool, pasarela_store::Error> {
+        let inner = &self.inner;
+        let since = inner.clock.now().checked_sub(jiff::SignedDuration::from_hours(24)).unwrap_or(Timestamp::MIN);
+        let mut below = Some(inner.first_event.load(Ordering::Relaxed));
+        let mut left = most;
+        while left > 0 {
+            let filter = pasarela_store::EventFilter { below, limit: left.min(500), ..Default::default() };
+            let page = inner.store.events(filter).await?;
+            for row in &page.rows {
+                if row.received_at < since {
+                    return Ok(true);
+                }
+                if let Ok(event) = inner.envelope(row) {
+                    inner.tallies.event(&event.event_type, &event.data, event.received_at);
+                }
+            }
+            left -= u32::try_from(page.rows.len()).unwrap_or(left).min(left);
+            below = page.next;
+            if below.is_none() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// What the steps of a flow came to since this node began, by step path.
+    #[must_use]
+    pub fn flow_tallies(&self, name: &str) -> HashMap<String, StepTally> {
+        self.inner.tallies.steps(self.inner.store.sealer().hash(&["flow", name]))
+    }
+
+    /// Effects of a flow that are open now, by step path and state; of each kind at most `most` are looked at.
+    pub async fn flow_open(
+        &self,
+        name: &str,
+        most: u32,
+    ) -> Result<HashMap<(String, EffectState), u64>, pasarela_store::Error> {
+        let connections = self.inner.connections.values().map(|c| c.id).collect();
+        let flow = self.inner.store.sealer().hash(&["flow", name]);
+        let mut open = HashMap::new();
+        for (path, state, n) in self.inner.store.open_steps(flow, connections, most).await? {
+            *open.entry((pasarela_flows::step_of(&path).into_owned(), state)).or_default() += n;
+        }
+        Ok(open)
+    }
+
+    /// The newest runs of a flow, of every version that this node knows, among the newest `within` runs.
+    pub async fn flow_runs(&self, name: &str, within: u32, limit: u32) -> Result<Vec<RunRow>, pasarela_store::Error> {
+        let mut rows: Vec<i64> =
+            self.inner.versions.lock().iter().filter(|(_, f)| f.name == name).map(|(id, _)| *id).collect();
+        rows.extend(self.inner.flows.load().all().filter(|(_, f)| f.name == name).map(|(id, _)| *id));
+        self.inner.store.runs_of(rows, within, limit).await
     }
 
     /// Events as they are written, from now on.

@@ -107,6 +107,13 @@ impl Metrics {
         }
     }
 
+    /// Outcomes of a connection's calls, counted since the start.
+    #[must_use]
+    pub fn calls_of(&self, connection: &str) -> Vec<(&'static str, u64)> {
+        let calls = self.calls.lock();
+        calls.iter().filter(|((c, _), _)| c == connection).map(|((_, outcome), n)| (*outcome, *n)).collect()
+    }
+
     /// Counts a forged delivery.
     pub(crate) fn forged(&self, connection: &str) {
         *self.forged.lock().entry(connection.to_owned()).or_default() += 1;

@@ -24,7 +24,7 @@ pub use duration::{InvalidDuration, parse_duration};
 pub use explain::{ExplainedStep, Explanation};
 pub use flow::Flow;
 pub use problem::{Problem, Severity};
-pub use run::{Advance, EventEffect, NewEffect, Scope, Start, StepOutcome};
+pub use run::{Advance, EventEffect, NewEffect, Scope, Start, StepOutcome, step_of};
 pub use state::RunState;
 pub use template::eval::EvalError;
 pub use words::{Class, OnDead, OnUnknown, Urgency};

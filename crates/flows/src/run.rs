@@ -7,6 +7,8 @@ mod events;
 mod names;
 mod order;
 
+pub use order::step_of;
+
 pub(crate) use names::View;
 
 use crate::flow::{Flow, Tree};

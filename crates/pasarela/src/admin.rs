@@ -47,9 +47,10 @@ impl Admin {
             return Ok(Self::Remote(socket));
         }
         let plan = Plan::read(config)?;
+        let options = plan.web_options();
         let store = plan.open_store()?;
         let engine = plan.start(store, true).await?;
-        Ok(Self::Local(Box::new(App::new(engine, pasarela_web::Options::default()).admin())))
+        Ok(Self::Local(Box::new(App::new(engine, options).admin())))
     }
 
     /// Calls the API; a problem becomes a failure with its sentence.

@@ -16,3 +16,4 @@ pub(crate) mod sandbox;
 pub(crate) mod serve;
 pub(crate) mod signals;
 pub(crate) mod top;
+pub(crate) mod users;

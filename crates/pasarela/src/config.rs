@@ -94,11 +94,22 @@ pub(crate) struct Console {
     /// Address of the console; must differ from `server.listen`, since what operators sign in to needs an
     /// origin of its own.
     pub(crate) listen: SocketAddr,
+    /// What people open, where that is not `http://` and `listen`: behind a proxy. Links of `pasarela users link`
+    /// begin with it.
+    pub(crate) public_url: Option<String>,
+}
+
+impl Console {
+    /// Where people find it, without a slash at the end.
+    pub(crate) fn url(&self) -> String {
+        let url = self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.listen));
+        url.trim_end_matches('/').to_owned()
+    }
 }
 
 impl Default for Console {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8081)) }
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8081)), public_url: None }
     }
 }
 
@@ -238,6 +249,11 @@ impl Config {
             return wrong(
                 "server.listen and console.listen are the same; operators' sessions need an origin of their own".into(),
             );
+        }
+        if let Some(url) = &self.console.public_url
+            && !(url.starts_with("http://") || url.starts_with("https://"))
+        {
+            return wrong(format!("console.public_url is '{url}'; write the address that people open: https://..."));
         }
         if self.store.max_pending.0 < 1 << 16 {
             return wrong("store.max_pending is less than 64KiB; no delivery would be taken in".into());

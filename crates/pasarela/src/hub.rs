@@ -75,6 +75,15 @@ impl Plan {
         opened.map_err(|e| Failure::Failed(e.to_string()))
     }
 
+    /// Settings of the web side.
+    pub(crate) fn web_options(&self) -> pasarela_web::Options {
+        pasarela_web::Options {
+            sandbox: self.config.sandbox.url.clone(),
+            console_url: self.config.console.url(),
+            ..pasarela_web::Options::default()
+        }
+    }
+
     /// The clock of the configuration.
     pub(crate) fn clock(&self) -> Arc<dyn Clock> {
         match &self.config.sandbox.clock {

@@ -44,6 +44,9 @@ enum Command {
     /// Make, list and revoke API keys.
     #[command(subcommand)]
     Keys(commands::keys::Action),
+    /// Let people in to the console.
+    #[command(subcommand)]
+    Users(commands::users::Action),
     /// List canonical events, or tell the story of one.
     Events(commands::lists::EventsArgs),
     /// List runs of flows, or cancel one.
@@ -137,6 +140,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Command::Serve => commands::serve::run(&config).await,
             Command::Check(args) => commands::check::run(&config, &args, json),
             Command::Keys(action) => commands::keys::run(&config, action, json).await,
+            Command::Users(action) => commands::users::run(&config, action, json).await,
             Command::Events(args) => commands::lists::events(&config, args, json).await,
             Command::Runs(args) => commands::lists::runs(&config, args, json).await,
             Command::Flows(action) => commands::flows::run(&config, action, json).await,

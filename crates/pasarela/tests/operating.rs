@@ -83,3 +83,32 @@ fn a_run_is_cancelled_and_deliveries_are_decided_again_by_filter() {
     assert_eq!((told["deliveries"].as_u64(), told["known"].as_u64()), (Some(1), Some(1)), "{told}");
     place.run(&["replay"]).says(2, &["name at least one of"]);
 }
+
+/// A link signs in wherever it was made: before the start, beside the hub; once; and a session outlives a restart.
+#[test]
+fn a_link_lets_a_person_in_once_and_a_session_outlives_a_restart() {
+    let place = Place::shop();
+    let token = |args: &[&str]| {
+        let made = done(&place, args);
+        let link = made["link"].as_str().unwrap().to_owned();
+        assert!(link.starts_with(&format!("http://{}/entrar?enlace=psl_", place.console)), "{link}");
+        link.split("enlace=").nth(1).unwrap().to_owned()
+    };
+    let before = token(&["users", "link", "Luz Ospina", "--json"]);
+    let hub = place.serve();
+    assert!(!hub.log().contains("psl_"), "a log holds no way in");
+    let enter =
+        |token: &str| files::send(place.console, "POST", "/entrar", &[], format!("enlace={token}").as_bytes()).unwrap();
+    let entered = enter(&before);
+    assert_eq!(entered.status, 303, "{entered:?}");
+    let cookie = entered.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    assert_eq!(enter(&before).status, 403, "only once");
+    assert_eq!(enter(&token(&["users", "link", "--json"])).status, 303, "beside a running hub too");
+    hub.stop();
+    let hub = place.serve();
+    let home = files::send(place.console, "GET", "/", &[("cookie", &cookie)], b"").unwrap();
+    assert_eq!(home.status, 200);
+    drop(hub);
+    place.run(&["users", "link", "Luz", "--scopes", "write"]).says(2, &["must be able to read"]);
+    place.run(&["users", "link", "Luz", "--minutes", "0"]).says(2, &["--minutes"]);
+}

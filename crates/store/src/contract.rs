@@ -3,8 +3,8 @@
 
 use crate::rows::{
     ApiKeyRow, ArrivedRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow,
-    EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PauseKind, PauseRow, PushedFlow, QueuedRow,
-    RunFilter, RunRow, TimerRow,
+    EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PassRow, PauseKind, PauseRow, PushedFlow,
+    QueuedRow, RunFilter, RunRow, TimerRow,
 };
 use crate::seal::{Sealed, Sealer};
 use crate::share::{Ask, News, Share, Shares};
@@ -785,6 +785,14 @@ pub trait Store: crate::Care {
     fn events(&self, filter: EventFilter) -> Fut<'_, Page<EventRow>>;
     /// One run.
     fn run(&self, id: RunId) -> Fut<'_, Option<RunRow>>;
+    /// Events that name a person or a number, by its keyed hash, newest first, below `before`. Large bodies
+    /// end a page before its limit.
+    fn events_about(&self, subject: i64, before: Option<i64>, limit: u32) -> Fut<'_, Page<EventRow>>;
+    /// The newest runs of these flow versions, looked for among the newest `within` runs and no further.
+    fn runs_of(&self, flows: Vec<i64>, within: u32, limit: u32) -> Fut<'_, Vec<RunRow>>;
+    /// Effects of a flow that are queued on these connections, calling, checking, dead or unknown, counted
+    /// by step path and state. Of each kind at most `most` are looked at.
+    fn open_steps(&self, flow: i64, connections: Vec<i64>, most: u32) -> Fut<'_, Vec<(String, EffectState, u64)>>;
     /// Runs by filter, newest first.
     fn runs(&self, filter: RunFilter) -> Fut<'_, Page<RunRow>>;
     /// One effect.
@@ -802,6 +810,15 @@ pub trait Store: crate::Care {
     fn api_keys(&self) -> Fut<'_, Vec<ApiKeyRow>>;
     /// Revokes a key; `false` when there is none.
     fn revoke_api_key(&self, id: &str, at: Timestamp) -> Fut<'_, bool>;
+
+    /// Keeps a pass; those whose time was over when it was made go away.
+    fn keep_pass(&self, pass: PassRow) -> Fut<'_, ()>;
+    /// A pass that nobody took, by its hash; whether its time is over is the caller's to ask.
+    fn pass(&self, hash: [u8; 32]) -> Fut<'_, Option<PassRow>>;
+    /// Takes a pass. `true` for the first taker only, whichever node is asked; `taker` is that caller's alone.
+    fn take_pass(&self, hash: [u8; 32], taker: [u8; 32]) -> Fut<'_, bool>;
+    /// Ends a pass.
+    fn end_pass(&self, hash: [u8; 32]) -> Fut<'_, ()>;
 
     /// Writes a probe through the writer: proves that it answers.
     fn ping(&self) -> Fut<'_, ()>;

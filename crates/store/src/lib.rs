@@ -27,8 +27,8 @@ pub use contract::{
 pub use history::{History, TYPE as HISTORY_TYPE};
 pub use rows::{
     ApiKeyRow, ArrivedRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow,
-    EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PauseKind, PauseRow, PushedFlow, QueuedRow,
-    RunFilter, RunRow, TimerRow,
+    EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PassKind, PassRow, PauseKind, PauseRow,
+    PushedFlow, QueuedRow, RunFilter, RunRow, TimerRow,
 };
 pub use seal::{SealError, Sealed, Sealer, key_fingerprint};
 pub use share::{Ask, News, Share, Shares};

@@ -30,12 +30,13 @@ mod writer;
 
 use crate::codes::ms;
 use crate::contract::{
-    Accepted, Claim, Decided, Decision, DedupKey, Error, Fut, NewDelivery, Page, Stats, Store, Work, Worked,
+    Accepted, Claim, Decided, Decision, DedupKey, EffectState, Error, Fut, NewDelivery, Page, Stats, Store, Work,
+    Worked,
 };
 use crate::rows::{
     ApiKeyRow, ArrivedRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow,
-    EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PauseKind, PauseRow, PushedFlow, QueuedRow,
-    RunFilter, RunRow, TimerRow,
+    EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PassRow, PauseKind, PauseRow, PushedFlow,
+    QueuedRow, RunFilter, RunRow, TimerRow,
 };
 use crate::seal::{Sealed, Sealer};
 use crate::share::{Ask, Letterbox, News, Shares};
@@ -48,7 +49,7 @@ use piece::Job;
 use read::ReadError;
 pub use scratch::Scratch;
 use seat::Seat;
-use statement::{Statement, bytes, int, ints, maybe_bytes, text};
+use statement::{Statement, bytes, int, ints, maybe_bytes, maybe_text, text};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -632,6 +633,21 @@ impl Store for PostgresStore {
             async move { read::events(&db, &sealer, &filter).await }
         })
     }
+    fn events_about(&self, subject: i64, before: Option<i64>, limit: u32) -> Fut<'_, Page<EventRow>> {
+        self.read(move |db, sealer| async move { read::events_about(&db, &sealer, subject, before, limit).await })
+    }
+    fn runs_of(&self, flows: Vec<i64>, within: u32, limit: u32) -> Fut<'_, Vec<RunRow>> {
+        self.read(move |db, sealer| {
+            let flows = flows.clone();
+            async move { read::runs_of(&db, &sealer, flows, within, limit).await }
+        })
+    }
+    fn open_steps(&self, flow: i64, connections: Vec<i64>, most: u32) -> Fut<'_, Vec<(String, EffectState, u64)>> {
+        self.read(move |db, _| {
+            let connections = connections.clone();
+            async move { read::open_steps(&db, flow, connections, most).await }
+        })
+    }
     fn run(&self, id: RunId) -> Fut<'_, Option<RunRow>> {
         self.read(move |db, sealer| async move { read::run(&db, &sealer, id).await })
     }
@@ -678,6 +694,39 @@ impl Store for PostgresStore {
             .await?;
             Ok(self.api_keys().await?.iter().any(|k| k.id == id))
         })
+    }
+
+    fn keep_pass(&self, pass: PassRow) -> Fut<'_, ()> {
+        self.misc(
+            "WITH over AS (DELETE FROM passes WHERE expires_at <= $6)
+             INSERT INTO passes (hash, kind, name, may_write, api_key, created_at, expires_at)
+             VALUES ($1, $2, $3, $4 <> 0, $5, $6, $7)",
+            vec![
+                bytes(pass.hash.to_vec()),
+                text(pass.kind.as_str()),
+                text(pass.name),
+                int(i64::from(pass.may_write)),
+                maybe_text(pass.key),
+                int(ms(pass.created_at)),
+                int(ms(pass.expires_at)),
+            ],
+        )
+    }
+    fn pass(&self, hash: [u8; 32]) -> Fut<'_, Option<PassRow>> {
+        self.read(move |db, _| async move { read::pass(&db, hash).await })
+    }
+    fn take_pass(&self, hash: [u8; 32], taker: [u8; 32]) -> Fut<'_, bool> {
+        Box::pin(async move {
+            self.misc(
+                "UPDATE passes SET taker = $2 WHERE hash = $1 AND taker IS NULL",
+                vec![bytes(hash.to_vec()), bytes(taker.to_vec())],
+            )
+            .await?;
+            self.read(move |db, _| async move { read::has_taken(&db, hash, taker).await }).await
+        })
+    }
+    fn end_pass(&self, hash: [u8; 32]) -> Fut<'_, ()> {
+        self.misc("DELETE FROM passes WHERE hash = $1", vec![bytes(hash.to_vec())])
     }
 
     fn ping(&self) -> Fut<'_, ()> {

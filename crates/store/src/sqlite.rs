@@ -20,12 +20,13 @@ mod writer;
 
 use crate::codes::ms;
 use crate::contract::{
-    Accepted, Claim, Decided, Decision, DedupKey, Error, Fut, NewDelivery, Page, Stats, Store, Work, Worked,
+    Accepted, Claim, Decided, Decision, DedupKey, EffectState, Error, Fut, NewDelivery, Page, Stats, Store, Work,
+    Worked,
 };
 use crate::rows::{
     ApiKeyRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow, EntityRow,
-    EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PauseKind, PauseRow, PushedFlow, QueuedRow, RunFilter,
-    RunRow, TimerRow,
+    EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PassRow, PauseKind, PauseRow, PushedFlow, QueuedRow,
+    RunFilter, RunRow, TimerRow,
 };
 use crate::seal::{self, Sealed, Sealer};
 pub use checkpoint::BOUND as LOG_BOUND;
@@ -633,6 +634,15 @@ impl Store for SqliteStore {
     fn events(&self, filter: EventFilter) -> Fut<'_, Page<EventRow>> {
         self.read(move |db, sealer| read::events(db, sealer, &filter))
     }
+    fn events_about(&self, subject: i64, before: Option<i64>, limit: u32) -> Fut<'_, Page<EventRow>> {
+        self.read(move |db, sealer| read::events_about(db, sealer, subject, before, limit))
+    }
+    fn runs_of(&self, flows: Vec<i64>, within: u32, limit: u32) -> Fut<'_, Vec<RunRow>> {
+        self.read(move |db, sealer| read::runs_of(db, sealer, &flows, within, limit))
+    }
+    fn open_steps(&self, flow: i64, connections: Vec<i64>, most: u32) -> Fut<'_, Vec<(String, EffectState, u64)>> {
+        self.read(move |db, _| read::open_steps(db, flow, &connections, most))
+    }
     fn run(&self, id: RunId) -> Fut<'_, Option<RunRow>> {
         self.read(move |db, sealer| read::run(db, sealer, id))
     }
@@ -679,6 +689,46 @@ impl Store for SqliteStore {
             .await?;
             Ok(self.api_keys().await?.iter().any(|k| k.id == id))
         })
+    }
+
+    fn keep_pass(&self, pass: PassRow) -> Fut<'_, ()> {
+        self.misc(move |db| {
+            db.execute("DELETE FROM passes WHERE expires_at <= ?1", [ms(pass.created_at)])?;
+            db.execute(
+                "INSERT INTO passes (hash, kind, name, may_write, api_key, created_at, expires_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                params![
+                    pass.hash.as_slice(),
+                    pass.kind.as_str(),
+                    pass.name,
+                    pass.may_write,
+                    pass.key,
+                    ms(pass.created_at),
+                    ms(pass.expires_at)
+                ],
+            )
+            .map(|_| ())
+        })
+    }
+    fn pass(&self, hash: [u8; 32]) -> Fut<'_, Option<PassRow>> {
+        self.read(move |db, _| read::pass(db, hash))
+    }
+    fn take_pass(&self, hash: [u8; 32], taker: [u8; 32]) -> Fut<'_, bool> {
+        Box::pin(async move {
+            self.misc(move |db| {
+                let first = "UPDATE passes SET taker = ?2 WHERE hash = ?1 AND taker IS NULL";
+                db.execute(first, [hash.as_slice(), taker.as_slice()]).map(|_| ())
+            })
+            .await?;
+            self.read(move |db, _| {
+                let sql = "SELECT EXISTS (SELECT 1 FROM passes WHERE hash = ?1 AND taker = ?2)";
+                Ok(db.prepare_cached(sql)?.query_row([hash.as_slice(), taker.as_slice()], |r| r.get(0))?)
+            })
+            .await
+        })
+    }
+    fn end_pass(&self, hash: [u8; 32]) -> Fut<'_, ()> {
+        self.misc(move |db| db.execute("DELETE FROM passes WHERE hash = ?1", [hash.as_slice()]).map(|_| ()))
     }
 
     fn ping(&self) -> Fut<'_, ()> {

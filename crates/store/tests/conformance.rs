@@ -95,6 +95,7 @@ macro_rules! conformance {
                     credentials_are_replaced,
                     cursors_move_and_add_up,
                     api_keys_are_revoked_once,
+                    a_pass_is_taken_once_and_goes_when_its_time_is_over,
                     everything_is_there_after_a_reopening,
                     hashes_are_stable_within_a_database,
                 ];
@@ -104,6 +105,9 @@ macro_rules! conformance {
                     read_models_of_a_kind_by_id,
                     events_page_both_ways_by_every_filter,
                     runs_page_by_status_and_event,
+                    runs_of_a_flow_are_looked_for_among_the_newest,
+                    open_steps_of_a_flow_are_counted,
+                    events_about_somebody_come_newest_first,
                     effects_page_by_every_filter,
                     the_largest_limit_is_no_trap,
                 ];

@@ -13,12 +13,14 @@ mod effects;
 mod events;
 mod flows;
 mod keys;
+mod links;
 mod overview;
 mod pauses;
 mod runs;
 
 pub(crate) use admin::routes as admin_routes;
 pub(crate) use backup::Backup;
+pub(crate) use deliveries::delivery_json;
 pub(crate) use effects::effect_json;
 pub(crate) use events::story_of;
 

@@ -3,67 +3,105 @@
 //! Server-rendered pages in Spanish and English, small scripts of our own, one stream that keeps them
 //! fresh. Every page but the sign-in asks for a session; every deed asks for its token. It shows and
 //! passes on wishes: what an event means and what may be done with it is the engine's to say.
+//!
+//! Promise: no page walks the history. What it reads is bounded by the page, by what is open now, or by
+//! what memory counted (ADR 0061).
 
+mod alarms;
 mod assets;
+mod chart;
 mod connections;
 mod dead;
+mod delivery;
 mod events;
+mod flows;
 mod guard;
+mod home;
 mod json;
+mod links;
 mod live;
 mod marks;
 mod moments;
+mod notice;
 mod page;
-mod phone;
+mod reconciliation;
+mod search;
 mod session;
 mod signin;
 mod status;
 mod story;
+mod theatre;
 mod words;
 
-use crate::App;
+pub use links::{NewLink, create_link};
+
+use crate::{App, Options};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get, post};
+use pasarela_domain::Clock;
+use std::sync::Arc;
 
 /// Settings and memory of the console.
 pub(crate) struct Settings {
-    /// Address of the sandbox: scheme, host and port, without a slash at the end.
-    sandbox: Option<String>,
+    /// The doubles, where there are any.
+    sandbox: Option<theatre::Sandbox>,
+    /// Where people find the console, without a slash at the end.
+    url: String,
+    wall: Arc<dyn Clock>,
     sessions: session::Sessions,
     tries: signin::Tries,
     health: status::Cache,
+    recalled: home::Recalled,
 }
 
 impl Settings {
-    pub(crate) fn new(sandbox: Option<String>) -> Self {
-        let sandbox = sandbox.and_then(|url| {
-            let origin = phone::origin(&url);
-            if origin.is_none() {
-                tracing::warn!(url, "sandbox.url is not an address; the console shows no phone");
+    pub(crate) fn new(options: Options) -> Self {
+        let sandbox = options.sandbox.and_then(|url| {
+            let sandbox = theatre::Sandbox::at(&url);
+            if sandbox.is_none() {
+                tracing::warn!(url, "sandbox.url is not an address of this machine; the console has no theatre");
             }
-            origin
+            sandbox
         });
         Self {
             sandbox,
+            url: options.console_url.trim_end_matches('/').to_owned(),
+            wall: options.wall,
             sessions: session::Sessions::default(),
             tries: signin::Tries::default(),
             health: status::Cache::default(),
+            recalled: home::Recalled::default(),
         }
     }
 }
 
 pub(crate) fn routes(app: App) -> Router<App> {
     Router::new()
-        .route("/", get(events::list))
+        .route("/", get(home::show))
+        .route("/eventos", get(events::list))
+        .route("/buscar", get(search::show))
         .route("/historia/{event}", get(story::show))
-        .route("/entrega/{delivery}/cuerpo", get(story::raw_body))
+        .route("/entregas/{delivery}", get(delivery::show))
+        .route("/entregas/{delivery}/cuerpo", get(delivery::raw_body))
+        .route("/flujos", get(flows::list))
+        .route("/flujos/{name}", get(flows::show))
+        .route("/flujos/{name}/pausar", post(flows::pause))
+        .route("/flujos/{name}/reanudar", post(flows::resume))
+        .route("/conexiones", get(connections::list))
+        .route("/conexiones/{name}/pausar", post(connections::pause))
+        .route("/conexiones/{name}/reanudar", post(connections::resume))
+        .route("/conciliacion", get(reconciliation::show))
+        .route("/conciliacion/{name}", post(reconciliation::run))
         .route("/por-resolver", get(dead::list))
         .route("/por-resolver/{id}/reintentar", post(dead::retry))
         .route("/por-resolver/{id}/descartar", post(dead::discard))
-        .route("/conexiones", get(connections::list))
-        .route("/conexiones/{name}/conciliar", post(connections::reconcile))
-        .route("/telefono", get(phone::show))
+        .route("/alarmas", get(alarms::show))
+        .route("/teatro", get(theatre::show))
+        .route("/teatro/acto", post(theatre::act))
+        .route("/teatro/red", post(theatre::network))
+        .route("/teatro/carta/{connection}/{message}", get(theatre::letter))
+        .route("/teatro/adjunto/{connection}/{message}/{n}", get(theatre::attachment))
         .route("/vivo", get(live::stream))
         .route("/entrar", get(signin::form).post(signin::enter))
         .route("/salir", post(signin::leave))

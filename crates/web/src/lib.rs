@@ -17,11 +17,13 @@ mod stream;
 
 pub use alarms::explained as alarms_explained;
 pub use auth::{NewKey, create_key, revoke_key};
+pub use console::{NewLink, create_link};
 pub use openapi::openapi;
 pub use server::{MAX_BODY, Running, serve, serve_unix};
 
 use axum::Router;
 use pasarela_connector::Provider;
+use pasarela_domain::{Clock, SystemClock};
 use pasarela_engine::Engine;
 use std::sync::Arc;
 
@@ -40,11 +42,20 @@ pub struct App {
 }
 
 /// Settings of the web side.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone)]
 pub struct Options {
-    /// Address of the sandbox, when simulators stand in for the providers: its phone is shown in the
-    /// console, and a link may sign in.
+    /// Address of the sandbox, when simulators stand in for the providers: the console has a theatre then.
     pub sandbox: Option<String>,
+    /// Where people find the console, for links: `http://127.0.0.1:8081`.
+    pub console_url: String,
+    /// Time of the real world, by which sessions end. Business time may run faster.
+    pub wall: Arc<dyn Clock>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { sandbox: None, console_url: "http://127.0.0.1:8081".into(), wall: Arc::new(SystemClock) }
+    }
 }
 
 impl App {
@@ -53,7 +64,7 @@ impl App {
     pub fn new(engine: Engine, options: Options) -> Self {
         Self {
             keys: Arc::new(auth::Keys::default()),
-            console: Arc::new(console::Settings::new(options.sandbox)),
+            console: Arc::new(console::Settings::new(options)),
             bodies: Arc::default(),
             backup: Arc::default(),
             described: Arc::default(),

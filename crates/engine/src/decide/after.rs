@@ -76,6 +76,7 @@ impl Inner {
         for (position, scope) in draft.events {
             if written(position) {
                 count(&self.metrics.events);
+                self.tallies.event(&scope.event_type, &scope.data, scope.received_at);
                 self.publish(&scope);
             }
             self.watermark.close(scope.id.get());

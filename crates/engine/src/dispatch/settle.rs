@@ -129,6 +129,7 @@ impl Inner {
         }
         match written {
             Some(Changed { calls, brought, claimed }) => {
+                self.tallies.step(member.flow, &member.path, to);
                 connection.lock_lanes(|l| l.finish(member.lane, index, queued, now));
                 brought.into_iter().for_each(|(id, bytes)| self.feed_own(connection, id, Source::Fetch, bytes, now));
                 self.started(starts, &claimed, now).await;

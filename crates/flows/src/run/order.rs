@@ -12,6 +12,22 @@ pub(crate) enum Ended {
     Badly(&'static str),
 }
 
+/// The step that a path names, whichever items it was for: `boletas[3].boleta` is `boletas.boleta`.
+#[must_use]
+pub fn step_of(path: &str) -> Cow<'_, str> {
+    if !path.contains('[') {
+        return Cow::Borrowed(path);
+    }
+    let mut plain = String::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((head, tail)) = rest.split_once('[') {
+        plain.push_str(head);
+        rest = tail.split_once(']').map_or("", |(_, tail)| tail);
+    }
+    plain.push_str(rest);
+    Cow::Owned(plain)
+}
+
 impl Flow {
     /// Path of a step for these items of the `each` steps around it.
     pub(crate) fn path(&self, ix: Ix, items: &[usize]) -> Cow<'_, str> {

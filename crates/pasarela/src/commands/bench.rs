@@ -10,6 +10,7 @@ mod growth;
 mod idle;
 mod ingest;
 mod load;
+mod pages;
 mod place;
 mod resume;
 mod sample;
@@ -47,6 +48,8 @@ enum What {
     All(Ingest),
     /// What ten million events and a million finished runs cost the next one. Takes long, and 30 GiB.
     Growth(Growth),
+    /// What each page of the console costs with ten million events behind it. Takes long, and 15 GiB.
+    Pages(Pages),
 }
 
 /// Where and how long.
@@ -143,6 +146,28 @@ pub(crate) struct Growth {
     pub(crate) only: Option<Only>,
 }
 
+#[derive(clap::Args, Clone)]
+pub(crate) struct Pages {
+    /// Events of the past.
+    #[arg(long, default_value_t = 10_000_000)]
+    pub(crate) events: u64,
+    /// Finished runs of the past.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) runs: u64,
+    /// Times that each page is asked for.
+    #[arg(long, default_value_t = 50)]
+    pub(crate) rounds: u64,
+    /// Folder on the disk to be judged.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// As for the others.
+    #[arg(long, value_name = "URL")]
+    pub(crate) store: Option<String>,
+    /// Only one of the databases.
+    #[arg(long, value_name = "DATABASE")]
+    pub(crate) only: Option<Only>,
+}
+
 impl Common {
     fn databases(&self) -> Result<Vec<Database>, Failure> {
         databases(self.store.as_deref(), self.only)
@@ -225,6 +250,16 @@ pub(crate) async fn run(args: Args, json: bool) -> Result<ExitCode, Failure> {
                 all.insert("finished_runs".into(), json!(args.runs));
             }
             ("growth", report, conditions)
+        }
+        What::Pages(args) => {
+            let databases = databases(args.store.as_deref(), args.only)?;
+            let report = pages::run(&args, &databases).await?;
+            let mut conditions = machine(args.dir.as_deref());
+            if let Some(all) = conditions.as_object_mut() {
+                all.insert("events".into(), json!(args.events));
+                all.insert("finished_runs".into(), json!(args.runs));
+            }
+            ("pages", report, conditions)
         }
         What::All(args) => {
             let databases = args.common.databases()?;

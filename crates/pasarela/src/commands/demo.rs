@@ -158,10 +158,11 @@ fn opening(now: Timestamp) -> Timestamp {
 fn greet(world: &World, args: &Args) {
     note("Pasarela demo: a show night on this machine. Nothing here reaches real people or real accounts.");
     note("");
-    note(&format!("  Events, live    {}", world.link()));
-    note(&format!("  Guests' phones  {}", world.phones()));
-    note(&format!("  Documentation   {}", world.docs()));
-    note(&format!("  Commands        pasarela --config {} events", world.config().display()));
+    note(&format!("  Console and theatre  {}", world.link()));
+    note(&format!("  Guests' phones       {}", world.phones()));
+    note(&format!("  Documentation        {}", world.docs()));
+    note(&format!("  Commands             pasarela --config {} events", world.config().display()));
+    note("  The first address signs in once.");
     note("");
     if args.faults {
         note(&format!("  With every fault, and {KILLS} SIGKILLs of the hub a night (seed {}).", args.seed));

@@ -3,9 +3,11 @@
 use crate::Failure;
 use crate::admin::socket_path;
 use crate::commands::signals::StopSignal;
+use crate::commands::users::MINUTES;
 use crate::config::Config;
 use crate::hub::Plan;
-use pasarela_web::{App, Options};
+use crate::output::{line, note};
+use pasarela_web::App;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -40,7 +42,7 @@ async fn serve(config_path: &Path, asked_to_stop: &mut StopSignal) -> Result<End
     }
     let database = plan.config.database()?;
     let (public, console) = (plan.config.server.listen, plan.config.console.listen);
-    let options = Options { sandbox: plan.config.sandbox.url.clone() };
+    let options = plan.web_options();
     let store = plan.open_store()?;
     // Listeners before the engine: a port in use stops the start before anything is sent.
     let public = listen(public, "server.listen").await?;
@@ -59,6 +61,7 @@ async fn serve(config_path: &Path, asked_to_stop: &mut StopSignal) -> Result<End
         ready_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX), "the hub is open"
     );
     offer_replay(&engine).await;
+    offer_link(&app).await;
     let checking = tokio::spawn(watch_integrity(store.clone(), engine.clone()));
     let ended = tokio::select! {
         () = asked_to_stop.wait() => Ended::Asked,
@@ -115,6 +118,23 @@ async fn offer_replay(engine: &pasarela_engine::Engine) {
             deliveries = health.quarantined,
             "there are deliveries in quarantine; `pasarela replay --status quarantined --dry-run` tells what this version makes of them, without --dry-run they are decided"
         );
+    }
+}
+
+/// Whoever started the hub at a terminal gets a way in; a log that others read holds none.
+async fn offer_link(app: &App) {
+    use std::io::IsTerminal as _;
+    if !std::io::stdout().is_terminal() {
+        tracing::info!("`pasarela users link` makes a link that signs in to the console");
+        return;
+    }
+    let scopes = ["read".to_owned(), "write".to_owned()];
+    match pasarela_web::create_link(app, "console", &scopes, Duration::from_secs(MINUTES * 60)).await {
+        Ok(made) => {
+            note("To sign in to the console, once, in the next quarter of an hour:");
+            line(&made.link);
+        }
+        Err(why) => tracing::warn!(why, "no link for the console could be made"),
     }
 }
 

@@ -20,8 +20,8 @@ use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 use tokio::runtime::Handle;
 use tokio_postgres::Client;
 
-/// Not copied: who serves the database, and which part of it.
-const LEFT_OUT: [&str; 3] = ["nodes", "shares", "written"];
+/// Not copied: who serves the database, and which part of it; who is signed in.
+const LEFT_OUT: [&str; 4] = ["nodes", "passes", "shares", "written"];
 /// Bytes of a piece that is sent.
 const PIECE: usize = 256 * 1024;
 

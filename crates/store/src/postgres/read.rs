@@ -2,13 +2,13 @@
 
 mod effects;
 
-use super::statement::{Param, Statement, int, ints, maybe_list, text, texts};
+use super::statement::{Param, Statement, bytes, int, ints, maybe_list, text, texts};
 use crate::codes::{DONE, ms, run_code, run_status, time, timer_kind};
-use crate::contract::{DedupKey, Error, Page, RunStatus};
+use crate::contract::{DedupKey, EffectState, Error, Page, RunStatus};
 use crate::page::{PAGE_BYTES, page};
 use crate::rows::{
     ApiKeyRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EntityRow, EventFilter, EventRow,
-    HealthRow, InboxRow, PauseKind, PauseRow, PushedFlow, RunFilter, RunRow, TimerRow,
+    HealthRow, InboxRow, PassKind, PassRow, PauseKind, PauseRow, PushedFlow, RunFilter, RunRow, TimerRow,
 };
 use crate::seal::{SealError, Sealer};
 use jiff::Timestamp;
@@ -424,6 +424,26 @@ pub(super) async fn events(client: &Client, sealer: &Sealer, f: &EventFilter) ->
     page_of_bodies(&found, f.limit, |r| event_row(r, sealer), |e| e.body.len(), |e| e.id.get())
 }
 
+pub(super) async fn events_about(
+    client: &Client,
+    sealer: &Sealer,
+    subject: i64,
+    before: Option<i64>,
+    limit: u32,
+) -> Read<Page<EventRow>> {
+    // As in the list of events: the rows behind a full page stay with the server.
+    let sql = format!(
+        "SELECT id, type, connection, occurred_at, received_at, delivery, body FROM (SELECT q.*,
+           coalesce(sum(octet_length(body)) OVER (ORDER BY id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING), 0) AS before
+         FROM (SELECT e.id, e.type, e.connection, e.occurred_at, e.received_at, e.delivery, e.body
+           FROM event_subject s JOIN events e ON e.id = s.event
+           WHERE s.subject = $1 AND s.event < $2 ORDER BY s.event DESC LIMIT $3) q) p
+         WHERE before <= {PAGE_BYTES} ORDER BY id DESC"
+    );
+    let found = rows(client, sql, vec![int(subject), int(before.unwrap_or(i64::MAX)), one_more(limit)]).await?;
+    page_of_bodies(&found, limit, |r| event_row(r, sealer), |e| e.body.len(), |e| e.id.get())
+}
+
 const RUN: &str = "SELECT id, flow, event, status, version, state, created_at, updated_at FROM runs ";
 
 fn run_row(r: &Row, sealer: &Sealer) -> Read<RunRow> {
@@ -459,6 +479,64 @@ pub(super) async fn runs(client: &Client, sealer: &Sealer, f: &RunFilter) -> Rea
     let found = query.rows(client).await?;
     let list = found.iter().map(|r| run_row(r, sealer)).collect::<Read<_>>()?;
     Ok(page(list, f.limit, |r: &RunRow| r.id.get()))
+}
+
+/// Which of the newest runs are of these flows is asked before their state is read.
+pub(super) async fn runs_of(
+    client: &Client,
+    sealer: &Sealer,
+    flows: Vec<i64>,
+    within: u32,
+    limit: u32,
+) -> Read<Vec<RunRow>> {
+    let sql = format!(
+        "{RUN} WHERE id IN (SELECT id FROM (SELECT id, flow FROM runs ORDER BY id DESC LIMIT $2) newest
+           WHERE flow = ANY($1) ORDER BY id DESC LIMIT $3) ORDER BY id DESC"
+    );
+    let found = rows(client, sql, vec![ints(flows), int(within), int(limit)]).await?;
+    found.iter().map(|r| run_row(r, sealer)).collect()
+}
+
+/// Goes over the hot partial indexes only, and of each no further than `most`.
+pub(super) async fn open_steps(
+    client: &Client,
+    flow: i64,
+    connections: Vec<i64>,
+    most: u32,
+) -> Read<Vec<(String, EffectState, u64)>> {
+    let sql = "SELECT path, status, count(*) FROM (
+           (SELECT path, status FROM effects WHERE status = 0 AND connection = ANY($2) AND urgency IN (0, 1, 2)
+             AND flow = $1 LIMIT $3)
+           UNION ALL (SELECT path, status FROM effects WHERE status = 1 AND flow = $1 LIMIT $3)
+           UNION ALL SELECT path, status FROM (SELECT path, status, flow FROM effects
+             WHERE status IN (3, 30, 31) LIMIT $3) held WHERE flow = $1) open
+         GROUP BY path, status";
+    let found = rows(client, sql, vec![int(flow), ints(connections), int(most)]).await?;
+    found.iter().map(|r| Ok((get(r, 0)?, EffectState::from_code(get(r, 1)?), small(r, 2)?))).collect()
+}
+
+pub(super) async fn pass(client: &Client, hash: [u8; 32]) -> Read<Option<PassRow>> {
+    let sql = "SELECT kind, name, may_write, api_key, created_at, expires_at FROM passes
+        WHERE hash = $1 AND taker IS NULL";
+    let found = rows(client, sql, vec![bytes(hash.to_vec())]).await?;
+    let row = |r: &Row| {
+        Ok(PassRow {
+            hash,
+            kind: PassKind::from_name(&get::<String>(r, 0)?),
+            name: get(r, 1)?,
+            may_write: get(r, 2)?,
+            key: get(r, 3)?,
+            created_at: at(r, 4)?,
+            expires_at: at(r, 5)?,
+        })
+    };
+    found.first().map(row).transpose()
+}
+
+pub(super) async fn has_taken(client: &Client, hash: [u8; 32], taker: [u8; 32]) -> Read<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM passes WHERE hash = $1 AND taker = $2)";
+    let found = rows(client, sql, vec![bytes(hash.to_vec()), bytes(taker.to_vec())]).await?;
+    found.first().map_or(Ok(false), |r| get(r, 0))
 }
 
 /// The attempt that did an effect lies in the effect's row, behind all others.

@@ -115,6 +115,13 @@ INSERT INTO brands (id, name) VALUES (1, 'default');
 INSERT INTO senders (id, brand, name) VALUES (1, 1, 'default');
 ";
 
+/// What came after the first schema: made at each start where it is missing. An earlier binary does not
+/// look at it and runs on.
+const EXPANSION: &str = "
+CREATE TABLE IF NOT EXISTS passes (hash bytea PRIMARY KEY, kind text NOT NULL, name text NOT NULL,
+  may_write boolean NOT NULL, api_key text, created_at bigint NOT NULL, expires_at bigint NOT NULL, taker bytea);
+";
+
 /// Makes or checks the schema, and opens the keys.
 pub(super) async fn prepare(client: &Client, address: &Address, key_file: &Path) -> Result<Sealer, Error> {
     check_server(client, address).await?;
@@ -204,7 +211,18 @@ async fn make_or_open(client: &Client, address: &Address, key_file: &Path) -> Re
             address.shown
         )));
     }
+    expand(client, address).await?;
     open_keys(client, address, key_file).await
+}
+
+async fn expand(client: &Client, address: &Address) -> Result<(), Error> {
+    client.batch_execute(EXPANSION).await.map_err(|e| {
+        Error::Database(format!(
+            "the tables of this version cannot be made at {}: {}; may this user create tables there?",
+            address.shown,
+            said(&e)
+        ))
+    })
 }
 
 /// Opens the keys that are in the database with the one that lies outside.
@@ -238,6 +256,7 @@ async fn make(client: &Client, address: &Address, key_file: &Path) -> Result<Sea
             said(&e)
         ))
     })?;
+    expand(client, address).await?;
     let statements = [
         Statement::new("INSERT INTO meta (name, value) VALUES ('schema', $1)", vec![int(VERSION)]),
         Statement::new(

@@ -137,6 +137,10 @@ pub(super) fn maybe_list<'a>(values: Option<Vec<i64>>) -> Param<'a> {
 pub(super) fn maybe_int<'a>(value: Option<i64>) -> Param<'a> {
     param(value, Type::INT8)
 }
+/// A text, or none.
+pub(super) fn maybe_text<'a>(value: Option<String>) -> Param<'a> {
+    param(value, Type::TEXT)
+}
 /// A column of texts that nobody else holds.
 pub(super) fn owned_texts<'a>(values: Vec<String>) -> Param<'a> {
     param(values, Type::TEXT_ARRAY)

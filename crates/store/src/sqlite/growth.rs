@@ -66,7 +66,7 @@ fn written(db: &Connection, write: impl FnOnce(&mut Writer<'_>)) {
     db.execute_batch("ROLLBACK").unwrap();
 }
 
-const ASKS: [Ask; 12] = [
+const ASKS: [Ask; 15] = [
     ("accept", |db, sealer, history| {
         let delivery = NewDelivery {
             connection: history.connection,
@@ -132,6 +132,17 @@ const ASKS: [Ask; 12] = [
         assert!(matches!(read::effect(db, sealer, History::effect(history.runs / 2, 1)), Ok(Some(_))));
         assert!(matches!(read::events_of(db, History::delivery(history.events / 2)), Ok(ids) if ids.len() == 1));
         assert!(matches!(read::naming(db, key, 0, 10), Ok(page) if page.rows.len() == 1));
+    }),
+    ("events about somebody", |db, sealer, history| {
+        let found = read::events_about(db, sealer, history.key(history.events / 2), None, 50);
+        assert!(matches!(found, Ok(page) if page.rows.len() == 1));
+    }),
+    ("runs of a flow", |db, sealer, _| {
+        assert!(matches!(read::runs_of(db, sealer, &[1], 500, 12), Ok(runs) if runs.len() == 12));
+        assert!(matches!(read::runs_of(db, sealer, &[2], 500, 12), Ok(runs) if runs.is_empty()));
+    }),
+    ("open steps of a flow", |db, _, _| {
+        assert!(matches!(read::open_steps(db, 7, &[1, 2], 500), Ok(steps) if steps.is_empty()));
     }),
     ("newest events", |db, sealer, _| {
         let page = read::events(db, sealer, &EventFilter { limit: 50, ..EventFilter::default() });

@@ -175,6 +175,11 @@ fn what_each_event_reads_is_a_search() {
         ],
     );
     goes_by(&b.plan(|db, _| read::events_of(db, DeliveryId::from_raw(1))), &["INDEX events_delivery (delivery=?)"]);
+    goes_by(
+        &b.plan(|db, s| read::events_about(db, s, 1, None, 10)),
+        &["PRIMARY KEY (subject=? AND event<?)", "e USING INTEGER PRIMARY KEY (rowid=?)"],
+    );
+    goes_by(&b.plan(|db, _| read::pass(db, [1; 32])), &["PRIMARY KEY (hash=?)"]);
 }
 
 #[test]

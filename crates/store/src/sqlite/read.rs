@@ -6,8 +6,8 @@ use crate::contract::{DedupKey, EffectState, Page, RunStatus};
 use crate::page::{PAGE_BYTES, page};
 use crate::rows::{
     ApiKeyRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow, EntityRow,
-    EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PauseKind, PauseRow, PushedFlow, QueuedRow, RunFilter,
-    RunRow, TimerRow,
+    EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PassKind, PassRow, PauseKind, PauseRow, PushedFlow,
+    QueuedRow, RunFilter, RunRow, TimerRow,
 };
 use crate::seal::Sealer;
 use jiff::Timestamp;
@@ -418,7 +418,10 @@ pub(super) fn events(db: &Connection, sealer: &Sealer, f: &EventFilter) -> Read<
     sql.push_str(if f.ascending { " ORDER BY id LIMIT ?" } else { " ORDER BY id DESC LIMIT ?" });
     values.push((i64::from(f.limit) + 1).into());
     let mut statement = db.prepare_cached(&sql)?;
-    let mut rows = statement.query(params_from_iter(values))?;
+    event_page(&mut statement.query(params_from_iter(values))?, sealer, f.limit)
+}
+
+fn event_page(rows: &mut rusqlite::Rows<'_>, sealer: &Sealer, limit: u32) -> Read<Page<EventRow>> {
     let (mut out, mut bytes) = (Vec::new(), 0);
     while let Some(r) = rows.next()? {
         if bytes > PAGE_BYTES {
@@ -429,7 +432,23 @@ pub(super) fn events(db: &Connection, sealer: &Sealer, f: &EventFilter) -> Read<
         bytes += row.body.len();
         out.push(row);
     }
-    Ok(page(out, f.limit, |e| e.id.get()))
+    Ok(page(out, limit, |e| e.id.get()))
+}
+
+pub(super) fn events_about(
+    db: &Connection,
+    sealer: &Sealer,
+    subject: i64,
+    before: Option<i64>,
+    limit: u32,
+) -> Read<Page<EventRow>> {
+    let mut statement = db.prepare_cached(
+        "SELECT e.id, e.type, e.connection, e.occurred_at, e.received_at, e.delivery, e.body
+         FROM event_subject s CROSS JOIN events e ON e.id = s.event
+         WHERE s.subject = ?1 AND s.event < ?2 ORDER BY s.event DESC LIMIT ?3",
+    )?;
+    let mut rows = statement.query(params![subject, before.unwrap_or(i64::MAX), i64::from(limit) + 1])?;
+    event_page(&mut rows, sealer, limit)
 }
 
 const RUN: &str = "SELECT id, flow, event, status, version, state, created_at, updated_at FROM runs ";
@@ -475,6 +494,66 @@ pub(super) fn runs(db: &Connection, sealer: &Sealer, f: &RunFilter) -> Read<Page
         out.push(run_row(r, sealer)?);
     }
     Ok(page(out, f.limit, |r| r.id.get()))
+}
+
+/// Which of the newest runs are of these flows is asked before their state is opened.
+pub(super) fn runs_of(db: &Connection, sealer: &Sealer, flows: &[i64], within: u32, limit: u32) -> Read<Vec<RunRow>> {
+    let flows: Vec<String> = flows.iter().map(ToString::to_string).collect();
+    let sql = format!(
+        "{RUN} WHERE id IN (SELECT id FROM (SELECT id, flow FROM runs ORDER BY id DESC LIMIT ?1)
+           WHERE flow IN ({}) ORDER BY id DESC LIMIT ?2) ORDER BY id DESC",
+        flows.join(",")
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut rows = statement.query(params![within, limit])?;
+    let mut out = Vec::new();
+    while let Some(r) = rows.next()? {
+        out.push(run_row(r, sealer)?);
+    }
+    Ok(out)
+}
+
+/// Goes over the hot partial indexes only, and of each no further than `most`.
+pub(super) fn open_steps(
+    db: &Connection,
+    flow: i64,
+    connections: &[i64],
+    most: u32,
+) -> Read<Vec<(String, EffectState, u64)>> {
+    let connections: Vec<String> = connections.iter().map(ToString::to_string).collect();
+    let sql = format!(
+        "SELECT path, status, count(*) FROM (
+           SELECT * FROM (SELECT path, status FROM effects INDEXED BY effects_open
+             WHERE status = 0 AND connection IN ({}) AND urgency IN (0, 1, 2) AND flow = ?1 LIMIT ?2)
+           UNION ALL SELECT * FROM (SELECT path, status FROM effects INDEXED BY effects_calling
+             WHERE status = 1 AND flow = ?1 LIMIT ?2)
+           UNION ALL SELECT path, status FROM (SELECT path, status, flow FROM effects INDEXED BY effects_held
+             WHERE status IN (3, 30, 31) LIMIT ?2) WHERE flow = ?1)
+         GROUP BY path, status",
+        connections.join(",")
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    let rows =
+        statement.query_map(params![flow, most], |r| Ok((r.get(0)?, EffectState::from_code(r.get(1)?), r.get(2)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn pass(db: &Connection, hash: [u8; 32]) -> Read<Option<PassRow>> {
+    let mut statement = db.prepare_cached(
+        "SELECT kind, name, may_write, api_key, created_at, expires_at FROM passes WHERE hash = ?1 AND taker IS NULL",
+    )?;
+    let row = statement.query_row([hash.as_slice()], |r| {
+        Ok(PassRow {
+            hash,
+            kind: PassKind::from_name(&r.get::<_, String>(0)?),
+            name: r.get(1)?,
+            may_write: r.get(2)?,
+            key: r.get(3)?,
+            created_at: at(r, 4)?,
+            expires_at: at(r, 5)?,
+        })
+    });
+    Ok(row.optional()?)
 }
 
 pub(super) fn effect(db: &Connection, sealer: &Sealer, id: EffectId) -> Read<Option<EffectRow>> {

@@ -47,6 +47,10 @@ impl Restoring {
         if verdict != "ok" {
             return Err(Error::Corrupt(format!("{} is not whole: {verdict}; use another backup", file.display())));
         }
+        // Who was signed in then is not signed in now. A backup of an earlier build has no such table.
+        if db.table_exists(None, "passes").map_err(|e| classify(&e))? {
+            db.execute("DELETE FROM passes", []).map_err(|e| classify(&e))?;
+        }
         give_back_later(&db).map_err(|e| classify(&e))?;
         drop(db);
         Ok(Self { draft, key_file: key_file.to_owned(), manifest, _lock: lock })

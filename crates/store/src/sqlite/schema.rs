@@ -22,6 +22,8 @@ CREATE TABLE IF NOT EXISTS pauses (kind TEXT NOT NULL, name TEXT NOT NULL, reaso
   since INTEGER NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pushed_flows (name TEXT PRIMARY KEY, flow INTEGER NOT NULL, who TEXT NOT NULL,
   at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS passes (hash BLOB PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, may_write INTEGER NOT NULL,
+  api_key TEXT, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, taker BLOB) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS delivery_proposed ON delivery_result (delivery) WHERE status = 6;
 CREATE INDEX IF NOT EXISTS effects_run ON effects (run);
 CREATE INDEX IF NOT EXISTS effects_due ON effects (not_before, created_at) WHERE status = 0;

@@ -1,7 +1,7 @@
 //! What is kept beside the stream: connections, flows, credentials, cursors, keys.
 
 use crate::support::{Factory, accept, at, decide, eff, evt, fact, queue, rn, run, timer, write};
-use pasarela_store::{ApiKeyRow, DeliveryStatus, FactWrite, PauseKind, PauseRow, Work};
+use pasarela_store::{ApiKeyRow, DeliveryStatus, FactWrite, PassKind, PassRow, PauseKind, PauseRow, Work};
 
 pub(crate) async fn connections_keep_their_row(factory: &impl Factory) {
     let store = factory.open();
@@ -105,6 +105,39 @@ pub(crate) async fn api_keys_are_revoked_once(factory: &impl Factory) {
     assert_eq!(rows.iter().map(|k| k.id.as_str()).collect::<Vec<_>>(), ["key_1", "key_2"]);
     assert_eq!((rows[0].revoked_at, rows[1].revoked_at), (None, Some(at(5))), "the first revocation stands");
     assert_eq!((rows[0].scopes.join(" "), rows[0].hash.clone()), ("read write".into(), vec![1; 32]));
+}
+
+pub(crate) async fn a_pass_is_taken_once_and_goes_when_its_time_is_over(factory: &impl Factory) {
+    let store = factory.open();
+    let pass = |n: u8, kind, made, until| PassRow {
+        hash: [n; 32],
+        kind,
+        name: "Luz Ospina".into(),
+        may_write: n == 1,
+        key: (n == 2).then(|| "key_1".into()),
+        created_at: at(made),
+        expires_at: at(until),
+    };
+    let (link, session) = (pass(1, PassKind::Link, 1, 10), pass(2, PassKind::Session, 1, 100));
+    store.keep_pass(link.clone()).await.unwrap();
+    store.keep_pass(session.clone()).await.unwrap();
+    drop(store);
+    let store = factory.open();
+    assert_eq!(store.pass([1; 32]).await.unwrap(), Some(link));
+    assert_eq!(store.pass([2; 32]).await.unwrap(), Some(session.clone()));
+    assert_eq!(store.pass([9; 32]).await.unwrap(), None);
+    assert!(store.take_pass([1; 32], [7; 32]).await.unwrap());
+    assert!(!store.take_pass([1; 32], [8; 32]).await.unwrap(), "somebody was first");
+    assert!(store.take_pass([1; 32], [7; 32]).await.unwrap(), "who has it and asks again still has it");
+    assert!(!store.take_pass([9; 32], [7; 32]).await.unwrap(), "what was never there is nobody's");
+    assert_eq!(store.pass([1; 32]).await.unwrap(), None, "what was taken lets nobody in");
+    store.keep_pass(pass(3, PassKind::Link, 50, 60)).await.unwrap();
+    assert!(!store.take_pass([1; 32], [7; 32]).await.unwrap(), "its time was over and it is gone");
+    store.keep_pass(pass(4, PassKind::Link, 60, 70)).await.unwrap();
+    assert_eq!(store.pass([3; 32]).await.unwrap(), None, "at its last moment it is over");
+    assert_eq!(store.pass([2; 32]).await.unwrap(), Some(session));
+    store.end_pass([2; 32]).await.unwrap();
+    assert_eq!(store.pass([2; 32]).await.unwrap(), None);
 }
 
 pub(crate) async fn everything_is_there_after_a_reopening(factory: &impl Factory) {

@@ -5,8 +5,8 @@ use crate::support::{
 };
 use pasarela_domain::{DeliveryId, EntityRef};
 use pasarela_store::{
-    Decision, DeliveryStatus, EffectFilter, EffectInsert, EffectState, EntityUpsert, EventFilter, EventInsert,
-    FactWrite, Page, RunFilter, RunStatus, Work,
+    Decision, DeliveryStatus, EffectFilter, EffectGuard, EffectInsert, EffectState, EffectUpdate, EntityUpsert,
+    EventFilter, EventInsert, FactWrite, Page, RunFilter, RunInsert, RunStatus, Work,
 };
 
 /// Reads all pages by their cursors; no page may be longer than asked for, or empty before the end.
@@ -175,6 +175,96 @@ pub(crate) async fn runs_page_by_status_and_event(factory: &impl Factory) {
     let both = RunFilter { event: Some(evt(2)), status: Some(RunStatus::Done), ..RunFilter::default() };
     assert_eq!(read(both).await, [3]);
     assert!(store.run(rn(404)).await.unwrap().is_none());
+}
+
+pub(crate) async fn runs_of_a_flow_are_looked_for_among_the_newest(factory: &impl Factory) {
+    let store = factory.open();
+    for n in 1..=10 {
+        let of = |flow| RunInsert { flow, ..run(&*store, n, n) };
+        let flow = if n % 3 == 0 { 7 } else { 8 };
+        decide(&*store, |d| vec![FactWrite { runs: vec![of(flow)], ..fact(&*store, n, d) }]).await;
+    }
+    let read = async |flows: &[i64], within, limit| {
+        let found = store.runs_of(flows.to_vec(), within, limit).await.unwrap();
+        found.iter().map(|r| r.id.get()).collect::<Vec<_>>()
+    };
+    assert_eq!(read(&[7], 100, 10).await, [9, 6, 3]);
+    assert_eq!(read(&[7], 100, 2).await, [9, 6]);
+    assert_eq!(read(&[7], 5, 10).await, [9, 6], "no further than it was told");
+    assert_eq!(read(&[7, 8], 100, 3).await, [10, 9, 8]);
+    assert!(read(&[9], 100, 10).await.is_empty());
+    assert!(read(&[], 100, 10).await.is_empty());
+}
+
+pub(crate) async fn open_steps_of_a_flow_are_counted(factory: &impl Factory) {
+    let store = factory.open();
+    let of = |n: i64, flow: i64, path: &str, connection: i64| EffectInsert {
+        flow,
+        connection,
+        path: path.into(),
+        ..effect(&*store, n)
+    };
+    let effects = vec![
+        of(1, 7, "aviso", 1),
+        of(2, 7, "aviso", 2),
+        of(3, 7, "nota", 1),
+        of(4, 8, "aviso", 1),
+        of(5, 7, "aviso", 3),
+        of(6, 7, "aviso", 1),
+        of(7, 7, "aviso", 1),
+        of(8, 7, "nota", 1),
+    ];
+    write(&*store, Work { effects, ..Work::default() }).await;
+    for (n, to) in [(6, EffectState::Dead), (7, EffectState::Unknown), (8, EffectState::Done)] {
+        let update = EffectUpdate {
+            id: eff(n),
+            guard: EffectGuard::State(&[EffectState::Queued]),
+            to,
+            not_before: None,
+            code: None,
+            outcome: None,
+            reference: None,
+            renew: None,
+        };
+        write(&*store, Work { updates: vec![update], ..Work::default() }).await;
+    }
+    let read = async |most| {
+        let mut found = store.open_steps(7, vec![1, 2], most).await.unwrap();
+        found.sort_by(|a, b| (&a.0, a.1 as u8).cmp(&(&b.0, b.1 as u8)));
+        found
+    };
+    let row = |path: &str, state, n| (path.to_owned(), state, n);
+    assert_eq!(
+        read(100).await,
+        [
+            row("aviso", EffectState::Queued, 2),
+            row("aviso", EffectState::Dead, 1),
+            row("aviso", EffectState::Unknown, 1),
+            row("nota", EffectState::Queued, 1)
+        ]
+    );
+    let cut: u64 = read(1).await.iter().filter(|(_, s, _)| *s == EffectState::Queued).map(|(.., n)| n).sum();
+    assert_eq!(cut, 1, "no more than it was told is looked at");
+}
+
+pub(crate) async fn events_about_somebody_come_newest_first(factory: &impl Factory) {
+    let store = factory.open();
+    for n in 1..=6 {
+        decide(&*store, |d| {
+            let subjects = if n % 2 == 0 { vec![40] } else { vec![41] };
+            let mut fact = fact(&*store, n, d);
+            if let Some(event) = &mut fact.event {
+                event.subjects = subjects;
+            }
+            vec![fact]
+        })
+        .await;
+    }
+    let first = store.events_about(40, None, 2).await.unwrap();
+    assert_eq!(first.rows.iter().map(|e| e.id.get()).collect::<Vec<_>>(), [6, 4]);
+    let rest = store.events_about(40, first.next, 2).await.unwrap();
+    assert_eq!((rest.rows[0].id.get(), rest.rows[0].body.as_slice(), rest.next), (2, &b"event 2"[..], None));
+    assert!(store.events_about(99, None, 10).await.unwrap().rows.is_empty());
 }
 
 pub(crate) async fn effects_page_by_every_filter(factory: &impl Factory) {

@@ -75,6 +75,11 @@ async fn brief(app: &App, row: &DeliveryRow) -> Result<Delivery, Problem> {
     })
 }
 
+/// The same, as JSON.
+pub(crate) async fn delivery_json(app: &App, row: &DeliveryRow) -> Result<Value, Problem> {
+    Ok(json!(full(app, row).await?))
+}
+
 /// With headers and body, as received.
 pub(crate) async fn full(app: &App, row: &DeliveryRow) -> Result<WholeDelivery, Problem> {
     let (headers, body) = pasarela_engine::unpack(&row.packed);

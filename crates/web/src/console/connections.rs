@@ -1,69 +1,59 @@
-//! `/conexiones`: how each connection stands, and reconciliation by hand.
+//! `/conexiones`: how each connection stands, and its kill switch.
 
 use super::guard::{Deed, Visit};
 use super::marks::Mark;
-use super::moments::Moment;
-use super::page::{Frame, html};
+use super::moments::{Moment, span};
+use super::notice::Notice;
+use super::page::{Frame, html, refusal};
+use super::words::Words;
 use crate::App;
 use askama::Template;
 use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use pasarela_connector::Environment;
-use pasarela_engine::{Ask, ConnectionState, ReconcileError};
-use serde::Deserialize;
-use std::time::Duration;
+use pasarela_engine::{ConnectionState, PauseError};
+use pasarela_store::{PauseKind, PauseRow};
 
-/// A person waits this long for a reconciliation before the page says that it goes on.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Longest reason for a pause.
+const REASON: usize = 200;
 
-/// What a deed wants to say on the page it leads back to.
-#[derive(Deserialize)]
-pub(super) struct Notice {
-    aviso: Option<String>,
+/// Something that a person paused.
+pub(super) struct PauseView {
+    pub(super) since: Moment,
+    pub(super) by: String,
+    pub(super) reason: Option<String>,
 }
 
-impl Notice {
-    /// Key of the sentence; what is in the address is only ever compared.
-    pub(super) fn key(&self) -> Option<&'static str> {
-        const KNOWN: &[&str] = &[
-            "notice.retried",
-            "notice.replayed",
-            "notice.dropped",
-            "notice.changed",
-            "notice.no_connection",
-            "notice.reconciled",
-            "notice.reconciling",
-            "notice.cannot_reconcile",
-            "notice.busy",
-        ];
-        let given = self.aviso.as_deref()?;
-        KNOWN.iter().copied().find(|k| k.strip_prefix("notice.") == Some(given))
+impl PauseView {
+    pub(super) fn new(w: Words, app: &App, pause: &PauseRow) -> Self {
+        Self {
+            since: Moment::new(w, pause.since, app.engine.clock().now()),
+            by: pause.by.clone(),
+            reason: pause.reason.clone(),
+        }
     }
 }
 
-struct ReportView {
-    task: String,
-    ended: Moment,
-    read: String,
-    same: String,
-    news: String,
-    mark: Mark,
-    problem: Option<String>,
-}
-
-struct ConnectionView {
-    name: String,
-    title: String,
-    environment: String,
-    mark: Mark,
-    problem: Option<String>,
-    queue: String,
-    in_flight: String,
-    breaker: Mark,
-    held: bool,
-    parked: Option<String>,
-    can_reconcile: bool,
-    reports: Vec<ReportView>,
+/// A connection as pages show it.
+pub(super) struct ConnectionView {
+    pub(super) name: String,
+    pub(super) title: String,
+    pub(super) environment: String,
+    pub(super) mark: Mark,
+    pub(super) problem: Option<String>,
+    pub(super) node: Option<String>,
+    pub(super) paused: Option<PauseView>,
+    /// Waiting: urgent, normal, bulk, in words; none: nothing waits.
+    pub(super) queue: Option<String>,
+    pub(super) in_flight: String,
+    pub(super) breaker: Mark,
+    pub(super) held: bool,
+    pub(super) lanes: String,
+    pub(super) parked: Option<String>,
+    pub(super) rate: String,
+    pub(super) heard: Option<Moment>,
+    pub(super) calls: Vec<(Mark, String)>,
 }
 
 #[derive(Template)]
@@ -75,30 +65,22 @@ struct ConnectionsPage {
 }
 
 pub(super) async fn list(State(app): State<App>, visit: Visit, Query(notice): Query<Notice>) -> Response {
-    let connections = app.engine.connections().into_iter().map(|c| view(&app, &visit, c)).collect();
+    let connections = views(&app, &visit);
     let frame = Frame::new(&app, &visit, "connections.title", "connections").await;
     html(&ConnectionsPage { frame, connections, notice: notice.key() })
 }
 
-fn view(app: &App, visit: &Visit, state: ConnectionState) -> ConnectionView {
-    let (w, now) = (visit.w, app.engine.clock().now());
+/// All connections.
+pub(super) fn views(app: &App, visit: &Visit) -> Vec<ConnectionView> {
+    app.engine.connections().into_iter().map(|c| view(app, visit.w, c)).collect()
+}
+
+fn view(app: &App, w: Words, state: ConnectionState) -> ConnectionView {
+    let now = app.engine.clock().now();
     let manifest = app.engine.manifest(&state.name);
-    let reports = app.engine.reports(&state.name).into_iter().map(|r| {
-        let key = if r.problem.is_some() { "connections.incomplete" } else { "connections.complete" };
-        let tone = if r.problem.is_some() { "failed" } else { "done" };
-        ReportView {
-            task: r.task,
-            ended: Moment::new(w, r.ended_at, now),
-            read: w.number(r.read),
-            same: w.number(r.same),
-            news: w.number(r.news),
-            mark: Mark { tone, shape: tone, word: w.t(key).to_owned() },
-            problem: r.problem,
-        }
-    });
     let [urgent, normal, bulk] = state.work.queued.map(|n| n as u64);
     let mut parts = Vec::new();
-    for (key, n) in [("connections.queue_parts", urgent), ("connections.normal", normal), ("connections.bulk", bulk)] {
+    for (key, n) in [("connections.urgent", urgent), ("connections.normal", normal), ("connections.bulk", bulk)] {
         if n > 0 {
             parts.push(w.with(key, w.number(n)));
         }
@@ -111,38 +93,86 @@ fn view(app: &App, visit: &Visit, state: ConnectionState) -> ConnectionView {
         "open" => "failed",
         _ => "waits",
     };
+    let mark = match &state.paused {
+        Some(_) => Mark { tone: "waits", shape: "paused", word: w.t("connection.paused").to_owned() },
+        None => Mark::new(w, "connection", state.state),
+    };
+    let calls = app.engine.metrics().calls_of(&state.name);
     ConnectionView {
         title: manifest.map_or_else(|| state.provider.clone(), |m| m.title.to_owned()),
         environment: w.named("environment", if state.environment == Environment::Live { "live" } else { "sandbox" }),
-        mark: Mark::new(w, "connection", state.state),
+        mark,
         problem: state.problem,
-        queue: if parts.is_empty() { "0".into() } else { parts.join(", ") },
-        in_flight: w.number(u64::from(state.work.in_flight)),
+        node: state.node,
+        paused: state.paused.as_ref().map(|p| PauseView::new(w, app, p)),
+        queue: (!parts.is_empty()).then(|| parts.join(", ")),
+        in_flight: w.with("connections.of", w.number(u64::from(state.work.in_flight))).replacen(
+            "{}",
+            &w.number(u64::from(state.work.concurrency)),
+            1,
+        ),
         breaker: Mark { tone, shape: tone, word: w.named("breaker", state.work.breaker) },
         held: state.work.held,
+        lanes: w.number(state.work.lanes as u64),
         parked: (state.work.parked > 0).then(|| w.count("connections.parked", state.work.parked as u64)),
-        can_reconcile: manifest.is_some_and(|m| !m.tasks.is_empty()),
-        reports: reports.collect(),
+        rate: rate(app, w, &state.name, state.work.tokens),
+        heard: state.last_webhook.map(|at| Moment::new(w, at, now)),
+        // A step of an action that has several is no end of it.
+        calls: calls
+            .into_iter()
+            .filter(|(outcome, _)| *outcome != "step")
+            .map(|(outcome, n)| (Mark::new(w, "outcome", outcome), w.number(n)))
+            .collect(),
         name: state.name,
     }
 }
 
-pub(super) async fn reconcile(State(app): State<App>, Path(name): Path<String>, deed: Deed) -> Response {
-    // A task of its own: it goes on when the person leaves the page.
-    let engine = app.engine.clone();
-    let work = tokio::spawn(async move { engine.reconcile(&name, Ask::default()).await });
-    let word = match tokio::time::timeout(PATIENCE, work).await {
-        Err(_) => "reconciling",
-        Ok(Ok(Ok(_))) => "reconciled",
-        Ok(Ok(Err(ReconcileError::NoConnection(_)))) => {
-            return super::page::refusal(&deed.visit, http::StatusCode::NOT_FOUND, "error.not_found");
-        }
-        Ok(Ok(Err(_))) => "cannot_reconcile",
-        Ok(Err(e)) => {
-            tracing::error!(error = %e, "a reconciliation ended badly");
+/// `hasta 80 por segundo; caben 12 ahora`.
+fn rate(app: &App, w: Words, name: &str, tokens: Option<f64>) -> String {
+    let Some(rate) = app.engine.limits(name).and_then(|l| l.rate) else {
+        return w.t("connections.no_rate").to_owned();
+    };
+    let every = rate.every.as_secs_f64();
+    let pace = if every <= 1.0 {
+        w.with("connections.per_second", w.decimal(1.0 / every.max(1e-6)))
+    } else {
+        w.with("connections.one_each", span(w, every * 1e3))
+    };
+    match tokens {
+        Some(free) => format!("{pace}; {}", w.with("connections.free", w.number(free.max(0.0) as u64))),
+        None => pace,
+    }
+}
+
+pub(super) async fn pause(State(app): State<App>, Path(name): Path<String>, deed: Deed) -> Response {
+    pause_it(&app, &deed, PauseKind::Connection, &name, "/conexiones").await
+}
+
+pub(super) async fn resume(State(app): State<App>, Path(name): Path<String>, deed: Deed) -> Response {
+    resume_it(&app, &deed, PauseKind::Connection, &name, "/conexiones").await
+}
+
+/// Pauses something, with the person's reason.
+pub(super) async fn pause_it(app: &App, deed: &Deed, kind: PauseKind, name: &str, back: &str) -> Response {
+    let reason: String = deed.field("motivo").chars().take(REASON).collect();
+    let reason = (!reason.is_empty()).then_some(reason);
+    told(deed, app.engine.pause(kind, name, deed.visit.name(), reason).await.map(|_| ()), back, "paused")
+}
+
+/// Lets it go on.
+pub(super) async fn resume_it(app: &App, deed: &Deed, kind: PauseKind, name: &str, back: &str) -> Response {
+    told(deed, app.engine.resume(kind, name, deed.visit.name()).await, back, "resumed")
+}
+
+fn told(deed: &Deed, done: Result<(), PauseError>, back: &str, word: &str) -> Response {
+    let word = match done {
+        Ok(()) => word,
+        Err(PauseError::NoSuch { .. }) => return refusal(&deed.visit, StatusCode::NOT_FOUND, "error.not_found"),
+        Err(PauseError::NotPaused { .. }) => "changed",
+        Err(e) => {
+            tracing::warn!(error = %e, "a person's wish could not be done");
             "busy"
         }
     };
-    app.console.health.forget().await;
-    Redirect::to(&format!("/conexiones?aviso={word}")).into_response()
+    Redirect::to(&format!("{back}?aviso={word}")).into_response()
 }

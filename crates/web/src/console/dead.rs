@@ -1,10 +1,10 @@
 //! `/por-resolver`: what needs a person, and what a person can do about it.
 
-use super::connections::Notice;
 use super::guard::{Deed, Visit};
 use super::json;
 use super::marks::Mark;
 use super::moments::Moment;
+use super::notice::Notice;
 use super::page::{Frame, html, problem, unreadable};
 use crate::App;
 use crate::api::effect_json;
@@ -133,7 +133,7 @@ pub(super) async fn retry(State(app): State<App>, Path(id): Path<String>, deed: 
         (_, Ok(id)) => (app.engine.replay(id).await.map(|_| ()), "replayed"),
         _ => return super::page::refusal(&deed.visit, StatusCode::NOT_FOUND, "error.not_found"),
     };
-    back(&app, &deed.visit, done, word).await
+    back(&app, &deed, done, word).await
 }
 
 /// Gives an effect or a delivery up for good.
@@ -143,11 +143,11 @@ pub(super) async fn discard(State(app): State<App>, Path(id): Path<String>, deed
         (_, Ok(id)) => app.engine.drop_delivery(id).await,
         _ => return super::page::refusal(&deed.visit, StatusCode::NOT_FOUND, "error.not_found"),
     };
-    back(&app, &deed.visit, done, "dropped").await
+    back(&app, &deed, done, "dropped").await
 }
 
-/// Back to the list with a word on how it went.
-async fn back(app: &App, visit: &Visit, done: Result<(), AdminError>, word: &str) -> Response {
+/// Back to the list that it came from, with a word on how it went.
+async fn back(app: &App, deed: &Deed, done: Result<(), AdminError>, word: &str) -> Response {
     app.console.health.forget().await;
     let word = match done {
         Ok(()) => word,
@@ -159,11 +159,15 @@ async fn back(app: &App, visit: &Visit, done: Result<(), AdminError>, word: &str
             | AdminError::Restless(_),
         ) => "changed",
         Err(AdminError::NoConnection(_)) => "no_connection",
-        Err(AdminError::NotFound(_)) => return super::page::refusal(visit, StatusCode::NOT_FOUND, "error.not_found"),
+        Err(AdminError::NotFound(_)) => {
+            return super::page::refusal(&deed.visit, StatusCode::NOT_FOUND, "error.not_found");
+        }
         Err(AdminError::Store(e)) => {
             tracing::warn!(error = %e, "a person's wish could not be done");
             "busy"
         }
     };
-    Redirect::to(&format!("/por-resolver?aviso={word}")).into_response()
+    // A proposal is decided on the page of the reconciliation too; what is in the form is only ever compared.
+    let page = if deed.field("vuelta") == "conciliacion" { "/conciliacion" } else { "/por-resolver" };
+    Redirect::to(&format!("{page}?aviso={word}")).into_response()
 }

@@ -1,4 +1,4 @@
-//! `/`: events as they happen, the latest first.
+//! `/eventos`: events as they happen, the latest first.
 
 use super::guard::Visit;
 use super::moments::Moment;
@@ -43,7 +43,7 @@ impl Row {
             title: w.named("event", &event.event_type),
             connection: event.connection.clone(),
             key: event.key.clone(),
-            at: Moment::new(w, event.received_at, now),
+            at: Moment::brief(w, event.received_at, now),
         }
     }
 }
@@ -112,7 +112,7 @@ pub(super) async fn list(State(app): State<App>, visit: Visit, Query(ask): Query
 
 /// This list with a type and a place in it.
 fn address(chosen: Option<&str>, before: Option<&str>) -> String {
-    let mut query = form_urlencoded::Serializer::for_suffix(String::from("/?"), 2);
+    let mut query = form_urlencoded::Serializer::for_suffix(String::from("/eventos?"), "/eventos?".len());
     for (name, value) in [("tipo", chosen), ("antes", before)] {
         if let Some(value) = value {
             query.append_pair(name, value);

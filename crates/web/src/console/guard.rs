@@ -14,6 +14,9 @@ use std::collections::HashMap;
 
 /// Cookie that remembers the language.
 const LANG_COOKIE: &str = "pasarela_idioma";
+/// What a page may load and do: files of ours, and nothing inline.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
+                      frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 /// A form of ours is far smaller.
 const MAX_FORM: usize = 16 * 1024;
 
@@ -34,6 +37,11 @@ impl Visit {
         self.session.as_ref().is_some_and(|s| s.may_write)
     }
 
+    /// Who it is, for what is written down.
+    pub(super) fn name(&self) -> &str {
+        self.session.as_ref().map_or("", |s| &s.name)
+    }
+
     /// Token for this session's forms.
     pub(super) fn csrf(&self) -> &str {
         self.session.as_ref().map_or("", |s| &s.csrf)
@@ -52,6 +60,15 @@ impl<S: Sync> FromRequestParts<S> for Visit {
 /// A form that was sent from one of this session's own pages by somebody who may change things.
 pub(super) struct Deed {
     pub(super) visit: Visit,
+    /// Its other fields.
+    pub(super) form: HashMap<String, String>,
+}
+
+impl Deed {
+    /// A field without spaces around it; empty when it is not there.
+    pub(super) fn field(&self, name: &str) -> &str {
+        self.form.get(name).map_or("", |v| v.trim())
+    }
 }
 
 impl FromRequest<App> for Deed {
@@ -67,7 +84,7 @@ impl FromRequest<App> for Deed {
         if !visit.may_write() {
             return Err(super::page::refusal(&visit, StatusCode::FORBIDDEN, "error.read_only"));
         }
-        Ok(Self { visit })
+        Ok(Self { visit, form })
     }
 }
 
@@ -82,7 +99,7 @@ pub(super) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     let asked = query(&request, "lang").and_then(|l| Lang::parse(&l));
     let lang = asked.unwrap_or_else(|| language(request.headers()));
     let session = match cookie(request.headers(), COOKIE) {
-        Some(value) => app.console.sessions.find(&**app.engine.store(), value).await,
+        Some(value) => app.console.sessions.find(&app, value).await,
         None => None,
     };
     let path = request.uri().path();
@@ -104,7 +121,7 @@ pub(super) async fn guard(State(app): State<App>, mut request: Request, next: Ne
             response.headers_mut().append(header::SET_COOKIE, value);
         }
     }
-    protect(response.headers_mut(), app.console.sandbox.as_deref());
+    protect(response.headers_mut());
     response
 }
 
@@ -142,14 +159,9 @@ fn other_lang(request: &Request, lang: Lang) -> String {
 }
 
 /// Headers of every answer. Personal data is on these pages: nobody keeps them.
-fn protect(headers: &mut HeaderMap, sandbox: Option<&str>) {
-    let frames = sandbox.map(|origin| format!("frame-src {origin}; ")).unwrap_or_default();
-    let policy = format!(
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; {frames}form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    );
-    if let Ok(policy) = HeaderValue::from_str(&policy) {
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
+fn protect(headers: &mut HeaderMap) {
+    // A letter of the theatre brings a stricter one of its own.
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(POLICY));
     let fixed: [(HeaderName, &str); 4] = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),

@@ -1,5 +1,6 @@
 //! `/vivo`: what keeps open pages fresh. Rows for the list of events and the status line, as
-//! fragments of HTML in server-sent events. Ends with the session.
+//! fragments of HTML in server-sent events, and a beat (`pulso`) when anything was written since the last
+//! one, upon which a page looks again at its own parts. Ends with the session.
 
 use super::events::Row;
 use super::guard::Visit;
@@ -84,6 +85,7 @@ impl Feed {
         together.set_missed_tick_behavior(MissedTickBehavior::Delay);
         status.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut shown = String::new();
+        let mut written = self.app.engine.store().stats().transactions;
         loop {
             let event = tokio::select! {
                 received = self.live.recv() => match received {
@@ -95,10 +97,16 @@ impl Feed {
                 _ = together.tick(), if !self.rows.is_empty() => self.take_rows(),
                 _ = status.tick() => {
                     let sessions = &self.app.console.sessions;
-                    if sessions.find(&**self.app.engine.store(), &self.cookie).await.is_none() {
+                    if sessions.find(&self.app, &self.cookie).await.is_none() {
                         return;
                     }
                     let line = Status::read(&self.app, self.w).await.render().unwrap_or_default();
+                    let now = self.app.engine.store().stats().transactions;
+                    if now != std::mem::replace(&mut written, now)
+                        && tx.send(Ok(Event::default().event("pulso").data("1"))).await.is_err()
+                    {
+                        return;
+                    }
                     if line == shown {
                         // A reader that is gone is noticed by the next sending.
                         if tx.is_closed() { return }

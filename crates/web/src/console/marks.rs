@@ -7,7 +7,7 @@ use super::words::Words;
 pub(super) struct Mark {
     /// Class for the colour: `done`, `waits`, `failed`, `info`, `quiet`.
     pub(super) tone: &'static str,
-    /// Shape: `done` ●, `waits` ◐, `failed` ✕, `unknown` ?, `withheld` ⊘.
+    /// Shape: `done` ●, `waits` ◐, `failed` ✕, `unknown` ?, `withheld` ⊘, `paused` two bars.
     pub(super) shape: &'static str,
     /// The word.
     pub(super) word: String,

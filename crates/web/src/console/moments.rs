@@ -24,6 +24,12 @@ impl Moment {
         Self { iso: at.to_string(), text: format!("{}, {}", day(w, at, now), clock(w, at)) }
     }
 
+    /// Shorter, for lists: today's have no day.
+    pub(super) fn brief(w: Words, at: Timestamp, now: Timestamp) -> Self {
+        let whole = Self::new(w, at, now);
+        if bogota(at).date() == bogota(now).date() { Self { text: clock(w, at), ..whole } } else { whole }
+    }
+
     /// From an API text; `None` when it is no time.
     pub(super) fn parse(w: Words, text: &str, now: Timestamp) -> Option<Self> {
         text.parse().ok().map(|at| Self::new(w, at, now))
@@ -40,6 +46,17 @@ pub(super) fn clock(w: Words, at: Timestamp) -> String {
     };
     let half = w.t(half).replace(' ', "\u{a0}");
     format!("{hour}:{:02}:{:02}\u{a0}{half}", at.minute(), at.second())
+}
+
+/// `7:30 p. m.`, for axes and tables.
+pub(super) fn hour(w: Words, at: Timestamp) -> String {
+    let at = bogota(at);
+    let half = w.t(if at.hour() < 12 { "clock.am" } else { "clock.pm" }).replace(' ', "\u{a0}");
+    let hour = match at.hour() % 12 {
+        0 => 12,
+        h => h,
+    };
+    format!("{hour}:{:02}\u{a0}{half}", at.minute())
 }
 
 /// `hoy`, `ayer`, `viernes 27 de noviembre`; with the year when it is another one.
@@ -62,7 +79,12 @@ pub(super) fn day(w: Words, at: Timestamp, now: Timestamp) -> String {
 
 /// Time between two moments: `12 ms`, `1,4 s`, `3 min`, `2 h`, `5 d`.
 pub(super) fn elapsed(w: Words, from: Timestamp, to: Timestamp) -> String {
-    let ms = to.as_millisecond().saturating_sub(from.as_millisecond()).max(0);
+    span(w, to.as_millisecond().saturating_sub(from.as_millisecond()) as f64)
+}
+
+/// A length of time, given in milliseconds.
+pub(super) fn span(w: Words, ms: f64) -> String {
+    let ms = ms.max(0.0) as i64;
     match ms {
         0..1_000 => format!("{ms}\u{a0}ms"),
         1_000..60_000 => {

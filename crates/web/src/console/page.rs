@@ -16,7 +16,13 @@ pub(super) struct Frame {
     /// Section that is open.
     pub(super) here: &'static str,
     pub(super) csrf: String,
+    /// Who is signed in.
+    pub(super) name: String,
     pub(super) may_write: bool,
+    /// A sandbox runs: there is a theatre.
+    pub(super) theatre: bool,
+    /// What needs a person, for the door to it.
+    pub(super) waiting: Option<String>,
     pub(super) other_lang: String,
     pub(super) status: Status,
 }
@@ -24,12 +30,17 @@ pub(super) struct Frame {
 impl Frame {
     /// `title`: key of the page's title.
     pub(super) async fn new(app: &App, visit: &Visit, title: &str, here: &'static str) -> Self {
+        let health = super::status::health(app).await.ok();
+        let waiting = health.map_or(0, |h| h.dead + h.unknown + h.quarantined);
         Self {
             w: visit.w,
             title: visit.w.t(title).to_owned(),
             here,
             csrf: visit.csrf().to_owned(),
+            name: visit.name().to_owned(),
             may_write: visit.may_write(),
+            theatre: app.console.sandbox.is_some(),
+            waiting: (waiting > 0).then(|| visit.w.number(waiting)),
             other_lang: visit.other_lang.clone(),
             status: Status::read(app, visit.w).await,
         }

@@ -1,130 +1,183 @@
-//! Sessions: a random cookie per sign-in, kept in memory only. A restart signs everybody out; a
-//! revoked key ends its sessions within seconds.
+//! Sessions: a random cookie per sign-in. Its hash is kept in the store, so that a session outlives a
+//! restart and holds on every node, and nobody who reads the database can use it. A sign-out, a revoked
+//! key or the end of its time counts everywhere within seconds.
 
-use crate::auth::random_text;
+use crate::App;
 use axum::http::{HeaderMap, header};
+use jiff::Timestamp;
 use parking_lot::RwLock;
-use pasarela_store::Store;
+use pasarela_store::{ApiKeyRow, Error, PassKind, PassRow, Store};
 use rand::RngExt as _;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use subtle::ConstantTimeEq;
 
 /// How long a sign-in lasts.
 pub(super) const LIFE: Duration = Duration::from_secs(12 * 3600);
 /// Name of the cookie.
 pub(super) const COOKIE: &str = "pasarela_sesion";
-/// How long a key is believed without asking the store, so that a revocation counts soon.
-const BELIEF: Duration = Duration::from_secs(5);
-/// Sessions at most: memory stays bounded whatever happens at the door.
+/// How long a session is believed without asking the store, so that an end of it counts soon.
+const BELIEF: jiff::SignedDuration = jiff::SignedDuration::from_secs(5);
+/// Sessions believed at most: memory stays bounded whatever happens at the door.
 const MOST: usize = 1000;
+
+/// Hash under which a secret text is kept.
+pub(super) fn hashed(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret.as_bytes()).into()
+}
 
 /// A person who signed in.
 #[derive(Debug, Clone)]
 pub(super) struct Session {
     /// Token that every form of this session carries.
     pub(super) csrf: String,
+    /// Who it is, as the link or the key names them.
+    pub(super) name: String,
     /// May it change things?
     pub(super) may_write: bool,
-    key_hash: [u8; 32],
-    ends: Instant,
-    checked: Instant,
+    ends: Timestamp,
+    checked: Timestamp,
 }
 
 impl Session {
+    fn new(cookie: &str, pass: &PassRow, may_write: bool, now: Timestamp) -> Self {
+        Self {
+            // Made of the cookie, which no page and no script sees: nothing more has to be kept.
+            csrf: hex::encode(hashed(&format!("csrf {cookie}"))),
+            name: pass.name.clone(),
+            may_write,
+            ends: pass.expires_at,
+            checked: now,
+        }
+    }
+
     /// Is `given` the token of this session?
     pub(super) fn owns(&self, given: &str) -> bool {
         bool::from(self.csrf.as_bytes().ct_eq(given.as_bytes()))
     }
 }
 
-/// What a key may do in the console.
+/// Why nobody was let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum KeyCheck {
-    /// Unknown or revoked.
-    Unknown,
-    /// Known, but it may not read.
+pub(super) enum Refused {
+    /// No such key, or it was revoked.
+    UnknownKey,
+    /// The key may not read.
     MayNotRead,
-    /// It may look, and perhaps change things.
-    Good { may_write: bool },
+    /// The link was used, its time is over, or there never was one.
+    SpentLink,
 }
 
-/// Looks a key's hash up.
-async fn check(store: &dyn Store, hash: &[u8; 32]) -> Result<KeyCheck, pasarela_store::Error> {
-    let rows = store.api_keys().await?;
-    let Some(row) = rows.into_iter().find(|r| r.revoked_at.is_none() && r.hash == hash) else {
-        return Ok(KeyCheck::Unknown);
-    };
-    let has = |scope: &str| row.scopes.iter().any(|s| s == scope);
-    Ok(if has("read") { KeyCheck::Good { may_write: has("write") } } else { KeyCheck::MayNotRead })
-}
-
-/// All sessions. Keyed by the hash of the cookie, so that a lookup's time says nothing about it.
+/// Sessions seen lately, by the hash of their cookie.
 #[derive(Default)]
 pub(super) struct Sessions(RwLock<HashMap<[u8; 32], Session>>);
 
 impl Sessions {
-    /// Signs in with a key. The cookie's value, when the key is good.
-    pub(super) async fn open(
-        &self,
-        store: &dyn Store,
-        key: &str,
-    ) -> Result<(KeyCheck, Option<String>), pasarela_store::Error> {
-        let key_hash: [u8; 32] = Sha256::digest(key.as_bytes()).into();
-        let found = check(store, &key_hash).await?;
-        let KeyCheck::Good { may_write } = found else { return Ok((found, None)) };
-        let mut bytes = [0u8; 32];
-        rand::rng().fill(&mut bytes);
-        let cookie = hex::encode(bytes);
-        let now = Instant::now();
-        let session = Session { csrf: random_text(43), may_write, key_hash, ends: now + LIFE, checked: now };
-        let mut all = self.0.write();
-        all.retain(|_, s| s.ends > now);
-        if all.len() >= MOST
-            && let Some(oldest) = all.iter().min_by_key(|(_, s)| s.ends).map(|(k, _)| *k)
-        {
-            all.remove(&oldest);
+    /// Signs in with a link: the first one who asks has it. The cookie's value.
+    pub(super) async fn open_by_link(&self, app: &App, token: &str) -> Result<Result<String, Refused>, Error> {
+        let (store, now) = (app.engine.store(), app.console.wall.now());
+        let link = hashed(token);
+        let pass = store.pass(link).await?.filter(|p| p.kind == PassKind::Link && p.expires_at > now);
+        let Some(pass) = pass else { return Ok(Err(Refused::SpentLink)) };
+        let cookie = random_cookie();
+        if !store.take_pass(link, hashed(&cookie)).await? {
+            return Ok(Err(Refused::SpentLink));
         }
-        all.insert(Sha256::digest(cookie.as_bytes()).into(), session);
-        Ok((found, Some(cookie)))
+        self.keep(app, &cookie, pass.name, pass.may_write, None).await?;
+        Ok(Ok(cookie))
     }
 
-    /// The session of a cookie, if it lives and its key was not revoked.
-    pub(super) async fn find(&self, store: &dyn Store, cookie: &str) -> Option<Session> {
-        let id: [u8; 32] = Sha256::digest(cookie.as_bytes()).into();
-        let session = self.0.read().get(&id).cloned()?;
-        let now = Instant::now();
-        if session.ends <= now {
-            self.0.write().remove(&id);
-            return None;
+    /// Signs in with an API key. The cookie's value.
+    pub(super) async fn open_by_key(&self, app: &App, key: &str) -> Result<Result<String, Refused>, Error> {
+        let hash = hashed(key);
+        let rows = app.engine.store().api_keys().await?;
+        let Some(row) = rows.into_iter().find(|r| r.revoked_at.is_none() && r.hash == hash) else {
+            return Ok(Err(Refused::UnknownKey));
+        };
+        if !has(&row, "read") {
+            return Ok(Err(Refused::MayNotRead));
         }
-        if now.duration_since(session.checked) < BELIEF {
-            return Some(session);
+        let cookie = random_cookie();
+        let may_write = has(&row, "write");
+        self.keep(app, &cookie, row.name, may_write, Some(row.id)).await?;
+        Ok(Ok(cookie))
+    }
+
+    async fn keep(
+        &self,
+        app: &App,
+        cookie: &str,
+        name: String,
+        may_write: bool,
+        key: Option<String>,
+    ) -> Result<(), Error> {
+        let now = app.console.wall.now();
+        let expires_at = now.checked_add(LIFE).unwrap_or(Timestamp::MAX);
+        let hash = hashed(cookie);
+        let pass = PassRow { hash, kind: PassKind::Session, name, may_write, key, created_at: now, expires_at };
+        app.engine.store().keep_pass(pass).await
+    }
+
+    /// The session of a cookie, if it lives.
+    pub(super) async fn find(&self, app: &App, cookie: &str) -> Option<Session> {
+        let (id, now) = (hashed(cookie), app.console.wall.now());
+        let known = self.0.read().get(&id).cloned();
+        if let Some(session) = &known
+            && session.ends > now
+            && now.duration_since(session.checked) < BELIEF
+        {
+            return known;
         }
-        match check(store, &session.key_hash).await {
-            Ok(KeyCheck::Good { may_write }) => {
+        match look_up(&**app.engine.store(), id, now).await {
+            Ok(Some((pass, may_write))) => {
+                let session = Session::new(cookie, &pass, may_write, now);
                 let mut all = self.0.write();
-                // Signed out meanwhile: it stays so.
-                let kept = all.get_mut(&id)?;
-                kept.may_write = may_write;
-                kept.checked = now;
-                Some(kept.clone())
+                if all.len() >= MOST {
+                    all.retain(|_, s| now.duration_since(s.checked) < BELIEF);
+                }
+                if all.len() < MOST {
+                    all.insert(id, session.clone());
+                }
+                Some(session)
             }
-            Ok(_) => {
+            Ok(None) => {
                 self.0.write().remove(&id);
                 None
             }
             // A store that cannot be read has nothing to show either; the session is not to blame.
-            Err(_) => Some(session),
+            Err(_) => known.filter(|s| s.ends > now),
         }
     }
 
     /// Signs out.
-    pub(super) fn close(&self, cookie: &str) {
-        let id: [u8; 32] = Sha256::digest(cookie.as_bytes()).into();
+    pub(super) async fn close(&self, app: &App, cookie: &str) -> Result<(), Error> {
+        let id = hashed(cookie);
         self.0.write().remove(&id);
+        app.engine.store().end_pass(id).await
     }
+}
+
+/// A session that is kept, and whether it may change things now: a key's scopes are those of the key.
+async fn look_up(store: &dyn Store, id: [u8; 32], now: Timestamp) -> Result<Option<(PassRow, bool)>, Error> {
+    let pass = store.pass(id).await?.filter(|p| p.kind == PassKind::Session && p.expires_at > now);
+    let Some(pass) = pass else { return Ok(None) };
+    let Some(key) = &pass.key else {
+        let may_write = pass.may_write;
+        return Ok(Some((pass, may_write)));
+    };
+    let row = store.api_keys().await?.into_iter().find(|r| r.id == *key && r.revoked_at.is_none());
+    Ok(row.filter(|r| has(r, "read")).map(|r| (pass, has(&r, "write"))))
+}
+
+fn has(row: &ApiKeyRow, scope: &str) -> bool {
+    row.scopes.iter().any(|s| s == scope)
+}
+
+fn random_cookie() -> String {
+    let mut bytes = [0u8; 32];
+    rand::rng().fill(&mut bytes);
+    hex::encode(bytes)
 }
 
 /// Value of a cookie of the request.

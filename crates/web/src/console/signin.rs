@@ -1,9 +1,11 @@
-//! `/entrar` and `/salir`: in with an API key, out again. The key is in no address and no log, except
-//! that the sandbox's own link may carry it.
+//! `/entrar` and `/salir`: in with a link that works once, or with an API key; out again.
+//!
+//! A link is not used up by being looked at (chats fetch previews of what is sent in them): it opens a page
+//! with one button, and the button signs in. No key is ever read from an address.
 
 use super::guard::{Visit, read_form};
 use super::page::{Bare, html};
-use super::session::{COOKIE, KeyCheck, cookie, set_cookie};
+use super::session::{COOKIE, Refused, cookie, set_cookie};
 use crate::App;
 use askama::Template;
 use axum::extract::{Request, State};
@@ -44,64 +46,88 @@ impl Tries {
     }
 }
 
+/// What somebody shows at the door.
+enum Shown {
+    Link(String),
+    Key(String),
+}
+
 #[derive(Template)]
 #[template(path = "console/entrar.html")]
 struct EnterPage {
     frame: Bare,
     problem: Option<&'static str>,
+    /// The link that was opened, to be used by the button.
+    link: Option<String>,
     sandbox: bool,
 }
 
-fn page(app: &App, visit: &Visit, status: StatusCode, problem: Option<&'static str>) -> Response {
+fn page(app: &App, visit: &Visit, status: StatusCode, problem: Option<&'static str>, link: Option<String>) -> Response {
     let frame = Bare::new(visit, "signin.title");
-    (status, html(&EnterPage { frame, problem, sandbox: app.console.sandbox.is_some() })).into_response()
+    (status, html(&EnterPage { frame, problem, link, sandbox: app.console.sandbox.is_some() })).into_response()
 }
 
 pub(super) async fn form(State(app): State<App>, visit: Visit, request: Request) -> Response {
     let query = request.uri().query().unwrap_or_default();
-    let given = form_urlencoded::parse(query.as_bytes()).find(|(n, _)| n == "clave").map(|(_, v)| v.into_owned());
-    match given {
-        Some(key) if app.console.sandbox.is_some() => sign_in(&app, &visit, request.headers(), &key).await,
+    let given = |wanted: &str| {
+        let mut pairs = form_urlencoded::parse(query.as_bytes());
+        pairs.find(|(n, _)| n == wanted).map(|(_, v)| v.into_owned())
+    };
+    match (given("enlace"), given("clave")) {
+        (Some(link), _) => page(&app, &visit, StatusCode::OK, None, Some(link)),
         // Not in an address: what it holds is left unread, and taken out of the address bar.
-        Some(_) => Redirect::to("/entrar").into_response(),
-        None if visit.session.is_some() => Redirect::to("/").into_response(),
-        None => page(&app, &visit, StatusCode::OK, None),
+        (None, Some(_)) => Redirect::to("/entrar").into_response(),
+        (None, None) if visit.session.is_some() => Redirect::to("/").into_response(),
+        (None, None) => page(&app, &visit, StatusCode::OK, None, None),
     }
 }
 
 pub(super) async fn enter(State(app): State<App>, visit: Visit, request: Request) -> Response {
     let headers = request.headers().clone();
-    let form = read_form(request.into_body()).await.unwrap_or_default();
-    let key = form.get("clave").map(|k| k.trim()).unwrap_or_default();
-    sign_in(&app, &visit, &headers, key).await
+    let mut form = read_form(request.into_body()).await.unwrap_or_default();
+    let shown = match form.remove("enlace") {
+        Some(link) => Shown::Link(link),
+        None => Shown::Key(form.remove("clave").unwrap_or_default().trim().to_owned()),
+    };
+    sign_in(&app, &visit, &headers, &shown).await
 }
 
-async fn sign_in(app: &App, visit: &Visit, headers: &HeaderMap, key: &str) -> Response {
-    let tries = &app.console.tries;
+async fn sign_in(app: &App, visit: &Visit, headers: &HeaderMap, shown: &Shown) -> Response {
+    let (tries, sessions) = (&app.console.tries, &app.console.sessions);
     if let Some(wait) = tries.wait(Instant::now()) {
-        let mut response = page(app, visit, StatusCode::TOO_MANY_REQUESTS, Some("signin.wait"));
+        let mut response = page(app, visit, StatusCode::TOO_MANY_REQUESTS, Some("signin.wait"), None);
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
         return response;
     }
-    match app.console.sessions.open(&**app.engine.store(), key).await {
-        Ok((_, Some(value))) => {
+    let opened = match shown {
+        Shown::Link(link) => sessions.open_by_link(app, link).await,
+        Shown::Key(key) => sessions.open_by_key(app, key).await,
+    };
+    match opened {
+        Ok(Ok(value)) => {
             tries.succeeded();
             // Whoever signs in anew leaves the old session behind.
-            if let Some(old) = cookie(headers, COOKIE) {
-                app.console.sessions.close(old);
+            if let Some(old) = cookie(headers, COOKIE)
+                && let Err(e) = sessions.close(app, old).await
+            {
+                tracing::warn!(error = %e, "an old session could not be ended; it ends by its time");
             }
             with_cookie(Redirect::to("/").into_response(), &set_cookie(headers, &value))
         }
-        Ok((check, None)) => {
+        Ok(Err(why)) => {
             tries.failed(Instant::now());
             tracing::info!("a sign-in to the console was refused");
             tokio::time::sleep(FAILED_AFTER).await;
-            let why = if check == KeyCheck::MayNotRead { "signin.no_read" } else { "signin.unknown" };
-            page(app, visit, StatusCode::FORBIDDEN, Some(why))
+            let key = match why {
+                Refused::UnknownKey => "signin.unknown",
+                Refused::MayNotRead => "signin.no_read",
+                Refused::SpentLink => "signin.spent",
+            };
+            page(app, visit, StatusCode::FORBIDDEN, Some(key), None)
         }
         Err(e) => {
             tracing::error!(error = %e, "a sign-in could not be checked");
-            page(app, visit, StatusCode::SERVICE_UNAVAILABLE, Some("error.busy"))
+            page(app, visit, StatusCode::SERVICE_UNAVAILABLE, Some("error.busy"), None)
         }
     }
 }
@@ -114,8 +140,11 @@ pub(super) async fn leave(State(app): State<App>, visit: Visit, request: Request
     if !owned {
         return super::page::refusal(&visit, StatusCode::FORBIDDEN, "error.csrf");
     }
-    if let Some(value) = cookie(&headers, COOKIE) {
-        app.console.sessions.close(value);
+    if let Some(value) = cookie(&headers, COOKIE)
+        && let Err(e) = app.console.sessions.close(&app, value).await
+    {
+        // Still signed in, and the person must know.
+        return super::page::unreadable(&visit, e);
     }
     with_cookie(Redirect::to("/entrar").into_response(), &set_cookie(&headers, ""))
 }

@@ -49,8 +49,28 @@ impl Status {
         }
     }
 
+    /// The line of every page: calm when there is nothing to say.
     fn of(w: Words, health: &HealthRow, alarms: &[Alarm]) -> Self {
+        let mut items = Self::items(w, health, alarms);
+        if items.is_empty() {
+            items.push(Item { tone: "done", shape: "done", text: w.t("status.calm").to_owned(), href: None });
+        }
+        Self { items }
+    }
+
+    /// Only what needs a person.
+    pub(super) fn needs(w: Words, health: &HealthRow, alarms: &[Alarm]) -> Self {
+        let items = Self::items(w, health, alarms).into_iter().filter(|i| i.href.is_some()).collect();
+        Self { items }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    fn items(w: Words, health: &HealthRow, alarms: &[Alarm]) -> Vec<Item> {
         let (resolve, connections) = (Some("/por-resolver"), Some("/conexiones"));
+        let (reconciliation, alarms_page) = (Some("/conciliacion"), Some("/alarmas"));
         let rings =
             |name: &str| alarms.iter().find(|a| a.alarm == name).map_or(0, |a| a.connections.len().max(1) as u64);
         let (troubled, ends) = (rings("connection_degraded"), rings("api_version_ends"));
@@ -58,7 +78,7 @@ impl Status {
             (w.count("status.dead", health.dead), health.dead, "failed", "failed", resolve),
             (w.count("status.unknown", health.unknown), health.unknown, "waits", "unknown", resolve),
             (w.count("status.review", health.quarantined), health.quarantined, "waits", "unknown", resolve),
-            (w.count("status.proposed", health.proposed), health.proposed, "waits", "unknown", resolve),
+            (w.count("status.proposed", health.proposed), health.proposed, "waits", "unknown", reconciliation),
             (w.count("status.troubled", troubled), troubled, "failed", "failed", connections),
             (w.count("status.breaker", rings("breaker_open")), rings("breaker_open"), "failed", "failed", connections),
             (
@@ -66,16 +86,16 @@ impl Status {
                 rings("reconciliation_failed"),
                 "failed",
                 "failed",
-                connections,
+                reconciliation,
             ),
-            (w.count("status.api_ends", ends), ends, "waits", "waits", connections),
-            (w.t("status.stuck").to_owned(), rings("work_stuck"), "failed", "failed", None),
-            (w.t("status.damaged").to_owned(), rings("database_damaged"), "failed", "failed", None),
-            (w.t("status.capped").to_owned(), rings("intake_capped"), "failed", "failed", None),
-            (w.t("status.space").to_owned(), rings("space_unused"), "waits", "waits", None),
-            (w.t("status.care").to_owned(), rings("care_behind"), "waits", "waits", None),
-            (w.t("status.log").to_owned(), rings("log_large"), "waits", "waits", None),
-            (w.t("status.disk").to_owned(), rings("disk_low"), "failed", "failed", None),
+            (w.count("status.api_ends", ends), ends, "waits", "waits", alarms_page),
+            (w.t("status.stuck").to_owned(), rings("work_stuck"), "failed", "failed", alarms_page),
+            (w.t("status.damaged").to_owned(), rings("database_damaged"), "failed", "failed", alarms_page),
+            (w.t("status.capped").to_owned(), rings("intake_capped"), "failed", "failed", alarms_page),
+            (w.t("status.space").to_owned(), rings("space_unused"), "waits", "waits", alarms_page),
+            (w.t("status.care").to_owned(), rings("care_behind"), "waits", "waits", alarms_page),
+            (w.t("status.log").to_owned(), rings("log_large"), "waits", "waits", alarms_page),
+            (w.t("status.disk").to_owned(), rings("disk_low"), "failed", "failed", alarms_page),
             (
                 w.count("status.pending", health.inbox + health.calling),
                 health.inbox + health.calling,
@@ -85,19 +105,16 @@ impl Status {
             ),
             (w.count("status.waiting", health.queued), health.queued, "waits", "waits", None),
         ];
-        let mut items: Vec<Item> = lines
+        lines
             .into_iter()
             .filter(|(_, n, ..)| *n > 0)
             .map(|(text, _, tone, shape, href)| Item { tone, shape, text, href })
-            .collect();
-        if items.is_empty() {
-            items.push(Item { tone: "done", shape: "done", text: w.t("status.calm").to_owned(), href: None });
-        }
-        Self { items }
+            .collect()
     }
 }
 
-async fn health(app: &App) -> Result<HealthRow, pasarela_store::Error> {
+/// Ages and counts, at most half a second old.
+pub(super) async fn health(app: &App) -> Result<HealthRow, pasarela_store::Error> {
     // Held while reading, so that many pages ask once.
     let mut last = app.console.health.0.lock().await;
     if let Some((at, row)) = last.as_ref()

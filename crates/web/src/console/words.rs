@@ -3,9 +3,12 @@
 //! What comes from providers, flows and the engine (reasons, answers, titles) is data and is shown as
 //! it is; a type or a state that has no words here is shown by its own name.
 
+mod alarms;
 mod events;
 mod pages;
 mod states;
+mod theatre;
+mod views;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -17,7 +20,13 @@ static TABLE: LazyLock<HashMap<&'static str, (&'static str, &'static str)>> =
     LazyLock::new(|| rows().map(|(key, es, en)| (*key, (*es, *en))).collect());
 
 fn rows() -> impl Iterator<Item = &'static Row> {
-    pages::ROWS.iter().chain(states::ROWS).chain(events::ROWS)
+    pages::ROWS
+        .iter()
+        .chain(views::ROWS)
+        .chain(theatre::ROWS)
+        .chain(alarms::ROWS)
+        .chain(states::ROWS)
+        .chain(events::ROWS)
 }
 
 /// A language of the console.
@@ -108,6 +117,19 @@ impl Words {
     pub(super) fn count(&self, key: &str, n: u64) -> String {
         let form = if n == 1 { "one" } else { "many" };
         self.with(&format!("{key}.{form}"), self.number(n))
+    }
+
+    /// A number with one decimal place where it has one.
+    pub(super) fn decimal(&self, value: f64) -> String {
+        let text = format!("{value:.1}");
+        let text = text.strip_suffix(".0").unwrap_or(&text);
+        if self.lang == Lang::Es { text.replacen('.', ",", 1) } else { text.to_owned() }
+    }
+
+    /// An amount of Colombian pesos, given in minor units.
+    pub(super) fn pesos(&self, minor: i64) -> String {
+        let lang = if self.lang == Lang::Es { pasarela_colombia::Lang::Es } else { pasarela_colombia::Lang::En };
+        pasarela_colombia::money::format_money(minor, 2, "COP", lang)
     }
 
     /// A number with its thousands apart.

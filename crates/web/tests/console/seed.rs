@@ -16,6 +16,7 @@ use pasarela_store::{
 use pasarela_web::{App, Options, create_key};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Text that must never become markup.
@@ -36,8 +37,25 @@ pub(crate) struct Hub {
     pub(crate) told: EventId,
     pub(crate) dead: EffectId,
     pub(crate) unknown: EffectId,
+    /// Time by which links and sessions end.
+    pub(crate) wall: Arc<Wall>,
     store: Arc<dyn Store>,
     _folder: tempfile::TempDir,
+}
+
+/// A clock that is moved by hand.
+pub(crate) struct Wall(AtomicU64);
+
+impl Wall {
+    pub(crate) fn forward(&self, by: Duration) {
+        self.0.fetch_add(by.as_secs(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for Wall {
+    fn now(&self) -> Timestamp {
+        "2026-11-27T19:00:00Z".parse::<Timestamp>().unwrap() + Duration::from_secs(self.0.load(Ordering::SeqCst))
+    }
 }
 
 pub(crate) async fn hub(sandbox: Option<&str>) -> Hub {
@@ -68,7 +86,7 @@ pub(crate) async fn hub(sandbox: Option<&str>) -> Hub {
         store: store.clone(),
         clock: Arc::new(SystemClock),
         connections: vec![setup(http, tienda), setup(crm, directorio)],
-        flows: Vec::new(),
+        flows: vec![flow(&catalog)],
         catalog: Arc::new(catalog),
         vars: Value::Null,
         seed: 7,
@@ -82,7 +100,8 @@ pub(crate) async fn hub(sandbox: Option<&str>) -> Hub {
     let full = create_key(&*store, "mesa", &scopes(&["read", "write"]), now).await.unwrap();
     let reader = create_key(&*store, "mirador", &scopes(&["read"]), now).await.unwrap();
     let writer = create_key(&*store, "robot", &scopes(&["write"]), now).await.unwrap();
-    let app = App::new(engine.clone(), Options { sandbox: sandbox.map(str::to_owned) });
+    let wall = Arc::new(Wall(AtomicU64::new(0)));
+    let app = App::new(engine.clone(), settings(sandbox, &wall));
     let (told, [dead, unknown]) = story(&engine, &store).await;
     let hub = Hub {
         app,
@@ -94,6 +113,7 @@ pub(crate) async fn hub(sandbox: Option<&str>) -> Hub {
         told,
         dead,
         unknown,
+        wall,
         store,
         _folder: folder,
     };
@@ -109,7 +129,24 @@ pub(crate) async fn hub(sandbox: Option<&str>) -> Hub {
     hub
 }
 
+fn settings(sandbox: Option<&str>, wall: &Arc<Wall>) -> Options {
+    Options { sandbox: sandbox.map(str::to_owned), wall: wall.clone(), ..Options::default() }
+}
+
 impl Hub {
+    /// The path and query of a link for a person.
+    pub(crate) async fn link(&self, scopes: &[&str], minutes: u64) -> String {
+        let scopes: Vec<String> = scopes.iter().map(|s| (*s).to_owned()).collect();
+        let life = Duration::from_secs(minutes * 60);
+        let made = pasarela_web::create_link(&self.app, "Luz Ospina", &scopes, life).await.unwrap();
+        made.link.strip_prefix("http://127.0.0.1:8081").expect("the console's address").to_owned()
+    }
+
+    /// A console with a memory of its own on the same database.
+    pub(crate) fn beside(&self) -> App {
+        App::new(self.engine.clone(), settings(None, &self.wall))
+    }
+
     /// A webhook of the shop.
     pub(crate) async fn post(&self, body: Value) {
         self.send(Bytes::from(body.to_string())).await;
@@ -140,20 +177,48 @@ impl Hub {
     }
 }
 
+const FLOW: &str = "flow: boleta-confirmada
+version: 3
+title: { es: Boleta confirmada, en: Ticket confirmed }
+on: order.paid
+steps:
+  - id: persona
+    do: directorio.upsert_person
+    with: { email: \"{{ data.buyer.email }}\" }
+  - id: boleta
+    do: tienda.request
+    with: { method: POST, path: /boleta }
+  - id: aviso
+    do: tienda.request
+    with: { method: POST, path: /aviso }
+  - id: publicidad
+    do: tienda.request
+    with: { method: POST, path: /publicidad }
+  - id: recordatorio
+    needs: [persona]
+    do: tienda.request
+    with: { method: POST, path: /recordatorio }
+";
+
+fn flow(catalog: &HubCatalog) -> Arc<pasarela_flows::Flow> {
+    let compiled = pasarela_flows::compile("boleta-confirmada.yaml", FLOW, pasarela_flows::Origin::File, catalog);
+    Arc::new(compiled.unwrap_or_else(|problems| panic!("{problems:?}")))
+}
+
 /// A paid order with a run of five actions, each in another state.
 async fn story(engine: &Engine, store: &Arc<dyn Store>) -> (EventId, [EffectId; 2]) {
     let now = SystemClock.now();
     let (shop, crm) = (engine.connection_id("tienda").unwrap(), engine.connection_id("directorio").unwrap());
     let mut ids = IdMaker::new(1, 0);
     let (event, run) = (EventId::from_raw(ids.next(now)), RunId::from_raw(ids.next(now)));
-    let body = json!({ "event": "order.paid", "id": "ord-88", "buyer": { "name": "Luz Marina Ospina Vélez",
-        "email": "luz.ospina@example.com" }, "total": "370000", "nota": HOSTILE });
+    let body = json!({ "event": "order.paid", "id": "ord-88", "number": "O-88ZX", "buyer": { "name": "Luz Marina Ospina Vélez",
+        "email": "luz.ospina@example.com", "phone": "+573001112233" }, "total": "370000", "nota": HOSTILE });
     let headers = [("content-type", b"application/json".as_slice()), ("x-signature", b"9f2c")];
     let packed = store.sealer().seal(&pack(headers.into_iter(), body.to_string().as_bytes()));
     let delivery =
         NewDelivery { connection: shop, source: "webhook", received_at: now, packed, replay_key: None, door: false };
     let pasarela_store::Accepted::New(delivery) = store.accept(delivery).await.unwrap() else { panic!("known") };
-    let flow = store.flow_id("boleta-confirmada", 3, "flow: boleta-confirmada").await.unwrap();
+    let flow = store.flow_id("boleta-confirmada", 3, FLOW).await.unwrap();
     let plan: [(&str, i64, &str, EffectState); 5] = [
         ("persona", crm, "upsert_person", EffectState::Done),
         ("boleta", shop, "request", EffectState::Dead),
@@ -181,7 +246,7 @@ async fn story(engine: &Engine, store: &Arc<dyn Store>) -> (EventId, [EffectId; 
             action: (*action).into(),
             lane: n as i64,
             urgency: 1,
-            flow: 0,
+            flow: store.sealer().hash(&["flow", "boleta-confirmada"]),
             class: (*path == "publicidad").then(|| "marketing".into()),
             purpose: None,
             input: store.sealer().seal_json(&json!({ "to": "+573001112233", "nombre": "Luz Marina", "nota": HOSTILE })),
@@ -212,7 +277,9 @@ async fn story(engine: &Engine, store: &Arc<dyn Store>) -> (EventId, [EffectId; 
             received_at: now,
             delivery,
             body: store.sealer().seal_json(&json!({ "key": "ord-88", "data": body, "refs": [] })),
-            subjects: Vec::new(),
+            subjects: [("email", "luz.ospina@example.com"), ("phone", "+573001112233"), ("number", "O-88ZX")]
+                .map(|(kind, text)| engine.subject_hash(kind, text))
+                .to_vec(),
         }),
         runs: vec![RunInsert {
             id: run,

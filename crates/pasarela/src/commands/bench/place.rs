@@ -201,7 +201,7 @@ fn spawn(config: &Path, url: Option<&str>) -> Result<Running, Failure> {
     hub(config, &env, Stdio::inherit())
 }
 
-fn write_config(place: &Place, addr: SocketAddr, wiring: &Wiring<'_>) -> Result<PathBuf, Failure> {
+pub(super) fn write_config(place: &Place, addr: SocketAddr, wiring: &Wiring<'_>) -> Result<PathBuf, Failure> {
     let failed = |e: std::io::Error| Failure::Failed(e.to_string());
     let mut text = format!(
         "[server]\nlisten = \"{addr}\"\n[console]\nlisten = \"127.0.0.1:0\"\n{}[flows]\nbuiltin = false\nfolder = \"flows\"\n",

@@ -5,7 +5,7 @@ use super::ledger::{Party, Thing};
 use crate::Failure;
 use crate::admin::{Admin, socket_path};
 use crate::commands::process::{Running, free_port, hub, metric, wait_for};
-use crate::commands::sandbox;
+use crate::commands::{sandbox, users};
 use axum::http::Method;
 use jiff::Timestamp;
 use pasarela_connector::SimConfig;
@@ -22,6 +22,8 @@ use std::time::Duration;
 
 /// How long a hub may take to listen.
 const START: Duration = Duration::from_secs(20);
+/// The link of a demo waits a whole day: nobody can make another without knowing its folder.
+const LINK_MINUTES: u64 = 1440;
 const NUMBER: &str = "109283746501928";
 
 pub(super) struct World {
@@ -33,9 +35,8 @@ pub(super) struct World {
     dir: Option<tempfile::TempDir>,
     config: PathBuf,
     public: SocketAddr,
-    console: SocketAddr,
-    /// API key of the console's link.
-    key: String,
+    /// Signs in to the console, once.
+    link: String,
     admin: Admin,
 }
 
@@ -107,12 +108,12 @@ impl World {
         // Before the hub has the file: afterwards it would have to be asked.
         let made = {
             let admin = Admin::open(&config).await?;
-            let key = json!({ "name": "demo", "scopes": ["read", "write"] });
-            admin.call(Method::POST, "/admin/keys", Some(key)).await?
+            let scopes = ["read".to_owned(), "write".to_owned()];
+            users::link(&admin, "demo", &scopes, LINK_MINUTES).await?
         };
-        let key = made["key"].as_str().unwrap_or_default().to_owned();
+        let link = made["link"].as_str().unwrap_or_default().to_owned();
         let admin = Admin::Remote(socket_path(&database));
-        let mut world = Self { hub: None, host, clock, dir: Some(dir), config, public, console, key, admin };
+        let mut world = Self { hub: None, host, clock, dir: Some(dir), config, public, link, admin };
         world.start_hub().await?;
         Ok(world)
     }
@@ -137,8 +138,8 @@ impl World {
     }
 
     /// Where people look.
-    pub(super) fn link(&self) -> String {
-        format!("http://{}/entrar?clave={}", self.console, self.key)
+    pub(super) fn link(&self) -> &str {
+        &self.link
     }
 
     pub(super) fn phones(&self) -> String {

@@ -25,13 +25,13 @@ pub(super) struct RunView {
     pub(super) steps: Vec<StepView>,
     pub(super) missing: Vec<String>,
     pub(super) problems: Vec<String>,
-    /// More is to come.
-    pub(super) open: bool,
 }
 
 /// A step: an action, a wait, or a list.
 pub(super) struct StepView {
     pub(super) path: String,
+    /// What it is called where it has no action: its path, or that it waits.
+    pub(super) title: String,
     pub(super) mark: Mark,
     /// Moment that it waits for, or at which it came.
     pub(super) until: Option<Moment>,
@@ -97,9 +97,7 @@ impl RunView {
     pub(super) fn new(w: Words, run: &Value, title: &dyn Fn(&str) -> Option<String>, now: Timestamp) -> Self {
         let name = json::text(&run["flow"]);
         let status = json::text(&run["status"]);
-        let effects = json::list(&run["effects"]);
         let missing = json::list(&run["missing"]).iter();
-        let busy = |e: &Value| matches!(e["state"].as_str(), Some("queued" | "calling" | "settling" | "checking"));
         Self {
             id: json::text(&run["id"]),
             title: title(&name).unwrap_or_else(|| name.clone()),
@@ -110,7 +108,6 @@ impl RunView {
             steps: steps(w, run, now),
             missing: missing.map(|m| format!("{} {}", json::text(&m["kind"]), json::text(&m["id"]))).collect(),
             problems: json::list(&run["problems"]).iter().map(json::text).collect(),
-            open: matches!(status.as_str(), "running" | "blocked" | "settling") || effects.iter().any(busy),
             name,
         }
     }
@@ -145,7 +142,11 @@ fn step(w: Words, path: &str, state: &Value, wait: &Value, now: Timestamp) -> St
     if let Some(items) = json::opt(&state["items"]) {
         notes.push(w.with("story.items", items));
     }
+    // A wait without a name of its own is named by its place: `wait0`.
+    let last = path.rsplit('.').next().unwrap_or(path);
+    let unnamed = last.strip_prefix("wait").is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
     StepView {
+        title: if unnamed { w.t("flows.wait").to_owned() } else { path.to_owned() },
         path: path.to_owned(),
         mark: Mark::new(w, "step", state["state"].as_str().unwrap_or("waiting")),
         until: time(wait).or(time(&state["at"])).map(|t| Moment::new(w, t, now)),
@@ -246,7 +247,6 @@ mod tests {
         assert_eq!(view.steps[1].until.as_ref().unwrap().text, "mañana, 8:00:00\u{a0}a.\u{a0}m.");
         assert_eq!(view.steps[2].notes, ["3 elementos"]);
         assert_eq!(view.steps[3].notes, ["no aplica"]);
-        assert!(view.open);
         assert_eq!(view.missing, ["show 7"]);
         let effect = view.steps[0].effect.as_ref().unwrap();
         assert_eq!(effect.attempts[0].took, "tardó 120\u{a0}ms");

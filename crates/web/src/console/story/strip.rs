@@ -68,7 +68,7 @@ pub(super) fn strip(w: Words, told: &Value, event: &str, delivery: Option<&Mark>
         }
         for wait in run.steps.iter().filter(|s| s.effect.is_none() && s.until.is_some()).take(SINGLE) {
             let after = wait.until.as_ref().map(|m| m.text.clone());
-            let (label, mark) = (wait.path.clone(), wait.mark.clone());
+            let (label, mark) = (wait.title.clone(), wait.mark.clone());
             stops.push(Stop { label, action: None, mark, href: format!("#{}", run.id), after });
         }
     }

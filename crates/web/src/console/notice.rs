@@ -1,0 +1,51 @@
+//! What a deed wants to say on the page that it leads back to.
+
+use serde::Deserialize;
+
+/// Query of the page.
+#[derive(Deserialize)]
+pub(super) struct Notice {
+    aviso: Option<String>,
+}
+
+/// Keys of the sentences, without their first word. What is in an address is only ever compared.
+const KNOWN: &[&str] = &[
+    "notice.retried",
+    "notice.replayed",
+    "notice.dropped",
+    "notice.changed",
+    "notice.no_connection",
+    "notice.reconciled",
+    "notice.reconciling",
+    "notice.cannot_reconcile",
+    "notice.paused",
+    "notice.resumed",
+    "notice.acted",
+    "notice.refused",
+    "notice.silent",
+    "notice.busy",
+];
+
+impl Notice {
+    /// Key of the sentence.
+    pub(super) fn key(&self) -> Option<&'static str> {
+        let given = self.aviso.as_deref()?;
+        KNOWN.iter().copied().find(|k| k.strip_prefix("notice.") == Some(given))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::words::{Lang, Words};
+
+    #[test]
+    fn every_notice_has_a_sentence_and_nothing_else_is_one() {
+        for key in KNOWN {
+            assert!(Words::new(Lang::Es).get(key).is_some(), "{key}");
+        }
+        for foreign in ["", "title", "<b>"] {
+            assert_eq!(Notice { aviso: Some(foreign.into()) }.key(), None);
+        }
+    }
+}

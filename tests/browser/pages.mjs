@@ -1,0 +1,131 @@
+// Every page, both sizes, both languages, light and dark: it opens, nothing goes wrong in it, axe finds nothing
+// serious, the keyboard reaches everything, nothing is wider than the screen, and it is small.
+
+import { readFileSync } from "node:fs";
+import { visitor, signIn } from "./lib/chromium.mjs";
+
+const SMALL = 100_000;
+
+/** What every page is judged by, beside its own story. */
+export async function judge(page, axe, name) {
+  const found = [];
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => window.axe.run(document, {
+    // Letters of others, in a frame that runs nothing, are not ours to judge.
+    iframes: false,
+    runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+  }));
+  for (const v of violations.filter((v) => ["serious", "critical"].includes(v.impact))) {
+    found.push(`axe ${v.id}: ${v.help}: ${v.nodes.slice(0, 2).map((n) => n.html.slice(0, 120)).join(" and ")}`);
+  }
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  if (wide > 1) found.push(`it is ${wide} px wider than the screen`);
+  const bytes = Buffer.byteLength(await page.evaluate(() => fetch(location.href, { cache: "no-store" }).then((r) => r.text())));
+  if (bytes > SMALL) found.push(`it has ${bytes} bytes`);
+  found.push(...page.troubles.splice(0));
+  return found.map((f) => `${name}: ${f}`);
+}
+
+/** Tab by tab: everything that can be used has the focus once, and shows it. */
+export async function keyboard(page, name) {
+  // No news meanwhile: what is counted stays what it is.
+  await page.evaluate(() => window.dispatchEvent(new Event("pagehide")));
+  const expected = await page.evaluate(() => {
+    const usable = [...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex='0'], iframe")].filter((e) =>
+      !e.disabled && e.type !== "hidden" && e.tabIndex >= 0 && e.checkVisibility({ visibilityProperty: true })
+      && !(e.closest("details:not([open])") && e.tagName !== "SUMMARY"));
+    usable.forEach((e, n) => { e.dataset.prueba = String(n); });
+    return usable.length;
+  });
+  await page.evaluate(() => { document.activeElement?.blur(); window.scrollTo(0, 0); });
+  const reached = new Set();
+  const invisible = new Set();
+  for (let n = 0; n < expected + 30 && reached.size < expected; n += 1) {
+    await page.keyboard.press("Tab");
+    const at = await page.evaluate(() => {
+      const e = document.activeElement;
+      if (!e || e === document.body) return null;
+      const style = getComputedStyle(e);
+      return { id: e.dataset.prueba ?? null, seen: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2, what: e.outerHTML.slice(0, 90) };
+    });
+    if (at?.id) reached.add(at.id);
+    if (at && !at.seen && !at.what.startsWith("<iframe")) invisible.add(at.what);
+  }
+  const found = [];
+  if (reached.size < expected) {
+    const missed = await page.evaluate((ids) => [...document.querySelectorAll("[data-prueba]")].filter((e) => !ids.includes(e.dataset.prueba)).map((e) => e.outerHTML.slice(0, 90)), [...reached]);
+    found.push(`the keyboard does not reach ${missed.slice(0, 3).join(" and ")}`);
+  }
+  for (const what of [...invisible].slice(0, 3)) found.push(`the focus is not seen on ${what}`);
+  return found.map((f) => `${name}: ${f}`);
+}
+
+/** All pages of a world with something in it. */
+export async function allPages(browser, world, axePath, say) {
+  const axe = readFileSync(axePath, "utf8");
+  const found = [];
+  let count = 0;
+  const pages = await addresses(world);
+  for (const size of ["phone", "desk"]) {
+    for (const lang of ["es", "en"]) {
+      for (const dark of [false, true]) {
+        // Dark is another set of colours only: the phone in Spanish and the desk in English show all of them.
+        if (dark && (size === "phone") !== (lang === "es")) continue;
+        const page = await visitor(browser, { size, lang, dark });
+        const where = `${size} ${lang} ${dark ? "dark" : "light"}`;
+        const link = world.link("Prueba");
+        for (const [name, path] of [["entrar", "/entrar"], ["enlace", link.slice(world.console.length)]]) {
+          await page.goto(world.console + path, { waitUntil: "load" });
+          found.push(...await judge(page, axe, `${name} ${where}`));
+          count += 1;
+        }
+        await signIn(page, link);
+        for (const [name, path] of Object.entries(pages)) {
+          const answer = await page.goto(world.console + path, { waitUntil: "load" });
+          if (answer.status() !== (name === "nada" ? 404 : 200)) found.push(`${name} ${where}: status ${answer.status()}`);
+          const spoken = await page.$eval("html", (e) => e.lang);
+          if (!spoken.startsWith(lang)) found.push(`${name} ${where}: it speaks ${spoken}`);
+          // Everything that opens is judged open.
+          await page.evaluate(() => document.querySelectorAll("details").forEach((d) => { d.open = true; }));
+          const judged = await judge(page, axe, `${name} ${where}`);
+          // A page that is not there says so: that is no trouble of it.
+          found.push(...judged.filter((f) => name !== "nada" || !f.includes("status of 404")));
+          if (lang === "es" && !dark) {
+            await page.goto(world.console + path, { waitUntil: "load" });
+            found.push(...await keyboard(page, `${name} ${where}`));
+            page.troubles = page.troubles.filter((t) => name !== "nada" || !t.includes("status of 404"));
+          }
+          count += 1;
+        }
+        await page.browserContext().close();
+        say(`${where}: ${Object.keys(pages).length + 2} pages`);
+      }
+    }
+  }
+  return { found, judged: count };
+}
+
+/** A page of each kind that has something to show. */
+async function addresses(world) {
+  const key = world.key("read");
+  const api = async (path) => (await (await fetch(world.public + path, { headers: { authorization: `Bearer ${key}` } })).json()).data;
+  const [paid] = await api("/api/v1/events?type=order.paid&limit=1");
+  const [odd] = await api("/api/v1/deliveries?status=quarantined&limit=1");
+  const [order] = await world.view("boleteria", "orders");
+  return {
+    inicio: "/",
+    eventos: "/eventos",
+    buscar: "/buscar",
+    hallado: `/buscar?q=${order.public_id}`,
+    historia: `/historia/${paid.id}`,
+    flujos: "/flujos",
+    flujo: "/flujos/boleta-confirmada",
+    resolver: "/por-resolver",
+    entrega: `/entregas/${odd.id}`,
+    conexiones: "/conexiones",
+    conciliacion: "/conciliacion",
+    alarmas: "/alarmas",
+    teatro: "/teatro",
+    nada: "/nada",
+  };
+}
