@@ -68,40 +68,16 @@ pub fn lost(answer: &Answer) -> Option<Outcome> {
     })
 }
 
-/// A batch: the inputs that go into one call, and those that were refused before it.
-#[derive(Debug)]
-pub struct Batch<T> {
-    /// What goes out: number of the input, and what was made of it.
-    pub rows: Vec<(usize, T)>,
-    refused: Vec<(usize, Outcome)>,
-    inputs: usize,
-}
-
-impl<T> Batch<T> {
-    /// Sorts inputs by what `make` makes of each: one bad input never holds back the others.
-    pub fn sort(inputs: &[Value], make: impl Fn(&Value) -> Result<T, Refused>) -> Self {
-        let (mut rows, mut refused) = (Vec::with_capacity(inputs.len()), Vec::new());
-        for (n, input) in inputs.iter().enumerate() {
-            match make(input) {
-                Ok(row) => rows.push((n, row)),
-                Err(outcome) => refused.push((n, *outcome)),
-            }
+/// The end of a batch: one outcome per input, in their order, by the number of each; `rest` for those that nothing
+/// is told of. One bad input never holds back the others.
+pub fn spread(inputs: usize, rest: &Outcome, told: impl IntoIterator<Item = (usize, Outcome)>) -> Step {
+    let mut outcomes = vec![rest.clone(); inputs];
+    for (n, outcome) in told {
+        if let Some(place) = outcomes.get_mut(n) {
+            *place = outcome;
         }
-        Self { rows, refused, inputs: inputs.len() }
     }
-
-    /// One outcome per input, in their order: `of` for each that went out, and the refusals.
-    pub fn end(self, of: impl Fn(&T) -> Outcome) -> Step {
-        let nothing = || Outcome::Unknown { why: "the batch ended without a word about this input".into() };
-        let mut outcomes: Vec<Outcome> = (0..self.inputs).map(|_| nothing()).collect();
-        let went = self.rows.iter().map(|(n, row)| (*n, of(row)));
-        for (n, outcome) in went.chain(self.refused) {
-            if let Some(place) = outcomes.get_mut(n) {
-                *place = outcome;
-            }
-        }
-        Step::End(outcomes)
-    }
+    Step::End(outcomes)
 }
 
 #[cfg(test)]
@@ -111,13 +87,11 @@ mod tests {
 
     #[test]
     fn a_batch_gives_each_input_its_own_outcome_in_order() {
-        let inputs = [json!(1), json!("dos"), json!(3)];
-        let batch = Batch::sort(&inputs, |input| input.as_u64().ok_or_else(|| invalid("not a number")));
-        assert_eq!(batch.rows, [(0, 1), (2, 3)]);
-        let Step::End(outcomes) = batch.end(|n| Outcome::done(json!(n))) else { panic!() };
+        let told = [(2, Outcome::done(json!(3))), (0, *invalid("not a number")), (9, Outcome::AuthExpired)];
+        let rest = Outcome::Unknown { why: "nothing was told".into() };
+        let Step::End(outcomes) = spread(3, &rest, told) else { panic!() };
         let names: Vec<&str> = outcomes.iter().map(Outcome::name).collect();
-        assert_eq!(names, ["done", "give_up", "done"]);
-        assert_eq!(outcomes[2], Outcome::done(json!(3)));
+        assert_eq!(names, ["give_up", "unknown", "done"]);
     }
 
     #[test]

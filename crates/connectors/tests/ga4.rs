@@ -222,6 +222,21 @@ fn many_events_go_25_to_a_call_and_what_is_left_is_told() {
 }
 
 #[test]
+fn an_old_event_among_several_is_left_out_and_not_counted() {
+    let connector = connector();
+    let inputs = [
+        json!({ "events": [{ "name": "vieja", "at": ago(80) }, { "name": "nueva", "at": ago(1) }], "consent": yes() }),
+    ];
+    let Step::Call(call) = connector.begin("events", &inputs, &ctx(now(), 1)) else { panic!() };
+    assert_eq!(body(&call.request)["events"].as_array().unwrap().len(), 1);
+    let done =
+        connector.on("events", &inputs, &call.state, &Answer { status: 204, ..Answer::default() }, &ctx(now(), 1));
+    assert_eq!(done, Step::end(Outcome::done(json!({ "sent": 1, "verified": false }))));
+    let old = json!({ "events": [{ "name": "vieja", "at": ago(80) }], "consent": yes() });
+    assert_eq!(ends("events", old).name(), "dropped");
+}
+
+#[test]
 fn an_error_is_not_repeated_but_a_bad_gateway_once() {
     let connector = connector();
     let inputs = [json!({ "method": "email", "consent": yes() })];

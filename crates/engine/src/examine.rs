@@ -117,6 +117,13 @@ impl Inner {
                 format!("{url} answers HTTP {}, and not as a hub does", answer.status),
                 "let the proxy in front pass it on, or correct server.public_url",
             ),
+            // As it is where nobody has set it: a hub that only this machine is to reach.
+            Err(_) if is_loopback(public_url) => Finding::ok(
+                CHECK,
+                format!(
+                    "{public_url} is of this machine only; set server.public_url when providers shall reach the hub"
+                ),
+            ),
             Err(no) => Finding::fail(
                 CHECK,
                 format!("{public_url} does not answer: {}", no.why),
@@ -334,6 +341,13 @@ impl Inner {
             Finding::fail(CHECK, format!("{url} took a trial webhook, and it did not come in here"), advice)
         })
     }
+}
+
+/// Does an address name this machine itself?
+fn is_loopback(url: &str) -> bool {
+    let uri = url.parse::<http::Uri>().ok();
+    uri.and_then(|uri| uri.host().map(|h| h.trim_matches(['[', ']']).to_owned()))
+        .is_some_and(|host| host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback()))
 }
 
 /// A probe without an answer.

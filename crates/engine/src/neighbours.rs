@@ -144,6 +144,7 @@ impl Inner {
         serves.sort_unstable();
         let ask = Ask {
             serves: (!passive).then_some(serves),
+            light: self.connection(crate::ledger::LEDGER).map(|ledger| ledger.id).into_iter().collect(),
             given: given.clone(),
             missed: missed.clone(),
             below: self.events_to_come(),

@@ -76,8 +76,8 @@ counters! {
     dead = "pasarela_effects_dead_total";
     /// Effects that became unknown.
     unknown = "pasarela_effects_unknown_total";
-    /// Effects that were dropped because their moment had passed.
-    dropped = "pasarela_effects_too_old_total";
+    /// Effects that were dropped: too late to be of use, or of unknown outcome where nobody is asked.
+    dropped = "pasarela_effects_dropped_total";
     /// Answers that came for an attempt that no longer was the open one.
     stale = "pasarela_settle_stale_total";
     /// Work that only the backstop scan found: each one is a bug.

@@ -272,9 +272,9 @@ pub enum EffectState {
     FailedLate = 21,
     /// Taken back before it was sent.
     Withdrawn = 22,
-    /// Dropped by a person.
+    /// Dropped: by a person, or because its moment had passed.
     Dropped = 23,
-    /// Not sent, by a rule.
+    /// Not sent, by a rule; its code names it.
     Withheld = 24,
     /// Needs a person.
     Dead = 30,

@@ -14,6 +14,8 @@ use tokio::sync::Notify;
 pub struct Ask {
     /// Connections that it is configured for; `None`: it is here for a command, and takes no share.
     pub serves: Option<Vec<i64>>,
+    /// Of these, what weighs nothing: it calls nobody, so it is no work to be shared evenly.
+    pub light: Vec<i64>,
     /// Connections that it gives back: nothing of them is out or in memory.
     pub given: Vec<i64>,
     /// Connections whose owners are to look into their provider's records.

@@ -304,6 +304,7 @@ async fn a_postgres_goes_into_a_file_and_back_into_an_empty_database() {
         erased: vec![who],
         hold: Some((vec![], "restored", "put back".into())),
         pause: Some("put back".into()),
+        spared: "",
         now: at(5),
     };
     let options = two.options(&key);

@@ -11,6 +11,7 @@ use super::limits;
 use jiff::Timestamp;
 use pasarela_connector::action::{self, Refused, invalid, read};
 use pasarela_connector::{Action, Answer, Ctx, Idempotency, Lane, Outcome, Repeat, Scope, Step, judge};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
@@ -139,13 +140,26 @@ pub(super) fn stops(action: &str, input: &Value, ctx: &Ctx<'_>) -> Option<Outcom
 
 pub(super) fn begin(stream: &Stream, action: &str, inputs: &[Value], ctx: &Ctx<'_>) -> Step {
     match action::one(action, inputs) {
-        Ok(input) => send(stream, action, input, 0, ctx.now).unwrap_or_else(|outcome| Step::end(*outcome)),
+        Ok(input) => send(stream, action, input, &Progress::default(), ctx.now).unwrap_or_else(|end| Step::end(*end)),
         Err(end) => *end,
     }
 }
 
-/// The call for the events from `from` on: 25 at most.
-fn send(stream: &Stream, action: &str, input: &Value, from: usize, now: Timestamp) -> Result<Step, Refused> {
+/// How far several events have come.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Progress {
+    v: u8,
+    /// Events that were looked at, those of the call that is under way too.
+    until: usize,
+    /// Of them, how many Google had before this call, and has when it arrives.
+    before: usize,
+    sent: usize,
+    of: usize,
+}
+
+/// The call for the events that follow: 25 at most.
+fn send(stream: &Stream, action: &str, input: &Value, so_far: &Progress, now: Timestamp) -> Result<Step, Refused> {
     let Told { whose, events, properties } = told(action, input)?;
     let client = client_of(&whose, now)?;
     let Some(request) = stream.request("/mp/collect") else {
@@ -153,16 +167,25 @@ fn send(stream: &Stream, action: &str, input: &Value, from: usize, now: Timestam
         let why = format!("[connections.{name}] has no measurement_id: copy it from the stream's page");
         return Err(Box::new(Outcome::NeedsHuman { why }));
     };
-    // One old event among several is left out by itself; alone it is dropped above.
+    // One old event among several is left out by itself; all of them old are dropped.
     let young = |e: &&Event| e.at.is_none_or(|at| now.duration_since(at) <= limits::AGE);
-    let batch: Vec<Event> = events.iter().skip(from).take(limits::EVENTS).filter(young).cloned().collect();
+    let mut until = so_far.until;
+    let mut batch: Vec<Event> = Vec::new();
+    for event in events.iter().skip(so_far.until) {
+        until += 1;
+        batch.extend(Some(event).filter(young).cloned());
+        if batch.len() == limits::EVENTS {
+            break;
+        }
+    }
     if batch.is_empty() {
-        return Err(Box::new(Outcome::dropped(TOO_OLD, "all of these events are older than 72 hours")));
+        return Err(Box::new(Outcome::dropped(TOO_OLD, "these events are older than 72 hours")));
     }
     let body = body::body(&stream.settings, &whose, &client, &batch, &properties, now)?;
-    let until = events.len().min(from + limits::EVENTS);
+    let before = so_far.sent;
+    let progress = Progress { v: 1, until, before, sent: before + batch.len(), of: events.len() };
     let repeat = if action == "purchase" { Repeat::SameKey } else { Repeat::Never };
-    Ok(Step::Call(action::call(request.json(&body), json!({ "v": 1, "until": until, "of": events.len() }), repeat)))
+    Ok(Step::Call(action::call(request.json(&body), json!(progress), repeat)))
 }
 
 pub(super) fn on(
@@ -177,19 +200,21 @@ pub(super) fn on(
         Ok(input) => input,
         Err(end) => return *end,
     };
-    let number = |name: &str| state.get(name).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
-    let (until, of) = (number("until").unwrap_or(1), number("of").unwrap_or(1));
-    let before = until.saturating_sub(1) / limits::EVENTS * limits::EVENTS;
+    let progress = Progress::deserialize(state).unwrap_or_default();
     match judged(action, answer, ctx) {
-        None if until >= of => Step::end(Outcome::done(json!({ "sent": of, "verified": false }))),
+        None if progress.until >= progress.of => Step::end(all(&progress)),
         // The next of several; what of it cannot be sent does not undo what was.
-        None => match send(stream, action, input, until, ctx.now) {
-            Ok(step) => step,
-            Err(outcome) => Step::end(in_part(until, of, &outcome)),
-        },
-        Some(outcome) if before > 0 => Step::end(in_part(before, of, &outcome)),
+        None => send(stream, action, input, &progress, ctx.now).unwrap_or_else(|end| match *end {
+            Outcome::Dropped { .. } => Step::end(all(&progress)),
+            other => Step::end(in_part(progress.sent, progress.of, &other)),
+        }),
+        Some(outcome) if progress.before > 0 => Step::end(in_part(progress.before, progress.of, &outcome)),
         Some(outcome) => Step::end(outcome),
     }
+}
+
+fn all(progress: &Progress) -> Outcome {
+    Outcome::done(json!({ "sent": progress.sent, "verified": false }))
 }
 
 fn in_part(sent: usize, of: usize, outcome: &Outcome) -> Outcome {

@@ -14,6 +14,7 @@ use crate::output::{Bar, line, note};
 use jiff::Timestamp;
 use pasarela_connector::Idempotency;
 use pasarela_domain::Secret;
+use pasarela_engine::LEDGER;
 use pasarela_store::backup::{Manifest, Progress};
 use pasarela_store::postgres::{self, Aftermath};
 use pasarela_store::sqlite::Restoring;
@@ -40,7 +41,7 @@ pub(crate) struct Args {
 }
 
 /// Read models that tell of one person.
-const PERSONAL: [&str; 7] = ["order", "buyer", "ticket", "person", "deal", "message", "consent"];
+const PERSONAL: [&str; 8] = ["order", "buyer", "ticket", "person", "deal", "message", "consent", "consent_record"];
 /// Reads of the engine's own: they may be made at any time.
 const READ: &str = "@fetch";
 /// Code of an effect that is held back.
@@ -96,6 +97,7 @@ pub(crate) async fn run(config_path: &Path, args: Args, json: bool) -> Result<Ex
                     erased: wish.persons.clone(),
                     hold: (!wish.resume).then(|| (wish.safe.clone(), CODE, wish.why.clone())),
                     pause: (!wish.resume).then(|| wish.why.clone()),
+                    spared: LEDGER,
                     now: wish.now,
                 };
                 let done = postgres::restore(&options, &args.file, progress, &after).await.map_err(failed)?;
@@ -176,7 +178,9 @@ async fn sqlite(file: &Path, to: &Path, key_file: &Path, wish: &Wish) -> Result<
         let id = |name: &str| connections.iter().find(|c| c.name == name).map(|c| c.id);
         let safe = wish.safe.iter().filter_map(|(c, a)| Some((id(c)?, a.clone()))).collect();
         outcome.held = store.hold_back(safe, CODE, wish.why.clone()).await.map_err(failed)?;
-        for connection in &connections {
+        // The ledger calls nobody: nothing of it can go out twice.
+        for connection in connections.iter().filter(|c| c.name != LEDGER) {
+            outcome.paused += 1;
             let pause = PauseRow {
                 kind: PauseKind::Connection,
                 name: connection.name.clone(),
@@ -186,7 +190,6 @@ async fn sqlite(file: &Path, to: &Path, key_file: &Path, wish: &Wish) -> Result<
             };
             store.keep_pause(pause).await.map_err(failed)?;
         }
-        outcome.paused = connections.len();
     }
     tokio::task::spawn_blocking(move || drop(store)).await.map_err(|e| Failure::Failed(e.to_string()))?;
     restoring.finish().map_err(failed)?;

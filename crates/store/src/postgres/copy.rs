@@ -148,6 +148,8 @@ pub struct Aftermath {
     pub hold: Option<(Vec<(String, String)>, &'static str, String)>,
     /// Every connection is paused, and why.
     pub pause: Option<String>,
+    /// But for this one, which calls nobody; empty: none.
+    pub spared: &'static str,
     /// When.
     pub now: Timestamp,
 }
@@ -231,9 +233,9 @@ async fn settle(db: &Client, sealer: &Sealer, after: &Aftermath) -> Read<Restore
     }
     if let Some(why) = &after.pause {
         let sql = "INSERT INTO pauses (kind, name, reason, who, since)
-            SELECT 'connection', name, $1, 'pasarela restore', $2 FROM connections
+            SELECT 'connection', name, $1, 'pasarela restore', $2 FROM connections WHERE name <> $3
             ON CONFLICT DO NOTHING RETURNING name";
-        let params = vec![bytes(sealer.seal(why.as_bytes()).0), int(ms(after.now))];
+        let params = vec![bytes(sealer.seal(why.as_bytes()).0), int(ms(after.now)), text(after.spared)];
         done.paused = rows(db, sql, params).await?.len();
     }
     Ok(done)

@@ -112,7 +112,7 @@ async fn within(
     let owned: Vec<Owned> = owned.rows.iter().map(owned_of).collect::<Result<_, _>>()?;
     let known = run("SELECT id FROM connections ORDER BY id", vec![]).await?;
     let known: Vec<i64> = known.rows.iter().map(|r| r.try_get(0)).collect::<Result<_, _>>()?;
-    let Parted { shares, fresh, nobodys } = part(node.epoch, &nodes, &owned, &known);
+    let Parted { shares, fresh, nobodys } = part(node.epoch, &nodes, &owned, &known, &ask.light);
     if !fresh.is_empty() {
         run(
             "INSERT INTO shares (connection, epoch) SELECT * FROM unnest($1::bigint[], $2::bigint[])",
@@ -145,12 +145,14 @@ fn is_admitted(node: &Alive, nodes: &[Alive]) -> bool {
     nodes.iter().filter(|other| other.epoch != node.epoch).all(|other| other.beside >= node.epoch)
 }
 
-/// Pure: who gets what. `known`: all connections that there ever were.
-fn part(own: i64, nodes: &[Alive], owned: &[Owned], known: &[i64]) -> Parted {
+/// Pure: who gets what. `known`: all connections that there ever were; `light`: those that count for nothing.
+fn part(own: i64, nodes: &[Alive], owned: &[Owned], known: &[i64], light: &[i64]) -> Parted {
     let mut owners: BTreeMap<i64, i64> = owned.iter().map(|o| (o.connection, o.epoch)).collect();
     let able: Vec<(&Alive, &BTreeSet<i64>)> =
         nodes.iter().filter(|n| is_admitted(n, nodes)).filter_map(|n| Some((n, n.serves.as_ref()?))).collect();
-    let count = |owners: &BTreeMap<i64, i64>, epoch: i64| owners.values().filter(|e| **e == epoch).count();
+    let count = |owners: &BTreeMap<i64, i64>, epoch: i64| {
+        owners.iter().filter(|(connection, e)| **e == epoch && !light.contains(connection)).count()
+    };
     let mut fresh = Vec::new();
     let mut nobodys = Vec::new();
     for connection in known.iter().filter(|c| !owned.iter().any(|o| o.connection == **c)) {
@@ -165,7 +167,7 @@ fn part(own: i64, nodes: &[Alive], owned: &[Owned], known: &[i64]) -> Parted {
     }
     let mine: Vec<i64> = owners.iter().filter(|(_, e)| **e == own).map(|(c, _)| *c).collect();
     let mut give = Vec::new();
-    for connection in mine.iter().rev() {
+    for connection in mine.iter().rev().filter(|c| !light.contains(c)) {
         let takers = able.iter().filter(|(n, serves)| n.epoch != own && serves.contains(connection));
         let Some((taker, _)) = takers.min_by_key(|(n, _)| (count(&owners, n.epoch), n.epoch)) else { continue };
         if count(&owners, own) >= count(&owners, taker.epoch) + 2 {
@@ -215,7 +217,7 @@ mod tests {
 
     #[test]
     fn one_node_has_everything_and_nobody_beside_it() {
-        let all = part(1, &[node(1, 1, Some(&[1, 2]))], &[], &[1, 2, 3]);
+        let all = part(1, &[node(1, 1, Some(&[1, 2]))], &[], &[1, 2, 3], &[]);
         assert_eq!((ids(&all.shares), all.nobodys), (vec![1, 2], vec![3]));
         assert!(all.shares.admitted && all.shares.below.is_none() && all.shares.newest == 0);
     }
@@ -224,21 +226,32 @@ mod tests {
     fn a_node_gets_nothing_before_the_others_know_of_it() {
         let nodes = [node(1, 1, Some(&[1, 2])), node(2, 2, Some(&[1, 2]))];
         let have = [owned(1, 1), owned(2, 1)];
-        let second = part(2, &nodes, &have, &[1, 2]);
+        let second = part(2, &nodes, &have, &[1, 2], &[]);
         assert!(!second.shares.admitted && second.shares.own.is_empty());
-        assert!(part(1, &nodes, &have, &[1, 2]).shares.give.is_empty());
+        assert!(part(1, &nodes, &have, &[1, 2], &[]).shares.give.is_empty());
         let nodes = [node(1, 2, Some(&[1, 2])), node(2, 2, Some(&[1, 2]))];
-        assert!(part(2, &nodes, &have, &[1, 2]).shares.admitted);
-        assert_eq!(part(1, &nodes, &have, &[1, 2]).shares.give, [2]);
+        assert!(part(2, &nodes, &have, &[1, 2], &[]).shares.admitted);
+        assert_eq!(part(1, &nodes, &have, &[1, 2], &[]).shares.give, [2]);
     }
 
     #[test]
     fn what_a_dead_node_had_is_spread_and_a_command_gets_nothing() {
         let nodes = [node(2, 9, Some(&[1, 2, 3, 4])), node(5, 9, Some(&[1, 2, 3, 4])), node(9, i64::MAX, None)];
-        let first = part(2, &nodes, &[owned(1, 2)], &[1, 2, 3, 4]);
+        let first = part(2, &nodes, &[owned(1, 2)], &[1, 2, 3, 4], &[]);
         assert_eq!(first.fresh, [(2, 5), (3, 2), (4, 5)]);
         assert_eq!(ids(&first.shares), [1, 3]);
         assert_eq!(first.shares.below, Some(500), "a command writes no events");
+    }
+
+    #[test]
+    fn what_weighs_nothing_neither_counts_nor_moves() {
+        let nodes = [node(1, 2, Some(&[1, 2, 3])), node(2, 2, Some(&[1, 2, 3]))];
+        let have = [owned(1, 1), owned(2, 2), owned(3, 1)];
+        assert!(part(1, &nodes, &have, &[1, 2, 3], &[3]).shares.give.is_empty());
+        let have = [owned(1, 1), owned(2, 1), owned(3, 1)];
+        assert_eq!(part(1, &nodes, &have, &[1, 2, 3], &[3]).shares.give, [2]);
+        let have = [owned(2, 2)];
+        assert_eq!(part(1, &nodes, &have, &[1, 2, 3], &[3]).fresh, [(1, 1), (3, 1)]);
     }
 
     #[test]
@@ -249,16 +262,16 @@ mod tests {
             let mut have: Vec<Owned> = serves.iter().map(|c| owned(*c, 1)).collect();
             for _ in 0..20 {
                 for own in 1..=3 {
-                    let given = part(own, &nodes, &have, &serves).shares.give;
+                    let given = part(own, &nodes, &have, &serves, &[]).shares.give;
                     have.retain(|o| !given.contains(&o.connection));
-                    let fresh = part(own, &nodes, &have, &serves).fresh;
+                    let fresh = part(own, &nodes, &have, &serves, &[]).fresh;
                     have.extend(fresh.into_iter().map(|(c, e)| owned(c, e)));
                 }
             }
             let counts: Vec<usize> = (1..=3).map(|e| have.iter().filter(|o| o.epoch == e).count()).collect();
             let (most, least) = (counts.iter().max().unwrap(), counts.iter().min().unwrap());
             assert!(most - least <= 1, "{connections}: {counts:?}");
-            assert!((1..=3).all(|own| part(own, &nodes, &have, &serves).shares.give.is_empty()));
+            assert!((1..=3).all(|own| part(own, &nodes, &have, &serves, &[]).shares.give.is_empty()));
         }
     }
 }

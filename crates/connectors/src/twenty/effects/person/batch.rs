@@ -6,6 +6,7 @@ use crate::twenty::Connection;
 use crate::twenty::effects::judge::{Reach, refusal};
 use crate::twenty::effects::{call, is_new, record_id, unreadable};
 use crate::twenty::wire::Data;
+use pasarela_connector::action::spread;
 use pasarela_connector::{Answer, Ctx, Outcome, Request, Scope, Step};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -144,19 +145,9 @@ fn end(
 ) -> Step {
     let rest =
         rest.unwrap_or_else(|| Outcome::Unknown { why: "the batch ended without a word about this person".into() });
-    let mut outcomes = vec![rest; inputs];
-    let mut set = |n: usize, outcome: Outcome| {
-        if let Some(slot) = outcomes.get_mut(n) {
-            *slot = outcome;
-        }
+    let of_row = |(n, ended): (usize, Ended)| {
+        let inputs = rows.get(n).map_or(&[][..], |row| &row.inputs);
+        inputs.iter().map(move |input| (*input, ended.clone().into())).collect::<Vec<(usize, Outcome)>>()
     };
-    for (n, outcome) in refused {
-        set(n, outcome);
-    }
-    for (n, ended) in ended {
-        for input in rows.get(n).map_or(&[][..], |row| &row.inputs) {
-            set(*input, ended.clone().into());
-        }
-    }
-    Step::End(outcomes)
+    spread(inputs, &rest, refused.into_iter().chain(ended.into_iter().flat_map(of_row)))
 }
