@@ -382,6 +382,13 @@ impl ConnectionRuntime {
         self.heard_at.fetch_max(now.as_millisecond(), Ordering::Relaxed);
     }
 
+    /// Takes back what was noted: a trial of our own is no word from the
+    /// provider.
+    pub(crate) fn set_heard(&self, at: Option<Timestamp>) {
+        let at = at.map_or(i64::MIN, Timestamp::as_millisecond);
+        self.heard_at.store(at, Ordering::Relaxed);
+    }
+
     /// A request was refused for a reason of ours: its records are read at once, but not more than once a
     /// minute, since nobody knows yet whether the request was authentic.
     pub(crate) fn missed(&self, now: Timestamp) {
