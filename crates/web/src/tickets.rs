@@ -3,12 +3,11 @@
 //! page where the guest came from.
 
 use crate::App;
+use crate::routes::{Routes, op};
 use askama::Template;
-use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use pasarela_colombia::Lang;
 use pasarela_domain::EntityRef;
 use pasarela_store::{EventFilter, Store};
@@ -26,16 +25,28 @@ const GLANCE: u32 = 20;
 /// A key that is not known is looked for in the store no more often: tokens are made up easily.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/b/{ticket}", get(show)).route("/b/estilo.css", get(style))
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get(
+            "/b/{ticket}",
+            show,
+            op("A guest's ticket: a page, or a file when the address ends in .pdf, .png or .ics")
+                .about("The address holds the signed ticket: whoever has it has the ticket. 404 is a page too.")
+                .open()
+                .query::<Asked>()
+                .answers_media("text/html"),
+        )
+        .get("/b/estilo.css", style, op("How tickets' pages look").open().answers_media("text/css"))
 }
 
 /// When keys were last looked for.
 #[derive(Default)]
 pub(crate) struct Looked(parking_lot::Mutex<Option<Instant>>);
 
-#[derive(serde::Deserialize)]
+/// How a ticket is to be shown.
+#[derive(serde::Deserialize, schemars::JsonSchema)]
 struct Asked {
+    /// `es` or `en`; what the browser asks for when it is not said.
     lang: Option<String>,
 }
 

@@ -9,28 +9,44 @@ use axum::body::Bytes;
 use axum::extract::State;
 use pasarela_domain::EmailAddress;
 use pasarela_store::{SuppressionCause, SuppressionRow};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-#[derive(Deserialize)]
+/// A page of the list.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Page {
+    /// Rows of a page, 1 to 200.
     limit: Option<u32>,
+    /// `next_cursor` of the page before.
     cursor: Option<String>,
 }
 
-#[derive(Deserialize)]
+/// An address, and why nobody writes to it.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Add {
+pub(crate) struct Add {
     email: String,
+    /// `asked` when it is not said.
     cause: Option<SuppressionCause>,
+    /// In the person's words; it is kept and shown.
     why: Option<String>,
 }
 
-#[derive(Deserialize)]
+/// An address.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Named {
+pub(crate) struct Named {
     email: String,
+}
+
+/// An address that is written to again.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Removed {
+    address: String,
+    /// Always false.
+    suppressed: bool,
 }
 
 pub(crate) async fn list(
@@ -58,11 +74,11 @@ pub(crate) async fn add(caller: Caller, State(app): State<App>, bytes: Bytes) ->
     Ok(Json(json!(app.engine.store().suppression(&address).await?)))
 }
 
-pub(crate) async fn remove(_: Caller, State(app): State<App>, bytes: Bytes) -> Result<Json<Value>, Problem> {
+pub(crate) async fn remove(_: Caller, State(app): State<App>, bytes: Bytes) -> Result<Json<Removed>, Problem> {
     let asked: Named = body(&bytes)?;
     let address = address(&asked.email)?;
     if app.engine.store().unsuppress(&address).await? {
-        Ok(Json(json!({ "address": address, "suppressed": false })))
+        Ok(Json(Removed { address, suppressed: false }))
     } else {
         Err(Problem::not_found("nothing stands against this address: it is written to"))
     }

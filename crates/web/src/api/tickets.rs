@@ -6,18 +6,39 @@ use crate::auth::Caller;
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::State;
+use jiff::Timestamp;
 use pasarela_ticket::token::Signer;
 use rand::RngExt as _;
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
+
+/// The public half of a key that signs tickets.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct PublicKey {
+    /// As it stands in each ticket.
+    id: String,
+    /// 32 bytes, in hexadecimal digits.
+    public_key: String,
+    /// Always `Ed25519`.
+    algorithm: &'static str,
+    #[schemars(with = "pasarela_domain::Moment")]
+    made_at: Timestamp,
+    /// Does it sign new tickets?
+    signs: bool,
+}
 
 /// Public keys, the one that signs last.
 pub(crate) async fn keys(_: Caller, State(app): State<App>) -> Result<Json<Value>, Problem> {
     let rows = app.engine.store().signing_keys().await?;
     let shown = rows.iter().filter_map(|row| {
         let signer = Signer::new(&row.seed).ok()?;
-        Some(json!({
-            "id": signer.id().to_string(), "public_key": hex::encode(signer.public_key()),
-            "algorithm": "Ed25519", "made_at": row.made_at, "signs": rows.last() == Some(row),
+        Some(json!(PublicKey {
+            id: signer.id().to_string(),
+            public_key: hex::encode(signer.public_key()),
+            algorithm: "Ed25519",
+            made_at: row.made_at,
+            signs: rows.last() == Some(row),
         }))
     });
     Ok(page(shown.collect(), None))
