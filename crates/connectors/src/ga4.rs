@@ -51,7 +51,7 @@ static MANIFEST: LazyLock<Manifest> = LazyLock::new(|| Manifest {
     name: "ga4",
     title: "Google Analytics 4",
     docs: "https://developers.google.com/analytics/devguides/collection/protocol/ga4",
-    api: ApiVersion { version: "Measurement Protocol (GA4)", ends: None },
+    api: ApiVersion { version: "GA4", ends: None },
     default_base_url: Some(COLLECT),
     auth: AuthKind::Query { name: API_SECRET, credential: API_SECRET },
     verification: Verification::NoInbound,

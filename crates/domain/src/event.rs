@@ -71,7 +71,9 @@ pub fn is_canonical(event_type: &str) -> bool {
 }
 
 /// Names a read model: kind (`order`, `show`, `ticket`, `person`, ...) and the provider's id of it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 pub struct EntityRef {
     /// Kind of read model, as flows name it.
     pub kind: String,
@@ -88,7 +90,7 @@ impl EntityRef {
 }
 
 /// An event as the API shows it (design.md 5.3).
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct Envelope {
     /// Id of the event.
     pub id: EventId,
@@ -100,8 +102,10 @@ pub struct Envelope {
     /// What it is about: order is kept per key.
     pub key: String,
     /// When it happened, by the provider; when it was received, if the provider does not say.
+    #[schemars(with = "crate::Moment")]
     pub occurred_at: Timestamp,
     /// When the hub received the delivery.
+    #[schemars(with = "crate::Moment")]
     pub received_at: Timestamp,
     /// The delivery it was taken out of.
     pub delivery_id: DeliveryId,

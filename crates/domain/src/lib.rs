@@ -6,6 +6,7 @@ mod contact;
 mod event;
 mod id;
 pub mod model;
+mod moment;
 mod money;
 mod secret;
 
@@ -13,5 +14,6 @@ pub use clock::{Clock, Pace, PacedClock, Segment, SystemClock};
 pub use contact::{EmailAddress, InvalidEmail, InvalidPhone, Phone};
 pub use event::{CANONICAL_EVENT_TYPES, EntityRef, Envelope, is_canonical};
 pub use id::{ConsentId, DeliveryId, EffectId, EventId, IdMaker, InvalidId, RunId};
+pub use moment::Moment;
 pub use money::{Currency, InvalidMoney, Money};
 pub use secret::Secret;

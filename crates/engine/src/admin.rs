@@ -57,7 +57,7 @@ pub enum AdminError {
 }
 
 /// A delivery that goes through the deciders again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct Replayed {
     /// Which.
     pub delivery: DeliveryId,

@@ -117,7 +117,7 @@ pub(crate) struct ConnectionRuntime {
 }
 
 /// How a connection stands, for people.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema)]
 pub struct ConnectionState {
     /// Name.
     pub name: String,
@@ -137,13 +137,14 @@ pub struct ConnectionState {
     /// Since when, by whom and why a person has paused it.
     pub paused: Option<pasarela_store::PauseRow>,
     /// When this node last took an authentic webhook of it; `None`: not since it began.
+    #[schemars(with = "Option<pasarela_domain::Moment>")]
     pub last_webhook: Option<Timestamp>,
     /// Order and pace.
     pub work: LanesView,
 }
 
 /// Version of a provider's API, and how long it lives.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, schemars::JsonSchema)]
 pub struct ApiState {
     /// The provider's name for it.
     pub version: &'static str,
@@ -379,6 +380,13 @@ impl ConnectionRuntime {
     /// An authentic webhook came.
     pub(crate) fn heard(&self, now: Timestamp) {
         self.heard_at.fetch_max(now.as_millisecond(), Ordering::Relaxed);
+    }
+
+    /// Takes back what was noted: a trial of our own is no word from the
+    /// provider.
+    pub(crate) fn set_heard(&self, at: Option<Timestamp>) {
+        let at = at.map_or(i64::MIN, Timestamp::as_millisecond);
+        self.heard_at.store(at, Ordering::Relaxed);
     }
 
     /// A request was refused for a reason of ours: its records are read at once, but not more than once a

@@ -8,6 +8,7 @@ use crate::engine::Inner;
 use jiff::{SignedDuration, Timestamp};
 use pasarela_connector::{Answer, Environment, Request, Verification, judge};
 use pasarela_domain::DeliveryId;
+use pasarela_store::{DeliveryRow, DeliveryStatus};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -253,7 +254,11 @@ impl Inner {
             }
             Some(list) => Finding::warn(
                 CHECK,
-                format!("the provider calls {} address(es), and not {address}; {seen}", list.len()),
+                match list.as_slice() {
+                    [] => format!("the provider calls no address of ours; {seen}"),
+                    [other] => format!("the provider calls {other}, and not {address}; {seen}"),
+                    many => format!("the provider calls {} addresses, and not {address}; {seen}", many.len()),
+                },
                 "register it at the provider, or correct server.public_url",
             ),
             None if seen.starts_with("none") => Finding::warn(
@@ -273,7 +278,9 @@ impl Inner {
         let mut before = None;
         for _ in 0..PAGES {
             let page = self.store.deliveries(None, before, PAGE).await.ok()?;
-            let found = page.rows.iter().find(|d| d.connection == connection.id && d.source == "webhook");
+            // What tells of nothing may be a trial of our own.
+            let told = |d: &&DeliveryRow| d.source == "webhook" && d.status != DeliveryStatus::Ignored;
+            let found = page.rows.iter().filter(told).find(|d| d.connection == connection.id);
             if let Some(delivery) = found {
                 return Some(delivery.received_at);
             }
@@ -310,8 +317,12 @@ impl Inner {
             request = request.header(&name, value);
         }
         request.body = trial.body;
+        let heard = connection.last_heard();
         // The address is the hub's own, and may well be of this machine.
-        let answer = match self.client.call(&request, &[], true, PATIENCE).await {
+        let answer = self.client.call(&request, &[], true, PATIENCE).await;
+        // The provider has not called: what we sent ourselves is no sign of it.
+        connection.set_heard(heard);
+        let answer = match answer {
             Ok(answer) => answer,
             Err(no) => {
                 let advice = "is the hub's listener reachable from outside, and server.public_url right?";

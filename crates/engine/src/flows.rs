@@ -58,7 +58,7 @@ impl FlowSet {
 }
 
 /// A flow in force, for people.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema)]
 pub struct FlowState {
     /// Name.
     pub name: String,
@@ -79,16 +79,17 @@ pub struct FlowState {
 }
 
 /// Who pushed a flow.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema)]
 pub struct Pushed {
     /// Name of the API key, or of the command line.
     pub by: String,
     /// When.
+    #[schemars(with = "pasarela_domain::Moment")]
     pub at: Timestamp,
 }
 
 /// What a push does to one flow.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema)]
 pub struct FlowChange {
     /// Name.
     pub name: String,

@@ -30,7 +30,7 @@ impl Default for IntakeLimits {
 }
 
 /// How intake stands.
-#[derive(Debug, Clone, Copy, Default, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, serde::Serialize, schemars::JsonSchema)]
 pub struct IntakeView {
     /// Bytes that wait.
     pub pending_bytes: u64,

@@ -547,7 +547,7 @@ impl Lanes {
 }
 
 /// How a connection's work stands.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema)]
 pub struct LanesView {
     /// Queued in memory: urgent, normal, bulk.
     pub queued: [usize; 3],

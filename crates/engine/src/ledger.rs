@@ -46,8 +46,9 @@ const LOOK: Duration = Duration::from_millis(5);
 const LONGEST: usize = 300;
 
 /// A person, as a request names them.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(rename = "NamedPerson")]
 pub struct Named {
     /// E-mail address.
     pub email: Option<String>,
@@ -58,8 +59,9 @@ pub struct Named {
 }
 
 /// What a person said, as a request tells it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ConsentStatement")]
 pub struct Statement {
     /// Who.
     pub person: Named,

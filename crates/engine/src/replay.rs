@@ -34,7 +34,7 @@ pub struct ReplayFilter {
 }
 
 /// What came of a page, or would.
-#[derive(Debug, Clone, Default, serde::Serialize)]
+#[derive(Debug, Clone, Default, serde::Serialize, schemars::JsonSchema)]
 pub struct ReplayPage {
     /// Deliveries that the filter found and that are decided again, or would be.
     pub deliveries: u64,

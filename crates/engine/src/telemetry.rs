@@ -17,7 +17,7 @@ macro_rules! counters {
         }
 
         /// A reading of the counters.
-        #[derive(Debug, Clone, Copy, Default, serde::Serialize)]
+        #[derive(Debug, Clone, Copy, Default, serde::Serialize, schemars::JsonSchema)]
         pub struct Snapshot {
             $($(#[doc = $doc])* pub $field: u64,)*
         }

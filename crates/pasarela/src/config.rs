@@ -28,6 +28,7 @@ pub(crate) enum Error {
 
 /// A whole configuration.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
     /// Hooks, API, health, public pages.
@@ -50,21 +51,26 @@ pub(crate) struct Config {
     pub(crate) flows: Flows,
     /// `config.vars` of flows.
     #[serde(default)]
+    #[cfg_attr(test, schemars(with = "serde_json::Value"))]
     pub(crate) vars: toml::Table,
     /// Simulators in place of providers.
     #[serde(default)]
     pub(crate) sandbox: Sandbox,
     /// Accounts at providers.
     #[serde(default)]
+    #[cfg_attr(test, schemars(with = "serde_json::Value"))]
     pub(crate) connections: toml::Table,
     #[serde(skip)]
     pub(crate) path: PathBuf,
 }
 
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Server {
+    /// Address of the public listener.
     pub(crate) listen: SocketAddr,
+    /// How the outside reaches it.
     pub(crate) public_url: String,
     /// How long requests are still taken after `/readyz` says no, when the hub is asked to stop. Not set:
     /// 2 s when other nodes are there to take them, else not at all.
@@ -82,10 +88,14 @@ impl Default for Server {
 }
 
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Console {
+    /// Address of the console; must differ from `server.listen`, since what operators sign in to needs an
+    /// origin of its own.
     pub(crate) listen: SocketAddr,
-    /// Where people find it, if not at `listen`: behind a proxy.
+    /// What people open, where that is not `http://` and `listen`: behind a proxy. Links of `pasarela users link`
+    /// begin with it.
     pub(crate) public_url: Option<String>,
 }
 
@@ -104,15 +114,23 @@ impl Default for Console {
 }
 
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct StoreConfig {
-    /// With a password in it, perhaps.
+    /// `sqlite:PATH`, or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, or `env:NAME` or `file:PATH` that hold
+    /// one.
+    // With a password in it, perhaps.
+    #[cfg_attr(test, schemars(with = "String", extend("default" = "sqlite:pasarela.db")))]
     pub(crate) url: Secret,
-    /// File of the master key; by default beside the database file, or beside this one.
+    /// File of the master key (64 hexadecimal digits): the database's path with `.key`; with PostgreSQL,
+    /// `pasarela.key` beside the configuration. Made with mode 0600 when a database is created; its absence
+    /// later is an error. A backup without it cannot be read.
     pub(crate) key_file: Option<PathBuf>,
-    /// Bytes of deliveries that may wait to be decided.
+    /// Bytes of deliveries that may wait to be decided; beyond, 503 with `Retry-After`. At least `64KiB`. They
+    /// wait on disk: what may be in memory [is fixed](care.md#a-flood).
     pub(crate) max_pending: units::Size,
-    /// Bytes that stay free on the disk of the database.
+    /// Below so much free disk, deliveries are refused, so that what follows from the accepted ones can still
+    /// be written. SQLite only; `"0B"`: no floor.
     pub(crate) min_free_disk: units::Size,
 }
 
@@ -124,10 +142,14 @@ impl Default for StoreConfig {
 }
 
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Market {
+    /// The only country in this release.
     pub(crate) country: String,
+    /// An IANA zone.
     pub(crate) time_zone: String,
+    /// Of `es`, `en`.
     pub(crate) languages: Vec<String>,
 }
 
@@ -138,9 +160,11 @@ impl Default for Market {
 }
 
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Flows {
-    /// Folder of flow files; a file with the name of a built-in flow replaces it.
+    /// Folder of flow files (`*.yaml`, `*.yml`); a file with the name of a built-in flow replaces it; a pushed
+    /// flow of the same name and no lower version wins ([operations](operations.md)).
     pub(crate) folder: Option<PathBuf>,
     /// Are the built-in flows in force?
     pub(crate) builtin: bool,
@@ -153,11 +177,14 @@ impl Default for Flows {
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Sandbox {
     /// Address of the simulators' host.
     pub(crate) url: Option<String>,
-    /// A clock that runs faster. Refused when a connection is live.
+    /// A clock that runs faster: `{ real_start = "...", starts_at = "...", segments = [{ seconds = 60, speed = 60 }, ...] }`;
+    /// the last segment lasts for ever.
+    #[cfg_attr(test, schemars(with = "serde_json::Value"))]
     pub(crate) clock: Option<Pace>,
 }
 
@@ -303,6 +330,12 @@ fn distance(a: &str, b: &str) -> usize {
         }
     }
     row[b.len()]
+}
+
+/// The settings as schemas, for the documentation: the whole file, and what every connection has.
+#[cfg(test)]
+pub(crate) fn schemas() -> (schemars::Schema, schemars::Schema) {
+    (schemars::schema_for!(Config), schemars::schema_for!(connections::Common))
 }
 
 #[cfg(test)]

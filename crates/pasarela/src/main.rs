@@ -8,6 +8,8 @@ mod commands;
 mod config;
 mod hub;
 mod output;
+#[cfg(test)]
+mod reference;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -77,6 +79,8 @@ enum Command {
     Sandbox(commands::sandbox::Args),
     /// Measure this machine: ingest and flows, beside a reference.
     Bench(commands::bench::Args),
+    /// Print the API's OpenAPI 3.1 document.
+    Openapi,
     /// Print a completion script for a shell.
     Completions {
         /// Shell.
@@ -121,6 +125,9 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         clap_complete::generate(shell, &mut Cli::command(), "pasarela", &mut std::io::stdout());
         return Ok(ExitCode::SUCCESS);
     }
+    if matches!(cli.command, Command::Openapi) {
+        return commands::openapi::run();
+    }
     let quiet = matches!(cli.command, Command::Bench(_) | Command::Demo(_) | Command::Doctor(_));
     output::start_logging(quiet);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -150,7 +157,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Command::Demo(args) => commands::demo::run(args, json).await,
             Command::Sandbox(args) => commands::sandbox::run(&config, args, json).await,
             Command::Bench(args) => commands::bench::run(args, json).await,
-            Command::Completions { .. } => Ok(ExitCode::SUCCESS),
+            Command::Completions { .. } | Command::Openapi => Ok(ExitCode::SUCCESS),
         }
     });
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));

@@ -145,6 +145,9 @@ fn each_trouble_of_a_connection_is_named_and_says_what_to_do() {
     for signs in ["crm", "wa", "muerta"] {
         assert_eq!(check(&report, signs, "way in").0, "ok", "{signs}: a signed trial came in");
     }
+    // Looked at twice: a trial of our own is no sign of the provider.
+    let again = world.doctor(1);
+    assert!(check(&again, "wa", "webhooks").1.contains("none came lately"), "{again}");
     let told = place.run(&["doctor"]);
     let words = [
         "Pasarela\n",

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// What is removed after its time. Nothing that a run, an open effect, quarantine, a proposal or a dead
 /// letter needs is ever among it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kept {
     /// Bytes of finished deliveries; their rows stay.
@@ -96,7 +96,7 @@ pub struct CareRow {
 }
 
 /// How much of the file is used. All 0 where the database is a server's.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct Space {
     /// Bytes of the file, by its pages.
     pub bytes: u64,

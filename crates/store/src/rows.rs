@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use pasarela_domain::{DeliveryId, EffectId, EntityRef, EventId, RunId};
 
 /// How a delivery stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum DeliveryStatus {
@@ -403,7 +403,9 @@ impl PassKind {
 }
 
 /// What a person may stop for a while.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum PauseKind {
     /// All effects of a connection.
@@ -436,7 +438,7 @@ impl PauseKind {
 }
 
 /// Something that a person has paused.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct PauseRow {
     /// What kind of thing.
     pub kind: PauseKind,
@@ -447,6 +449,7 @@ pub struct PauseRow {
     /// Who: the name of an API key, or of the command line.
     pub by: String,
     /// Since when.
+    #[schemars(with = "pasarela_domain::Moment")]
     pub since: Timestamp,
 }
 

@@ -1,6 +1,10 @@
 //! What must not go unnoticed (G13), found out in one place: metrics, API and console show the same.
 //! Reads only what is cheap to read: it is asked for with every page.
 
+mod told;
+
+pub use told::explained;
+
 use crate::App;
 use pasarela_engine::CareNow;
 use pasarela_store::{HealthRow, Stats};
@@ -41,7 +45,7 @@ pub(crate) const ALL: [&str; 15] = [
 ];
 
 /// Something that needs a person.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub(crate) struct Alarm {
     /// One of [`ALL`].
     pub(crate) alarm: &'static str,

@@ -1,6 +1,7 @@
 //! `/api/v1`: lists, single things, and what people do with what is stuck.
 //! Lists answer `{"data": [...], "next_cursor": null | "..."}`, newest first.
 
+mod admin;
 mod backup;
 mod care;
 mod connections;
@@ -17,73 +18,233 @@ mod overview;
 mod pauses;
 mod runs;
 
+pub(crate) use admin::routes as admin_routes;
 pub(crate) use backup::Backup;
-pub(crate) use deliveries::full as delivery_json;
+pub(crate) use deliveries::delivery_json;
 pub(crate) use effects::effect_json;
 pub(crate) use events::story_of;
 
 use crate::App;
 use crate::auth::Caller;
 use crate::problem::Problem;
+use crate::routes::{Routes, op};
+use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Query, State};
 use axum::http::request::Parts;
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use pasarela_domain::Envelope;
+use pasarela_engine::ConnectionState;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 const DEFAULT_LIMIT: u32 = 50;
 const MAX_LIMIT: u32 = 200;
 
-/// What only the holder of the database file may do.
-pub(crate) fn admin_routes() -> Router<App> {
-    Router::new()
-        .route("/admin/keys", get(keys::list).post(keys::create))
-        .route("/admin/keys/{id}/revoke", post(keys::revoke))
-        .route("/admin/links", post(links::create))
-        .route("/admin/backup", get(backup::show).post(backup::begin))
-        .route("/admin/doctor", post(doctor::look))
+/// What an answer says of a thing that was just changed.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Changed {
+    id: String,
+    /// Its state from now on.
+    state: &'static str,
 }
 
-pub(crate) fn routes() -> Router<App> {
-    let v1 = Router::new()
-        .route("/", get(index))
-        .route("/alarms", get(alarms))
-        .route("/care", get(care::show))
-        .route("/consents", get(consents::of_person).post(consents::record))
-        .route("/deliveries", get(deliveries::list))
-        .route("/deliveries/replay", post(deliveries::replay_by_filter))
-        .route("/deliveries/{id}", get(deliveries::one))
-        .route("/deliveries/{id}/replay", post(deliveries::replay))
-        .route("/events", get(events::list))
-        .route("/events/stream", get(crate::stream::events))
-        .route("/events/{id}", get(events::one))
-        .route("/events/{id}/story", get(events::story))
-        .route("/runs", get(runs::list))
-        .route("/runs/{id}", get(runs::one))
-        .route("/runs/{id}/cancel", post(runs::cancel))
-        .route("/flows", get(flows::list).post(flows::push))
-        .route("/flows/{name}", get(flows::one))
-        .route("/pauses", get(pauses::list))
-        .route("/{kind}/{name}/pause", post(pauses::pause))
-        .route("/{kind}/{name}/resume", post(pauses::resume))
-        .route("/overview", get(overview::show))
-        .route("/effects", get(effects::list))
-        .route("/effects/{id}", get(effects::one))
-        .route("/dead-letters", get(dead::list))
-        .route("/dead-letters/{id}/retry", post(dead::retry))
-        .route("/dead-letters/{id}/drop", post(dead::drop_one))
-        .route("/connections", get(connections::list))
-        .route("/connections/{name}", get(connections::one))
-        .route("/connections/{name}/reconcile", post(connections::reconcile));
-    Router::new().nest("/api/v1", v1)
+/// Why a person does what they do.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Reason {
+    /// In the person's words; it is kept and shown.
+    reason: Option<String>,
 }
 
-async fn index(_: Caller) -> Json<Value> {
-    Json(
-        json!({ "data": ["alarms", "care", "consents", "deliveries", "events", "events/stream", "runs", "effects", "dead-letters", "connections", "flows", "pauses", "overview"] }),
-    )
+pub(crate) fn routes() -> Routes {
+    let v1 = Routes::new()
+        .get("/", index, op("Names of everything that this API has").answers::<Names>())
+        .get("/alarms", alarms, op("What needs a person now").lists::<crate::alarms::Alarm>())
+        .get("/care", care::show, op("How the store is kept").answers::<care::Care>())
+        .get(
+            "/consents",
+            consents::of_person,
+            op("What a person has agreed to, by purpose and channel; with `history`, all that was ever said")
+                .query::<consents::Filter>()
+                .lists::<consents::Told>(),
+        )
+        .post(
+            "/consents",
+            consents::record,
+            op("Record what a person said: given or withdrawn")
+                .about(
+                    "201 when it counts, 202 when it is kept and counts as soon as it is decided, 200 when the same \
+                     `Idempotency-Key` brought it before. A record is never changed.",
+                )
+                .takes::<pasarela_engine::Statement>()
+                .status(201)
+                .answers::<consents::Record>()
+                .also(&[200, 202])
+                .problems(&[422]),
+        )
+        .get(
+            "/deliveries",
+            deliveries::list,
+            op("Deliveries: what came in").query::<deliveries::Filter>().lists::<deliveries::Delivery>(),
+        )
+        .post(
+            "/deliveries/replay",
+            deliveries::replay_by_filter,
+            op("Decide deliveries again, a page at a time")
+                .about("What is known stays known: nothing is done twice. With `dry_run` it only tells what it would do.")
+                .takes::<deliveries::Replay>()
+                .answers::<deliveries::ReplayAnswer>(),
+        )
+        .get(
+            "/deliveries/{id}",
+            deliveries::one,
+            op("One delivery, with headers and body as received")
+                .answers::<deliveries::WholeDelivery>()
+                .problems(&[404]),
+        )
+        .post(
+            "/deliveries/{id}/replay",
+            deliveries::replay,
+            op("Decide one delivery again").answers::<pasarela_engine::Replayed>().problems(&[404, 409]),
+        )
+        .get(
+            "/events",
+            events::list,
+            op("Canonical events").query::<events::Filter>().lists::<Envelope>().problems(&[404]),
+        )
+        .get(
+            "/events/stream",
+            crate::stream::events,
+            op("Canonical events as they are written, as server-sent events")
+                .about(
+                    "`Last-Event-ID`, or `after`, catches up from the log first, without a gap. Each message has the event's \
+                     id, its type as `event`, and the event as `data`.",
+                )
+                .query::<crate::stream::From>()
+                .answers_media("text/event-stream"),
+        )
+        .get("/events/{id}", events::one, op("One event").answers::<Envelope>().problems(&[404]))
+        .get(
+            "/events/{id}/story",
+            events::story,
+            op("Everything that one event led to: delivery, runs, effects, attempts")
+                .answers::<events::Story>()
+                .problems(&[404]),
+        )
+        .get("/runs", runs::list, op("Runs of flows").query::<runs::Filter>().lists::<pasarela_engine::RunView>())
+        .get("/runs/{id}", runs::one, op("One run").answers::<pasarela_engine::RunView>().problems(&[404]))
+        .post(
+            "/runs/{id}/cancel",
+            runs::cancel,
+            op("End a run")
+                .about("What was not sent is withdrawn; a call that is out ends and is recorded.")
+                .may_take::<Reason>()
+                .answers::<runs::Cancelled>()
+                .problems(&[404, 409]),
+        )
+        .get("/flows", flows::list, op("Flows in force").lists::<pasarela_engine::FlowState>())
+        .post(
+            "/flows",
+            flows::push,
+            op("Put flows in force, all or none, without a restart")
+                .takes::<flows::Push>()
+                .lists::<pasarela_engine::FlowChange>(),
+        )
+        .get(
+            "/flows/{name}",
+            flows::one,
+            op("One flow, with its text and outline").answers::<flows::WholeFlow>().problems(&[404]),
+        )
+        .get("/pauses", pauses::list, op("What people have paused").lists::<pasarela_store::PauseRow>())
+        .post(
+            "/{kind}/{name}/pause",
+            pauses::pause,
+            op("Pause a connection, a flow or a class of message: what it would do is kept")
+                .may_take::<Reason>()
+                .answers::<pasarela_store::PauseRow>()
+                .problems(&[404]),
+        )
+        .post(
+            "/{kind}/{name}/resume",
+            pauses::resume,
+            op("Let what was paused go on, in its order").answers::<pauses::Resumed>().problems(&[404, 409]),
+        )
+        .get("/overview", overview::show, op("The hub's work, in one answer").answers::<overview::Overview>())
+        .get(
+            "/effects",
+            effects::list,
+            op("Effects: calls that runs want made")
+                .query::<effects::Filter>()
+                .lists::<effects::Effect>()
+                .problems(&[404]),
+        )
+        .get(
+            "/effects/{id}",
+            effects::one,
+            op("One effect, with its input, last request and attempts").answers::<effects::Effect>().problems(&[404]),
+        )
+        .get(
+            "/dead-letters",
+            dead::list,
+            op("What needs a person: effects, deliveries in quarantine, proposals")
+                .query::<dead::Filter>()
+                .lists::<dead::DeadLetter>(),
+        )
+        .post(
+            "/dead-letters/{id}/retry",
+            dead::retry,
+            op("Send an effect again under a new key, or decide a delivery again")
+                .answers::<Changed>()
+                .problems(&[404, 409]),
+        )
+        .post(
+            "/dead-letters/{id}/drop",
+            dead::drop_one,
+            op("Give up an effect, or leave a delivery undecided").answers::<Changed>().problems(&[404, 409]),
+        )
+        .get("/connections", connections::list, op("Connections and how they stand").lists::<ConnectionState>())
+        .get(
+            "/connections/{name}",
+            connections::one,
+            op("One connection, with its last reconciliations").answers::<connections::Connection>().problems(&[404]),
+        )
+        .post(
+            "/connections/{name}/reconcile",
+            connections::reconcile,
+            op("Read a connection's records now, and take in what its webhooks missed")
+                .may_take::<pasarela_engine::Ask>()
+                .lists::<pasarela_engine::Report>()
+                .problems(&[404, 409]),
+        );
+    Routes::new().nest("/api/v1", v1)
+}
+
+/// Names of what there is.
+#[derive(Serialize, JsonSchema)]
+struct Names {
+    data: Vec<&'static str>,
+}
+
+async fn index(_: Caller) -> Json<Names> {
+    Json(Names {
+        data: vec![
+            "alarms",
+            "care",
+            "consents",
+            "deliveries",
+            "events",
+            "events/stream",
+            "runs",
+            "effects",
+            "dead-letters",
+            "connections",
+            "flows",
+            "pauses",
+            "overview",
+        ],
+    })
 }
 
 /// What needs a person now.

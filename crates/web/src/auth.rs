@@ -17,7 +17,7 @@ const MEMORY: Duration = Duration::from_secs(5);
 const SCOPES: &[&str] = &["read", "write"];
 
 /// A key that was just made. Its text exists only here.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema)]
 pub struct NewKey {
     /// Public id, for lists and revocation.
     pub id: String,

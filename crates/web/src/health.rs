@@ -2,24 +2,62 @@
 
 use crate::App;
 use crate::problem::Problem;
+use crate::routes::{Routes, op};
+use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 use std::fmt::Write as _;
 use std::time::Duration;
 
 /// Due work older than this means that the hub is stuck.
 const OLDEST_DUE: Duration = Duration::from_secs(30);
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz)).route("/metrics", get(metrics))
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/healthz", healthz, op("Is the process alive?").open().answers::<Alive>())
+        .get(
+            "/readyz",
+            readyz,
+            op("Can it take work? 503, with the same body, when it cannot")
+                .about(
+                    "The writer answers a probe within 1 s, the oldest due work is younger than 30 s, and the hub is not \
+                     about to stop.",
+                )
+                .open()
+                .answers::<Ready>(),
+        )
+        .get(
+            "/metrics",
+            metrics,
+            op("Metrics in Prometheus' text format").open().answers_media("text/plain; version=0.0.4"),
+        )
 }
 
-async fn healthz() -> Json<serde_json::Value> {
-    Json(json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }))
+/// The process is alive.
+#[derive(Serialize, JsonSchema)]
+struct Alive {
+    /// Always `ok`.
+    status: &'static str,
+    version: &'static str,
+}
+
+/// Whether the hub can take work.
+#[derive(Serialize, JsonSchema)]
+struct Ready {
+    ready: bool,
+    /// What is wrong, if something is.
+    why: Option<&'static str>,
+    /// How long the writer took to answer.
+    writer_ms: f64,
+    /// Null when the store did not answer.
+    oldest_due_s: Option<f64>,
+}
+
+async fn healthz() -> Json<Alive> {
+    Json(Alive { status: "ok", version: env!("CARGO_PKG_VERSION") })
 }
 
 /// The writer answers a probe within a second, the oldest due work is younger than 30 s, and the hub is
@@ -40,7 +78,7 @@ async fn readyz(State(app): State<App>) -> Response {
         (true, false) => Some("due work is older than 30 s"),
         _ => None,
     };
-    let body = json!({ "ready": ready, "why": why, "writer_ms": writer_ms, "oldest_due_s": if oldest == f64::MAX { None } else { Some(oldest) } });
+    let body = Ready { ready, why, writer_ms, oldest_due_s: (oldest != f64::MAX).then_some(oldest) };
     (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(body)).into_response()
 }
 

@@ -3,16 +3,37 @@
 use crate::App;
 use crate::bodies::Refusal;
 use crate::problem::Problem;
-use axum::Router;
+use crate::routes::{Routes, op};
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::any;
+use pasarela_domain::DeliveryId;
 use pasarela_engine::{Admission, InboundRequest};
+use schemars::JsonSchema;
 use std::sync::atomic::Ordering;
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/hooks/{connection}", any(hook))
+pub(crate) fn routes() -> Routes {
+    let post = op("A webhook of the connection's provider: 200 only after its bytes are on disk")
+        .about("Body and signature are the provider's own. Any 503 carries `Retry-After`.")
+        .signed()
+        .takes_bytes()
+        .answers::<Taken>()
+        .problems(&[401, 404, 405, 408, 413, 503]);
+    let get = op("The provider's challenge, where it has one; anything else is refused")
+        .signed()
+        .answers_media("*/*")
+        .problems(&[401, 404]);
+    Routes::new().any("/hooks/{connection}", hook, [("post", post), ("get", get)])
+}
+
+/// What a provider is told; most read nothing but the status.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used: the answer is written without a detour, being the hot path")]
+struct Taken {
+    /// `accepted`, or `known` for a signature that was seen before.
+    status: String,
+    #[serde(default)]
+    delivery_id: Option<DeliveryId>,
 }
 
 async fn hook(State(app): State<App>, Path(connection): Path<String>, request: Request) -> Response {

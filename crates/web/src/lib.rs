@@ -1,4 +1,4 @@
-//! HTTP: hooks, API, health, console. Thin: it turns requests into calls of the engine and rows into
+//! HTTP: hooks, API, health, console, the book. Thin: it turns requests into calls of the engine and rows into
 //! JSON. No SQL, no business rule.
 
 mod alarms;
@@ -6,17 +6,23 @@ mod api;
 mod auth;
 mod bodies;
 mod console;
+mod docs;
 mod health;
 mod hooks;
+mod openapi;
 mod problem;
+mod routes;
 mod server;
 mod stream;
 
+pub use alarms::explained as alarms_explained;
 pub use auth::{NewKey, create_key, revoke_key};
 pub use console::{NewLink, create_link};
+pub use openapi::openapi;
 pub use server::{MAX_BODY, Running, serve, serve_unix};
 
 use axum::Router;
+use pasarela_connector::Provider;
 use pasarela_domain::{Clock, SystemClock};
 use pasarela_engine::Engine;
 use std::sync::Arc;
@@ -29,6 +35,7 @@ pub struct App {
     pub(crate) console: Arc<console::Settings>,
     pub(crate) bodies: Arc<bodies::Bodies>,
     pub(crate) backup: Arc<parking_lot::Mutex<api::Backup>>,
+    pub(crate) described: Arc<docs::Described>,
     pub(crate) started: std::time::Instant,
     /// The caller has the database file already: no key is asked for.
     pub(crate) trusted: bool,
@@ -60,29 +67,32 @@ impl App {
             console: Arc::new(console::Settings::new(options)),
             bodies: Arc::default(),
             backup: Arc::default(),
+            described: Arc::default(),
             engine,
             started: std::time::Instant::now(),
             trusted: false,
         }
     }
 
-    /// Public listener: hooks, API, health.
+    /// With the actions of these providers in the API's document.
+    #[must_use]
+    pub fn with_actions(mut self, providers: Vec<Arc<dyn Provider>>) -> Self {
+        self.described = Arc::new(docs::Described::new(providers));
+        self
+    }
+
+    /// Public listener: hooks, API, health, the book.
     pub fn public(&self) -> Router {
-        Router::new()
-            .merge(hooks::routes())
-            .merge(api::routes())
-            .merge(health::routes())
-            .fallback(problem::no_such_path)
-            .with_state(self.clone())
+        public_routes().into_router().fallback(problem::no_such_path).with_state(self.clone())
     }
 
     /// The API for whoever may open the database file: no key is asked for, keys can be made.
     pub fn admin(&self) -> Router {
         let trusted = Self { trusted: true, ..self.clone() };
         Router::new()
-            .merge(api::routes())
+            .merge(api::routes().into_router())
             .merge(api::admin_routes())
-            .merge(health::routes())
+            .merge(health::routes().into_router())
             .fallback(problem::no_such_path)
             .with_state(trusted)
     }
@@ -91,4 +101,9 @@ impl App {
     pub fn console(&self) -> Router {
         console::routes(self.clone()).with_state(self.clone())
     }
+}
+
+/// Everything on the public listener: what is not in here is not in its document, and the other way round.
+pub(crate) fn public_routes() -> routes::Routes {
+    hooks::routes().merge(api::routes()).merge(health::routes()).merge(docs::routes())
 }

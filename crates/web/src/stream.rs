@@ -10,14 +10,16 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::Stream;
 use pasarela_domain::{Envelope, EventId};
 use pasarela_store::EventFilter;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "StreamFrom")]
 pub(crate) struct From {
     /// Only events after this id.
     after: Option<EventId>,

@@ -7,7 +7,7 @@ use pasarela_domain::{DeliveryId, EntityRef};
 pub(crate) const LISTED: usize = 200;
 
 /// What is done with a record that the hub does not know as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Policy {
     /// It is told, and nothing else.
@@ -37,7 +37,7 @@ impl Default for ReconcileSettings {
 }
 
 /// How one reconciliation is to go.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ask {
     /// Everything since the beginning of time, and not only what may have changed: a backfill. What
@@ -48,7 +48,7 @@ pub struct Ask {
 }
 
 /// What differs between the provider's records and the hub.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Difference {
     /// The provider has it, the hub had not.
@@ -60,7 +60,7 @@ pub enum Difference {
 }
 
 /// One difference.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct Finding {
     /// What differs.
     pub difference: Difference,
@@ -74,13 +74,15 @@ pub struct Finding {
 
 /// Result of the last reconciliation of one task; kept sealed in the store, so that it outlives the process
 /// and every node shows it.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct Report {
     /// Task.
     pub task: String,
     /// When it began.
+    #[schemars(with = "pasarela_domain::Moment")]
     pub started_at: Timestamp,
     /// When it ended.
+    #[schemars(with = "pasarela_domain::Moment")]
     pub ended_at: Timestamp,
     /// Since the beginning of time?
     pub from_beginning: bool,

@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// A run as the API shows it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct RunView {
     /// Id.
     pub id: RunId,
@@ -23,14 +23,17 @@ pub struct RunView {
     /// State.
     pub status: RunStatus,
     /// When it began.
+    #[schemars(with = "pasarela_domain::Moment")]
     pub created_at: Timestamp,
     /// When it last changed.
+    #[schemars(with = "pasarela_domain::Moment")]
     pub updated_at: Timestamp,
     /// State of each step.
     pub steps: Value,
     /// Effect of each step path.
     pub effects: BTreeMap<String, EffectId>,
     /// Moments that it waits for.
+    #[schemars(with = "BTreeMap<String, pasarela_domain::Moment>")]
     pub waits: BTreeMap<String, Timestamp>,
     /// Read models that it waits for.
     pub missing: Vec<EntityRef>,

@@ -160,6 +160,8 @@ fn greet(world: &World, args: &Args) {
     note("");
     note(&format!("  Console and theatre  {}", world.link()));
     note(&format!("  Guests' phones       {}", world.phones()));
+    note(&format!("  Documentation        {}", world.docs()));
+    note(&format!("  Commands             pasarela --config {} events", world.config().display()));
     note("  The first address signs in once.");
     note("");
     if args.faults {

@@ -51,7 +51,7 @@ async fn serve(config_path: &Path, asked_to_stop: &mut StopSignal) -> Result<End
     let drain = plan.config.server.drain.map(|s| s.0);
     let (flows, connections) = (plan.flows.len(), plan.connections.len());
     let engine = plan.start(store.clone(), false).await?;
-    let app = App::new(engine.clone(), options);
+    let app = App::new(engine.clone(), options).with_actions(crate::hub::providers());
     let failed = |e: std::io::Error| Failure::Failed(e.to_string());
     let public = pasarela_web::serve(public, app.public()).map_err(failed)?;
     let console = pasarela_web::serve(console, app.console()).map_err(failed)?;

@@ -13,19 +13,39 @@ use std::time::Duration;
 
 /// Keys that every connection has.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
-struct Common {
+pub(super) struct Common {
+    /// Required: one of the providers below.
     provider: String,
+    /// Where it is called: own server, simulator, test double; the provider's own when it is not set. `https://`
+    /// on a live connection, unless `allow_private_targets`.
     base_url: Option<String>,
+    /// Where a token is fetched, for a test double; the provider's own when it is not set. Only where the provider's
+    /// [auth kind](connectors.md#tokens) fetches one.
     token_url: Option<String>,
+    /// Whatever verifies inbound calls, newest first. Several are in force at once, for rotation.
     webhook_secrets: Vec<String>,
+    /// Or `"live"`: real people.
     environment: Environment,
+    /// Oldest signature that is believed, where the scheme has a time (WhatsApp's has none). By provider:
+    /// `http` and `twenty` 5 min, `hi-events` 10 min.
     signature_max_age: Option<Span>,
+    /// Static headers for test doubles; refused on a live connection.
     extra_headers: BTreeMap<String, String>,
+    /// May it reach loopback, private and metadata addresses?
     allow_private_targets: bool,
+    /// In place of the provider's: `{ concurrency = 4, per_minute = 100, timeout = "20s" }`, each optional. The
+    /// burst is one second's worth.
+    #[cfg_attr(test, schemars(with = "serde_json::Value"))]
     limits: Limits,
+    /// How often each task is read; by task when it is not set.
     reconcile_every: Option<Span>,
+    /// What is done with what the provider has and the hub has not, or has otherwise: `"repair"` (it comes in, as
+    /// if its webhook had come), `"propose"` (it waits for a person), `"report"` (it is only told). See
+    /// [reconciliation](reconciliation.md).
     reconcile: Policy,
+    /// Share of the connection's rate that reading may use, above 0 and at most 1; 0.5 when it is not set.
     reconcile_share: Option<f64>,
 }
 

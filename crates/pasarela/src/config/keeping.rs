@@ -8,16 +8,27 @@ use std::time::Duration;
 
 /// `[retention]`: how long what is finished is kept.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Retention {
+    /// Bytes of finished deliveries; the rows stay. At most `deliveries`.
     bodies: Age,
+    /// Deliveries of which nothing came: ignored, or known before.
     ignored: Age,
+    /// Finished deliveries, once no event of theirs is left.
     deliveries: Age,
+    /// Ended runs with their effects and attempts, and ended reads of the hub's own.
     runs: Age,
+    /// Events that no run needs.
     events: Age,
+    /// Nonces of signatures. Longer than any provider repeats a request.
     replays: Age,
+    /// What makes a fact known for all time. When set, longer than `deliveries`, `events` and `runs`: a
+    /// forgotten fact comes again as news.
     facts: Age,
+    /// Between two rounds.
     every: Span,
+    /// Longest time of a round; the next one goes on.
     budget: Span,
 }
 

@@ -82,3 +82,57 @@ impl<'de> Deserialize<'de> for Size {
         String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
     }
 }
+
+/// How the documentation writes them.
+#[cfg(test)]
+mod told {
+    use super::{Age, Size, Span};
+    use serde::{Serialize, Serializer};
+    use std::borrow::Cow;
+    use std::time::Duration;
+
+    fn span(d: Duration) -> String {
+        let ms = d.as_millis();
+        let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms")];
+        let (unit, name) = units.into_iter().find(|(unit, _)| ms.is_multiple_of(*unit)).unwrap_or((1, "ms"));
+        format!("{}{name}", ms / unit)
+    }
+
+    impl Serialize for Span {
+        fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+            s.serialize_str(&span(self.0))
+        }
+    }
+
+    impl Serialize for Age {
+        fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+            s.serialize_str(&self.0.map_or_else(|| "never".to_owned(), span))
+        }
+    }
+
+    impl Serialize for Size {
+        fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+            let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"), (1, "B")];
+            let (unit, name) = units.into_iter().find(|(u, _)| self.0.is_multiple_of(*u)).unwrap_or((1, "B"));
+            s.serialize_str(&format!("{}{name}", self.0 / unit))
+        }
+    }
+
+    macro_rules! texts {
+        ($($name:ident)*) => {$(
+            impl schemars::JsonSchema for $name {
+                fn inline_schema() -> bool { true }
+                fn schema_name() -> Cow<'static, str> { stringify!($name).into() }
+                fn json_schema(g: &mut schemars::SchemaGenerator) -> schemars::Schema { String::json_schema(g) }
+            }
+        )*};
+    }
+    texts!(Span Age Size);
+
+    #[test]
+    fn what_is_told_reads_back_as_the_same() {
+        for text in ["90d", "36h", "90m", "250ms"] {
+            assert_eq!(span(text.parse::<Span>().unwrap().0), text);
+        }
+    }
+}

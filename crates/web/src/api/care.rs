@@ -5,17 +5,52 @@ use crate::auth::Caller;
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::State;
-use serde_json::{Value, json};
+use jiff::Timestamp;
+use pasarela_engine::IntakeView;
+use pasarela_store::Space;
+use schemars::JsonSchema;
+use serde::Serialize;
 
-pub(crate) async fn show(_: Caller, State(app): State<App>) -> Result<Json<Value>, Problem> {
+/// How the store is kept.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Care {
+    /// Per kind of thing that has an age.
+    kept: Vec<Kept>,
+    /// Since when rounds end before they are through.
+    #[schemars(with = "Option<pasarela_domain::Moment>")]
+    behind_since: Option<Timestamp>,
+    space: Space,
+    /// What the check of the whole file found damaged.
+    damage: Option<String>,
+    intake: IntakeView,
+}
+
+/// What was removed of one kind, and what is left.
+#[derive(Serialize, JsonSchema)]
+struct Kept {
+    kind: &'static str,
+    /// Removed since the database was made.
+    removed: u64,
+    /// When a round last came to its end.
+    #[schemars(with = "Option<pasarela_domain::Moment>")]
+    passed_at: Option<Timestamp>,
+    /// The oldest that is kept.
+    #[schemars(with = "Option<pasarela_domain::Moment>")]
+    oldest: Option<Timestamp>,
+}
+
+pub(crate) async fn show(_: Caller, State(app): State<App>) -> Result<Json<Care>, Problem> {
     let care = app.engine.care().await?;
-    let kept: Vec<Value> = care
+    let kept = care
         .kept
         .iter()
-        .map(|r| json!({ "kind": r.kept.as_str(), "removed": r.removed, "passed_at": r.passed_at, "oldest": r.oldest }))
+        .map(|r| Kept { kind: r.kept.as_str(), removed: r.removed, passed_at: r.passed_at, oldest: r.oldest })
         .collect();
-    Ok(Json(json!({
-        "kept": kept, "behind_since": care.behind_since, "space": care.space, "damage": care.damage,
-        "intake": care.intake,
-    })))
+    Ok(Json(Care {
+        kept,
+        behind_since: care.behind_since,
+        space: care.space,
+        damage: care.damage,
+        intake: care.intake,
+    }))
 }

@@ -6,19 +6,32 @@ use crate::auth::Caller;
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::{Path, State};
-use pasarela_engine::Ask;
+use pasarela_engine::{Ask, ConnectionState, Report};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
+
+/// A connection with its last reconciliations.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Connection {
+    #[serde(flatten)]
+    state: ConnectionState,
+    /// The last report of each task.
+    reconciliation: Vec<Report>,
+}
 
 pub(crate) async fn list(_: Caller, State(app): State<App>) -> Json<Value> {
     page(app.engine.connections().iter().map(|c| json!(c)).collect(), None)
 }
 
-pub(crate) async fn one(_: Caller, State(app): State<App>, Path(name): Path<String>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn one(
+    _: Caller,
+    State(app): State<App>,
+    Path(name): Path<String>,
+) -> Result<Json<Connection>, Problem> {
     let state = app.engine.connections().into_iter().find(|c| c.name == name);
     let state = state.ok_or_else(|| Problem::not_found(format!("there is no connection '{name}'")))?;
-    let mut value = json!(state);
-    value["reconciliation"] = json!(app.engine.reports(&name));
-    Ok(Json(value))
+    Ok(Json(Connection { state, reconciliation: app.engine.reports(&name) }))
 }
 
 pub(crate) async fn reconcile(

@@ -10,15 +10,70 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use pasarela_domain::consent::{ConsentRecord, ConsentState};
+use jiff::Timestamp;
+use pasarela_domain::consent::{AnalyticsIds, ConsentRecord, ConsentState, Evidence};
+use pasarela_domain::{EmailAddress, Phone};
 use pasarela_engine::{LedgerError, Statement};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// Longest idempotency key that is taken.
 const LONGEST_KEY: usize = 255;
 
-#[derive(Deserialize)]
+/// Something that a person said.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Told {
+    /// What counts now, for a purpose and a channel.
+    Now(Standing),
+    /// With `history`: one thing that was said.
+    Record(Box<Record>),
+}
+
+/// What counts now.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Standing {
+    purpose: String,
+    /// Null: every channel.
+    channel: Option<String>,
+    state: ConsentState,
+    #[schemars(with = "pasarela_domain::Moment")]
+    at: Timestamp,
+    /// The record that says so.
+    record_id: String,
+    /// May it be used for that, on that channel?
+    given: bool,
+    evidence: Option<Evidence>,
+}
+
+/// A record: one thing that a person said. It is never changed.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ConsentEntry")]
+pub(crate) struct Record {
+    id: String,
+    state: ConsentState,
+    purpose: String,
+    channel: Option<String>,
+    person: Person,
+    #[schemars(with = "pasarela_domain::Moment")]
+    at: Timestamp,
+    #[schemars(with = "pasarela_domain::Moment")]
+    recorded_at: Timestamp,
+    evidence: Evidence,
+    analytics: AnalyticsIds,
+}
+
+/// Who said it.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ConsentPerson")]
+struct Person {
+    email: Option<EmailAddress>,
+    phone: Option<Phone>,
+    name: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Filter {
     /// An e-mail address, or a phone in international form.
@@ -69,26 +124,40 @@ pub(crate) async fn of_person(
     let most = limit(filter.limit)? as usize;
     let known = app.engine.consents_of(person).await?;
     if filter.history {
-        return Ok(page(known.records.iter().take(most).map(shown).collect(), None));
+        return Ok(page(
+            known.records.iter().take(most).map(|r| json!(Told::Record(Box::new(shown(r))))).collect(),
+            None,
+        ));
     }
     let record = |id: &str| known.records.iter().find(|r| r.id == id);
     let rows = known.consents.said().map(|(purpose, channel, said)| {
-        json!({
-            "purpose": purpose, "channel": channel, "state": said.state, "at": said.at, "record_id": said.record,
-            "given": said.state == ConsentState::Given && known.consents.given(purpose, channel),
-            "evidence": record(&said.record).map(|r| json!(r.evidence)),
-        })
+        json!(Told::Now(Standing {
+            purpose: purpose.to_owned(),
+            channel: channel.map(str::to_owned),
+            state: said.state,
+            at: said.at,
+            record_id: said.record.clone(),
+            given: said.state == ConsentState::Given && known.consents.given(purpose, channel),
+            evidence: record(&said.record).map(|r| r.evidence.clone()),
+        }))
     });
     Ok(page(rows.take(most).collect(), None))
 }
 
 /// A record as the API shows it.
-fn shown(record: &ConsentRecord) -> Value {
-    json!({
-        "id": record.id, "state": record.state, "purpose": record.purpose, "channel": record.channel,
-        "person": { "email": record.contact.email, "phone": record.contact.phone, "name": record.contact.name },
-        "at": record.at, "recorded_at": record.recorded_at, "evidence": record.evidence, "analytics": record.analytics,
-    })
+fn shown(record: &ConsentRecord) -> Record {
+    let contact = &record.contact;
+    Record {
+        id: record.id.clone(),
+        state: record.state,
+        purpose: record.purpose.clone(),
+        channel: record.channel.clone(),
+        person: Person { email: contact.email.clone(), phone: contact.phone.clone(), name: contact.name.clone() },
+        at: record.at,
+        recorded_at: record.recorded_at,
+        evidence: record.evidence.clone(),
+        analytics: record.analytics.clone(),
+    }
 }
 
 impl From<LedgerError> for Problem {

@@ -1,17 +1,44 @@
 //! Dead letters: effects that need a person, deliveries that were not understood, and what
 //! reconciliation proposes.
 
-use super::{Params, cursor, effect_json, id, limit, list as page};
+use super::effects::{Effect, effect};
+use super::{Changed, Params, cursor, id, limit, list as page};
 use crate::App;
 use crate::auth::Caller;
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::{Path, State};
+use jiff::Timestamp;
+use pasarela_domain::DeliveryId;
 use pasarela_store::{DeliveryStatus, EffectFilter, EffectState};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-#[derive(Deserialize)]
+/// Something that needs a person.
+#[derive(Serialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum DeadLetter {
+    /// A call that was given up, or of which nobody knows.
+    Effect(Box<Effect>),
+    /// A delivery that was not understood.
+    Delivery(Stuck),
+    /// A delivery that reconciliation proposes.
+    Proposal(Stuck),
+}
+
+/// A delivery that waits for a person.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Stuck {
+    id: DeliveryId,
+    connection: String,
+    #[schemars(with = "pasarela_domain::Moment")]
+    received_at: Timestamp,
+    state: DeliveryStatus,
+    why: Option<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Filter {
     limit: Option<u32>,
@@ -29,17 +56,23 @@ pub(crate) async fn list(_: Caller, State(app): State<App>, Params(f): Params<Fi
     // Ids of both are ordered by time on one scale, so that one cursor serves both.
     let mut rows: Vec<(i64, Value)> = Vec::new();
     for row in &effects.rows {
-        let mut value = effect_json(&app, row, false).await?;
-        value["kind"] = json!("effect");
-        rows.push((row.id.get(), value));
+        let letter = DeadLetter::Effect(Box::new(effect(&app, row, false).await?));
+        rows.push((row.id.get(), json!(letter)));
     }
     for row in quarantined.rows.iter().chain(&proposed.rows) {
-        let kind = if row.status == DeliveryStatus::Proposed { "proposal" } else { "delivery" };
-        let value = json!({
-            "kind": kind, "id": row.id, "connection": app.engine.connection_name(row.connection),
-            "received_at": row.received_at, "state": row.status, "why": row.reason,
-        });
-        rows.push((row.id.get(), value));
+        let stuck = Stuck {
+            id: row.id,
+            connection: app.engine.connection_name(row.connection),
+            received_at: row.received_at,
+            state: row.status,
+            why: row.reason.clone(),
+        };
+        let letter = if row.status == DeliveryStatus::Proposed {
+            DeadLetter::Proposal(stuck)
+        } else {
+            DeadLetter::Delivery(stuck)
+        };
+        rows.push((row.id.get(), json!(letter)));
     }
     rows.sort_by_key(|(id, _)| std::cmp::Reverse(*id));
     let more =
@@ -49,24 +82,28 @@ pub(crate) async fn list(_: Caller, State(app): State<App>, Params(f): Params<Fi
     Ok(page(rows.into_iter().map(|(_, v)| v).collect(), next))
 }
 
-pub(crate) async fn retry(_: Caller, State(app): State<App>, Path(text): Path<String>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn retry(
+    _: Caller,
+    State(app): State<App>,
+    Path(text): Path<String>,
+) -> Result<Json<Changed>, Problem> {
     if text.starts_with("del_") {
         app.engine.replay(id(&text)?).await?;
     } else {
         app.engine.retry(id(&text)?).await?;
     }
-    Ok(Json(json!({ "id": text, "state": "queued" })))
+    Ok(Json(Changed { id: text, state: "queued" }))
 }
 
 pub(crate) async fn drop_one(
     _: Caller,
     State(app): State<App>,
     Path(text): Path<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Changed>, Problem> {
     if text.starts_with("del_") {
         app.engine.drop_delivery(id(&text)?).await?;
     } else {
         app.engine.drop_effect(id(&text)?).await?;
     }
-    Ok(Json(json!({ "id": text, "state": "dropped" })))
+    Ok(Json(Changed { id: text, state: "dropped" }))
 }

@@ -7,12 +7,46 @@ use crate::problem::Problem;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use pasarela_domain::DeliveryId;
+use jiff::Timestamp;
+use pasarela_domain::{DeliveryId, EventId};
+use pasarela_engine::ReplayPage;
 use pasarela_store::{DeliveryRow, DeliveryStatus};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-#[derive(Deserialize)]
+/// A delivery: one request of a provider, one polled record.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Delivery {
+    id: DeliveryId,
+    connection: String,
+    #[schemars(with = "pasarela_domain::Moment")]
+    received_at: Timestamp,
+    /// `webhook`, `poll`, `fetch` or `import`.
+    source: String,
+    status: DeliveryStatus,
+    /// Why it is in quarantine, or only partly decided.
+    reason: Option<String>,
+    /// Events that were taken out of it.
+    events: Vec<EventId>,
+}
+
+/// A delivery with headers and body, as received.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct WholeDelivery {
+    #[serde(flatten)]
+    delivery: Delivery,
+    headers: Vec<Header>,
+    body: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Header {
+    name: String,
+    value: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Filter {
     status: Option<DeliveryStatus>,
@@ -24,29 +58,43 @@ pub(crate) async fn list(_: Caller, State(app): State<App>, Params(f): Params<Fi
     let found = app.engine.store().deliveries(f.status, cursor(f.cursor.as_deref())?, limit(f.limit)?).await?;
     let mut data = Vec::with_capacity(found.rows.len());
     for row in &found.rows {
-        data.push(brief(&app, row).await?);
+        data.push(json!(brief(&app, row).await?));
     }
     Ok(page(data, found.next))
 }
 
-async fn brief(app: &App, row: &DeliveryRow) -> Result<Value, Problem> {
-    let events = app.engine.store().events_of(row.id).await?;
-    Ok(json!({
-        "id": row.id, "connection": app.engine.connection_name(row.connection), "received_at": row.received_at,
-        "source": row.source, "status": row.status, "reason": row.reason, "events": events,
-    }))
+async fn brief(app: &App, row: &DeliveryRow) -> Result<Delivery, Problem> {
+    Ok(Delivery {
+        id: row.id,
+        connection: app.engine.connection_name(row.connection),
+        received_at: row.received_at,
+        source: row.source.clone(),
+        status: row.status,
+        reason: row.reason.clone(),
+        events: app.engine.store().events_of(row.id).await?,
+    })
+}
+
+/// The same, as JSON.
+pub(crate) async fn delivery_json(app: &App, row: &DeliveryRow) -> Result<Value, Problem> {
+    Ok(json!(full(app, row).await?))
 }
 
 /// With headers and body, as received.
-pub(crate) async fn full(app: &App, row: &DeliveryRow) -> Result<Value, Problem> {
-    let mut value = brief(app, row).await?;
+pub(crate) async fn full(app: &App, row: &DeliveryRow) -> Result<WholeDelivery, Problem> {
     let (headers, body) = pasarela_engine::unpack(&row.packed);
-    value["headers"] = json!(headers.0.into_iter().map(|(n, v)| json!({ "name": n, "value": v })).collect::<Vec<_>>());
-    value["body"] = json!(String::from_utf8_lossy(body));
-    Ok(value)
+    Ok(WholeDelivery {
+        delivery: brief(app, row).await?,
+        headers: headers.0.into_iter().map(|(name, value)| Header { name, value }).collect(),
+        body: String::from_utf8_lossy(body).into_owned(),
+    })
 }
 
-pub(crate) async fn one(_: Caller, State(app): State<App>, Path(text): Path<String>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn one(
+    _: Caller,
+    State(app): State<App>,
+    Path(text): Path<String>,
+) -> Result<Json<WholeDelivery>, Problem> {
     let id: DeliveryId = id(&text)?;
     let row = app
         .engine
@@ -58,19 +106,36 @@ pub(crate) async fn one(_: Caller, State(app): State<App>, Path(text): Path<Stri
 }
 
 /// Which deliveries are decided again, or only looked at.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Replay {
+pub(crate) struct Replay {
     status: Option<DeliveryStatus>,
     connection: Option<String>,
-    since: Option<jiff::Timestamp>,
-    until: Option<jiff::Timestamp>,
+    /// Received at or after.
+    #[schemars(with = "Option<pasarela_domain::Moment>")]
+    since: Option<Timestamp>,
+    /// Received before.
+    #[schemars(with = "Option<pasarela_domain::Moment>")]
+    until: Option<Timestamp>,
+    /// Deliveries with an event of this type in them.
     #[serde(rename = "type")]
     event_type: Option<String>,
+    /// Only tell what it would do.
     #[serde(default)]
     dry_run: bool,
+    /// Deliveries that are looked at: 1 to 200.
     limit: Option<u32>,
+    /// `next_cursor` of the page before.
     cursor: Option<String>,
+}
+
+/// What came of a page, or would.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used; the answer is a list's with one thing in place of many")]
+pub(crate) struct ReplayAnswer {
+    data: ReplayPage,
+    next_cursor: Option<String>,
+    dry_run: bool,
 }
 
 /// One page; whoever asks with `next_cursor` goes on, whoever does not has stopped.
@@ -105,7 +170,6 @@ pub(crate) async fn replay(
     _: Caller,
     State(app): State<App>,
     Path(text): Path<String>,
-) -> Result<Json<Value>, Problem> {
-    let replayed = app.engine.replay(id(&text)?).await?;
-    Ok(Json(json!(replayed)))
+) -> Result<Json<pasarela_engine::Replayed>, Problem> {
+    Ok(Json(app.engine.replay(id(&text)?).await?))
 }

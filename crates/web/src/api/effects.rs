@@ -6,14 +6,86 @@ use crate::auth::Caller;
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::{Path, State};
-use pasarela_domain::EffectId;
-use pasarela_store::{EffectFilter, EffectRow, EffectState};
-use serde::Deserialize;
+use jiff::Timestamp;
+use pasarela_domain::{EffectId, RunId};
+use pasarela_store::{AttemptRow, EffectFilter, EffectRow, EffectState};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-#[derive(Deserialize)]
+/// An effect: one call that a run wants made.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Effect {
+    id: EffectId,
+    /// Null for the hub's own reads.
+    run_id: Option<RunId>,
+    /// Step of the flow.
+    step: String,
+    connection: String,
+    action: String,
+    state: &'static str,
+    /// Class of the message, if it is one.
+    class: Option<String>,
+    /// `urgent`, `normal` or `bulk`.
+    urgency: &'static str,
+    /// Attempts begun.
+    attempt: u32,
+    #[schemars(with = "Option<pasarela_domain::Moment>")]
+    not_before: Option<Timestamp>,
+    #[schemars(with = "pasarela_domain::Moment")]
+    created_at: Timestamp,
+    /// It is tried until then.
+    #[schemars(with = "pasarela_domain::Moment")]
+    give_up_at: Timestamp,
+    /// Stable code of a failure.
+    code: Option<String>,
+    /// The rule that withheld it, where one did.
+    rule: Option<String>,
+    why: Value,
+    /// What the provider answered, as the action's `output` says.
+    result: Value,
+    #[serde(flatten)]
+    whole: Option<Whole>,
+}
+
+impl Effect {
+    pub(crate) fn id(&self) -> EffectId {
+        self.id
+    }
+}
+
+/// What only one effect alone is shown with.
+#[derive(Serialize, JsonSchema)]
+struct Whole {
+    /// As rendered and checked against the action's schema.
+    input: Value,
+    /// The last request, without its credential.
+    request: Value,
+    attempts: Vec<Attempt>,
+}
+
+/// One try at an effect.
+#[derive(Serialize, JsonSchema)]
+struct Attempt {
+    attempt: u32,
+    /// Call of the attempt, from 0.
+    call: u32,
+    #[schemars(with = "pasarela_domain::Moment")]
+    started_at: Timestamp,
+    #[schemars(with = "pasarela_domain::Moment")]
+    ended_at: Timestamp,
+    outcome: String,
+    /// HTTP status, if there was an answer.
+    status: Option<u16>,
+    why: Value,
+    /// An excerpt.
+    answer: Value,
+}
+
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Filter {
+    /// One or more states, with commas between them.
     state: Option<String>,
     connection: Option<String>,
     limit: Option<u32>,
@@ -67,42 +139,72 @@ pub(crate) async fn list(_: Caller, State(app): State<App>, Params(f): Params<Fi
     let found = app.engine.store().effects(filter).await?;
     let mut data = Vec::with_capacity(found.rows.len());
     for row in &found.rows {
-        data.push(effect_json(&app, row, false).await?);
+        data.push(json!(effect(&app, row, false).await?));
     }
     Ok(page(data, found.next))
 }
 
-pub(crate) async fn one(_: Caller, State(app): State<App>, Path(text): Path<String>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn one(_: Caller, State(app): State<App>, Path(text): Path<String>) -> Result<Json<Effect>, Problem> {
     let id: EffectId = id(&text)?;
     let row =
         app.engine.store().effect(id).await?.ok_or_else(|| Problem::not_found(format!("there is no effect {id}")))?;
-    Ok(Json(effect_json(&app, &row, true).await?))
+    Ok(Json(effect(&app, &row, true).await?))
+}
+
+/// An effect as the API shows it, as JSON.
+pub(crate) async fn effect_json(app: &App, row: &EffectRow, whole: bool) -> Result<Value, Problem> {
+    Ok(json!(effect(app, row, whole).await?))
 }
 
 /// An effect as the API shows it; `whole` adds input, last request and attempts.
-pub(crate) async fn effect_json(app: &App, row: &EffectRow, whole: bool) -> Result<Value, Problem> {
-    let outcome = json_or_null(&row.outcome);
-    let mut value = json!({
-        "id": row.id, "run_id": row.run, "step": row.path, "connection": app.engine.connection_name(row.connection),
-        "action": row.action, "state": row.state.as_str(), "class": row.class,
-        "urgency": (["urgent", "normal", "bulk"][usize::from(row.urgency.min(2))]),
-        "attempt": row.attempt, "not_before": row.not_before, "created_at": row.created_at, "give_up_at": row.give_up_at,
-        "code": row.code, "rule": (row.state == EffectState::Withheld).then_some(&row.code), "why": outcome["why"], "result": outcome["result"],
-    });
-    if whole {
-        value["input"] = json_or_null(&row.input);
-        value["request"] = json_or_null(&row.call)["request"].clone();
+pub(crate) async fn effect(app: &App, row: &EffectRow, whole: bool) -> Result<Effect, Problem> {
+    let mut outcome = json_or_null(&row.outcome);
+    let whole = if whole {
         let attempts = app.engine.store().attempts(row.id).await?;
-        value["attempts"] = attempts
-            .iter()
-            .map(|a| {
-                let detail = json_or_null(&a.detail);
-                json!({
-                    "attempt": a.attempt, "call": a.call, "started_at": a.started_at, "ended_at": a.ended_at,
-                    "outcome": a.outcome, "status": a.status, "why": detail["why"], "answer": detail["answer"],
-                })
-            })
-            .collect();
+        Some(Whole {
+            input: json_or_null(&row.input),
+            request: part(&mut json_or_null(&row.call), "request"),
+            attempts: attempts.iter().map(attempt).collect(),
+        })
+    } else {
+        None
+    };
+    Ok(Effect {
+        id: row.id,
+        run_id: row.run,
+        step: row.path.clone(),
+        connection: app.engine.connection_name(row.connection),
+        action: row.action.clone(),
+        state: row.state.as_str(),
+        class: row.class.clone(),
+        urgency: ["urgent", "normal", "bulk"][usize::from(row.urgency.min(2))],
+        attempt: row.attempt,
+        not_before: row.not_before,
+        created_at: row.created_at,
+        give_up_at: row.give_up_at,
+        code: row.code.clone(),
+        rule: row.code.clone().filter(|_| row.state == EffectState::Withheld),
+        why: part(&mut outcome, "why"),
+        result: part(&mut outcome, "result"),
+        whole,
+    })
+}
+
+/// A field of what a row keeps; null when it is not there.
+fn part(value: &mut Value, name: &str) -> Value {
+    value.get_mut(name).map(Value::take).unwrap_or_default()
+}
+
+fn attempt(row: &AttemptRow) -> Attempt {
+    let mut detail = json_or_null(&row.detail);
+    Attempt {
+        attempt: row.attempt,
+        call: row.call,
+        started_at: row.started_at,
+        ended_at: row.ended_at,
+        outcome: row.outcome.clone(),
+        status: row.status,
+        why: part(&mut detail, "why"),
+        answer: part(&mut detail, "answer"),
     }
-    Ok(value)
 }

@@ -1,22 +1,82 @@
 //! Canonical events, and the story of one.
 
-use super::{Params, cursor, effect_json, id, limit, list as page};
+use super::deliveries::{WholeDelivery, full};
+use super::effects::{Effect, effect};
+use super::{Params, cursor, id, limit, list as page};
 use crate::App;
 use crate::auth::Caller;
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::{Path, State};
-use pasarela_domain::EventId;
-use pasarela_store::{EventFilter, EventRow, RunFilter};
-use serde::Deserialize;
+use jiff::Timestamp;
+use pasarela_domain::{EntityRef, Envelope, EventId, RunId};
+use pasarela_engine::RunView;
+use pasarela_store::{EventFilter, EventRow, RunFilter, RunStatus};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
-#[derive(Deserialize)]
+/// Everything that one event led to.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Story {
+    event: Envelope,
+    /// Null when its time has passed and it was removed.
+    delivery: Option<WholeDelivery>,
+    runs: Vec<RunStory>,
+}
+
+/// A run as it is alone, with its effects whole in place of their ids.
+#[derive(Serialize, JsonSchema)]
+struct RunStory {
+    id: RunId,
+    flow: String,
+    version: u32,
+    event_id: EventId,
+    status: RunStatus,
+    #[schemars(with = "pasarela_domain::Moment")]
+    created_at: Timestamp,
+    #[schemars(with = "pasarela_domain::Moment")]
+    updated_at: Timestamp,
+    /// State of each step.
+    steps: Value,
+    effects: Vec<Effect>,
+    /// Moments that it waits for.
+    #[schemars(with = "BTreeMap<String, pasarela_domain::Moment>")]
+    waits: BTreeMap<String, Timestamp>,
+    /// Read models that it waits for.
+    missing: Vec<EntityRef>,
+    problems: Vec<String>,
+}
+
+impl RunStory {
+    fn new(run: RunView, effects: Vec<Effect>) -> Self {
+        let RunView {
+            id,
+            flow,
+            version,
+            event_id,
+            status,
+            created_at,
+            updated_at,
+            steps,
+            effects: _,
+            waits,
+            missing,
+            problems,
+        } = run;
+        Self { id, flow, version, event_id, status, created_at, updated_at, steps, effects, waits, missing, problems }
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Filter {
+    /// Canonical type, or `<connection>.<type>`.
     #[serde(rename = "type")]
     event_type: Option<String>,
     connection: Option<String>,
+    /// What the events are about; needs `connection`.
     key: Option<String>,
     limit: Option<u32>,
     cursor: Option<String>,
@@ -45,13 +105,12 @@ pub(crate) async fn list(_: Caller, State(app): State<App>, Params(f): Params<Fi
         ..EventFilter::default()
     };
     let found = app.engine.store().events(filter).await?;
-    let data = found.rows.iter().map(|row| envelope(&app, row)).collect::<Result<_, _>>()?;
+    let data = found.rows.iter().map(|row| Ok(json!(envelope(&app, row)?))).collect::<Result<_, Problem>>()?;
     Ok(page(data, found.next))
 }
 
-fn envelope(app: &App, row: &EventRow) -> Result<Value, Problem> {
-    let event = app.engine.envelope(row).map_err(|e| pasarela_store::Error::Database(e.to_string()))?;
-    Ok(json!(event))
+fn envelope(app: &App, row: &EventRow) -> Result<Envelope, Problem> {
+    Ok(app.engine.envelope(row).map_err(|e| pasarela_store::Error::Database(e.to_string()))?)
 }
 
 async fn find(app: &App, text: &str) -> Result<EventRow, Problem> {
@@ -59,7 +118,11 @@ async fn find(app: &App, text: &str) -> Result<EventRow, Problem> {
     app.engine.store().event(id).await?.ok_or_else(|| Problem::not_found(format!("there is no event {id}")))
 }
 
-pub(crate) async fn one(_: Caller, State(app): State<App>, Path(text): Path<String>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn one(
+    _: Caller,
+    State(app): State<App>,
+    Path(text): Path<String>,
+) -> Result<Json<Envelope>, Problem> {
     let row = find(&app, &text).await?;
     Ok(Json(envelope(&app, &row)?))
 }
@@ -73,22 +136,20 @@ pub(crate) async fn story_of(app: &App, text: &str) -> Result<Value, Problem> {
     let row = find(app, text).await?;
     let store = app.engine.store();
     let delivery = match store.delivery(row.delivery).await? {
-        Some(d) => super::deliveries::full(app, &d).await?,
-        None => Value::Null,
+        Some(d) => Some(full(app, &d).await?),
+        None => None,
     };
     let mut runs = Vec::new();
     for run in store.runs(RunFilter { event: Some(row.id), limit: 50, ..RunFilter::default() }).await?.rows {
         let view = app.engine.view_run(&run).await?;
         let mut effects = Vec::new();
         for id in view.effects.values() {
-            if let Some(effect) = store.effect(*id).await? {
-                effects.push(effect_json(app, &effect, true).await?);
+            if let Some(row) = store.effect(*id).await? {
+                effects.push(effect(app, &row, true).await?);
             }
         }
-        effects.sort_by_key(|e| e["id"].as_str().map(str::to_owned));
-        let mut run = json!(view);
-        run["effects"] = json!(effects);
-        runs.push(run);
+        effects.sort_by_key(Effect::id);
+        runs.push(RunStory::new(view, effects));
     }
-    Ok(json!({ "event": envelope(app, &row)?, "delivery": delivery, "runs": runs }))
+    Ok(json!(Story { event: envelope(app, &row)?, delivery, runs }))
 }

@@ -7,21 +7,36 @@ use crate::problem::Problem;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use serde::Deserialize;
+use pasarela_engine::FlowState;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+/// A flow in force, with its text.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct WholeFlow {
+    #[serde(flatten)]
+    state: FlowState,
+    /// The file.
+    text: String,
+    /// Its steps, for whoever draws them.
+    outline: Value,
+}
+
 /// Texts to push.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Push {
+pub(crate) struct Push {
+    /// At least one.
     flows: Vec<File>,
     /// Only check them.
     #[serde(default)]
     dry_run: bool,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "FlowFile")]
 struct File {
     /// Name for messages.
     file: String,
@@ -33,16 +48,17 @@ pub(crate) async fn list(_: Caller, State(app): State<App>) -> Result<Json<Value
 }
 
 /// With its text and outline.
-pub(crate) async fn one(_: Caller, State(app): State<App>, Path(name): Path<String>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn one(
+    _: Caller,
+    State(app): State<App>,
+    Path(name): Path<String>,
+) -> Result<Json<WholeFlow>, Problem> {
     let state = app.engine.flow_states().await?.into_iter().find(|f| f.name == name);
     let flow = app.engine.flows().into_iter().find(|f| f.name == name);
     let (Some(state), Some(flow)) = (state, flow) else {
         return Err(Problem::not_found(format!("there is no flow '{name}' in force")));
     };
-    let mut value = json!(state);
-    value["text"] = json!(flow.source);
-    value["outline"] = flow.outline();
-    Ok(Json(value))
+    Ok(Json(WholeFlow { state, text: flow.source.clone(), outline: flow.outline() }))
 }
 
 /// All or none.

@@ -1,20 +1,24 @@
 //! Kill switches: connections, flows and classes that are paused, and let go on.
 
-use super::{body, list as page};
+use super::{Reason, body, list as page};
 use crate::App;
 use crate::auth::Caller;
 use crate::problem::Problem;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use pasarela_store::PauseKind;
-use serde::Deserialize;
+use pasarela_store::{PauseKind, PauseRow};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
 
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct Reason {
-    reason: Option<String>,
+/// What goes on.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Resumed {
+    kind: PauseKind,
+    name: String,
+    /// Always false.
+    paused: bool,
 }
 
 pub(crate) async fn list(_: Caller, State(app): State<App>) -> Json<Value> {
@@ -36,17 +40,17 @@ pub(crate) async fn pause(
     State(app): State<App>,
     Path((kind, name)): Path<(String, String)>,
     bytes: Bytes,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<PauseRow>, Problem> {
     let asked: Reason = body(&bytes)?;
-    Ok(Json(json!(app.engine.pause(kind_of(&kind)?, &name, &caller.name, asked.reason).await?)))
+    Ok(Json(app.engine.pause(kind_of(&kind)?, &name, &caller.name, asked.reason).await?))
 }
 
 pub(crate) async fn resume(
     caller: Caller,
     State(app): State<App>,
     Path((kind, name)): Path<(String, String)>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Resumed>, Problem> {
     let kind = kind_of(&kind)?;
     app.engine.resume(kind, &name, &caller.name).await?;
-    Ok(Json(json!({ "kind": kind, "name": name, "paused": false })))
+    Ok(Json(Resumed { kind, name, paused: false }))
 }

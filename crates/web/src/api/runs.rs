@@ -1,6 +1,6 @@
 //! Runs.
 
-use super::{Params, body, cursor, id, limit, list as page};
+use super::{Params, Reason, body, cursor, id, limit, list as page};
 use crate::App;
 use crate::auth::Caller;
 use crate::problem::Problem;
@@ -8,14 +8,25 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use pasarela_domain::{EventId, RunId};
+use pasarela_engine::RunView;
 use pasarela_store::{RunFilter, RunStatus};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-#[derive(Deserialize)]
+/// A run that was ended.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Cancelled {
+    id: RunId,
+    status: RunStatus,
+}
+
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Filter {
+    /// `running`, `blocked`, `settling`, `done`, `cancelled` or `failed`.
     status: Option<String>,
+    /// Runs that this event began.
     event: Option<EventId>,
     limit: Option<u32>,
     cursor: Option<String>,
@@ -52,26 +63,20 @@ pub(crate) async fn list(_: Caller, State(app): State<App>, Params(f): Params<Fi
     Ok(page(data, found.next))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Reason {
-    reason: Option<String>,
-}
-
 pub(crate) async fn cancel(
     caller: Caller,
     State(app): State<App>,
     Path(text): Path<String>,
     bytes: Bytes,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Cancelled>, Problem> {
     let id: RunId = id(&text)?;
     let asked: Reason = body(&bytes)?;
     app.engine.cancel_run(id, &caller.name, asked.reason.as_deref().filter(|r| !r.is_empty())).await?;
-    Ok(Json(json!({ "id": id, "status": RunStatus::Cancelled })))
+    Ok(Json(Cancelled { id, status: RunStatus::Cancelled }))
 }
 
-pub(crate) async fn one(_: Caller, State(app): State<App>, Path(text): Path<String>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn one(_: Caller, State(app): State<App>, Path(text): Path<String>) -> Result<Json<RunView>, Problem> {
     let id: RunId = id(&text)?;
     let row = app.engine.store().run(id).await?.ok_or_else(|| Problem::not_found(format!("there is no run {id}")))?;
-    Ok(Json(json!(app.engine.view_run(&row).await?)))
+    Ok(Json(app.engine.view_run(&row).await?))
 }

@@ -15,7 +15,7 @@ use rand::RngExt;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -144,6 +144,15 @@ impl World {
 
     pub(super) fn phones(&self) -> String {
         format!("http://{}/_sandbox/phone", self.host.addr())
+    }
+
+    pub(super) fn docs(&self) -> String {
+        format!("http://{}/docs", self.public)
+    }
+
+    /// Its configuration, for commands beside it.
+    pub(super) fn config(&self) -> &Path {
+        &self.config
     }
 
     fn log(&self) -> PathBuf {

@@ -1,0 +1,210 @@
+//! Routes that say what they are. Each is registered together with its description, so that the router
+//! and the OpenAPI document cannot differ: whoever adds a route describes it, or it does not compile.
+
+use crate::App;
+use axum::Router;
+use axum::handler::Handler;
+use axum::routing::{MethodFilter, MethodRouter, any, on};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+/// Writes a type's schema into a document, once.
+pub(crate) type Shape = fn(&mut SchemaGenerator) -> Schema;
+
+fn shape<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+/// Routes with their descriptions.
+#[derive(Default)]
+pub(crate) struct Routes {
+    router: Router<App>,
+    operations: Vec<Operation>,
+}
+
+impl Routes {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn get<H, T>(self, path: &'static str, handler: H, operation: Operation) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        self.add(path, on(MethodFilter::GET, handler), vec![Operation { method: "get", ..operation }])
+    }
+
+    pub(crate) fn post<H, T>(self, path: &'static str, handler: H, operation: Operation) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        self.add(path, on(MethodFilter::POST, handler), vec![Operation { method: "post", ..operation }])
+    }
+
+    /// A handler that sorts out methods by itself; one description for each that it takes.
+    pub(crate) fn any<H, T>(self, path: &'static str, handler: H, operations: [(&'static str, Operation); 2]) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        let operations = operations.into_iter().map(|(method, o)| Operation { method, ..o }).collect();
+        self.add(path, any(handler), operations)
+    }
+
+    fn add(mut self, path: &'static str, handlers: MethodRouter<App>, operations: Vec<Operation>) -> Self {
+        self.router = self.router.route(path, handlers);
+        self.operations.extend(operations.into_iter().map(|o| Operation { path: path.to_owned(), ..o }));
+        self
+    }
+
+    /// All of `inner` below `prefix`.
+    pub(crate) fn nest(mut self, prefix: &'static str, inner: Self) -> Self {
+        self.router = self.router.nest(prefix, inner.router);
+        let below = |o: Operation| Operation { path: format!("{prefix}{}", o.path.trim_end_matches('/')), ..o };
+        self.operations.extend(inner.operations.into_iter().map(below));
+        self
+    }
+
+    pub(crate) fn merge(mut self, other: Self) -> Self {
+        self.router = self.router.merge(other.router);
+        self.operations.extend(other.operations);
+        self
+    }
+
+    pub(crate) fn into_router(self) -> Router<App> {
+        self.router
+    }
+
+    pub(crate) fn into_operations(self) -> Vec<Operation> {
+        self.operations
+    }
+}
+
+/// Who may call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// A key: `read` for GET, `write` for the rest.
+    Key,
+    /// Anybody.
+    Open,
+    /// Whoever signs as the connection's provider does.
+    Signed,
+}
+
+/// What a route takes and answers.
+pub(crate) struct Operation {
+    pub(crate) method: &'static str,
+    pub(crate) path: String,
+    pub(crate) summary: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) access: Access,
+    pub(crate) query: Option<Shape>,
+    pub(crate) body: Option<Content>,
+    pub(crate) status: u16,
+    /// Other statuses with the same answer.
+    pub(crate) also: &'static [u16],
+    pub(crate) answer: Option<Content>,
+    /// Statuses with a problem, beside those that every route has.
+    pub(crate) problems: &'static [u16],
+}
+
+/// A body.
+#[derive(Clone, Copy)]
+pub(crate) struct Content {
+    pub(crate) media: &'static str,
+    /// `None`: bytes or text of that media type.
+    pub(crate) shape: Option<Shape>,
+    /// Must it be there?
+    pub(crate) required: bool,
+}
+
+/// A description, to be completed: what calling it does, in one line.
+pub(crate) fn op(summary: &'static str) -> Operation {
+    Operation {
+        method: "get",
+        path: String::new(),
+        summary,
+        about: "",
+        access: Access::Key,
+        query: None,
+        body: None,
+        status: 200,
+        also: &[],
+        answer: None,
+        problems: &[],
+    }
+}
+
+impl Operation {
+    /// What one line does not say.
+    pub(crate) fn about(self, about: &'static str) -> Self {
+        Self { about, ..self }
+    }
+
+    pub(crate) fn open(self) -> Self {
+        Self { access: Access::Open, ..self }
+    }
+
+    pub(crate) fn signed(self) -> Self {
+        Self { access: Access::Signed, ..self }
+    }
+
+    /// Query parameters: the fields of `T`.
+    pub(crate) fn query<T: JsonSchema>(self) -> Self {
+        Self { query: Some(shape::<T>), ..self }
+    }
+
+    /// A JSON body that must be there.
+    pub(crate) fn takes<T: JsonSchema>(self) -> Self {
+        Self { body: Some(Content { media: "application/json", shape: Some(shape::<T>), required: true }), ..self }
+    }
+
+    /// A JSON body that may be left out.
+    pub(crate) fn may_take<T: JsonSchema>(self) -> Self {
+        Self { body: Some(Content { media: "application/json", shape: Some(shape::<T>), required: false }), ..self }
+    }
+
+    /// A body of any media type.
+    pub(crate) fn takes_bytes(self) -> Self {
+        Self { body: Some(Content { media: "*/*", shape: None, required: true }), ..self }
+    }
+
+    pub(crate) fn answers<T: JsonSchema>(self) -> Self {
+        Self { answer: Some(Content { media: "application/json", shape: Some(shape::<T>), required: true }), ..self }
+    }
+
+    /// A list: `{"data": [...], "next_cursor": null | "..."}`.
+    pub(crate) fn lists<T: JsonSchema>(self) -> Self {
+        self.answers::<Page<T>>()
+    }
+
+    /// An answer that is not JSON.
+    pub(crate) fn answers_media(self, media: &'static str) -> Self {
+        Self { answer: Some(Content { media, shape: None, required: true }), ..self }
+    }
+
+    pub(crate) fn status(self, status: u16) -> Self {
+        Self { status, ..self }
+    }
+
+    /// Other statuses with the same answer.
+    pub(crate) fn also(self, also: &'static [u16]) -> Self {
+        Self { also, ..self }
+    }
+
+    pub(crate) fn problems(self, problems: &'static [u16]) -> Self {
+        Self { problems, ..self }
+    }
+}
+
+/// A page of a list, newest first.
+#[derive(JsonSchema)]
+#[schemars(rename = "PageOf{T}")]
+#[expect(dead_code, reason = "only its schema is used; lists are written by `api::list`")]
+pub(crate) struct Page<T> {
+    /// The things.
+    data: Vec<T>,
+    /// Where the next page begins; null at the end.
+    next_cursor: Option<String>,
+}

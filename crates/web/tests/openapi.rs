@@ -1,0 +1,264 @@
+//! The API's document against the API itself: every route is in it, everything in it is there, and what
+//! a running hub answers is what the document says, field by field.
+
+#[path = "console/seed.rs"]
+#[expect(dead_code, reason = "the console's tests use all of it")]
+mod seed;
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use http_body_util::BodyExt as _;
+use seed::{Hub, hub};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+use tower::ServiceExt as _;
+
+fn document() -> Value {
+    let registry = pasarela_connectors::registry();
+    let manifests: Vec<_> = registry.iter().map(|p| p.manifest()).collect();
+    pasarela_web::openapi(&manifests)
+}
+
+fn operations(document: &Value) -> Vec<(String, String, Value)> {
+    let paths = document["paths"].as_object().unwrap().iter();
+    paths
+        .flat_map(|(path, methods)| {
+            methods.as_object().unwrap().iter().map(|(m, o)| (m.clone(), path.clone(), o.clone())).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+async fn call(hub: &Hub, method: &str, path: &str, key: &str, body: &Value) -> (StatusCode, Value) {
+    let mut request = Request::builder().method(method.to_uppercase().as_str()).uri(path);
+    if !key.is_empty() {
+        request = request.header(header::AUTHORIZATION, format!("Bearer {key}"));
+    }
+    let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
+    let response = hub.app.public().oneshot(request.body(body).unwrap()).await.unwrap();
+    let status = response.status();
+    let json = response.headers().get(header::CONTENT_TYPE).is_some_and(|t| t.to_str().unwrap().contains("json"));
+    if !json {
+        return (status, Value::Null);
+    }
+    let bytes = tokio::time::timeout(Duration::from_secs(5), response.into_body().collect()).await.unwrap().unwrap();
+    (status, serde_json::from_slice(&bytes.to_bytes()).unwrap())
+}
+
+/// Routes are made where they are described; this finds those that would be made anywhere else.
+#[test]
+fn no_route_escapes_its_description() {
+    fn look(folder: &Path, found: &mut Vec<String>) {
+        for path in std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
+            let name = path.to_string_lossy().replace('\\', "/");
+            let of_others =
+                name.contains("/console") || name.ends_with("/routes.rs") || name.ends_with("/api/admin.rs");
+            if path.is_dir() {
+                look(&path, found);
+            } else if !of_others && std::fs::read_to_string(&path).unwrap().contains(".route(") {
+                found.push(name);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    look(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    assert!(found.is_empty(), "describe these routes, with crate::routes::Routes: {found:?}");
+}
+
+#[tokio::test]
+async fn whatever_is_described_is_there() {
+    let hub = hub(None).await;
+    for (method, path, operation) in operations(&document()) {
+        let filled = path.replace("{kind}", "flows").replace("{page}", "api");
+        let filled = filled.replace("{connection}", "tienda").replace("{id}", "x").replace("{name}", "x");
+        assert!(!filled.contains('{'), "{path}: which value may stand here?");
+        let (status, answer) = call(&hub, &method, &filled, &hub.key, &Value::Null).await;
+        assert_ne!(status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
+        let nothing = answer["detail"].as_str().is_some_and(|d| d.contains("nothing at this address"));
+        assert!(!nothing, "{method} {path} is described and not there");
+        if operation["security"] != json!([]) {
+            let (status, problem) = call(&hub, &method, &filled, "", &Value::Null).await;
+            assert_eq!(status, StatusCode::UNAUTHORIZED, "{method} {path} is said to need a key");
+            assert_eq!(problem["code"], "no_key");
+        }
+    }
+}
+
+/// Fields that the document does not name are an error here, so that it cannot fall behind.
+fn strict(document: &Value) -> Value {
+    let mut schemas = document["components"]["schemas"].clone();
+    // What others extend with fields of their own stays open.
+    let text = document.to_string();
+    let mut extended = BTreeSet::new();
+    fn look(value: &Value, extended: &mut BTreeSet<String>) {
+        if let Value::Object(fields) = value {
+            if let (Some(r), Some(_)) = (fields.get("$ref").and_then(Value::as_str), fields.get("properties")) {
+                extended.insert(r.rsplit('/').next().unwrap().to_owned());
+            }
+            fields.values().for_each(|v| look(v, extended));
+        } else if let Value::Array(items) = value {
+            items.iter().for_each(|v| look(v, extended));
+        }
+    }
+    look(&serde_json::from_str(&text).unwrap(), &mut extended);
+    for (name, schema) in schemas.as_object_mut().unwrap() {
+        let closed = schema.get("properties").is_some() && schema.get("additionalProperties").is_none();
+        if closed && !extended.contains(name) {
+            schema["additionalProperties"] = json!(false);
+        }
+    }
+    schemas
+}
+
+fn check(document: &Value, schemas: &Value, operation: &Value, status: StatusCode, answer: &Value, at: &str) {
+    let response = &operation["responses"][status.as_str()];
+    assert!(response.is_object(), "{at} answered {status}, of which the document says nothing: {answer}");
+    let content = response["content"].as_object().unwrap();
+    let (media, content) = content.iter().next().unwrap();
+    assert_eq!(media == "application/problem+json", status.is_client_error() || status.is_server_error(), "{at}");
+    let mut schema = content["schema"].clone();
+    schema["components"] = json!({ "schemas": schemas });
+    schema["$schema"] = document["jsonSchemaDialect"].clone();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let wrong: Vec<String> = validator.iter_errors(answer).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    assert!(wrong.is_empty(), "{at}: {wrong:#?}\n{answer:#}");
+}
+
+#[tokio::test]
+async fn what_a_running_hub_answers_is_what_the_document_says() {
+    let hub = hub(None).await;
+    let document = document();
+    let schemas = strict(&document);
+    let (dead, unknown, told) = (hub.dead, hub.unknown, hub.told);
+    let quarantined = {
+        let (_, list) = call(&hub, "get", "/api/v1/deliveries?status=quarantined", &hub.key, &Value::Null).await;
+        list["data"][0]["id"].as_str().expect("one is in quarantine").to_owned()
+    };
+    let flow = "flow: prueba\nversion: 1\ntitle: { es: Prueba, en: Test }\non: tienda.order.created\nsteps:\n  - do: tienda.request\n    with: { method: GET, path: / }\n";
+    let push = json!({ "flows": [{ "file": "p.yaml", "text": flow }] });
+    let (status, pushed) = call(&hub, "post", "/api/v1/flows", &hub.key, &push).await;
+    assert!(status.is_success(), "{pushed}");
+    // Its call finds nobody, so that there is a run to end.
+    hub.post(json!({ "type": "order.created", "id": "o-99", "key": "pedido-99" })).await;
+    hub.settled().await;
+    let (_, runs) = call(&hub, "get", "/api/v1/runs", &hub.key, &Value::Null).await;
+    let run = runs["data"].as_array().unwrap().iter().find(|r| r["flow"] == "prueba").unwrap();
+    let run = run["id"].as_str().unwrap().to_owned();
+    let reason = json!({ "reason": "prueba" });
+    let said = json!({ "person": { "email": "luz.ospina@example.com", "name": "Luz Marina Ospina" }, "purpose": "analytics",
+        "state": "given", "evidence": { "channel": "form", "text_version": "2026-11" } });
+    // In this order: what changes things comes after what looks at them.
+    let calls: Vec<(&str, &str, String, Value)> = vec![
+        ("get", "/api/v1", "/api/v1".into(), Value::Null),
+        ("get", "/api/v1/alarms", "/api/v1/alarms".into(), Value::Null),
+        ("get", "/api/v1/care", "/api/v1/care".into(), Value::Null),
+        ("get", "/api/v1/deliveries", "/api/v1/deliveries?limit=2".into(), Value::Null),
+        ("get", "/api/v1/deliveries/{id}", format!("/api/v1/deliveries/{quarantined}"), Value::Null),
+        ("get", "/api/v1/events", "/api/v1/events?limit=2".into(), Value::Null),
+        ("get", "/api/v1/events/{id}", format!("/api/v1/events/{told}"), Value::Null),
+        ("get", "/api/v1/events/{id}/story", format!("/api/v1/events/{told}/story"), Value::Null),
+        ("get", "/api/v1/runs", "/api/v1/runs".into(), Value::Null),
+        ("get", "/api/v1/runs/{id}", format!("/api/v1/runs/{run}"), Value::Null),
+        ("get", "/api/v1/effects", "/api/v1/effects".into(), Value::Null),
+        ("get", "/api/v1/effects/{id}", format!("/api/v1/effects/{dead}"), Value::Null),
+        ("get", "/api/v1/dead-letters", "/api/v1/dead-letters".into(), Value::Null),
+        ("post", "/api/v1/flows", "/api/v1/flows".into(), push),
+        ("get", "/api/v1/flows", "/api/v1/flows".into(), Value::Null),
+        ("get", "/api/v1/flows/{name}", "/api/v1/flows/prueba".into(), Value::Null),
+        ("post", "/api/v1/{kind}/{name}/pause", "/api/v1/connections/tienda/pause".into(), reason.clone()),
+        ("get", "/api/v1/pauses", "/api/v1/pauses".into(), Value::Null),
+        ("get", "/api/v1/connections", "/api/v1/connections".into(), Value::Null),
+        ("get", "/api/v1/connections/{name}", "/api/v1/connections/tienda".into(), Value::Null),
+        ("get", "/api/v1/overview", "/api/v1/overview".into(), Value::Null),
+        ("post", "/api/v1/{kind}/{name}/resume", "/api/v1/connections/tienda/resume".into(), Value::Null),
+        (
+            "post",
+            "/api/v1/deliveries/replay",
+            "/api/v1/deliveries/replay".into(),
+            json!({ "connection": "tienda", "dry_run": true }),
+        ),
+        ("post", "/api/v1/deliveries/{id}/replay", format!("/api/v1/deliveries/{quarantined}/replay"), Value::Null),
+        ("post", "/api/v1/dead-letters/{id}/retry", format!("/api/v1/dead-letters/{dead}/retry"), Value::Null),
+        ("post", "/api/v1/dead-letters/{id}/drop", format!("/api/v1/dead-letters/{unknown}/drop"), Value::Null),
+        ("post", "/api/v1/runs/{id}/cancel", format!("/api/v1/runs/{run}/cancel"), reason),
+        ("post", "/api/v1/consents", "/api/v1/consents".into(), said),
+        ("get", "/api/v1/consents", "/api/v1/consents?person=luz.ospina%40example.com".into(), Value::Null),
+        (
+            "get",
+            "/api/v1/consents",
+            "/api/v1/consents?person=luz.ospina%40example.com&history=true".into(),
+            Value::Null,
+        ),
+        ("get", "/healthz", "/healthz".into(), Value::Null),
+        ("get", "/readyz", "/readyz".into(), Value::Null),
+        ("get", "/openapi.json", "/openapi.json".into(), Value::Null),
+        // A shop keeps no history: the problem is told as the document has it.
+        (
+            "post",
+            "/api/v1/connections/{name}/reconcile",
+            "/api/v1/connections/tienda/reconcile".into(),
+            json!({ "policy": "report" }),
+        ),
+    ];
+    for (method, path, filled, body) in &calls {
+        let (status, answer) = call(&hub, method, filled, &hub.key, body).await;
+        let at = format!("{method} {filled}");
+        let may_fail = path.ends_with("/reconcile");
+        assert!(status.is_success() || may_fail, "{at}: {status} {answer}");
+        check(&document, &schemas, &document["paths"][path][method], status, &answer, &at);
+        for wrong in ["limit=0", "limit=x", "cursor=z", "nonsense=1"] {
+            if *method == "get" && document["paths"][path][method]["parameters"].to_string().contains("\"limit\"") {
+                let at = format!("{path}?{wrong}");
+                let (status, answer) = call(&hub, "get", &at, &hub.key, &Value::Null).await;
+                assert_eq!(status, StatusCode::BAD_REQUEST, "{at}");
+                check(&document, &schemas, &document["paths"][path][method], status, &answer, &at);
+            }
+        }
+    }
+    // Whoever adds a route adds it to this list too.
+    let called: BTreeSet<(&str, &str)> = calls.iter().map(|(m, p, ..)| (*m, *p)).collect();
+    for (method, path, operation) in operations(&document) {
+        let json = operation["responses"]["200"]["content"].get("application/json").is_some();
+        let by_others = path.starts_with("/hooks/");
+        let known = called.contains(&(method.as_str(), path.as_str()));
+        assert!(!json || by_others || known, "{method} {path} is described, and no test looks at its answer");
+    }
+}
+
+/// The document itself: names are unique, what it points at is in it, inputs of all actions are there.
+#[test]
+fn the_document_holds_together() {
+    let document = document();
+    assert_eq!(document["openapi"], "3.1.0");
+    let ids: Vec<String> =
+        operations(&document).iter().map(|(.., o)| o["operationId"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{ids:?}");
+    fn references(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(fields) => {
+                found.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
+                fields.values().for_each(|v| references(v, found));
+            }
+            Value::Array(items) => items.iter().for_each(|v| references(v, found)),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    references(&document, &mut found);
+    for reference in &found {
+        let pointer = reference.strip_prefix('#').unwrap_or_else(|| panic!("{reference} leads out of the document"));
+        assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+    }
+    let mut whole = json!({ "$schema": document["jsonSchemaDialect"], "components": document["components"] });
+    for name in document["components"]["schemas"].as_object().unwrap().keys() {
+        whole["$ref"] = json!(format!("#/components/schemas/{name}"));
+        jsonschema::validator_for(&whole).unwrap_or_else(|e| panic!("{name}: {e}"));
+    }
+    for provider in pasarela_connectors::registry() {
+        for action in &provider.manifest().actions {
+            let name = format!("{}.{}", provider.manifest().name, action.name);
+            assert!(document["components"]["schemas"].get(&name).is_some(), "{name}");
+        }
+    }
+}
