@@ -104,6 +104,24 @@ export const stories = {
     return page;
   },
 
+  "a guest without WhatsApp gets a letter, and its looks run nothing": async (browser, world) => {
+    const page = await inside(browser, world);
+    await page.goto(`${world.console}/teatro`);
+    if (!world.mail) {
+      await has(page, "No hay una conexión de correo");
+      return page;
+    }
+    await page.$eval("input[name=nombre]", (e) => { e.value = "Eulalia"; });
+    await page.$eval("input[name=celular]", (e) => { e.value = ""; });
+    await press(page, "Comprar");
+    await has(page, "Hecho.");
+    await page.waitForFunction(() => document.querySelector("#v-mail article"), { timeout: 30_000 });
+    await press(page, "Ver como lo ve la persona", "#v-mail");
+    const frame = await page.waitForSelector("#v-mail iframe");
+    if (await frame.evaluate((f) => f.getAttribute("sandbox")) !== "") throw new Error("the letter's frame may do something");
+    return page;
+  },
+
   "the network is broken, is seen, and mended": async (browser, world) => {
     const page = await inside(browser, world);
     await page.goto(`${world.console}/teatro`);

@@ -1,7 +1,7 @@
 // A small world to look at: the doubles of three providers, a shop that only tells, and a hub. Everything on
 // loopback, everything gone at the end.
 
-import { spawn, execFileSync } from "node:child_process";
+import { spawn, spawnSync, execFileSync } from "node:child_process";
 import { createServer as createSocket } from "node:net";
 import { mkdtempSync, rmSync, writeFileSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -50,14 +50,27 @@ export class World {
     const world = new World();
     world.binary = binary;
     world.dir = mkdtempSync(join(tmpdir(), "pasarela-browser-"));
-    const [publicPort, consolePort, sandboxPort] = [await freePort(), await freePort(), await freePort()];
+    const [publicPort, consolePort, sandboxPort, mailPort] = [await freePort(), await freePort(), await freePort(), await freePort()];
     world.public = `http://127.0.0.1:${publicPort}`;
     world.console = `http://127.0.0.1:${consolePort}`;
     world.sandbox = `http://127.0.0.1:${sandboxPort}`;
     mkdirSync(join(world.dir, "flows"));
     writeFileSync(join(world.dir, "flows", "pedido-de-tienda.yaml"), FLOW);
     world.config = join(world.dir, "mundo.toml");
-    writeFileSync(world.config, world.#configuration(publicPort, consolePort));
+    const plain = world.#configuration(publicPort, consolePort);
+    const mail = `
+[connections.correo]
+provider = "smtp"
+base_url = "smtp://127.0.0.1:${mailPort}"
+tls = "none"
+webhook_secrets = ["${TOKEN}"]
+allow_private_targets = true
+from = "Fashionistas <boletas@fashionistas.example>"
+`;
+    // A hub that knows no mail is judged without a mailbox.
+    writeFileSync(world.config, plain + mail);
+    world.mail = spawnSync(binary, ["--config", world.config, "check"]).status === 0;
+    if (!world.mail) writeFileSync(world.config, plain);
     const log = openSync(join(world.dir, "log"), "a");
     const run = (...args) =>
       spawn(binary, ["--config", world.config, ...args], { stdio: ["ignore", log, log], env: { ...process.env, PASARELA_LOG: "info" } });
