@@ -6,8 +6,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 use pasarela_connector::{
-    Answer, AuthStep, ConnectionConfig, Connector, Ctx, Outcome, PollStep, Provider, Request, SimConfig, Simulator,
-    Step,
+    Answer, AuthStep, ConnectionConfig, Connector, Ctx, Manifest, Outcome, PollStep, Provider, Request, SimConfig,
+    Simulator, Step, auth,
 };
 use pasarela_connectors::twenty::Twenty;
 use pasarela_connectors::whatsapp::WhatsApp;
@@ -30,6 +30,7 @@ fn document(name: &str) -> Option<Value> {
 
 /// A connector and its double, and everything that passed between them.
 struct Pair {
+    manifest: Manifest,
     connector: Box<dyn Connector>,
     double: Box<dyn Simulator>,
     now: Timestamp,
@@ -49,6 +50,7 @@ impl Pair {
         };
         let double = SimConfig { connection: "uno".into(), base_url, webhook_secret: "secreto".into(), settings };
         Self {
+            manifest: provider.manifest().clone(),
             connector: provider.connect(config).unwrap(),
             double: provider.simulator(double).unwrap(),
             now: "2026-11-27T19:00:00Z".parse().unwrap(),
@@ -60,7 +62,8 @@ impl Pair {
         // Seconds apart: what the doubles limit is no matter here.
         self.now = self.now.checked_add(SignedDuration::from_secs(10)).unwrap();
         let mut sent = request.clone();
-        let AuthStep::Ready(auth) = self.connector.authenticate(&self.ctx("login")) else { panic!("no credential") };
+        let step = auth::begin(&self.manifest, &*self.connector, None, &self.ctx("login"));
+        let AuthStep::Ready(auth) = step else { panic!("no credential") };
         for (name, value) in auth.headers {
             sent.headers.set(&name, value);
         }

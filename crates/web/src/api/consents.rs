@@ -26,7 +26,7 @@ const LONGEST_KEY: usize = 255;
 #[serde(untagged)]
 pub(crate) enum Told {
     /// What counts now, for a purpose and a channel.
-    Now(Standing),
+    Now(Box<Standing>),
     /// With `history`: one thing that was said.
     Record(Box<Record>),
 }
@@ -131,7 +131,7 @@ pub(crate) async fn of_person(
     }
     let record = |id: &str| known.records.iter().find(|r| r.id == id);
     let rows = known.consents.said().map(|(purpose, channel, said)| {
-        json!(Told::Now(Standing {
+        json!(Told::Now(Box::new(Standing {
             purpose: purpose.to_owned(),
             channel: channel.map(str::to_owned),
             state: said.state,
@@ -139,7 +139,7 @@ pub(crate) async fn of_person(
             record_id: said.record.clone(),
             given: said.state == ConsentState::Given && known.consents.given(purpose, channel),
             evidence: record(&said.record).map(|r| r.evidence.clone()),
-        }))
+        })))
     });
     Ok(page(rows.take(most).collect(), None))
 }
