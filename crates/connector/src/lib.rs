@@ -54,7 +54,7 @@ pub trait Provider: Send + Sync + 'static {
 
     /// What the connection's `base_url` may begin with.
     fn schemes(&self) -> &'static [&'static str] {
-        &["https", "http"]
+        &["https", "http"] // schemes of the web
     }
 
     /// A fresh double of the provider; `None` only for providers that are "anything".

@@ -75,9 +75,34 @@ impl Font {
         out.split(' ').filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" ")
     }
 
-    /// A text as lines of at most this width, at most so many; what does not fit ends in an ellipsis.
+    /// A text as lines of at most this width, at most so many; what does not fit ends in an ellipsis. Lines are
+    /// about equally long, so that no surname stands alone.
     pub(crate) fn lines(self, text: &str, size: f32, width: f32, most: usize) -> Vec<String> {
         let text = self.clean(text);
+        let mut lines = self.broken(&text, size, width);
+        if lines.len() > most {
+            lines.truncate(most);
+            if let Some(last) = lines.last_mut() {
+                *last = self.shortened(last, size, width);
+            }
+        } else if lines.len() > 1 {
+            let (mut least, mut enough) = (0.0, width);
+            while enough - least > 1.0 {
+                let middle = f32::midpoint(least, enough);
+                let narrower = self.broken(&text, size, middle);
+                // Not by breaking a word.
+                if narrower.len() == lines.len() && narrower.join(" ") == text {
+                    (lines, enough) = (narrower, middle);
+                } else {
+                    least = middle;
+                }
+            }
+        }
+        lines
+    }
+
+    /// Lines of at most this width, each as long as it may be.
+    fn broken(self, text: &str, size: f32, width: f32) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
         let mut line = String::new();
         for word in text.split(' ') {
@@ -102,12 +127,6 @@ impl Font {
         }
         if !line.is_empty() {
             lines.push(line);
-        }
-        if lines.len() > most {
-            lines.truncate(most);
-            if let Some(last) = lines.last_mut() {
-                *last = self.shortened(last, size, width);
-            }
         }
         lines
     }

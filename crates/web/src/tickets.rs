@@ -215,7 +215,7 @@ impl Words {
 }
 
 fn page(boleta: &Boleta, token: &str, lang: Lang) -> Response {
-    let label = with("qr", lang, &boleta.code);
+    let label = with("page.qr", lang, &boleta.code);
     let square = qr::modules(&boleta.qr).filter(|_| boleta.state.shows_code()).map(|m| m.svg(&label));
     let page = BoletaPage {
         w: Words { lang },

@@ -187,7 +187,7 @@ impl Page {
             }
             body.push_str("</table></div>");
         }
-        if let Some(link) = self.link.as_deref().filter(|l| l.starts_with("http")) {
+        if let Some(link) = self.link.as_deref().filter(|l| l.starts_with("https://") || l.starts_with("http://")) {
             body.push_str(&format!("<p><a class=\"button\" href=\"{}\">{}</a></p>", escape(link), t("open", lang)));
         }
         if !self.notes.is_empty() {
