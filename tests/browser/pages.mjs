@@ -123,6 +123,8 @@ async function addresses(world) {
     resolver: "/por-resolver",
     entrega: `/entregas/${odd.id}`,
     conexiones: "/conexiones",
+    nueva: "/conexiones/nueva?proveedor=hi-events",
+    revisada: "/conexiones/nueva?proveedor=whatsapp&nombre=mensajes&ajuste.waba_id=1&secreto.access_token=on&revisar=1",
     conciliacion: "/conciliacion",
     alarmas: "/alarmas",
     teatro: "/teatro",

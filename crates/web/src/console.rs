@@ -22,6 +22,7 @@ mod links;
 mod live;
 mod marks;
 mod moments;
+mod newcomer;
 mod notice;
 mod page;
 mod reconciliation;
@@ -89,6 +90,7 @@ pub(crate) fn routes(app: App) -> Router<App> {
         .route("/flujos/{name}/pausar", post(flows::pause))
         .route("/flujos/{name}/reanudar", post(flows::resume))
         .route("/conexiones", get(connections::list))
+        .route("/conexiones/nueva", get(newcomer::show))
         .route("/conexiones/{name}/pausar", post(connections::pause))
         .route("/conexiones/{name}/reanudar", post(connections::resume))
         .route("/conciliacion", get(reconciliation::show))

@@ -43,6 +43,11 @@ impl Described {
         Self { providers, written: OnceLock::new() }
     }
 
+    /// What connections can be of.
+    pub(crate) fn providers(&self) -> &[Arc<dyn Provider>] {
+        &self.providers
+    }
+
     fn get(&self) -> &Written {
         self.written.get_or_init(|| {
             let manifests: Vec<_> = self.providers.iter().map(|p| p.manifest()).collect();

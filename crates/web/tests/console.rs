@@ -64,6 +64,8 @@ const PAGES: &[&str] = &[
     "/buscar",
     "/flujos",
     "/flujos/boleta-confirmada",
+    "/conexiones/nueva",
+    "/conexiones/nueva?proveedor=hi-events",
     "/por-resolver",
     "/conexiones",
     "/conciliacion",
@@ -525,4 +527,48 @@ async fn g13_what_needs_a_person_is_a_metric_an_answer_of_the_api_and_a_line_on_
     for line in ["por resolver", "sin confirmar", "en revisión"] {
         assert!(first.contains(line), "{line}");
     }
+}
+
+#[tokio::test]
+async fn a_new_connection_is_asked_for_as_its_manifest_says_and_checked_as_the_start_does() {
+    let hub = hub(None).await;
+    let cookie = sign_in(&hub, &hub.key).await;
+    let ask = async |query: &str| page(&hub, &format!("/conexiones/nueva?lang=en&{query}"), &cookie).await;
+    for provider in pasarela_connectors::registry() {
+        let manifest = provider.manifest();
+        let form = ask(&format!("proveedor={}", manifest.name)).await;
+        for secret in &manifest.credentials {
+            assert!(form.contains(&format!("name=\"secreto.{}\"", secret.name)), "{}: {}", manifest.name, secret.name);
+        }
+        for (setting, _) in manifest.settings.as_value()["properties"].as_object().into_iter().flatten() {
+            assert!(form.contains(&format!("name=\"ajuste.{setting}\"")), "{}: {setting}", manifest.name);
+        }
+    }
+    let right =
+        ask("proveedor=hi-events&nombre=taquilla&ajuste.email=hub%40marca.example&secreto.password=on&revisar=1").await;
+    for line in [
+        "[connections.taquilla]",
+        "provider = &#34;hi-events&#34;",
+        "password = &#34;env:TAQUILLA_PASSWORD&#34;",
+        "email = &#34;hub@marca.example&#34;",
+        "/hooks/taquilla",
+    ] {
+        assert!(right.contains(line), "{line}\n{right}");
+    }
+    for (query, why) in [
+        ("proveedor=hi-events&nombre=Taquilla&revisar=1", "small letters"),
+        ("proveedor=hi-events&nombre=tienda&revisar=1", "already"),
+        ("proveedor=hi-events&nombre=taquilla&direccion=ftp%3A%2F%2Fx&revisar=1", "must begin with"),
+        (
+            "proveedor=twenty&nombre=crm2&ajuste.calls_per_minute=many&revisar=1",
+            "calls_per_minute cannot be understood",
+        ),
+        ("proveedor=http&nombre=otra&ajuste.verify=%7B+scheme+%3D+%22none%22+%7D&revisar=1", "scheme"),
+    ] {
+        let wrong = ask(query).await;
+        assert!(wrong.contains("says failed") && wrong.contains(why), "{query}: {why}");
+        assert!(!wrong.contains("[connections."), "{query}");
+    }
+    let hostile = ask("proveedor=http&nombre=%3Cscript%3E&direccion=%22%3E%3Cb%3E&revisar=1").await;
+    assert!(!hostile.contains("<script>") && !hostile.contains("\"><b>"));
 }

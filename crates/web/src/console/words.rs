@@ -5,6 +5,7 @@
 
 mod alarms;
 mod events;
+mod newcomer;
 mod pages;
 mod states;
 mod theatre;
@@ -23,6 +24,7 @@ fn rows() -> impl Iterator<Item = &'static Row> {
     pages::ROWS
         .iter()
         .chain(views::ROWS)
+        .chain(newcomer::ROWS)
         .chain(theatre::ROWS)
         .chain(alarms::ROWS)
         .chain(states::ROWS)

@@ -101,7 +101,8 @@ pub(crate) async fn hub(sandbox: Option<&str>) -> Hub {
     let reader = create_key(&*store, "mirador", &scopes(&["read"]), now).await.unwrap();
     let writer = create_key(&*store, "robot", &scopes(&["write"]), now).await.unwrap();
     let wall = Arc::new(Wall(AtomicU64::new(0)));
-    let app = App::new(engine.clone(), settings(sandbox, &wall));
+    let providers = pasarela_connectors::registry().into_iter().map(Arc::from).collect();
+    let app = App::new(engine.clone(), settings(sandbox, &wall)).with_actions(providers);
     let (told, [dead, unknown]) = story(&engine, &store).await;
     let hub = Hub {
         app,
