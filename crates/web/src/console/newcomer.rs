@@ -234,17 +234,17 @@ fn write(form: &Form, settings: toml::Table) -> Found {
         variables.push(name.clone());
         toml::Value::String(format!("env:{name}"))
     };
-    let mut table = toml::Table::new();
-    table.insert("provider".into(), form.provider.into());
+    // In the order in which people read it.
+    let mut table: Vec<(String, toml::Value)> = vec![("provider".into(), form.provider.into())];
     if !form.base_url.is_empty() {
-        table.insert("base_url".into(), form.base_url.clone().into());
+        table.push(("base_url".into(), form.base_url.clone().into()));
     }
-    table.insert("environment".into(), if form.live { "live" } else { "sandbox" }.into());
+    table.push(("environment".into(), if form.live { "live" } else { "sandbox" }.into()));
     if form.hears {
-        table.insert("webhook_secrets".into(), toml::Value::Array(vec![variable("webhook_secret")]));
+        table.push(("webhook_secrets".into(), toml::Value::Array(vec![variable("webhook_secret")])));
     }
     for secret in form.secrets.iter().filter(|s| s.has) {
-        table.insert(secret.name.into(), variable(secret.name));
+        table.push((secret.name.into(), variable(secret.name)));
     }
     table.extend(settings);
     let lines: String = table.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
