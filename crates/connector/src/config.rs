@@ -120,6 +120,35 @@ fn distance(a: &str, b: &str) -> usize {
     row.last().copied().unwrap_or(0)
 }
 
+/// May a connection be called so? Its name is part of its webhooks' address. The hub's own name is not known here.
+pub fn check_name(name: &str) -> Result<(), String> {
+    let plain = !name.is_empty()
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_');
+    if plain { Ok(()) } else { Err("a connection's name is made of a to z, 0 to 9, - and _".into()) }
+}
+
+/// May the provider be called there? `key` is the setting's name, for the error; `clear`: a live connection may
+/// speak plain HTTP to it.
+pub fn check_address(
+    key: &str,
+    address: &str,
+    schemes: &[&str],
+    environment: Environment,
+    clear: bool,
+) -> Result<(), String> {
+    let uri: http::Uri = address.parse().map_err(|_| format!("{key} '{address}' is not a URL"))?;
+    if !uri.scheme_str().is_some_and(|s| schemes.contains(&s)) {
+        let list: Vec<String> = schemes.iter().map(|s| format!("{s}://")).collect();
+        return Err(format!("{key} '{address}' must begin with {}", list.join(" or ")));
+    }
+    // Where HTTP is not what is spoken, the connector itself says what may go in the clear.
+    let secure = uri.scheme_str() == Some("https");
+    if !secure && schemes.contains(&"https") && environment == Environment::Live && !clear {
+        return Err(format!("{key} '{address}' of a live connection must be https"));
+    }
+    Ok(())
+}
+
 /// A connection's settings that cannot work.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("[connections.{connection}] {message}")]

@@ -30,7 +30,7 @@ pub mod testkit;
 pub mod verify;
 mod wire;
 
-pub use config::{ConfigError, ConnectionConfig, Environment};
+pub use config::{ConfigError, ConnectionConfig, Environment, check_address, check_name};
 pub use fact::{Correlation, Dedup, EntityWrite, Fact, Item, Merge, Settlement, Settles, Translation};
 pub use manifest::{
     Action, ActionBuilder, ApiVersion, AuthKind, Batch, Credential, Idempotency, Lane, Limits, Manifest, OAuth, Rate,

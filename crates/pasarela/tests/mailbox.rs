@@ -5,57 +5,24 @@
 #[allow(dead_code, reason = "shared with the tests of damage")]
 mod files;
 
-use files::{Place, free_port, send, until};
+#[path = "support/sandbox.rs"]
+mod sandbox;
+
+use files::{Place, free_port, until};
+use sandbox::Sandbox;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
 
-/// A sandbox that is killed when it is let go.
-struct Sandbox {
-    child: Child,
-    addr: SocketAddr,
+fn mailbox(sandbox: &Sandbox) -> Vec<Value> {
+    sandbox.view("correo", "mailbox")["messages"].as_array().cloned().unwrap_or_default()
 }
 
-impl Drop for Sandbox {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-impl Sandbox {
-    #[track_caller]
-    fn start(place: &Place, addr: SocketAddr) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pasarela"));
-        command.arg("--config").arg(place.config()).args(["sandbox", "--json"]).stdin(Stdio::null());
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        until("the sandbox to listen", || {
-            assert!(child.try_wait().unwrap().is_none(), "the sandbox ended");
-            std::net::TcpStream::connect(addr).ok()
-        });
-        Self { child, addr }
-    }
-
-    #[track_caller]
-    fn act(&self, connection: &str, command: &str, args: Value) -> Value {
-        let body = json!({ "command": command, "args": args }).to_string();
-        let path = format!("/_sandbox/{connection}/act");
-        let answer = send(self.addr, "POST", &path, &[("content-type", "application/json")], body.as_bytes()).unwrap();
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer.json()
-    }
-
-    fn mailbox(&self) -> Vec<Value> {
-        let view = send(self.addr, "GET", "/_sandbox/correo/view/mailbox", &[], b"").unwrap().json();
-        view["messages"].as_array().cloned().unwrap_or_default()
-    }
-
-    fn sell(&self, show: &Value, phone: Option<&str>) -> Value {
-        let buyer = json!({ "first_name": "Manuela", "last_name": "Ospina", "email": "manuela@correo.example", "phone": phone });
-        let sale =
-            json!({ "show_id": show["show_id"], "buyer": buyer, "tickets": [{}], "payment": "stripe", "locale": "es" });
-        self.act("boleteria", "sell", sale)
-    }
+fn sell(sandbox: &Sandbox, show: &Value, phone: Option<&str>) -> Value {
+    let buyer =
+        json!({ "first_name": "Manuela", "last_name": "Ospina", "email": "manuela@correo.example", "phone": phone });
+    let sale =
+        json!({ "show_id": show["show_id"], "buyer": buyer, "tickets": [{}], "payment": "stripe", "locale": "es" });
+    sandbox.act("boleteria", "sell", sale)
 }
 
 #[test]
@@ -83,9 +50,9 @@ fn a_guest_without_whatsapp_gets_the_ticket_by_mail_and_what_they_say_of_it_coun
     );
     // WhatsApp takes the message and says later that the number has none.
     sandbox.act("whatsapp", "no_whatsapp", json!({ "phone": "+573155500123" }));
-    let sold = sandbox.sell(&show, Some("315 550 0123"));
+    let sold = sell(&sandbox, &show, Some("315 550 0123"));
     let code = sold["tickets"][0]["code"].as_str().unwrap().to_owned();
-    let message = until("the ticket by mail", || sandbox.mailbox().into_iter().next());
+    let message = until("the ticket by mail", || mailbox(&sandbox).into_iter().next());
     assert_eq!(
         (&message["to"], &message["subject"]),
         (&json!("manuela@correo.example"), &json!("Tu boleta para Raíz y Seda"))
@@ -119,16 +86,16 @@ fn a_guest_without_whatsapp_gets_the_ticket_by_mail_and_what_they_say_of_it_coun
     };
     sandbox.act("correo", "unsubscribe", json!({ "email": "manuela@correo.example" }));
     until("the wish to be known", || listed("unsubscribed"));
-    sandbox.sell(&show, None);
-    until("a second ticket by mail, without a number at all", || (sandbox.mailbox().len() == 2).then_some(()));
+    sell(&sandbox, &show, None);
+    until("a second ticket by mail, without a number at all", || (mailbox(&sandbox).len() == 2).then_some(()));
     sandbox.act("correo", "complain", json!({ "email": "manuela@correo.example" }));
     until("the complaint to be known", || listed("complained"));
-    sandbox.sell(&show, None);
+    sell(&sandbox, &show, None);
     until("the third one to be refused", || {
         let list = hub.get("/api/v1/effects?connection=correo&limit=50", &key).json();
         list["data"].as_array()?.iter().any(|e| e["code"] == "suppressed_complained").then_some(())
     });
-    assert_eq!(sandbox.mailbox().len(), 2);
+    assert_eq!(mailbox(&sandbox).len(), 2);
     assert_eq!(place.run(&["suppressions", "remove", "manuela@correo.example"]).code, 0);
     place.run(&["suppressions", "remove", "manuela@correo.example"]).says(1, &["it is written to"]);
     place.run(&["suppressions", "add", "manuela"]).says(2, &["not an e-mail address"]);

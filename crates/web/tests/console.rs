@@ -559,6 +559,8 @@ async fn a_new_connection_is_asked_for_as_its_manifest_says_and_checked_as_the_s
         ("proveedor=hi-events&nombre=Taquilla&revisar=1", "small letters"),
         ("proveedor=hi-events&nombre=tienda&revisar=1", "already"),
         ("proveedor=hi-events&nombre=taquilla&direccion=ftp%3A%2F%2Fx&revisar=1", "must begin with"),
+        ("proveedor=hi-events&nombre=taquilla&ambiente=live&direccion=http%3A%2F%2Fx&revisar=1", "must be https"),
+        ("proveedor=hi-events&nombre=pasarela&revisar=1", "cannot be pasarela"),
         (
             "proveedor=twenty&nombre=crm2&ajuste.calls_per_minute=many&revisar=1",
             "calls_per_minute cannot be understood",

@@ -91,11 +91,7 @@ fn read(name: &str, value: &toml::Value, registry: &[Arc<dyn Provider>]) -> Resu
     if name == pasarela_engine::LEDGER {
         return Err("this name is the hub's own: choose another".into());
     }
-    let plain = !name.is_empty()
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_');
-    if !plain {
-        return Err("a connection's name is made of a to z, 0 to 9, - and _".into());
-    }
+    pasarela_connector::check_name(name)?;
     let table = value.as_table().ok_or("must be a table")?;
     let (own, rest): (toml::Table, toml::Table) =
         table.clone().into_iter().partition(|(k, _)| COMMON.contains(&k.as_str()));
@@ -143,18 +139,9 @@ fn read(name: &str, value: &toml::Value, registry: &[Arc<dyn Provider>]) -> Resu
     }
     for (key, address) in [("base_url", &common.base_url), ("token_url", &common.token_url)] {
         let Some(address) = address else { continue };
-        let uri: http::Uri = address.parse().map_err(|_| format!("{key} '{address}' is not a URL"))?;
-        let secure = uri.scheme_str() == Some("https");
         // A base URL may speak something else than HTTP, where the provider does; a token is fetched by HTTP.
         let schemes = if key == "base_url" { provider.schemes() } else { &["https", "http"] };
-        if !uri.scheme_str().is_some_and(|s| schemes.contains(&s)) {
-            let list: Vec<String> = schemes.iter().map(|s| format!("{s}://")).collect();
-            return Err(format!("{key} '{address}' must begin with {}", list.join(" or ")));
-        }
-        // Where HTTP is not what is spoken, the connector itself says what may go in the clear.
-        if !secure && schemes.contains(&"https") && environment == Environment::Live && !common.allow_private_targets {
-            return Err(format!("{key} '{address}' of a live connection must be https"));
-        }
+        pasarela_connector::check_address(key, address, schemes, environment, common.allow_private_targets)?;
     }
     if environment == Environment::Live && !common.extra_headers.is_empty() {
         return Err("extra_headers are for test doubles; a live connection takes none".into());

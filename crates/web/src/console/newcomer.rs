@@ -11,7 +11,7 @@ use crate::App;
 use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use pasarela_connector::{ConnectionConfig, Environment, Manifest, Provider, Verification};
+use pasarela_connector::{ConnectionConfig, Environment, Manifest, Provider, Verification, check_address, check_name};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -176,17 +176,17 @@ fn ask(property: &Value) -> Ask {
 /// Checks the answers as the hub does at its start, and writes the table. What is wrong, in words.
 fn check(app: &App, w: Words, provider: &dyn Provider, form: &Form) -> Result<Found, String> {
     let name = form.name.as_str();
-    let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-    if name.is_empty() || !name.chars().all(letters) || name == "pasarela" {
+    if name == pasarela_engine::LEDGER || check_name(name).is_err() {
         return Err(w.t("newcomer.bad_name").to_owned());
     }
     if app.engine.has_connection(name) {
         return Err(w.with("newcomer.taken", name));
     }
-    let schemes = provider.schemes();
-    let scheme = form.base_url.split_once("://").map(|(scheme, _)| scheme);
-    if !form.base_url.is_empty() && !scheme.is_some_and(|s| schemes.contains(&s)) {
-        return Err(w.with("newcomer.bad_address", schemes.join("://, ")));
+    let environment = if form.live { Environment::Live } else { Environment::Sandbox };
+    if !form.base_url.is_empty()
+        && let Err(why) = check_address("base_url", &form.base_url, provider.schemes(), environment, false)
+    {
+        return Ok(Found::Refused(why));
     }
     let mut settings = toml::Table::new();
     for field in form.fields.iter().filter(|f| !f.value.is_empty()) {
@@ -199,7 +199,7 @@ fn check(app: &App, w: Words, provider: &dyn Provider, form: &Form) -> Result<Fo
     };
     let config = ConnectionConfig {
         base_url: (!form.base_url.is_empty()).then(|| form.base_url.clone()),
-        environment: if form.live { Environment::Live } else { Environment::Sandbox },
+        environment,
         settings: Value::Object(given),
         ..ConnectionConfig::bare(name, form.provider)
     };

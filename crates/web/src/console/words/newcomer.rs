@@ -50,6 +50,5 @@ pub(super) const ROWS: &[Row] = &[
         "Ya hay una conexión {}. Elige otro nombre.",
         "There is a connection {} already. Choose another name.",
     ),
-    ("newcomer.bad_address", "La dirección debe empezar por: {}://", "The address must begin with: {}://"),
     ("newcomer.bad_value", "{} no se entiende. Mira su ayuda.", "{} cannot be understood. See its help."),
 ];
