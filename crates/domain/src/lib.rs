@@ -9,6 +9,7 @@ pub mod model;
 mod moment;
 mod money;
 mod secret;
+pub mod standing;
 
 pub use clock::{Clock, Pace, PacedClock, Segment, SystemClock};
 pub use contact::{EmailAddress, InvalidEmail, InvalidPhone, Phone};

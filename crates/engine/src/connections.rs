@@ -30,7 +30,12 @@ pub struct ConnectionSetup {
     pub limits: LimitOverride,
     /// How it is reconciled.
     pub reconcile: ReconcileSettings,
+    /// Whose number or address writes: contacts of all connections of one sender count together.
+    pub sender: String,
 }
+
+/// The sender of connections that name none.
+pub const DEFAULT_SENDER: &str = "default";
 
 /// Limits that a connection sets for itself.
 #[derive(Debug, Clone, Copy, Default)]
@@ -86,6 +91,7 @@ pub(crate) struct ConnectionRuntime {
     pub(crate) extra_headers: Vec<(String, String)>,
     pub(crate) limits: Limits,
     pub(crate) reconcile: ReconcileSettings,
+    pub(crate) sender: String,
     /// Before this moment reading has had its share of the rate.
     pub(crate) next_read: Mutex<Timestamp>,
     /// One task is read at a time.
@@ -194,6 +200,7 @@ impl ConnectionRuntime {
             extra_headers: setup.extra_headers,
             limits,
             reconcile: setup.reconcile,
+            sender: setup.sender,
             next_read: Mutex::new(now),
             reconciling: tokio::sync::Mutex::new(()),
             wake: Notify::new(),

@@ -35,7 +35,7 @@ pub const LEDGER: &str = "pasarela";
 /// Kind of the read model of one record.
 const RECORD: &str = "consent_record";
 /// Kind of the read model of one e-mail address or phone.
-const CONSENT: &str = "consent";
+pub(crate) const CONSENT: &str = "consent";
 
 /// A clock that is ahead of ours by no more than this is believed.
 const AHEAD: SignedDuration = SignedDuration::from_mins(5);

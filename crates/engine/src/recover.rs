@@ -85,6 +85,8 @@ impl Inner {
                     outcome: Some(self.store.sealer().seal_json(&json!({ "why": why }))),
                     reference: None,
                     renew: None,
+                    give_up_at: None,
+                    reenters: None,
                 }],
                 attempts: vec![attempt],
                 timers: timer

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use pasarela_connector::{Ctx, Idempotency, ReadBack};
 use pasarela_domain::{EffectId, RunId};
 use pasarela_flows::StepOutcome;
-use pasarela_store::{EffectGuard, EffectRow, EffectState, TimerKind, TimerRow, TimerSet, Work, Worked};
+use pasarela_store::{EffectGuard, EffectRow, EffectState, EffectUpdate, TimerKind, TimerRow, TimerSet, Work, Worked};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,6 +75,7 @@ impl Inner {
         match timer.kind {
             TimerKind::Wait | TimerKind::Resume => self.fire_run(timer, now).await,
             TimerKind::Settle => self.fire_settle(timer, now).await,
+            TimerKind::Defer => self.fire_defer(timer, now).await,
             TimerKind::Check => true,
         }
     }
@@ -163,6 +164,44 @@ impl Inner {
             }
             _ => self.forget_timer(timer).await,
         }
+    }
+
+    /// The moment has come until which a message was deferred: it takes a place in its lane, behind what waits
+    /// there, and is decided again when its turn comes.
+    async fn fire_defer(self: &Arc<Self>, timer: &TimerRow, now: Timestamp) -> bool {
+        let Ok(row) = self.store.effect(EffectId::from_raw(timer.target)).await else { return false };
+        // One that was deferred again meanwhile has a timer of its own.
+        let Some(row) = row.filter(|r| r.state == EffectState::Deferred && r.not_before.is_none_or(|t| t <= now))
+        else {
+            return self.forget_timer(timer).await;
+        };
+        self.enter_again(&row, vec![(timer.due, timer.id)], now).await
+    }
+
+    /// A deferred message enters its lane again. False: it could not be written, or it is not deferred any more.
+    pub(crate) async fn enter_again(&self, row: &EffectRow, fired: Vec<(Timestamp, i64)>, now: Timestamp) -> bool {
+        let update = EffectUpdate {
+            id: row.id,
+            guard: EffectGuard::State(&[EffectState::Deferred]),
+            to: EffectState::Queued,
+            not_before: None,
+            code: row.code.clone(),
+            outcome: None,
+            reference: None,
+            renew: None,
+            give_up_at: None,
+            reenters: Some(row.connection),
+        };
+        let mut work = Work { fired, updates: vec![update], ..Work::default() };
+        if self.connection_by_id(row.connection).is_none_or(|c| !c.is_own()) {
+            work.marks.push(row.connection);
+        }
+        let written = matches!(self.store.work(work).await, Ok(Worked::Done { .. }));
+        if written && let Some(connection) = self.connection_by_id(row.connection) {
+            connection.lock_lanes(|l| l.requeue(LaneKey { lane: row.lane, urgency: row.urgency }, now));
+            connection.wake.notify_one();
+        }
+        written
     }
 
     /// Finds out about an effect whose answer was lost.

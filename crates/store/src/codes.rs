@@ -40,6 +40,7 @@ pub(crate) fn timer_kind(code: i64) -> TimerKind {
         0 => TimerKind::Wait,
         1 => TimerKind::Settle,
         3 => TimerKind::Resume,
+        4 => TimerKind::Defer,
         _ => TimerKind::Check,
     }
 }

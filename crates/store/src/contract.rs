@@ -4,7 +4,7 @@
 use crate::rows::{
     ApiKeyRow, ArrivedRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow,
     EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PassRow, PauseKind, PauseRow, PushedFlow,
-    QueuedRow, RunFilter, RunRow, SigningKeyRow, SuppressionRow, TimerRow,
+    QueuedRow, RunFilter, RunRow, SigningKeyRow, StandingOf, StandingRow, SuppressionRow, TimerRow,
 };
 use crate::seal::{Sealed, Sealer};
 use crate::share::{Ask, News, Share, Shares};
@@ -260,6 +260,8 @@ pub enum EffectState {
     Settling = 2,
     /// It is not known whether it was done; the hub is finding out.
     Checking = 3,
+    /// Not to be sent before a moment, by law. It is in no lane, and takes a new place when it enters again.
+    Deferred = 4,
     /// Done.
     Done = 10,
     /// Done in part.
@@ -291,6 +293,7 @@ impl EffectState {
             1 => Self::Calling,
             2 => Self::Settling,
             3 => Self::Checking,
+            4 => Self::Deferred,
             10 => Self::Done,
             11 => Self::Partial,
             12 => Self::Unsettled,
@@ -312,6 +315,7 @@ impl EffectState {
             Self::Calling => "calling",
             Self::Settling => "settling",
             Self::Checking => "checking",
+            Self::Deferred => "deferred",
             Self::Done => "done",
             Self::Partial => "partial",
             Self::Unsettled => "unsettled",
@@ -420,6 +424,11 @@ pub struct EffectUpdate {
     pub reference: Option<i64>,
     /// A new generation of the idempotency key begins, and a new time to give up.
     pub renew: Option<Timestamp>,
+    /// The time until which it is tried moves to this, and nothing else of it; `None` leaves it.
+    pub give_up_at: Option<Timestamp>,
+    /// It takes a new place in its lane, behind everything that waits there now. Its connection. Like
+    /// `give_up_at` it goes with a guard by state only.
+    pub reenters: Option<i64>,
 }
 
 /// The history row of an attempt that ended.
@@ -455,6 +464,8 @@ pub enum TimerKind {
     Check = 2,
     /// A run has more to decide than one transaction took: target is the run.
     Resume = 3,
+    /// A message that the law deferred may be decided again: target is the effect.
+    Defer = 4,
 }
 
 /// A timer to set.
@@ -515,6 +526,11 @@ pub enum ReadGuard {
 pub struct Work {
     /// What must still be as it was read.
     pub guards: Vec<ReadGuard>,
+    /// Read models that are written beside what is decided, each with the version that was read. Where a fact
+    /// is written, its own list has them.
+    pub entities: Vec<EntityUpsert>,
+    /// Addresses that become one person's.
+    pub links: Vec<PersonLink>,
     /// Effects that change.
     pub updates: Vec<EffectUpdate>,
     /// History.
@@ -538,11 +554,22 @@ pub struct Work {
     pub marks: Vec<i64>,
 }
 
+/// An address (its keyed hash) belongs to a person, who is named by the hash of one of the addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PersonLink {
+    /// Keyed hash of the address.
+    pub address: i64,
+    /// The person.
+    pub person: i64,
+}
+
 impl Work {
     /// Is there nothing to write?
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.updates.is_empty()
+            && self.entities.is_empty()
+            && self.links.is_empty()
             && self.attempts.is_empty()
             && self.runs.is_empty()
             && self.effects.is_empty()
@@ -558,6 +585,7 @@ impl Work {
     pub(crate) fn bytes(&self) -> usize {
         let call = |c: &Claim| c.call.0.len();
         self.updates.iter().map(|u| u.outcome.as_ref().map_or(0, |o| o.0.len())).sum::<usize>()
+            + self.entities.iter().map(|e| e.data.0.len()).sum::<usize>()
             + self.attempts.iter().map(|a| a.detail.as_ref().map_or(0, |d| d.0.len())).sum::<usize>()
             + self.runs.iter().map(|r| r.state.0.len()).sum::<usize>()
             + self.effects.iter().map(|e| e.input.0.len() + e.calling.iter().map(call).sum::<usize>()).sum::<usize>()
@@ -708,6 +736,13 @@ pub trait Store: crate::Care + crate::Records {
         keys: Vec<DedupKey>,
         entities: Vec<(i64, EntityRef)>,
     ) -> Fut<'_, (Vec<bool>, Vec<Option<EntityRow>>)>;
+    /// The person of an address, all of the person's addresses, and the read models of these kinds that lie
+    /// under the addresses, with that of the kind `contact` of a sender and the person. One look, in one state
+    /// of the database; an address that was never linked is a person of its own.
+    fn standing(&self, of: StandingOf) -> Fut<'_, StandingRow>;
+    /// Effects that are still deferred although their moment has passed: (effect, connection, moment), oldest
+    /// first. A previous version of the hub forgets timers that it does not know.
+    fn overdue(&self, until: Timestamp, limit: u32) -> Fut<'_, Vec<(EffectId, i64, Timestamp)>>;
     /// Ids of a connection's read models of a kind above `after`, in order.
     fn entity_ids(&self, connection: i64, kind: &str, after: &str, limit: u32) -> Fut<'_, Vec<String>>;
     /// Runs that listen to an event type with a key.

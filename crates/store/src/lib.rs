@@ -22,15 +22,16 @@ pub mod sqlite;
 pub use care::{Bite, Care, CareRow, Kept, Person, Redacted, Space};
 pub use contract::{
     Accepted, AttemptInsert, Claim, Decided, Decision, DedupKey, EffectGuard, EffectInsert, EffectState, EffectUpdate,
-    EntityUpsert, Error, EventInsert, FactResult, FactWrite, Fut, Listen, NewDelivery, Page, ReadGuard, RunInsert,
-    RunStatus, RunWrite, Stats, Store, TimerKind, TimerSet, Work, Worked,
+    EntityUpsert, Error, EventInsert, FactResult, FactWrite, Fut, Listen, NewDelivery, Page, PersonLink, ReadGuard,
+    RunInsert, RunStatus, RunWrite, Stats, Store, TimerKind, TimerSet, Work, Worked,
 };
 pub use history::{History, TYPE as HISTORY_TYPE};
 pub use records::{RecordFilter, RecordOrder, RecordRow, RecordWrite, Recorded, Records};
 pub use rows::{
-    ApiKeyRow, ArrivedRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow,
-    EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PassKind, PassRow, PauseKind, PauseRow,
-    PushedFlow, QueuedRow, RunFilter, RunRow, SigningKeyRow, SuppressionCause, SuppressionRow, TimerRow,
+    ApiKeyRow, ArrivedRow, AttemptRow, CONTACT, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter,
+    EffectRow, EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PassKind, PassRow, PauseKind,
+    PauseRow, PushedFlow, QueuedRow, RunFilter, RunRow, SigningKeyRow, StandingOf, StandingRow, SuppressionCause,
+    SuppressionRow, TimerRow, contact_name, hash_name,
 };
 pub use seal::{SealError, Sealed, Sealer, key_fingerprint};
 pub use share::{Ask, News, Share, Shares};

@@ -38,7 +38,7 @@ use crate::contract::{
 use crate::rows::{
     ApiKeyRow, ArrivedRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow,
     EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PassRow, PauseKind, PauseRow, PushedFlow,
-    QueuedRow, RunFilter, RunRow, SigningKeyRow, SuppressionRow, TimerRow, Told,
+    QueuedRow, RunFilter, RunRow, SigningKeyRow, StandingOf, StandingRow, SuppressionRow, TimerRow, Told,
 };
 use crate::seal::{Sealed, Sealer};
 use crate::share::{Ask, Letterbox, News, Shares};
@@ -438,6 +438,15 @@ impl Store for PostgresStore {
             let asked = asked.clone();
             async move { read::lookup(&db, &sealer, &asked.0, &asked.1).await }
         })
+    }
+    fn standing(&self, of: StandingOf) -> Fut<'_, StandingRow> {
+        self.read(move |db, sealer| {
+            let of = of.clone();
+            async move { read::standing(&db, &sealer, &of).await }
+        })
+    }
+    fn overdue(&self, until: Timestamp, limit: u32) -> Fut<'_, Vec<(EffectId, i64, Timestamp)>> {
+        self.read(move |db, _| async move { read::overdue(&db, until, limit).await })
     }
     fn entity_ids(&self, connection: i64, kind: &str, after: &str, limit: u32) -> Fut<'_, Vec<String>> {
         let asked: Arc<(String, String)> = Arc::new((kind.to_owned(), after.to_owned()));

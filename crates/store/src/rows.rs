@@ -145,6 +145,45 @@ pub struct EntityRow {
     pub data: Vec<u8>,
 }
 
+/// Whose standing is asked for.
+#[derive(Debug, Clone)]
+pub struct StandingOf {
+    /// Connection of the hub's own under which the read models lie.
+    pub connection: i64,
+    /// Keyed hash of the address.
+    pub address: i64,
+    /// Keyed hash of the sender, whose contacts with the person are read too.
+    pub sender: Option<i64>,
+    /// Kinds of read models that lie under an address.
+    pub kinds: &'static [&'static str],
+}
+
+/// A person as the store knows one: by hashes only.
+#[derive(Debug, Clone)]
+pub struct StandingRow {
+    /// Keyed hash of the address that names the person.
+    pub person: i64,
+    /// All addresses of the person, in order.
+    pub addresses: Vec<i64>,
+    /// Read models that are there.
+    pub rows: Vec<EntityRow>,
+}
+
+/// Name of an address or a person among the read models.
+#[must_use]
+pub fn hash_name(hash: i64) -> String {
+    format!("{hash:016x}")
+}
+
+/// Kind of the read model that holds a sender's contacts with a person.
+pub const CONTACT: &str = "contact";
+
+/// Name of the read model `contact` of a sender and a person.
+#[must_use]
+pub fn contact_name(sender: i64, person: i64) -> String {
+    format!("{sender:016x}-{person:016x}")
+}
+
 /// A run that listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListenerRow {

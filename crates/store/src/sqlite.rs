@@ -28,7 +28,7 @@ use crate::contract::{
 use crate::rows::{
     ApiKeyRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow, EntityRow,
     EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PassRow, PauseKind, PauseRow, PushedFlow, QueuedRow,
-    RunFilter, RunRow, SigningKeyRow, SuppressionRow, TimerRow, Told,
+    RunFilter, RunRow, SigningKeyRow, StandingOf, StandingRow, SuppressionRow, TimerRow, Told,
 };
 use crate::seal::{self, Sealed, Sealer};
 pub use checkpoint::BOUND as LOG_BOUND;
@@ -446,6 +446,12 @@ impl Store for SqliteStore {
         entities: Vec<(i64, EntityRef)>,
     ) -> Fut<'_, (Vec<bool>, Vec<Option<EntityRow>>)> {
         self.read(move |db, sealer| read::lookup(db, sealer, &keys, &entities))
+    }
+    fn standing(&self, of: StandingOf) -> Fut<'_, StandingRow> {
+        self.read(move |db, sealer| read::standing(db, sealer, &of))
+    }
+    fn overdue(&self, until: Timestamp, limit: u32) -> Fut<'_, Vec<(EffectId, i64, Timestamp)>> {
+        self.read(move |db, _| read::overdue(db, until, limit))
     }
     fn entity_ids(&self, connection: i64, kind: &str, after: &str, limit: u32) -> Fut<'_, Vec<String>> {
         let (kind, after) = (kind.to_owned(), after.to_owned());

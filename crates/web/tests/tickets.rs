@@ -61,6 +61,7 @@ async fn hub() -> Hub {
             extra_headers: Vec::new(),
             limits: LimitOverride::default(),
             reconcile: ReconcileSettings::default(),
+            sender: pasarela_engine::DEFAULT_SENDER.into(),
         }],
         flows: Vec::new(),
         catalog: Arc::new(HubCatalog::new([("boleteria", provider)], registry.iter().cloned())),

@@ -225,13 +225,13 @@ impl Inner {
         Ok(())
     }
 
-    /// Effects of a run that are still queued.
+    /// Effects of a run that are still queued, or that the law deferred.
     async fn open_effects(&self, ids: &[EffectId]) -> Result<Vec<EffectRow>, Error> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
         let filter = pasarela_store::EffectFilter {
-            states: vec![EffectState::Queued],
+            states: vec![EffectState::Queued, EffectState::Deferred],
             ids: ids.to_vec(),
             limit: u32::try_from(ids.len()).unwrap_or(u32::MAX - 1),
             ..Default::default()
@@ -344,12 +344,14 @@ impl Inner {
 fn withdrawal(row: &EffectRow) -> EffectUpdate {
     EffectUpdate {
         id: row.id,
-        guard: EffectGuard::State(&[EffectState::Queued]),
+        guard: EffectGuard::State(&[EffectState::Queued, EffectState::Deferred]),
         to: EffectState::Withdrawn,
         not_before: None,
         code: None,
         outcome: None,
         reference: None,
         renew: None,
+        give_up_at: None,
+        reenters: None,
     }
 }

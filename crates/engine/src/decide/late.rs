@@ -71,6 +71,8 @@ impl Inner {
             outcome: sealed,
             reference: reference.as_deref().map(|r| self.reference_hash(r)),
             renew: None,
+            give_up_at: None,
+            reenters: None,
         });
         if to == EffectState::Settling
             && let Some(due) = timeout.and_then(|t| now.checked_add(t).ok())

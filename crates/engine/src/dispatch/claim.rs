@@ -153,6 +153,8 @@ impl Inner {
             outcome: None,
             reference: None,
             renew: None,
+            give_up_at: None,
+            reenters: None,
         };
         let work = || Work { updates: vec![update.clone()], ..Work::default() };
         // A guard that does not hold: it was withdrawn, or settled by a status.

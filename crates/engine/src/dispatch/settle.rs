@@ -75,6 +75,8 @@ impl EffectChange {
             outcome: self.note.as_ref().map(|n| inner.store.sealer().seal(&n.0)),
             reference: self.reference.as_deref().map(|r| inner.reference_hash(r)),
             renew: self.renew,
+            give_up_at: None,
+            reenters: None,
         }
     }
 

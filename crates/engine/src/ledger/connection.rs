@@ -22,6 +22,7 @@ pub(crate) fn setup() -> ConnectionSetup {
         extra_headers: Vec::new(),
         limits: LimitOverride::default(),
         reconcile: ReconcileSettings::default(),
+        sender: crate::connections::DEFAULT_SENDER.into(),
     }
 }
 

@@ -254,6 +254,7 @@ impl Hub {
                 extra_headers: Vec::new(),
                 limits: *limits,
                 reconcile: plan.reconcile,
+                sender: pasarela_engine::DEFAULT_SENDER.into(),
             }
         });
         let setup = Setup {

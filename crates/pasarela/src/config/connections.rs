@@ -4,7 +4,7 @@ use super::secrets::resolve;
 use super::units::Span;
 use super::{Config, Error, nearest};
 use pasarela_connector::{AuthKind, ConnectionConfig, Environment, Provider, Rate};
-use pasarela_engine::{ConnectionSetup, LimitOverride, Policy, ReconcileSettings};
+use pasarela_engine::{ConnectionSetup, DEFAULT_SENDER, LimitOverride, Policy, ReconcileSettings};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -45,6 +45,9 @@ pub(super) struct Common {
     /// if its webhook had come), `"propose"` (it waits for a person), `"report"` (it is only told). See
     /// [reconciliation](reconciliation.md).
     reconcile: Policy,
+    /// Whose number or address writes to people: messages of all connections of one sender count together when
+    /// the law limits how often a person is contacted. `"default"` when it is not set.
+    sender: Option<String>,
     /// Share of the connection's rate that reading may use, above 0 and at most 1; 0.5 when it is not set.
     reconcile_share: Option<f64>,
 }
@@ -73,6 +76,7 @@ const COMMON: &[&str] = &[
     "reconcile_every",
     "reconcile",
     "reconcile_share",
+    "sender",
 ];
 
 /// All connections of a configuration; every problem is an error that names the connection.
@@ -163,6 +167,8 @@ fn read(name: &str, value: &toml::Value, registry: &[Arc<dyn Provider>]) -> Resu
         settings: Value::Object(settings),
         credentials,
     };
+    let sender = common.sender.unwrap_or_else(|| DEFAULT_SENDER.into());
+    pasarela_connector::check_name(&sender).map_err(|why| format!("'sender': {why}"))?;
     // The connector itself says what else is wrong, before anything starts.
     provider.connect(config.clone()).map_err(|e| e.message)?;
     let rate = common
@@ -180,6 +186,7 @@ fn read(name: &str, value: &toml::Value, registry: &[Arc<dyn Provider>]) -> Resu
             timeout: common.limits.timeout.map(|s| s.0),
         },
         reconcile: ReconcileSettings { every: common.reconcile_every.map(|s| s.0), policy: common.reconcile, share },
+        sender,
     })
 }
 

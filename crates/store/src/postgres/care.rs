@@ -425,7 +425,7 @@ impl Care for PostgresStore {
                 let page: Vec<(i64, i64, String, bool)> = self
                     .read(move |db, _| async move {
                         let sql = "SELECT id, connection, action, resend_unknown FROM effects
-                             WHERE status = 0 AND id > $1 ORDER BY id LIMIT $2";
+                             WHERE status IN (0, 4) AND id > $1 ORDER BY id LIMIT $2";
                         let found = rows(&db, sql, vec![int(after), int(most)]).await?;
                         found.iter().map(|r| Ok((get(r, 0)?, get(r, 1)?, get(r, 2)?, get(r, 3)?))).collect()
                     })
@@ -439,7 +439,7 @@ impl Care for PostgresStore {
                     .collect();
                 held += hold.len() as u64;
                 self.misc(
-                    "UPDATE effects SET status = 31, code = $2, outcome = $3, not_before = NULL WHERE id = ANY($1) AND status = 0",
+                    "UPDATE effects SET status = 31, code = $2, outcome = $3, not_before = NULL WHERE id = ANY($1) AND status IN (0, 4)",
                     vec![ints(hold), text(code), bytes(reason.clone())],
                 )
                 .await?;

@@ -219,7 +219,7 @@ async fn settle(db: &Client, sealer: &Sealer, after: &Aftermath) -> Read<Restore
     }
     if let Some((but, code, why)) = &after.hold {
         let sql = "UPDATE effects e SET status = 31, code = $1, outcome = $2, not_before = NULL
-            FROM connections c WHERE c.id = e.connection AND e.status = 0 AND NOT e.resend_unknown
+            FROM connections c WHERE c.id = e.connection AND e.status IN (0, 4) AND NOT e.resend_unknown
               AND NOT EXISTS (SELECT 1 FROM unnest($3::text[], $4::text[]) AS b (connection, action)
                 WHERE b.connection = c.name AND b.action = e.action)
             RETURNING e.id";

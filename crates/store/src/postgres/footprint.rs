@@ -90,6 +90,9 @@ impl Footprint {
         for id in claims.chain(effects) {
             f.write_number(b"effect", id.get());
         }
+        for l in &piece.work.links {
+            f.write_number(b"person", l.address);
+        }
         for a in &piece.work.attempts {
             let parts = [a.effect.get(), i64::from(a.attempt), i64::from(a.call)].map(i64::to_le_bytes);
             f.writes.insert(hash(b"attempt", &[&parts[0], &parts[1], &parts[2]]));

@@ -182,6 +182,8 @@ impl Filled {
             outcome: Some(sealer.seal(b"x")),
             reference: None,
             renew: None,
+            give_up_at: None,
+            reenters: None,
         };
         let run = RunWrite {
             id: History::run(history.runs / 2),

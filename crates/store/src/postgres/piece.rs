@@ -32,7 +32,12 @@ pub(super) struct Piece<'a> {
 
 impl<'a> Piece<'a> {
     fn of_work(member: usize, work: &'a Work) -> Self {
-        Self { deliveries: &work.deliveries, claims: &work.claims, ..Self::empty(member, work) }
+        Self {
+            entities: &work.entities,
+            deliveries: &work.deliveries,
+            claims: &work.claims,
+            ..Self::empty(member, work)
+        }
     }
 
     fn empty(member: usize, work: &'a Work) -> Self {

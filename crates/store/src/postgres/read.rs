@@ -2,13 +2,14 @@
 
 mod effects;
 
-use super::statement::{Param, Statement, bytes, int, ints, maybe_list, text, texts};
+use super::statement::{Param, Statement, bytes, int, ints, maybe_int, maybe_list, text, texts};
 use crate::codes::{DONE, ms, run_code, run_status, time, timer_kind};
 use crate::contract::{DedupKey, EffectState, Error, Page, RunStatus};
 use crate::page::{PAGE_BYTES, page};
 use crate::rows::{
     ApiKeyRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EntityRow, EventFilter, EventRow,
-    HealthRow, InboxRow, PassKind, PassRow, PauseKind, PauseRow, PushedFlow, RunFilter, RunRow, TimerRow,
+    HealthRow, InboxRow, PassKind, PassRow, PauseKind, PauseRow, PushedFlow, RunFilter, RunRow, StandingOf,
+    StandingRow, TimerRow,
 };
 use crate::seal::{SealError, Sealer};
 use jiff::Timestamp;
@@ -92,6 +93,46 @@ fn page_of_bodies<T>(
 /// One row more than asked for, to know whether there are more.
 fn one_more<'a>(limit: u32) -> Param<'a> {
     int(i64::from(limit) + 1)
+}
+
+pub(super) async fn standing(client: &Client, sealer: &Sealer, of: &StandingOf) -> Read<StandingRow> {
+    // One statement: one state of the database, and one round trip.
+    let sql = "WITH p AS (SELECT coalesce((SELECT person FROM person_links WHERE address = $2), $2) AS person),
+           a AS (SELECT l.address FROM p JOIN person_links l USING (person) UNION SELECT $2)
+         SELECT p.person, a.address, e.kind, e.entity, e.version, e.updated_at, e.rank, e.hash, e.data
+         FROM p CROSS JOIN a LEFT JOIN entities e ON e.connection = $1 AND e.kind = ANY($3::text[])
+           AND e.entity = lpad(to_hex(a.address), 16, '0')
+         UNION ALL
+         SELECT p.person, NULL, e.kind, e.entity, e.version, e.updated_at, e.rank, e.hash, e.data
+         FROM p JOIN entities e ON e.connection = $1 AND e.kind = 'contact'
+           AND e.entity = lpad(to_hex($4::bigint), 16, '0') || '-' || lpad(to_hex(p.person), 16, '0')";
+    let params = vec![int(of.connection), int(of.address), texts(of.kinds.iter().copied()), maybe_int(of.sender)];
+    let mut row = StandingRow { person: of.address, addresses: Vec::new(), rows: Vec::new() };
+    for r in rows(client, sql, params).await? {
+        row.person = get(&r, 0)?;
+        row.addresses.extend(get::<Option<i64>>(&r, 1)?);
+        if let Some(kind) = get::<Option<String>>(&r, 2)? {
+            row.rows.push(EntityRow {
+                entity: EntityRef::new(kind, get::<String>(&r, 3)?),
+                version: get(&r, 4)?,
+                updated_at: maybe_at(&r, 5)?,
+                rank: small(&r, 6)?,
+                hash: get(&r, 7)?,
+                data: open(sealer, &r, 8)?,
+            });
+        }
+    }
+    row.addresses.sort_unstable();
+    row.addresses.dedup();
+    Ok(row)
+}
+
+/// Overdue messages that were deferred, oldest first.
+pub(super) async fn overdue(client: &Client, until: Timestamp, limit: u32) -> Read<Vec<(EffectId, i64, Timestamp)>> {
+    let sql = "SELECT id, connection, not_before FROM effects WHERE status = 4 AND not_before <= $1
+               ORDER BY not_before LIMIT $2";
+    let found = rows(client, sql, vec![int(ms(until)), int(i64::from(limit))]).await?;
+    found.iter().map(|r| Ok((EffectId::from_raw(get(r, 0)?), get(r, 1)?, time(get(r, 2)?)))).collect()
 }
 
 pub(super) async fn lookup(

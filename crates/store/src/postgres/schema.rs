@@ -122,6 +122,9 @@ CREATE TABLE IF NOT EXISTS passes (hash bytea PRIMARY KEY, kind text NOT NULL, n
   may_write boolean NOT NULL, api_key text, created_at bigint NOT NULL, expires_at bigint NOT NULL, taker bytea);
 CREATE TABLE IF NOT EXISTS suppressions (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, address bigint NOT NULL UNIQUE,
   cause bigint NOT NULL, who text NOT NULL, since bigint NOT NULL, body bytea NOT NULL);
+CREATE TABLE IF NOT EXISTS person_links (address bigint PRIMARY KEY, person bigint NOT NULL);
+CREATE INDEX IF NOT EXISTS person_links_person ON person_links (person);
+CREATE INDEX IF NOT EXISTS effects_deferred ON effects (not_before) WHERE status = 4;
 CREATE TABLE IF NOT EXISTS signing_keys (number bigint PRIMARY KEY, secret bytea NOT NULL, made_at bigint NOT NULL);
 CREATE TABLE IF NOT EXISTS records (number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, kind text NOT NULL, id text NOT NULL,
   version bigint NOT NULL, due bigint, open boolean NOT NULL, created_at bigint NOT NULL, changed_at bigint NOT NULL,

@@ -110,7 +110,7 @@ impl Care for SqliteStore {
                     .read(move |db, _| {
                         let mut statement = db.prepare_cached(
                             "SELECT id, connection, action, resend_unknown FROM effects
-                             WHERE status = 0 AND id > ?1 ORDER BY id LIMIT ?2",
+                             WHERE status IN (0, 4) AND id > ?1 ORDER BY id LIMIT ?2",
                         )?;
                         let rows = statement.query_map(params![after, i64::try_from(EFFECTS).unwrap_or(0)], |r| {
                             Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?))
@@ -129,7 +129,7 @@ impl Care for SqliteStore {
                 held += self
                     .told(move |db| {
                         let mut statement = db.prepare_cached(
-                            "UPDATE effects SET status = 31, code = ?2, outcome = ?3, not_before = NULL WHERE id = ?1 AND status = 0",
+                            "UPDATE effects SET status = 31, code = ?2, outcome = ?3, not_before = NULL WHERE id = ?1 AND status IN (0, 4)",
                         )?;
                         hold.iter().map(|id| statement.execute(params![id, code, reason])).sum::<rusqlite::Result<usize>>()
                     })

@@ -5,9 +5,9 @@ use crate::codes::{DONE, ms, run_code, run_status, time, timer_kind};
 use crate::contract::{DedupKey, EffectState, Page, RunStatus};
 use crate::page::{PAGE_BYTES, page};
 use crate::rows::{
-    ApiKeyRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow, EntityRow,
-    EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PassKind, PassRow, PauseKind, PauseRow, PushedFlow,
-    QueuedRow, RunFilter, RunRow, TimerRow,
+    ApiKeyRow, AttemptRow, CONTACT, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow,
+    EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PassKind, PassRow, PauseKind, PauseRow,
+    PushedFlow, QueuedRow, RunFilter, RunRow, StandingOf, StandingRow, TimerRow, contact_name, hash_name,
 };
 use crate::seal::Sealer;
 use jiff::Timestamp;
@@ -63,6 +63,37 @@ pub(super) fn lookup(
         });
     }
     Ok((known, rows))
+}
+
+pub(super) fn standing(db: &Connection, sealer: &Sealer, of: &StandingOf) -> Read<StandingRow> {
+    // One transaction, so that addresses and what lies under them are of one state.
+    let tx = db.unchecked_transaction()?;
+    let person: Option<i64> = tx
+        .prepare_cached("SELECT person FROM person_links WHERE address = ?1")?
+        .query_row([of.address], |r| r.get(0))
+        .optional()?;
+    let mut addresses = vec![of.address];
+    if let Some(person) = person {
+        let mut linked = tx.prepare_cached("SELECT address FROM person_links WHERE person = ?1 ORDER BY address")?;
+        addresses = linked.query_map([person], |r| r.get(0))?.collect::<Result<_, _>>()?;
+    }
+    let person = person.unwrap_or(of.address);
+    let wanted = addresses.iter().flat_map(|a| of.kinds.iter().map(|kind| EntityRef::new(*kind, hash_name(*a))));
+    let contact = of.sender.map(|sender| EntityRef::new(CONTACT, contact_name(sender, person)));
+    let entities: Vec<_> = wanted.chain(contact).map(|entity| (of.connection, entity)).collect();
+    let (_, rows) = lookup(&tx, sealer, &[], &entities)?;
+    Ok(StandingRow { person, addresses, rows: rows.into_iter().flatten().collect() })
+}
+
+/// Overdue messages that were deferred, oldest first.
+pub(super) fn overdue(db: &Connection, until: Timestamp, limit: u32) -> Read<Vec<(EffectId, i64, Timestamp)>> {
+    let mut statement = db.prepare_cached(
+        "SELECT id, connection, not_before FROM effects INDEXED BY effects_deferred
+         WHERE status = 4 AND not_before <= ?1 ORDER BY not_before LIMIT ?2",
+    )?;
+    let rows = statement
+        .query_map([ms(until), i64::from(limit)], |r| Ok((EffectId::from_raw(r.get(0)?), r.get(1)?, at(r, 2)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 pub(super) fn entity_ids(db: &Connection, connection: i64, kind: &str, after: &str, limit: u32) -> Read<Vec<String>> {

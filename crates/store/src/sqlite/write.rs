@@ -240,6 +240,16 @@ impl Writer<'_> {
     }
 
     fn changes(&mut self, w: &mut Work) -> Result<Worked, Stop> {
+        for entity in &w.entities {
+            self.entity(entity)?;
+        }
+        for link in &w.links {
+            self.run(
+                "INSERT INTO person_links (address, person) VALUES (?1, ?2)
+                 ON CONFLICT (address) DO UPDATE SET person = excluded.person",
+                [link.address, link.person],
+            )?;
+        }
         for update in &w.updates {
             self.update(update, w.attempts.iter().find(|a| is_end_of(update, a)))?;
         }
@@ -319,6 +329,8 @@ impl Writer<'_> {
                 if !fits {
                     return Err(Stop::Guard);
                 }
+                *self.seq += i64::from(u.reenters.is_some());
+                let place = u.reenters.map(|_| *self.seq);
                 self.run(
                     UPDATE_BY_ID,
                     params![
@@ -329,7 +341,8 @@ impl Writer<'_> {
                         u.outcome.as_ref().map(|o| &o.0),
                         u.reference,
                         renew,
-                        renew_at
+                        renew_at.or(u.give_up_at.map(ms)),
+                        place
                     ],
                 )?
             }
@@ -445,7 +458,8 @@ impl Writer<'_> {
 
 const UPDATE_BY_ID: &str =
     "UPDATE effects SET status = ?2, not_before = ?3, code = ?4, outcome = coalesce(?5, outcome),
-     reference = coalesce(?6, reference), generation = generation + ?7, give_up_at = coalesce(?8, give_up_at)
+     reference = coalesce(?6, reference), generation = generation + ?7, give_up_at = coalesce(?8, give_up_at),
+     seq = coalesce(?9, seq)
      WHERE id = ?1";
 const UPDATE_BY_ATTEMPT: &str =
     "UPDATE effects SET status = ?2, not_before = ?3, code = ?4, outcome = coalesce(?5, outcome),

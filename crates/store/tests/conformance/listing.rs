@@ -225,6 +225,8 @@ pub(crate) async fn open_steps_of_a_flow_are_counted(factory: &impl Factory) {
             outcome: None,
             reference: None,
             renew: None,
+            give_up_at: None,
+            reenters: None,
         };
         write(&*store, Work { updates: vec![update], ..Work::default() }).await;
     }

@@ -179,7 +179,18 @@ pub(crate) fn claim(store: &dyn Store, id: i64, attempt: u32) -> Claim {
 }
 
 pub(crate) fn update(id: i64, guard: EffectGuard, to: EffectState) -> EffectUpdate {
-    EffectUpdate { id: eff(id), guard, to, not_before: None, code: None, outcome: None, reference: None, renew: None }
+    EffectUpdate {
+        id: eff(id),
+        guard,
+        to,
+        not_before: None,
+        code: None,
+        outcome: None,
+        reference: None,
+        renew: None,
+        give_up_at: None,
+        reenters: None,
+    }
 }
 
 pub(crate) fn timer(due: i64, target: i64) -> TimerSet {

@@ -97,6 +97,7 @@ const STATES: &[EffectState] = &[
     EffectState::Calling,
     EffectState::Settling,
     EffectState::Checking,
+    EffectState::Deferred,
     EffectState::Done,
     EffectState::Partial,
     EffectState::Unsettled,

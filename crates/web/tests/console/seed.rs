@@ -81,6 +81,7 @@ pub(crate) async fn hub(sandbox: Option<&str>) -> Hub {
         extra_headers: Vec::new(),
         limits: LimitOverride::default(),
         reconcile: ReconcileSettings::default(),
+        sender: pasarela_engine::DEFAULT_SENDER.into(),
     };
     let engine = Engine::start(Setup {
         store: store.clone(),
@@ -349,6 +350,8 @@ async fn end(store: &Arc<dyn Store>, id: EffectId, to: EffectState, began: Times
         outcome: Some(store.sealer().seal_json(&note)),
         reference: None,
         renew: None,
+        give_up_at: None,
+        reenters: None,
     };
     let attempt = AttemptInsert {
         effect: id,

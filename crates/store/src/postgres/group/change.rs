@@ -97,12 +97,13 @@ pub(super) async fn write(
         stage.iter().zip(&seen.fresh).filter(|(_, fresh)| **fresh).map(|(piece, _)| *piece).collect();
     let mut batch = Batch::default();
     facts(&mut batch, &pieces);
-    effects::updates(&mut batch, &pieces);
+    links(&mut batch, &pieces);
+    let mut places = seen.places;
+    effects::updates(&mut batch, &pieces, &mut places);
     runs(&mut batch, &pieces);
     effects::progress(&mut batch, &pieces);
     fired(&mut batch, &pieces);
     effects::attempts(&mut batch, &pieces);
-    let mut places = seen.places;
     effects::effects(&mut batch, &pieces, &mut places, book);
     timers(&mut batch, &pieces, ids);
     deliveries(&mut batch, &pieces, ids);
@@ -278,6 +279,18 @@ fn facts<'a>(batch: &mut Batch<'a>, pieces: &[Piece<'a>]) {
             Answer::Rows,
         );
         listen(batch, made.iter().flat_map(|r| r.listens.iter().map(|l| (r.id.get(), l))).collect());
+    }
+}
+
+/// Whose addresses are whose.
+fn links<'a>(batch: &mut Batch<'a>, pieces: &[Piece<'a>]) {
+    for layer in layers(pieces.iter().flat_map(|p| &p.work.links), |l| l.address) {
+        batch.push(
+            "INSERT INTO person_links (address, person) SELECT * FROM unnest($1::bigint[], $2::bigint[])
+             ON CONFLICT (address) DO UPDATE SET person = excluded.person",
+            vec![ints(layer.iter().map(|l| l.address)), ints(layer.iter().map(|l| l.person))],
+            Answer::Rows,
+        );
     }
 }
 

@@ -32,6 +32,12 @@ fn guards<'a>(stage: &'a [Piece<'a>]) -> impl Iterator<Item = (usize, &'a ReadGu
     stage.iter().enumerate().flat_map(|(n, piece)| piece.work.guards.iter().map(move |g| (n, g)))
 }
 
+/// Connections in whose lanes a piece takes places: one for each effect that is new or enters again.
+fn placed<'a>(piece: &'a Piece<'a>) -> impl Iterator<Item = i64> + use<'a> {
+    let again = piece.work.updates.iter().filter_map(|u| u.reenters);
+    again.chain(piece.work.effects.iter().map(|e| e.connection))
+}
+
 pub(super) fn statements<'a>(stage: &'a [Piece<'a>]) -> (Vec<Statement<'a>>, Plan) {
     let mut out = Vec::new();
     let mut keys: Vec<(&DedupKey, Option<i64>)> =
@@ -89,8 +95,8 @@ pub(super) fn statements<'a>(stage: &'a [Piece<'a>]) -> (Vec<Statement<'a>>, Pla
         ));
     }
     let mut wanted = BTreeMap::<i64, i64>::new();
-    for effect in stage.iter().flat_map(|p| &p.work.effects) {
-        *wanted.entry(effect.connection).or_default() += 1;
+    for connection in stage.iter().flat_map(placed) {
+        *wanted.entry(connection).or_default() += 1;
     }
     if !wanted.is_empty() {
         // The row stays locked until the commit: places of a connection rise in the order of commits.
@@ -166,8 +172,8 @@ pub(super) fn read(stage: &[Piece<'_>], plan: &Plan, ran: Vec<Ran>) -> Result<Se
 
     let mut places = HashMap::new();
     let mut wanted = HashMap::<i64, i64>::new();
-    for effect in stage.iter().flat_map(|p| &p.work.effects) {
-        *wanted.entry(effect.connection).or_default() += 1;
+    for connection in stage.iter().flat_map(placed) {
+        *wanted.entry(connection).or_default() += 1;
     }
     for r in next(plan.places).iter().flat_map(|ran| &ran.rows) {
         let (connection, last): (i64, i64) = (r.try_get(0)?, r.try_get(1)?);

@@ -9,7 +9,7 @@ use crate::postgres::statement::{blobs, flags, ints, maybe_blobs, maybe_ints, ma
 use std::collections::HashMap;
 
 /// Effects that change. One statement for those guarded by an attempt, one for those guarded by a state.
-pub(super) fn updates<'a>(batch: &mut Batch<'a>, pieces: &[Piece<'a>]) {
+pub(super) fn updates<'a>(batch: &mut Batch<'a>, pieces: &[Piece<'a>], places: &mut HashMap<i64, i64>) {
     type Change<'a> = (usize, &'a EffectUpdate, Option<&'a AttemptInsert>);
     let changes = pieces
         .iter()
@@ -30,7 +30,7 @@ pub(super) fn updates<'a>(batch: &mut Batch<'a>, pieces: &[Piece<'a>]) {
         };
         const SET: &str = "UPDATE effects e SET status = x.status, not_before = x.not_before, code = x.code,
              outcome = coalesce(x.outcome, e.outcome), reference = coalesce(x.reference, e.reference),
-             generation = e.generation + (x.renew IS NOT NULL)::int, give_up_at = coalesce(x.renew, e.give_up_at)";
+             generation = e.generation + (x.renew IS NOT NULL)::int, give_up_at = coalesce(x.renew";
         const FROM: &str =
             "FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::bytea[], $6::bigint[], $7::bigint[]";
         let members = |list: &[Change<'a>]| Answer::Each(list.iter().map(|(n, ..)| *n).collect());
@@ -53,7 +53,7 @@ pub(super) fn updates<'a>(batch: &mut Batch<'a>, pieces: &[Piece<'a>]) {
             ]);
             batch.push(
                 format!(
-                    "{SET}, started_at = coalesce(x.started_at, e.started_at), ended_at = x.ended_at, ended_call = x.call,
+                    "{SET}, e.give_up_at), started_at = coalesce(x.started_at, e.started_at), ended_at = x.ended_at, ended_call = x.call,
                        http_status = x.http_status, detail = x.detail
                      {FROM}, $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bytea[])
                        WITH ORDINALITY AS x (id, status, not_before, code, outcome, reference, renew, boot, attempt,
@@ -72,10 +72,18 @@ pub(super) fn updates<'a>(batch: &mut Batch<'a>, pieces: &[Piece<'a>]) {
             });
             let mut params = columns(&by_state);
             params.push(ints(fits));
+            params.push(maybe_ints(by_state.iter().map(|(_, u, _)| u.give_up_at.map(ms))));
+            let seqs = by_state.iter().map(|(_, u, _)| {
+                let place = places.entry(u.reenters?).or_default();
+                *place += 1;
+                Some(*place)
+            });
+            params.push(maybe_ints(seqs));
             batch.push(
                 format!(
-                    "{SET} {FROM}, $8::bigint[])
-                       WITH ORDINALITY AS x (id, status, not_before, code, outcome, reference, renew, fits, n)
+                    "{SET}, x.give_up_at, e.give_up_at), seq = coalesce(x.seq, e.seq)
+                     {FROM}, $8::bigint[], $9::bigint[], $10::bigint[])
+                       WITH ORDINALITY AS x (id, status, not_before, code, outcome, reference, renew, fits, give_up_at, seq, n)
                      WHERE e.id = x.id AND (x.fits >> e.status::int) & 1 = 1 RETURNING x.n"
                 ),
                 params,
