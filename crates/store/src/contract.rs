@@ -657,7 +657,7 @@ pub struct Stats {
 }
 
 /// A database that keeps the hub's truth.
-pub trait Store: crate::Care {
+pub trait Store: crate::Care + crate::Records {
     /// Seals what goes in. Cheap to call from many threads.
     fn sealer(&self) -> &Sealer;
     /// Fence of this boot: higher than every earlier one.

@@ -35,6 +35,16 @@ CREATE TABLE IF NOT EXISTS person_links (address INTEGER PRIMARY KEY, person INT
 CREATE INDEX IF NOT EXISTS person_links_person ON person_links (person);
 CREATE INDEX IF NOT EXISTS effects_deferred ON effects (not_before) WHERE status = 4;
 CREATE TABLE IF NOT EXISTS signing_keys (number INTEGER PRIMARY KEY, secret BLOB NOT NULL, made_at INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS records (number INTEGER PRIMARY KEY, kind TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
+  due INTEGER, open INTEGER NOT NULL, created_at INTEGER NOT NULL, changed_at INTEGER NOT NULL, data BLOB NOT NULL,
+  UNIQUE (kind, id));
+CREATE INDEX IF NOT EXISTS records_kind ON records (kind, number);
+CREATE INDEX IF NOT EXISTS records_open ON records (kind, number) WHERE open = 1;
+CREATE INDEX IF NOT EXISTS records_due ON records (kind, due, number) WHERE open = 1 AND due IS NOT NULL;
+CREATE INDEX IF NOT EXISTS records_closed ON records (kind, changed_at, number) WHERE open = 0;
+CREATE TABLE IF NOT EXISTS record_subjects (subject INTEGER NOT NULL, record INTEGER NOT NULL,
+  PRIMARY KEY (subject, record)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS record_subjects_record ON record_subjects (record);
 ";
 
 /// Times are Unix milliseconds. Columns named `body`, `packed`, `state`, `input`, `call`, `outcome`,
