@@ -113,6 +113,8 @@ pub struct Redacted {
     pub rows: u64,
     /// Where the next bite begins; `None`: nothing is left.
     pub next: Option<i64>,
+    /// The person is held: nothing was done.
+    pub held: bool,
 }
 
 /// Who is redacted.
@@ -122,6 +124,10 @@ pub struct Person {
     pub subject: i64,
     /// Kinds of read models that tell of one person alone.
     pub personal: Vec<String>,
+    /// Kinds of records whose documents go with the person. They are ended by it.
+    pub records: Vec<String>,
+    /// Kind of records that forbid it: while an open one of it is about the person, nothing is redacted.
+    pub held_by: Option<String>,
 }
 
 /// What a store does to take care of itself.
@@ -144,7 +150,8 @@ pub trait Care: Send + Sync + 'static {
 
     /// Replaces what is sealed about a person by nothing, from `after` on: bodies of deliveries that name
     /// the person, their events, read models of the personal kinds that those events name, runs,
-    /// effects and attempts. What was open of it is ended and not sent. Links and ids stay.
+    /// effects and attempts, and, with the first bite, records of the kinds named. What was open of it is
+    /// ended and not sent. Links and ids stay. Nothing of somebody who is held.
     fn redact(&self, who: Person, after: i64, limit: u32, now: Timestamp) -> Fut<'_, Redacted>;
     /// Effects that are queued, but for these (connection, action) and those that may be sent twice, become
     /// `unknown` with a code and a reason: a person must say. For a database that was put back from an

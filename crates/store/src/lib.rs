@@ -13,6 +13,7 @@ mod history;
 mod page;
 pub mod postgres;
 mod queue;
+mod records;
 mod rows;
 mod seal;
 mod share;
@@ -25,6 +26,7 @@ pub use contract::{
     RunInsert, RunStatus, RunWrite, Stats, Store, TimerKind, TimerSet, Work, Worked,
 };
 pub use history::{History, TYPE as HISTORY_TYPE};
+pub use records::{RecordFilter, RecordOrder, RecordRow, RecordWrite, Recorded, Records};
 pub use rows::{
     ApiKeyRow, ArrivedRow, AttemptRow, CONTACT, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter,
     EffectRow, EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PassKind, PassRow, PauseKind,

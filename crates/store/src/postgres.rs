@@ -21,6 +21,7 @@ mod link;
 mod node;
 mod piece;
 mod read;
+mod records;
 mod schema;
 mod scratch;
 mod seat;

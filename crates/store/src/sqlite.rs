@@ -13,6 +13,7 @@ mod integrity;
 #[cfg(test)]
 mod plans;
 mod read;
+mod records;
 mod repair;
 mod restore;
 mod schema;

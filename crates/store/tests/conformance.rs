@@ -20,6 +20,8 @@ mod grouping;
 mod keeping;
 #[path = "conformance/listing.rs"]
 mod listing;
+#[path = "conformance/recording.rs"]
+mod recording;
 #[path = "conformance/support.rs"]
 mod support;
 #[path = "conformance/timing.rs"]
@@ -125,6 +127,13 @@ macro_rules! conformance {
                     what_may_have_gone_out_is_held_back,
                     the_bytes_of_what_waits_are_counted,
                     it_is_one_nodes_turn,
+                ];
+                recording: [
+                    a_record_is_written_by_who_read_its_version,
+                    records_are_listed_by_what_is_open_due_closed_and_about_whom,
+                    a_dropped_record_is_gone_with_its_links,
+                    of_many_who_write_one_version_one_does,
+                    a_held_person_is_not_redacted_and_records_go_with_the_others,
                 ];
                 counting: [
                     health_counts_what_is_there,

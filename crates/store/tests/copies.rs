@@ -7,7 +7,7 @@ mod support;
 use pasarela_store::backup::{Manifest, Progress, read_manifest, verify};
 use pasarela_store::postgres::{Aftermath, PostgresStore, restore};
 use pasarela_store::sqlite::{LOG_BOUND, Mended, Options, Restoring, SqliteStore, State, examine, repair};
-use pasarela_store::{Accepted, Care as _, Error, EventFilter, Person, Store};
+use pasarela_store::{Accepted, Care as _, Error, EventFilter, Person, RecordWrite, Recorded, Records as _, Store};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -285,6 +285,9 @@ async fn a_postgres_goes_into_a_file_and_back_into_an_empty_database() {
     let store = PostgresStore::open(&one.options(&key)).unwrap();
     let tienda = store.connection_id("tienda", "http").await.unwrap();
     filled(&store, 300).await;
+    for (id, subject) in [("de-ella", 40), ("de-otra", 41)] {
+        record(&store, id, subject).await;
+    }
     let mut queued = support::effect(&store, 7_000);
     queued.connection = tienda;
     support::write(&store, pasarela_store::Work { effects: vec![queued], ..Default::default() }).await;
@@ -299,7 +302,7 @@ async fn a_postgres_goes_into_a_file_and_back_into_an_empty_database() {
     filled_more(&store).await;
     drop(store);
 
-    let who = Person { subject: 40, personal: vec![] };
+    let who = Person { subject: 40, personal: vec![], records: vec!["nota".into()], held_by: None };
     let after = Aftermath {
         erased: vec![who],
         hold: Some((vec![], "restored", "put back".into())),
@@ -329,6 +332,13 @@ async fn a_postgres_goes_into_a_file_and_back_into_an_empty_database() {
     let all = store.events(EventFilter { limit: 1, ..EventFilter::default() }).await.unwrap();
     assert!(String::from_utf8_lossy(&all.rows[0].body).contains("erased"), "what had been erased is erased again");
     accept(&store, "y sigue").await;
+    let left = |id: &'static str| store.record("nota", id);
+    let erased = left("de-ella").await.unwrap().unwrap();
+    assert!(!erased.open && !String::from_utf8_lossy(&erased.data).contains("Valentina"));
+    let other = left("de-otra").await.unwrap().unwrap();
+    assert_eq!((other.data.as_slice(), other.due), (b"Valentina".as_slice(), Some(at(9))));
+    assert_eq!(record(&store, "nueva", 41).await, Recorded::Done(1));
+    assert!(left("nueva").await.unwrap().unwrap().number > other.number, "numbers go on");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -350,6 +360,21 @@ async fn of_two_nodes_one_takes_care_until_it_lets_go() {
         assert!(std::time::Instant::now() < until, "a turn that is over is to be had");
     }
     assert!(!one.care_turn(1).await.unwrap());
+}
+
+/// Keeps a record about subject 40 or somebody else.
+async fn record(store: &dyn Store, id: &str, subject: i64) -> Recorded {
+    let write = RecordWrite {
+        kind: "nota".into(),
+        id: id.into(),
+        expected: 0,
+        due: Some(at(9)),
+        open: true,
+        subjects: vec![subject],
+        at: at(0),
+        data: store.sealer().seal(b"Valentina"),
+    };
+    store.keep_record(write).await.unwrap()
 }
 
 async fn filled_more(store: &dyn Store) {

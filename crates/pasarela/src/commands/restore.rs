@@ -82,8 +82,7 @@ pub(crate) async fn run(config_path: &Path, args: Args, json: bool) -> Result<Ex
         "the database was restored from a backup of {}; what came after it may have gone out",
         manifest.made_at
     );
-    let persons: Vec<Person> =
-        erased.iter().map(|e| Person { subject: e.subject, personal: PERSONAL.map(str::to_owned).to_vec() }).collect();
+    let persons: Vec<Person> = erased.iter().map(|e| again(e.subject)).collect();
     let wish = Wish { persons, safe, why, resume: args.resume, now };
     let bar = Bar::new("restore");
     let progress = Arc::new(Progress::default());
@@ -122,6 +121,12 @@ pub(crate) async fn run(config_path: &Path, args: Args, json: bool) -> Result<Ex
 
 fn failed(e: pasarela_store::Error) -> Failure {
     Failure::Failed(e.to_string())
+}
+
+/// Somebody who had been erased. A hold of the time of the backup forbids nothing: it had been ended before
+/// the erasure, which the journal knows and the backup does not.
+fn again(subject: i64) -> Person {
+    Person { subject, personal: PERSONAL.map(str::to_owned).to_vec(), records: Vec::new(), held_by: None }
 }
 
 /// What is to be done to the restored database before anybody serves it.

@@ -270,18 +270,36 @@ pub(super) struct Traces {
     events: Vec<i64>,
     entities: Vec<(i64, EntityRef)>,
     runs: Vec<i64>,
+    records: Vec<i64>,
     pub(super) next: Option<i64>,
+    held: bool,
 }
 
 impl Traces {
     pub(super) fn rows(&self) -> u64 {
-        (self.deliveries.len() + self.events.len() + self.entities.len() + self.runs.len()) as u64
+        (self.deliveries.len() + self.events.len() + self.entities.len() + self.runs.len() + self.records.len()) as u64
     }
 }
 
 pub(super) async fn traces(db: &Client, sealer: &Sealer, who: &Person, after: i64, limit: u32) -> Read<Traces> {
+    if let Some(kind) = &who.held_by {
+        let sql = "SELECT 1 FROM record_subjects s JOIN records r ON r.number = s.record
+            WHERE s.subject = $1 AND r.kind = $2 AND r.open LIMIT 1";
+        if !rows(db, sql, vec![int(who.subject), text(kind.as_str())]).await?.is_empty() {
+            return Ok(Traces { held: true, ..Traces::default() });
+        }
+    }
     let page = read::naming(db, who.subject, after, limit).await?;
     let mut found = Traces { next: page.next, ..Traces::default() };
+    // Records of one person are few: they go with the first bite.
+    if after < 0 && !who.records.is_empty() {
+        let sql = "SELECT r.number FROM record_subjects s JOIN records r ON r.number = s.record
+            WHERE s.subject = $1 AND r.kind = ANY($2) ORDER BY r.number";
+        let kinds = super::statement::owned_texts(who.records.clone());
+        for row in rows(db, sql, vec![int(who.subject), kinds]).await? {
+            found.records.push(get(&row, 0)?);
+        }
+    }
     found.deliveries.extend(page.rows.iter().map(|d| d.get()));
     let sql =
         "SELECT e.id, e.connection, e.body FROM events e JOIN event_subject s ON s.event = e.id AND s.subject = $2
@@ -316,6 +334,8 @@ pub(super) fn blank(t: &Traces, sealer: &Sealer, now: Timestamp) -> (String, Vec
         r AS (UPDATE runs SET state = $10, version = version + 1,
                 updated_at = CASE WHEN status < 10 THEN $11 ELSE updated_at END,
                 status = CASE WHEN status < 10 THEN 11 ELSE status END WHERE id = ANY($9)),
+        g AS (UPDATE records SET data = $8, version = version + 1, open = false, due = NULL, changed_at = $11
+              WHERE number = ANY($12)),
         a AS (UPDATE attempts SET detail = NULL WHERE effect IN (SELECT id FROM effects WHERE run = ANY($9)))
         UPDATE effects SET input = $8, call = NULL, outcome = NULL, detail = NULL,
           status = CASE WHEN status = 0 THEN 22 WHEN status < 10 OR status >= 30 THEN 23 ELSE status END
@@ -332,6 +352,7 @@ pub(super) fn blank(t: &Traces, sealer: &Sealer, now: Timestamp) -> (String, Vec
         ints(t.runs.iter().copied()),
         seal(ERASED_RUN),
         int(ms(now)),
+        ints(t.records.iter().copied()),
     ];
     (sql.to_owned(), params)
 }
@@ -387,9 +408,12 @@ impl Care for PostgresStore {
                     async move { traces(&db, &sealer, &who, after, limit).await }
                 })
                 .await?;
+            if found.held {
+                return Ok(Redacted { held: true, ..Redacted::default() });
+            }
             let (sql, params) = blank(&found, &self.sealer, now);
             self.misc(&sql, params).await?;
-            Ok(Redacted { rows: found.rows(), next: found.next })
+            Ok(Redacted { rows: found.rows(), next: found.next, held: false })
         })
     }
     fn hold_back(&self, but: Vec<(i64, String)>, code: &'static str, why: String) -> Fut<'_, u64> {

@@ -290,6 +290,7 @@ async fn fill(
         setval(pg_get_serial_sequence('senders', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM senders)),
         setval(pg_get_serial_sequence('connections', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM connections)),
         setval(pg_get_serial_sequence('suppressions', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM suppressions)),
+        setval(pg_get_serial_sequence('records', 'number'), (SELECT coalesce(max(number), 0) + 1 FROM records)),
         setval(pg_get_serial_sequence('flows', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM flows))";
     db.batch_execute(sequences).await.map_err(refused)
 }

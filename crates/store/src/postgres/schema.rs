@@ -118,6 +118,12 @@ INSERT INTO senders (id, brand, name) VALUES (1, 1, 'default');
 /// What came after the first schema: made at each start where it is missing. An earlier binary does not
 /// look at it and runs on.
 pub(super) const EXPANSION: &str = "
+DO $$ BEGIN
+  IF NOT EXISTS (SELECT 1 FROM information_schema.columns WHERE table_schema = current_schema()
+                 AND table_name = 'effects' AND column_name = 'expires_at') THEN
+    ALTER TABLE effects ADD COLUMN expires_at bigint;
+  END IF;
+END $$;
 CREATE TABLE IF NOT EXISTS passes (hash bytea PRIMARY KEY, kind text NOT NULL, name text NOT NULL,
   may_write boolean NOT NULL, api_key text, created_at bigint NOT NULL, expires_at bigint NOT NULL, taker bytea);
 CREATE TABLE IF NOT EXISTS suppressions (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, address bigint NOT NULL UNIQUE,
@@ -126,6 +132,15 @@ CREATE TABLE IF NOT EXISTS person_links (address bigint PRIMARY KEY, person bigi
 CREATE INDEX IF NOT EXISTS person_links_person ON person_links (person);
 CREATE INDEX IF NOT EXISTS effects_deferred ON effects (not_before) WHERE status = 4;
 CREATE TABLE IF NOT EXISTS signing_keys (number bigint PRIMARY KEY, secret bytea NOT NULL, made_at bigint NOT NULL);
+CREATE TABLE IF NOT EXISTS records (number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, kind text NOT NULL, id text NOT NULL,
+  version bigint NOT NULL, due bigint, open boolean NOT NULL, created_at bigint NOT NULL, changed_at bigint NOT NULL,
+  data bytea NOT NULL, UNIQUE (kind, id));
+CREATE INDEX IF NOT EXISTS records_kind ON records (kind, number);
+CREATE INDEX IF NOT EXISTS records_open ON records (kind, number) WHERE open;
+CREATE INDEX IF NOT EXISTS records_due ON records (kind, due, number) WHERE open AND due IS NOT NULL;
+CREATE INDEX IF NOT EXISTS records_closed ON records (kind, changed_at, number) WHERE NOT open;
+CREATE TABLE IF NOT EXISTS record_subjects (subject bigint NOT NULL, record bigint NOT NULL, PRIMARY KEY (subject, record));
+CREATE INDEX IF NOT EXISTS record_subjects_record ON record_subjects (record);
 ";
 
 /// Makes or checks the schema, and opens the keys.

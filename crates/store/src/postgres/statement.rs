@@ -1,6 +1,8 @@
 //! Statements without a name, whose parameters carry their types: nothing is prepared, so that each
 //! may go through a proxy that lends a server for one transaction only.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
@@ -14,6 +16,8 @@ pub(super) struct Param<'a> {
 pub(super) struct Statement<'a> {
     sql: String,
     params: Vec<Param<'a>>,
+    /// Where each run leaves the number of rows that it touched: the last one is the one that counts.
+    told: Option<Arc<AtomicU64>>,
 }
 
 /// What a statement gave back, and how many rows it touched.
@@ -24,21 +28,30 @@ pub(super) struct Ran {
 
 impl<'a> Statement<'a> {
     pub(super) fn new(sql: impl Into<String>, params: Vec<Param<'a>>) -> Self {
-        Self { sql: sql.into(), params }
+        Self { sql: sql.into(), params, told: None }
     }
 
     /// The same change, which fails when another number of rows comes back than is wanted: by a division
     /// by zero, since SQL has no plainer way to refuse.
     pub(super) fn demanding(self, rows: usize) -> Self {
         let sql = format!("WITH changed AS ({}) SELECT 1 / (count(*) = {rows})::int FROM changed", self.sql);
-        Self { sql, params: self.params }
+        Self { sql, ..self }
+    }
+
+    /// The same, which leaves the number of rows that it touched where its caller finds it.
+    pub(super) fn telling(self, told: Arc<AtomicU64>) -> Self {
+        Self { told: Some(told), ..self }
     }
 
     /// One round trip. Statements whose futures are polled together travel together.
     pub(super) async fn run(&self, client: &Client) -> Result<Ran, tokio_postgres::Error> {
         #[cfg(test)]
         self.explain(client).await?;
-        self.send(client, &self.sql).await
+        let ran = self.send(client, &self.sql).await?;
+        if let Some(told) = &self.told {
+            told.store(ran.touched, Ordering::Relaxed);
+        }
+        Ok(ran)
     }
 
     async fn send(&self, client: &Client, sql: &str) -> Result<Ran, tokio_postgres::Error> {
@@ -100,6 +113,10 @@ pub(super) fn bytes<'a>(value: Vec<u8>) -> Param<'a> {
 /// Bytes, or none.
 pub(super) fn maybe_bytes<'a>(value: Option<Vec<u8>>) -> Param<'a> {
     param(value, Type::BYTEA)
+}
+/// A truth.
+pub(super) fn flag<'a>(value: bool) -> Param<'a> {
+    param(value, Type::BOOL)
 }
 /// A column of numbers.
 pub(super) fn ints<'a>(values: impl IntoIterator<Item = i64>) -> Param<'a> {

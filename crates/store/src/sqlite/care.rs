@@ -24,7 +24,7 @@ use tokio::sync::oneshot;
 
 impl SqliteStore {
     /// Housekeeping that gives something back.
-    fn told<T: Send + 'static>(
+    pub(super) fn told<T: Send + 'static>(
         &self,
         f: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Fut<'_, T> {
@@ -93,9 +93,12 @@ impl Care for SqliteStore {
     fn redact(&self, who: Person, after: i64, limit: u32, now: Timestamp) -> Fut<'_, Redacted> {
         Box::pin(async move {
             let found = self.read(move |db, sealer| traces(db, sealer, &who, after, limit)).await?;
+            if found.held {
+                return Ok(Redacted { held: true, ..Redacted::default() });
+            }
             let (next, with) = (found.next, Blank::new(&self.sealer));
             let rows = self.told(move |db| blank(db, &found, &with, ms(now))).await?;
-            Ok(Redacted { rows, next })
+            Ok(Redacted { rows, next, held: false })
         })
     }
     fn hold_back(&self, but: Vec<(i64, String)>, code: &'static str, why: String) -> Fut<'_, u64> {

@@ -2,8 +2,9 @@
 //! backlog and never the history. The statements are those that the functions really run, caught
 //! on their way into SQLite, so that a changed text cannot slip past.
 
-use super::{read, schema};
+use super::{read, records, schema};
 use crate::contract::{DedupKey, EffectState, RunStatus};
+use crate::records::{RecordFilter, RecordOrder};
 use crate::rows::{DeliveryStatus, EffectFilter, EventFilter, RunFilter};
 use crate::seal::Sealer;
 use jiff::Timestamp;
@@ -244,4 +245,22 @@ fn lists_of_open_effects_follow_the_backlog() {
         &["INDEX effects_calling", sorted],
     );
     goes_by(&b.plan(|db, s| read::effects(db, s, &effects(&[EffectState::Queued]))), &["INDEX effects_open", sorted]);
+}
+
+#[test]
+fn records_are_found_by_what_is_asked_for() {
+    let mut b = Bench::new();
+    let now = Timestamp::UNIX_EPOCH;
+    let by = [
+        (RecordOrder::Newest, "INDEX records_kind (kind=? AND number<?)"),
+        (RecordOrder::Open, "INDEX records_open (kind=? AND number<?)"),
+        (RecordOrder::Due(now), "INDEX records_due (kind=? AND due>? AND due<?)"),
+        (RecordOrder::Closed(now), "INDEX records_closed (kind=? AND changed_at<?)"),
+        (RecordOrder::About(7), "PRIMARY KEY (subject=? AND record<?)"),
+    ];
+    for (order, index) in by {
+        let filter = RecordFilter::first("caso", order, 10);
+        goes_by(&b.plan(|db, s| records::list(db, s, &filter)), &[index, "r USING INTEGER PRIMARY KEY (rowid=?)"]);
+    }
+    goes_by(&b.plan(|db, s| records::one(db, s, "caso", "a")), &["(kind=? AND id=?)"]);
 }

@@ -35,6 +35,16 @@ CREATE TABLE IF NOT EXISTS person_links (address INTEGER PRIMARY KEY, person INT
 CREATE INDEX IF NOT EXISTS person_links_person ON person_links (person);
 CREATE INDEX IF NOT EXISTS effects_deferred ON effects (not_before) WHERE status = 4;
 CREATE TABLE IF NOT EXISTS signing_keys (number INTEGER PRIMARY KEY, secret BLOB NOT NULL, made_at INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS records (number INTEGER PRIMARY KEY, kind TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
+  due INTEGER, open INTEGER NOT NULL, created_at INTEGER NOT NULL, changed_at INTEGER NOT NULL, data BLOB NOT NULL,
+  UNIQUE (kind, id));
+CREATE INDEX IF NOT EXISTS records_kind ON records (kind, number);
+CREATE INDEX IF NOT EXISTS records_open ON records (kind, number) WHERE open = 1;
+CREATE INDEX IF NOT EXISTS records_due ON records (kind, due, number) WHERE open = 1 AND due IS NOT NULL;
+CREATE INDEX IF NOT EXISTS records_closed ON records (kind, changed_at, number) WHERE open = 0;
+CREATE TABLE IF NOT EXISTS record_subjects (subject INTEGER NOT NULL, record INTEGER NOT NULL,
+  PRIMARY KEY (subject, record)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS record_subjects_record ON record_subjects (record);
 ";
 
 /// Times are Unix milliseconds. Columns named `body`, `packed`, `state`, `input`, `call`, `outcome`,
@@ -93,7 +103,7 @@ CREATE TABLE effects (id INTEGER PRIMARY KEY, run INTEGER, path TEXT NOT NULL, c
   boot INTEGER, started_at INTEGER, repeat INTEGER NOT NULL DEFAULT 2, created_at INTEGER NOT NULL,
   give_up_at INTEGER NOT NULL, resend_unknown INTEGER NOT NULL, park INTEGER NOT NULL, code TEXT, reference INTEGER,
   sender INTEGER NOT NULL DEFAULT 1, ended_at INTEGER, ended_call INTEGER, http_status INTEGER,
-  flow INTEGER NOT NULL DEFAULT 0,
+  flow INTEGER NOT NULL DEFAULT 0, expires_at INTEGER,
   input BLOB NOT NULL, call BLOB, outcome BLOB, detail BLOB);
 CREATE INDEX effects_open ON effects (connection, urgency, flow, seq) WHERE status = 0;
 CREATE INDEX effects_lane ON effects (connection, urgency, lane, seq) WHERE status = 0;
@@ -112,7 +122,7 @@ INSERT INTO senders (id, brand, name) VALUES (1, 1, 'default');
 ";
 
 /// What a database of an earlier build lacks: (table, column, statements that add it).
-pub(super) const ADDED: [(&str, &str, &str); 4] = [
+pub(super) const ADDED: [(&str, &str, &str); 5] = [
     (
         "effects",
         "ended_at",
@@ -135,5 +145,6 @@ pub(super) const ADDED: [(&str, &str, &str); 4] = [
         "ALTER TABLE inbox ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
      UPDATE inbox SET bytes = coalesce((SELECT length(packed) FROM deliveries d WHERE d.id = inbox.delivery), 0);",
     ),
+    ("effects", "expires_at", "ALTER TABLE effects ADD COLUMN expires_at INTEGER;"),
     ("dedup", "at", "ALTER TABLE dedup ADD COLUMN at INTEGER;"),
 ];

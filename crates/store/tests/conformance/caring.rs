@@ -313,7 +313,7 @@ pub(crate) async fn a_person_is_redacted_everywhere_and_nobody_else(factory: &im
         deliveries.push(delivery);
     }
     let pending = accept(s, "not decided").await;
-    let who = Person { subject: 77, personal: vec!["order".into()] };
+    let who = Person { subject: 77, personal: vec!["order".into()], records: vec![], held_by: None };
     let first = s.redact(who.clone(), -1, 1, at(50)).await.unwrap();
     assert_eq!(first.next, Some(deliveries[0].get()), "one delivery at a time, when asked so");
     let rest = s.redact(who.clone(), deliveries[0].get(), 10, at(50)).await.unwrap();

@@ -13,7 +13,9 @@ pub(super) struct Traces {
     events: Vec<i64>,
     entities: Vec<(i64, EntityRef)>,
     runs: Vec<i64>,
+    records: Vec<i64>,
     pub(super) next: Option<i64>,
+    pub(super) held: bool,
 }
 
 pub(super) fn traces(
@@ -23,8 +25,27 @@ pub(super) fn traces(
     after: i64,
     limit: u32,
 ) -> Result<Traces, ReadError> {
+    if let Some(kind) = &who.held_by {
+        let sql = "SELECT EXISTS (SELECT 1 FROM record_subjects s CROSS JOIN records r ON r.number = s.record
+            WHERE s.subject = ?1 AND r.kind = ?2 AND r.open = 1)";
+        if db.prepare_cached(sql)?.query_row(params![who.subject, kind], |r| r.get(0))? {
+            return Ok(Traces { held: true, ..Traces::default() });
+        }
+    }
     let page = read::naming(db, who.subject, after, limit)?;
     let mut found = Traces { next: page.next, ..Traces::default() };
+    // Records of one person are few: they go with the first bite.
+    if after < 0 && !who.records.is_empty() {
+        let sql = "SELECT r.number, r.kind FROM record_subjects s CROSS JOIN records r ON r.number = s.record WHERE s.subject = ?1";
+        let mut records = db.prepare_cached(sql)?;
+        let all = records.query_map([who.subject], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, String>(1)?)))?;
+        for row in all {
+            let (number, kind) = row?;
+            if who.records.contains(&kind) {
+                found.records.push(number);
+            }
+        }
+    }
     let mut events = db.prepare_cached(
         "SELECT e.id, e.connection, e.body FROM events e JOIN event_subject s ON s.event = e.id AND s.subject = ?2
          WHERE e.delivery = ?1",
@@ -82,6 +103,10 @@ pub(super) fn blank(db: &Connection, p: &Traces, with: &Blank, now: i64) -> rusq
                 "UPDATE entities SET data = ?4, version = version + 1 WHERE connection = ?1 AND kind = ?2 AND entity = ?3",
             )?
             .execute(params![connection, entity.kind, entity.id, with.json])?;
+    }
+    for number in &p.records {
+        let sql = "UPDATE records SET data = ?2, version = version + 1, open = 0, due = NULL, changed_at = ?3 WHERE number = ?1";
+        rows += db.prepare_cached(sql)?.execute(params![number, with.json, now])?;
     }
     for id in &p.runs {
         rows += db

@@ -1,0 +1,129 @@
+//! Records in their two tables. A write is one statement of the writer, which looks at the version itself and
+//! says how many rows it changed: none, when it is stale.
+
+use super::PostgresStore;
+use super::piece::Job;
+use super::read::{Read, get, maybe_at, rows};
+use super::statement::{Param, Statement, bytes, flag, int, ints, maybe_int, text};
+use crate::codes::{ms, time};
+use crate::contract::{Fut, Page};
+use crate::records::{RecordFilter, RecordOrder, RecordRow, RecordWrite, Recorded, Records, record_page};
+use crate::seal::Sealer;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio_postgres::{Client, Row};
+
+const COLUMNS: &str = "r.number, r.kind, r.id, r.version, r.due, r.open, r.created_at, r.changed_at, r.data";
+const MAKE: &str = "WITH made AS (INSERT INTO records (kind, id, version, due, open, created_at, changed_at, data)
+      VALUES ($1, $2, 1, $3, $4, $5, $5, $6) ON CONFLICT DO NOTHING RETURNING number),
+    linked AS (INSERT INTO record_subjects (subject, record) SELECT DISTINCT s, number FROM made, unnest($7::bigint[]) s)
+    SELECT number FROM made";
+const CHANGE: &str = "WITH changed AS (UPDATE records SET version = version + 1, due = $3, open = $4, changed_at = $5, data = $6
+      WHERE kind = $1 AND id = $2 AND version = $8 RETURNING number),
+    gone AS (DELETE FROM record_subjects WHERE record IN (SELECT number FROM changed) AND subject <> ALL ($7)),
+    linked AS (INSERT INTO record_subjects (subject, record) SELECT DISTINCT s, number FROM changed, unnest($7::bigint[]) s
+      ON CONFLICT DO NOTHING)
+    SELECT number FROM changed";
+const DROP: &str = "WITH gone AS (DELETE FROM records WHERE kind = $1 AND id = $2 AND version = $3 RETURNING number),
+    unlinked AS (DELETE FROM record_subjects WHERE record IN (SELECT number FROM gone))
+    SELECT number FROM gone";
+
+impl PostgresStore {
+    /// Housekeeping that says how many rows came back from what was committed.
+    fn counted(&self, sql: &str, params: Vec<Param<'static>>) -> Fut<'_, u64> {
+        let told = Arc::new(AtomicU64::new(0));
+        let statement = Statement::new(sql, params).telling(told.clone());
+        let written = self.write(|tx| Job::Misc(statement, tx));
+        Box::pin(async move {
+            written.await?;
+            Ok(told.load(Ordering::Relaxed))
+        })
+    }
+}
+
+impl Records for PostgresStore {
+    fn keep_record(&self, r: RecordWrite) -> Fut<'_, Recorded> {
+        let expected = r.expected;
+        let mut params = vec![
+            text(r.kind),
+            text(r.id),
+            maybe_int(r.due.map(ms)),
+            flag(r.open),
+            int(ms(r.at)),
+            bytes(r.data.0),
+            ints(r.subjects),
+        ];
+        let sql = if expected == 0 {
+            MAKE
+        } else {
+            params.push(int(expected));
+            CHANGE
+        };
+        let counted = self.counted(sql, params);
+        Box::pin(async move { Ok(if counted.await? == 1 { Recorded::Done(expected + 1) } else { Recorded::Stale }) })
+    }
+    fn record(&self, kind: &str, id: &str) -> Fut<'_, Option<RecordRow>> {
+        let asked: Arc<(String, String)> = Arc::new((kind.to_owned(), id.to_owned()));
+        self.read(move |db, sealer| {
+            let asked = asked.clone();
+            async move { one(&db, &sealer, &asked.0, &asked.1).await }
+        })
+    }
+    fn records(&self, filter: RecordFilter) -> Fut<'_, Page<RecordRow>> {
+        let filter = Arc::new(filter);
+        self.read(move |db, sealer| {
+            let filter = filter.clone();
+            async move { list(&db, &sealer, &filter).await }
+        })
+    }
+    fn drop_record(&self, kind: &str, id: &str, version: i64) -> Fut<'_, bool> {
+        let counted = self.counted(DROP, vec![text(kind), text(id), int(version)]);
+        Box::pin(async move { Ok(counted.await? == 1) })
+    }
+}
+
+pub(super) async fn one(db: &Client, sealer: &Sealer, kind: &str, id: &str) -> Read<Option<RecordRow>> {
+    let sql = format!("SELECT {COLUMNS} FROM records r WHERE r.kind = $1 AND r.id = $2");
+    rows(db, sql, vec![text(kind), text(id)]).await?.first().map(|r| opened(r, sealer)).transpose()
+}
+
+pub(super) async fn list(db: &Client, sealer: &Sealer, filter: &RecordFilter) -> Read<Page<RecordRow>> {
+    let below = filter.before.unwrap_or(i64::MAX);
+    let (bound, which) = match filter.order {
+        RecordOrder::Newest => (below, "records r WHERE r.kind = $1 AND r.number < $2 ORDER BY r.number DESC"),
+        RecordOrder::Open => (below, "records r WHERE r.open AND r.kind = $1 AND r.number < $2 ORDER BY r.number DESC"),
+        RecordOrder::About(_) => (
+            below,
+            "record_subjects s JOIN records r ON r.number = s.record
+             WHERE r.kind = $1 AND s.record < $2 AND s.subject = $4 ORDER BY s.record DESC",
+        ),
+        RecordOrder::Due(at) => (
+            ms(at),
+            "records r WHERE r.open AND r.due IS NOT NULL AND r.kind = $1 AND r.due <= $2 ORDER BY r.due, r.number",
+        ),
+        RecordOrder::Closed(at) => {
+            (ms(at), "records r WHERE NOT r.open AND r.kind = $1 AND r.changed_at < $2 ORDER BY r.changed_at, r.number")
+        }
+    };
+    let mut params = vec![text(filter.kind.as_str()), int(bound), int(i64::from(filter.limit) + 1)];
+    if let RecordOrder::About(subject) = filter.order {
+        params.push(int(subject));
+    }
+    let found = rows(db, format!("SELECT {COLUMNS} FROM {which} LIMIT $3"), params).await?;
+    let opened = found.iter().map(|r| opened(r, sealer)).collect::<Read<Vec<_>>>()?;
+    Ok(record_page(opened, filter))
+}
+
+fn opened(r: &Row, sealer: &Sealer) -> Read<RecordRow> {
+    Ok(RecordRow {
+        number: get(r, 0)?,
+        kind: get(r, 1)?,
+        id: get(r, 2)?,
+        version: get(r, 3)?,
+        due: maybe_at(r, 4)?,
+        open: get(r, 5)?,
+        created_at: time(get(r, 6)?),
+        changed_at: time(get(r, 7)?),
+        data: sealer.open(&get::<Vec<u8>>(r, 8)?)?,
+    })
+}

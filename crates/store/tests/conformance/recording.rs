@@ -1,0 +1,144 @@
+//! Records: documents of the hub's own, by kind and id, guarded by their version.
+
+use crate::support::{Factory, at};
+use pasarela_store::{Person, RecordFilter, RecordOrder, RecordWrite, Recorded, Store};
+
+fn write(store: &dyn Store, id: &str, expected: i64, text: &str) -> RecordWrite {
+    RecordWrite {
+        kind: "caso".into(),
+        id: id.into(),
+        expected,
+        due: None,
+        open: true,
+        subjects: Vec::new(),
+        at: at(expected),
+        data: store.sealer().seal(text.as_bytes()),
+    }
+}
+
+async fn ids(store: &dyn Store, order: RecordOrder) -> Vec<String> {
+    let (mut all, mut before) = (Vec::new(), None);
+    loop {
+        let filter = RecordFilter { before, ..RecordFilter::first("caso", order, 2) };
+        let page = store.records(filter).await.unwrap();
+        all.extend(page.rows.into_iter().map(|r| r.id));
+        before = page.next;
+        if before.is_none() {
+            return all;
+        }
+    }
+}
+
+pub(crate) async fn a_record_is_written_by_who_read_its_version(factory: &impl Factory) {
+    let store = factory.open();
+    let s = &*store;
+    assert_eq!(s.record("caso", "a").await.unwrap(), None);
+    assert_eq!(
+        s.keep_record(write(s, "a", 1, "ninguna")).await.unwrap(),
+        Recorded::Stale,
+        "there is nothing to change"
+    );
+    assert_eq!(s.keep_record(write(s, "a", 0, "uno")).await.unwrap(), Recorded::Done(1));
+    assert_eq!(s.keep_record(write(s, "a", 0, "otra")).await.unwrap(), Recorded::Stale, "there is one already");
+    let second = RecordWrite { due: Some(at(90)), open: false, ..write(s, "a", 1, "dos") };
+    assert_eq!(s.keep_record(second).await.unwrap(), Recorded::Done(2));
+    assert_eq!(s.keep_record(write(s, "a", 1, "tarde")).await.unwrap(), Recorded::Stale);
+    let other = RecordWrite { kind: "nota".into(), ..write(s, "a", 0, "de otra clase") };
+    assert_eq!(s.keep_record(other).await.unwrap(), Recorded::Done(1));
+    drop(store);
+    let row = factory.open().record("caso", "a").await.unwrap().unwrap();
+    assert_eq!((row.data.as_slice(), row.version, row.open, row.due), ("dos".as_bytes(), 2, false, Some(at(90))));
+    assert_eq!((row.created_at, row.changed_at, row.kind.as_str()), (at(0), at(1), "caso"));
+}
+
+pub(crate) async fn records_are_listed_by_what_is_open_due_closed_and_about_whom(factory: &impl Factory) {
+    let store = factory.open();
+    let s = &*store;
+    for (n, (id, due, open, subjects)) in [
+        ("a", Some(30), true, vec![7, 8, 7]),
+        ("b", Some(10), true, vec![8]),
+        ("c", None, true, vec![]),
+        ("d", Some(5), false, vec![7]),
+        ("e", None, false, vec![]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let due = due.map(at);
+        let record = RecordWrite { due, open, subjects, at: at(n as i64), ..write(s, id, 0, id) };
+        assert_eq!(s.keep_record(record).await.unwrap(), Recorded::Done(1));
+    }
+    let stranger = RecordWrite { kind: "nota".into(), subjects: vec![7], due: Some(at(1)), ..write(s, "x", 0, "x") };
+    s.keep_record(stranger).await.unwrap();
+
+    assert_eq!(ids(s, RecordOrder::Newest).await, ["e", "d", "c", "b", "a"]);
+    assert_eq!(ids(s, RecordOrder::Open).await, ["c", "b", "a"]);
+    assert_eq!(ids(s, RecordOrder::About(7)).await, ["d", "a"]);
+    assert_eq!(ids(s, RecordOrder::About(8)).await, ["b", "a"]);
+    assert_eq!(ids(s, RecordOrder::Due(at(30))).await, ["b", "a"], "the earliest first; what is closed is not due");
+    assert_eq!(ids(s, RecordOrder::Due(at(29))).await, ["b"]);
+    assert_eq!(ids(s, RecordOrder::Closed(at(4))).await, ["d"]);
+    assert_eq!(ids(s, RecordOrder::Closed(at(9))).await, ["d", "e"]);
+
+    // A write says anew whom it is about, and whether it is open.
+    let change = RecordWrite { open: false, subjects: vec![9], at: at(20), ..write(s, "a", 1, "a") };
+    s.keep_record(change).await.unwrap();
+    assert_eq!(ids(s, RecordOrder::About(7)).await, ["d"]);
+    assert_eq!(ids(s, RecordOrder::About(9)).await, ["a"]);
+    assert_eq!(ids(s, RecordOrder::Due(at(30))).await, ["b"]);
+    assert_eq!(ids(s, RecordOrder::Closed(at(21))).await, ["d", "e"], "two of three: one page");
+}
+
+pub(crate) async fn a_dropped_record_is_gone_with_its_links(factory: &impl Factory) {
+    let store = factory.open();
+    let s = &*store;
+    let record = RecordWrite { subjects: vec![7], ..write(s, "a", 0, "a") };
+    s.keep_record(record).await.unwrap();
+    assert!(!s.drop_record("caso", "a", 2).await.unwrap(), "another version than was read");
+    assert!(!s.drop_record("caso", "b", 1).await.unwrap());
+    assert_eq!(ids(s, RecordOrder::About(7)).await, ["a"]);
+    assert!(s.drop_record("caso", "a", 1).await.unwrap());
+    assert!(!s.drop_record("caso", "a", 1).await.unwrap());
+    assert_eq!(s.record("caso", "a").await.unwrap(), None);
+    // Its place may be taken again: no link of the old one leads to the new one.
+    s.keep_record(write(s, "b", 0, "b")).await.unwrap();
+    assert_eq!(ids(s, RecordOrder::About(7)).await, Vec::<String>::new());
+}
+
+pub(crate) async fn of_many_who_write_one_version_one_does(factory: &impl Factory) {
+    let store = factory.open();
+    let s = &*store;
+    for version in 0..3 {
+        let tries = (0..16).map(|n| s.keep_record(write(s, "a", version, &n.to_string())));
+        let came = futures_util::future::join_all(tries).await;
+        let written = came.into_iter().filter(|c| *c.as_ref().unwrap() == Recorded::Done(version + 1)).count();
+        assert_eq!(written, 1, "of version {version}");
+    }
+    assert_eq!(s.record("caso", "a").await.unwrap().unwrap().version, 3);
+}
+
+pub(crate) async fn a_held_person_is_not_redacted_and_records_go_with_the_others(factory: &impl Factory) {
+    let store = factory.open();
+    let s = &*store;
+    for (id, subject) in [("de-valentina", 77), ("de-otra", 78)] {
+        let due = Some(at(9));
+        s.keep_record(RecordWrite { subjects: vec![subject], due, ..write(s, id, 0, "Valentina") }).await.unwrap();
+    }
+    let hold = RecordWrite { kind: "reserva".into(), subjects: vec![77], ..write(s, "r", 0, "proceso 12") };
+    s.keep_record(hold.clone()).await.unwrap();
+    let who =
+        Person { subject: 77, personal: Vec::new(), records: vec!["caso".into()], held_by: Some("reserva".into()) };
+    let held = s.redact(who.clone(), -1, 10, at(50)).await.unwrap();
+    assert!(held.held && held.rows == 0 && held.next.is_none());
+    assert_eq!(s.record("caso", "de-valentina").await.unwrap().unwrap().data, b"Valentina");
+
+    let ended = RecordWrite { expected: 1, open: false, ..hold };
+    s.keep_record(ended).await.unwrap();
+    let redacted = s.redact(who, -1, 10, at(50)).await.unwrap();
+    assert!(!redacted.held && redacted.rows == 1);
+    let row = s.record("caso", "de-valentina").await.unwrap().unwrap();
+    assert!(!String::from_utf8_lossy(&row.data).contains("Valentina"));
+    assert_eq!((row.open, row.due, row.version), (false, None, 2), "whoever had read it hears that it changed");
+    assert_eq!(s.record("caso", "de-otra").await.unwrap().unwrap().data, b"Valentina");
+    assert_eq!(s.record("reserva", "r").await.unwrap().unwrap().data, b"proceso 12", "only the kinds named");
+}
