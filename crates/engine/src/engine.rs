@@ -11,6 +11,7 @@ use crate::feed::Feed;
 use crate::flows::{FlowChange, FlowSet, FlowState, PushError};
 use crate::intake::Intake;
 use crate::ledger::{LedgerError, NewText, PersonConsents, Recorded, Statement};
+use crate::lawful::Law;
 use crate::neighbours::Neighbours;
 use crate::network::{Machine, Network};
 use crate::pauses::{PauseError, Pauses};
@@ -51,6 +52,8 @@ pub struct Setup {
     pub catalog: Arc<dyn Catalog + Send + Sync>,
     /// `config.vars` of flows.
     pub vars: Value,
+    /// How the law is read where it leaves room.
+    pub law: Law,
     /// How the store is kept.
     pub keeping: Keeping,
     /// Seed of the engine's chance.
@@ -107,6 +110,7 @@ pub(crate) struct Inner {
     pub(crate) pausing: tokio::sync::Mutex<()>,
     pub(crate) pushing: tokio::sync::Mutex<()>,
     pub(crate) vars: Value,
+    pub(crate) law: Law,
     ids: Mutex<IdMaker>,
     pub(crate) feed: Feed,
     pub(crate) intake: Intake,
@@ -307,6 +311,7 @@ impl Engine {
             pausing: tokio::sync::Mutex::new(()),
             pushing: tokio::sync::Mutex::new(()),
             vars: setup.vars,
+            law: setup.law,
             ids: Mutex::new(IdMaker::new(node, 0)),
             feed,
             intake: Intake::new(setup.keeping.intake),

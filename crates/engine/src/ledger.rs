@@ -247,7 +247,7 @@ impl Inner {
 }
 
 /// For rows that were read.
-pub(super) fn consents_in(data: &[u8]) -> Consents {
+pub(crate) fn consents_in(data: &[u8]) -> Consents {
     serde_json::from_slice(data).unwrap_or_default()
 }
 

@@ -48,6 +48,7 @@ pub use intake::{IntakeLimits, IntakeView};
 pub use ledger::{
     ImportReport, ImportedRow, LEDGER, LedgerError, Named, NewText, PersonConsents, Recorded, RowState, Statement,
 };
+pub use lawful::{Explained, Explanation, Law, Registry};
 pub use network::{Network, Reaching, Stream};
 pub use pack::{pack, unpack};
 pub use pauses::PauseError;
