@@ -52,7 +52,7 @@ async fn g10_publicity_needs_a_yes_and_a_refusal_names_its_rule() {
     assert_eq!(row.code.as_deref(), Some("no_consent"));
     hub.calm().await;
     assert!(hub.server.calls("/carta").is_empty());
-    assert!(hub.effect("b").await.is_none(), "nothing stands in for what the law refuses");
+    assert_eq!(hub.effects().await.len(), 1, "nothing stands in for what the law refuses");
     let why = explained(&hub, "a").await;
     let decision = &why.decisions[0];
     assert_eq!((decision.verdict.as_str(), last_rule(&why)), ("refuse", Some("no_consent")));
@@ -226,7 +226,7 @@ async fn g10_free_text_only_answers_and_something_stands_in_for_what_the_provide
     let phone = "+573001234567";
     hub.paid("1", json!({ "to": phone })).await;
     assert_eq!(hub.comes_to("a", EffectState::GaveUp).await.code.as_deref(), Some("outside_conversation"));
-    hub.comes_to("b", EffectState::Done).await;
+    hub.comes_to("a.otherwise.b", EffectState::Done).await;
     let wrote = json!({ "id": "m1", "contact": { "phone": phone }, "text": "hola" });
     // At night: an answer to a person waits for no hours.
     hub.pass(12 * 3600);
