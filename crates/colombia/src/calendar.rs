@@ -63,6 +63,31 @@ pub fn date_with_year(moment: Timestamp, lang: Lang) -> String {
     }
 }
 
+/// "28/07/2026", "07/28/2026".
+#[must_use]
+pub fn short_date(moment: Timestamp, lang: Lang) -> String {
+    let local = bogota(moment);
+    match lang {
+        Lang::Es => format!("{:02}/{:02}/{:04}", local.day(), local.month(), local.year()),
+        Lang::En => format!("{:02}/{:02}/{:04}", local.month(), local.day(), local.year()),
+    }
+}
+
+/// "2026-07-28", for files.
+#[must_use]
+pub fn iso_date(moment: Timestamp) -> String {
+    bogota(moment).date().to_string()
+}
+
+/// "martes, 28 de julio de 2026", as ICU writes it (with a comma, unlike [`date_with_year`]); "Tuesday, July 28, 2026".
+#[must_use]
+pub fn long_date(moment: Timestamp, lang: Lang) -> String {
+    match lang {
+        Lang::Es => date_with_year(moment, lang).replacen(' ', ", ", 1),
+        Lang::En => date_with_year(moment, lang),
+    }
+}
+
 /// "7:00 p. m.", "7:00 PM".
 #[must_use]
 pub fn time(moment: Timestamp, lang: Lang) -> String {
@@ -123,6 +148,13 @@ mod tests {
         let show: Timestamp = "2026-11-28T00:00:00Z".parse().unwrap();
         assert_eq!(date_with_year(show, Lang::Es), "viernes 27 de noviembre de 2026");
         assert_eq!(date_with_year(show, Lang::En), "Friday, November 27, 2026");
+        let july: Timestamp = "2026-07-28T23:30:00Z".parse().unwrap();
+        assert_eq!(
+            (short_date(july, Lang::Es), short_date(july, Lang::En)),
+            ("28/07/2026".into(), "07/28/2026".into())
+        );
+        assert_eq!((iso_date(july), time(july, Lang::Es)), ("2026-07-28".into(), "6:30 p. m.".into()));
+        assert_eq!(long_date(july, Lang::Es), "martes, 28 de julio de 2026");
         // The whole range of moments is readable.
         for edge in [Timestamp::MIN, Timestamp::MAX] {
             assert!(!date_time(edge, Lang::Es).is_empty());

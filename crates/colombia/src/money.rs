@@ -1,6 +1,7 @@
-//! Money as text. Amounts are integers of the minor unit; nothing is rounded here.
+//! Money as text. Amounts are integers of the minor unit.
 
 use crate::Lang;
+use crate::text::grouped;
 
 /// No-break space, so that a sign never loses its amount at the end of a line.
 const NBSP: char = '\u{a0}';
@@ -36,7 +37,7 @@ pub fn format_money(minor: i64, exponent: u32, currency: &str, lang: Lang) -> St
     }
     text.push_str(sign);
     text.push(NBSP);
-    text.push_str(&grouped(amount / unit, thousands));
+    text.push_str(&grouped(&(amount / unit).to_string(), thousands));
     let rest = amount % unit;
     if rest != 0 {
         text.push(decimal);
@@ -45,16 +46,18 @@ pub fn format_money(minor: i64, exponent: u32, currency: &str, lang: Lang) -> St
     text
 }
 
-fn grouped(whole: u64, separator: char) -> String {
-    let digits = whole.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(separator);
-        }
-        text.push(digit);
-    }
-    text
+/// Pesos without decimals, as people read a price: halves of a peso are rounded away from nothing.
+///
+/// ```
+/// use pasarela_colombia::{Lang, money::format_pesos};
+/// assert_eq!(format_pesos(123_456_749, Lang::Es), "$\u{a0}1.234.567");
+/// assert_eq!(format_pesos(-150_000, Lang::Es), "-$\u{a0}1.500");
+/// assert_eq!(format_pesos(123_456_700, Lang::En), "COP\u{a0}1,234,567");
+/// ```
+#[must_use]
+pub fn format_pesos(centavos: i64, lang: Lang) -> String {
+    let whole = centavos / 100 + (centavos % 100) / 50;
+    format_money(whole, 0, "COP", lang)
 }
 
 #[cfg(test)]

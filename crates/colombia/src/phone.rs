@@ -4,6 +4,8 @@
 //! with 60 and the region. Numbers from before are recognised and refused, never completed: the
 //! city is not known, and a wrong guess writes to a stranger. Foreign numbers must carry their `+`.
 
+use crate::text::plain;
+
 /// What kind of line a number is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -17,6 +19,20 @@ pub enum Kind {
     Premium,
     /// A number of another country; only its plausibility was checked.
     Foreign,
+}
+
+impl Kind {
+    /// Its name in data.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mobile => "mobile",
+            Self::Fixed => "fixed",
+            Self::TollFree => "toll_free",
+            Self::Premium => "premium",
+            Self::Foreign => "foreign",
+        }
+    }
 }
 
 /// A number in international form.
@@ -92,7 +108,7 @@ pub fn to_e164(typed: &str) -> Result<String, InvalidPhone> {
 
 /// Reads what was typed, with the kind of line and the extension.
 pub fn read(typed: &str) -> Result<PhoneNumber, InvalidPhone> {
-    let clean = cleaned(typed);
+    let clean = plain(typed, 200).to_ascii_lowercase();
     let (number, extension) = split_extension(without_scheme(clean.trim()));
     if is_two_numbers(number) {
         return Err(InvalidPhone::TwoNumbers);
@@ -131,20 +147,53 @@ pub fn read(typed: &str) -> Result<PhoneNumber, InvalidPhone> {
     Ok(PhoneNumber { e164, kind, extension })
 }
 
-/// Full-width forms become ASCII, no-break spaces and long dashes plain ones, and format
-/// characters that come with pasted text go.
-fn cleaned(typed: &str) -> String {
-    typed
-        .chars()
-        .take(200)
-        .filter_map(|c| match c {
-            '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0),
-            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{ad}' => None,
-            '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{3000}' => Some(' '),
-            '\u{2010}'..='\u{2015}' | '\u{2212}' => Some('-'),
-            c => Some(c.to_ascii_lowercase()),
-        })
-        .collect()
+/// What a refused text was most likely meant to be, for whoever asks again: `None` where nothing tells.
+///
+/// ```
+/// use pasarela_colombia::phone::{Kind, likely};
+/// assert_eq!(likely("300 123 456"), Some(Kind::Mobile));
+/// assert_eq!(likely("307 7042"), Some(Kind::Fixed));
+/// assert_eq!(likely("*611"), None);
+/// ```
+#[must_use]
+pub fn likely(typed: &str) -> Option<Kind> {
+    let why = match read(typed) {
+        Ok(number) => return Some(number.kind),
+        Err(why) => why,
+    };
+    match why {
+        InvalidPhone::OldFixedNumber => Some(Kind::Fixed),
+        InvalidPhone::TooShort | InvalidPhone::TooLong | InvalidPhone::Unassigned => {
+            let digits: String = plain(typed, 200).chars().filter(char::is_ascii_digit).collect();
+            let digits = digits.strip_prefix("00").unwrap_or(&digits);
+            let national = digits.strip_prefix("57").unwrap_or(digits);
+            match national.bytes().next() {
+                Some(b'3') => Some(Kind::Mobile),
+                Some(b'6') => Some(Kind::Fixed),
+                _ => None,
+            }
+        }
+        InvalidPhone::NotANumber | InvalidPhone::TwoNumbers | InvalidPhone::ShortCode => None,
+    }
+}
+
+/// A number as people in Colombia read it: `300 123 4567`, `(601) 307 7042`; others stay in international form.
+///
+/// ```
+/// use pasarela_colombia::phone::display;
+/// assert_eq!(display("+573001234567"), "300 123 4567");
+/// assert_eq!(display("+576013077042"), "(601) 307 7042");
+/// assert_eq!(display("+34612345678"), "+34612345678");
+/// ```
+#[must_use]
+pub fn display(e164: &str) -> String {
+    let Some(national) = e164.strip_prefix("+57").filter(|n| n.len() == 10 && n.bytes().all(|b| b.is_ascii_digit()))
+    else {
+        return e164.to_owned();
+    };
+    let (area, rest) = national.split_at(3);
+    let (middle, end) = rest.split_at(3);
+    if area.starts_with('6') { format!("({area}) {middle} {end}") } else { format!("{area} {middle} {end}") }
 }
 
 fn without_scheme(text: &str) -> &str {

@@ -8,6 +8,7 @@ pub(crate) mod doctor;
 pub(crate) mod flows;
 pub(crate) mod keys;
 pub(crate) mod lists;
+pub(crate) mod market;
 pub(crate) mod openapi;
 pub(crate) mod operate;
 pub(crate) mod process;

@@ -83,6 +83,8 @@ enum Command {
     Doctor(commands::doctor::Args),
     /// Serve doubles of the configured providers on this machine.
     Sandbox(commands::sandbox::Args),
+    /// What the rules of the market say: holidays, terms, contact hours, numbers, prices.
+    Market(commands::market::Args),
     /// Measure this machine: ingest and flows, beside a reference.
     Bench(commands::bench::Args),
     /// Print the API's OpenAPI 3.1 document.
@@ -134,6 +136,9 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
     if matches!(cli.command, Command::Openapi) {
         return commands::openapi::run();
     }
+    if let Command::Market(args) = cli.command {
+        return commands::market::run(args, cli.json);
+    }
     let quiet = matches!(cli.command, Command::Bench(_) | Command::Demo(_) | Command::Doctor(_));
     output::start_logging(quiet);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -165,7 +170,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Command::Demo(args) => commands::demo::run(args, json).await,
             Command::Sandbox(args) => commands::sandbox::run(&config, args, json).await,
             Command::Bench(args) => commands::bench::run(args, json).await,
-            Command::Completions { .. } | Command::Openapi => Ok(ExitCode::SUCCESS),
+            Command::Completions { .. } | Command::Openapi | Command::Market(_) => Ok(ExitCode::SUCCESS),
         }
     });
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));

@@ -3,6 +3,8 @@
 #[path = "support/files.rs"]
 #[allow(dead_code, reason = "shared with the tests of damage")]
 mod files;
+#[path = "operating/market.rs"]
+mod market;
 
 use files::Place;
 use serde_json::Value;

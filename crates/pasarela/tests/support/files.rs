@@ -103,6 +103,16 @@ impl Place {
         Told::of(self.command(args).output().unwrap())
     }
 
+    /// The same, with something on its standard input.
+    pub(crate) fn run_with(&self, args: &[&str], input: &[u8]) -> Told {
+        let mut command = self.command(args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // A program that refuses before it reads has closed its end.
+        drop(child.stdin.take().unwrap().write_all(input));
+        Told::of(child.wait_with_output().unwrap())
+    }
+
     /// `serve` that must not start: its exit code and words.
     #[track_caller]
     pub(crate) fn refused(&self) -> Told {
