@@ -33,8 +33,8 @@ mod wire;
 pub use config::{ConfigError, ConnectionConfig, Environment, check_address, check_name};
 pub use fact::{Correlation, Dedup, EntityWrite, Fact, Item, Merge, Settlement, Settles, Translation};
 pub use manifest::{
-    Action, ActionBuilder, ApiVersion, AuthKind, Batch, Credential, Idempotency, Lane, Limits, Manifest, OAuth, Rate,
-    SettledBy, Task, Verification,
+    Action, ActionBuilder, ApiVersion, AuthKind, Batch, Credential, Idempotency, Lane, Limits, Manifest, Message,
+    OAuth, Rate, SettledBy, Task, Verification,
 };
 pub use simulator::{Arrival, Attempts, OutgoingWebhook, SimConfig, SimReply, Simulator, Speaks};
 pub use step::{Auth, AuthStep, Call, Ctx, Done, Outcome, PollStep, ReadBack, Record, Repeat, Scope, Step};

@@ -211,8 +211,8 @@ pub struct Action {
     pub output: Value,
     /// Which calls must keep their order.
     pub lane: Lane,
-    /// Is it a message to a person? Then a flow must give its class.
-    pub message: bool,
+    /// Is it a message to a person? Then a flow must give its class, and it is sent only when the law allows it.
+    pub message: Option<Message>,
     /// What happens when it is not known whether it was done.
     pub idempotency: Idempotency,
     /// When its outcome is final.
@@ -242,7 +242,7 @@ impl Action {
             input: schemars::schema_for!(I),
             output: Value::Object(serde_json::Map::new()),
             lane: Lane::FlowKey,
-            message: false,
+            message: None,
             idempotency,
             settled_by: SettledBy::Answer,
             give_up_after: Duration::from_secs(24 * 3600),
@@ -257,9 +257,42 @@ impl Action {
     /// The e-mail address that a message of this action would be written to.
     #[must_use]
     pub fn mail_address<'a>(&self, input: &'a Value) -> Option<&'a str> {
-        let Lane::Input(pointer) = self.lane else { return None };
-        let address = input.pointer(pointer).filter(|_| self.message)?.as_str()?;
-        address.contains('@').then_some(address)
+        self.message?.address(input).filter(|address| address.contains('@'))
+    }
+}
+
+/// A message to a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Message {
+    /// How it reaches the person: `whatsapp`, `sms`, `email`, `call`, `push`.
+    pub channel: &'static str,
+    /// Where the input names the person's address; `None`: the provider knows to whom it goes, so that it may be
+    /// nothing but transactional.
+    pub to: Option<&'static str>,
+    /// The provider takes it only while the person's own message is younger than this (WhatsApp's service window).
+    pub answers_within: Option<Duration>,
+}
+
+impl Message {
+    /// By this channel, to the address at this JSON pointer of the input.
+    #[must_use]
+    pub const fn to(channel: &'static str, pointer: &'static str) -> Self {
+        Self { channel, to: Some(pointer), answers_within: None }
+    }
+    /// By this channel, to somebody whom only the provider knows.
+    #[must_use]
+    pub const fn to_unnamed(channel: &'static str) -> Self {
+        Self { channel, to: None, answers_within: None }
+    }
+    /// Only as an answer, within this time of what the person wrote.
+    #[must_use]
+    pub const fn answers_within(self, time: Duration) -> Self {
+        Self { answers_within: Some(time), ..self }
+    }
+    /// The person's address.
+    #[must_use]
+    pub fn address(self, input: &Value) -> Option<&str> {
+        input.pointer(self.to?)?.as_str().map(str::trim).filter(|text| !text.is_empty())
     }
 }
 
@@ -274,11 +307,10 @@ impl ActionBuilder {
         self.0.lane = lane;
         self
     }
-    /// It is a message to a person. Where its lane is an input that holds an e-mail address, nothing is
-    /// written to an address of the suppression list.
+    /// It is a message to a person. Nothing is written to an address of the suppression list.
     #[must_use]
-    pub fn message(mut self) -> Self {
-        self.0.message = true;
+    pub fn message(mut self, message: Message) -> Self {
+        self.0.message = Some(message);
         self
     }
     /// Its outcome is final only by a status that comes later, or after `timeout` (then `unsettled`).

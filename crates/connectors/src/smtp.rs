@@ -23,7 +23,7 @@ pub use settings::{Settings, Tls};
 use jiff::Timestamp;
 use pasarela_connector::{
     Action, Answer, ApiVersion, AuthKind, AuthStep, ConfigError, ConnectionConfig, Connector, Credential, Ctx,
-    Idempotency, Lane, Limits, Manifest, Provider, RawRequest, Request, SimConfig, Simulator, Source, Step,
+    Idempotency, Lane, Limits, Manifest, Message, Provider, RawRequest, Request, SimConfig, Simulator, Source, Step,
     Translation, Trial, Unread, Verdict, Verification, mail, verify::Gate,
 };
 use serde_json::{Value, json};
@@ -138,7 +138,7 @@ fn manifest() -> Manifest {
         actions: vec![
             Action::new::<Send>(effects::SEND, "Send an e-mail", Idempotency::AtMostOnce)
                 .lane(Lane::Input("/to"))
-                .message()
+                .message(Message::to("email", "/to"))
                 .output(json!({ "id": "string", "reply": "string" }))
                 .build(),
         ],

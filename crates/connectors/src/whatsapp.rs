@@ -21,8 +21,8 @@ use crate::whatsapp::effects::{SEND_SETTLES_WITHIN, STATUS_ARRIVES_WITHIN};
 use jiff::Timestamp;
 use pasarela_connector::{
     Action, Answer, ApiVersion, AuthKind, ConfigError, ConnectionConfig, Connector, Credential, Ctx, Idempotency, Lane,
-    Limits, Manifest, Provider, Rate, RawRequest, Request, SimConfig, Simulator, Source, Step, Translation, Trial,
-    Unread, Verdict, Verification, verify::Gate,
+    Limits, Manifest, Message, Provider, Rate, RawRequest, Request, SimConfig, Simulator, Source, Step, Translation,
+    Trial, Unread, Verdict, Verification, verify::Gate,
 };
 use serde_json::{Value, json};
 use std::sync::LazyLock;
@@ -30,6 +30,8 @@ use std::time::Duration;
 
 /// Where Meta serves the Graph API.
 const GRAPH: &str = "https://graph.facebook.com";
+/// Free text may only answer what the person wrote no longer ago (contract, section 6).
+const SERVICE_WINDOW: Duration = Duration::from_secs(24 * 3600);
 /// Pair rate: one message to one person in this time (contract, section 10).
 const PAIR_GAP: Duration = Duration::from_secs(6);
 
@@ -174,14 +176,14 @@ fn actions() -> Vec<Action> {
         Action::new::<SendTemplate>(effects::SEND_TEMPLATE, "Send a template", sent)
             .lane(Lane::Input("/to"))
             .lane_gap(PAIR_GAP)
-            .message()
+            .message(Message::to("whatsapp", "/to"))
             .settled_by_status(SEND_SETTLES_WITHIN)
             .output(output.clone())
             .build(),
         Action::new::<SendText>(effects::SEND_TEXT, "Answer with free text", sent)
             .lane(Lane::Input("/to"))
             .lane_gap(PAIR_GAP)
-            .message()
+            .message(Message::to("whatsapp", "/to").answers_within(SERVICE_WINDOW))
             .settled_by_status(SEND_SETTLES_WITHIN)
             .output(output)
             .build(),

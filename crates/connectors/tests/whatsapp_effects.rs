@@ -241,10 +241,10 @@ fn the_manifest_says_what_sends_promise() {
         assert_eq!(action.settled_by, SettledBy::Status { timeout: Duration::from_secs(86_400) });
         assert_eq!(action.lane, Lane::Input("/to"));
         assert_eq!(action.lane_gap, Some(Duration::from_secs(6)));
-        assert!(action.message);
+        assert!(action.message.is_some());
     }
     let read = manifest.action("mark_read").unwrap();
-    assert_eq!((read.idempotency, read.message), (Idempotency::ClientId, false));
+    assert_eq!((read.idempotency, read.message), (Idempotency::ClientId, None));
     assert!(manifest.events.iter().all(|e| pasarela_domain::is_canonical(e)));
 }
 

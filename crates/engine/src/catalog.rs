@@ -45,7 +45,7 @@ impl HubCatalog {
             action: action.name.to_owned(),
             input: action.input.as_value().clone(),
             output: action.output.clone(),
-            message: action.message,
+            message: action.message.is_some(),
         })
     }
 

@@ -8,6 +8,7 @@
 mod after;
 mod begin;
 mod hear;
+mod heard;
 mod known;
 mod late;
 
@@ -21,6 +22,7 @@ use crate::telemetry::count;
 use jiff::Timestamp;
 use known::{Known, Told};
 use pasarela_connector::{Dedup, Fact, Item, Source, Translation, Unread};
+use pasarela_domain::standing::Standing;
 use pasarela_domain::{EntityRef, RunId};
 use pasarela_store::{
     Decided, Decision, DedupKey, DeliveryStatus, EffectRow, Error, EventInsert, FactWrite, ReadGuard,
@@ -54,6 +56,8 @@ struct Draft {
     subjects: Vec<i64>,
     /// Timers of effects are set.
     timers: bool,
+    /// What stands for and against addresses, as an earlier fact of this delivery writes it, with its version.
+    standings: HashMap<String, (i64, Standing)>,
 }
 
 impl Draft {
@@ -157,6 +161,7 @@ impl Inner {
             unpark: Vec::new(),
             subjects: Vec::new(),
             timers: false,
+            standings: HashMap::new(),
         };
         let drafted = self.draft(connection, pending, &facts, now, &mut draft).await;
         if let Err(e) = drafted {
@@ -306,6 +311,7 @@ impl Inner {
                 fact.refs.clone(),
             ));
             draft.events.push((position, scope.clone()));
+            self.heard(connection, event_type, &fact.data, scope.occurred_at, write, draft).await?;
             let subjects = self.subjects(&fact.data);
             let key = self.key_hash(connection.id, &fact.key);
             write.event = Some(EventInsert {

@@ -9,6 +9,7 @@ mod settle;
 mod verdict;
 
 pub(crate) use call::Trouble;
+pub(crate) use claim::Turn;
 pub(crate) use settle::{Changed, EffectChange};
 pub(crate) use verdict::MAYBE_SENT;
 

@@ -10,6 +10,7 @@ use crate::examine::{Examination, Finding as Looked, PublicAddress};
 use crate::feed::Feed;
 use crate::flows::{FlowChange, FlowSet, FlowState, PushError};
 use crate::intake::Intake;
+use crate::lawful::Law;
 use crate::ledger::{LedgerError, PersonConsents, Recorded, Statement};
 use crate::neighbours::Neighbours;
 use crate::network::{Machine, Network};
@@ -50,6 +51,8 @@ pub struct Setup {
     pub catalog: Arc<dyn Catalog + Send + Sync>,
     /// `config.vars` of flows.
     pub vars: Value,
+    /// How the law is read where it leaves room.
+    pub law: Law,
     /// How the store is kept.
     pub keeping: Keeping,
     /// Seed of the engine's chance.
@@ -106,6 +109,7 @@ pub(crate) struct Inner {
     pub(crate) pausing: tokio::sync::Mutex<()>,
     pub(crate) pushing: tokio::sync::Mutex<()>,
     pub(crate) vars: Value,
+    pub(crate) law: Law,
     ids: Mutex<IdMaker>,
     pub(crate) feed: Feed,
     pub(crate) intake: Intake,
@@ -305,6 +309,7 @@ impl Engine {
             pausing: tokio::sync::Mutex::new(()),
             pushing: tokio::sync::Mutex::new(()),
             vars: setup.vars,
+            law: setup.law,
             ids: Mutex::new(IdMaker::new(node, 0)),
             feed,
             intake: Intake::new(setup.keeping.intake),

@@ -296,7 +296,7 @@ fn cut(text: &str) -> String {
 }
 
 /// For rows that were read.
-pub(super) fn consents_in(data: &[u8]) -> Consents {
+pub(crate) fn consents_in(data: &[u8]) -> Consents {
     serde_json::from_slice(data).unwrap_or_default()
 }
 

@@ -21,6 +21,7 @@ impl Inner {
         // What is out of a connection that nobody serves is looked after by everybody.
         interrupted.retain(|row| is_of(row.connection) || self.neighbours.is_nobodys(self, row.connection));
         let now = self.clock.now();
+        self.enter_overdue(&is_of, now).await?;
         let count = interrupted.len();
         let mut advance = Vec::new();
         for row in interrupted {

@@ -257,6 +257,7 @@ impl Inner {
             work.guards.extend(read.guards());
         }
         for (path, due) in step.timers {
+            let due = self.lawful_due(&run.flow, &path, due);
             run.data.armed.insert(path.clone(), due);
             work.timers.push(TimerSet {
                 due,

@@ -76,6 +76,8 @@ counters! {
     dead = "pasarela_effects_dead_total";
     /// Effects that became unknown.
     unknown = "pasarela_effects_unknown_total";
+    /// Messages that were put off by law: hours of contact, frequency, the registry. One may be put off several times.
+    deferred = "pasarela_effects_deferred_total";
     /// Effects that were dropped: too late to be of use, or of unknown outcome where nobody is asked.
     dropped = "pasarela_effects_dropped_total";
     /// Answers that came for an attempt that no longer was the open one.

@@ -10,7 +10,9 @@ use jiff::Timestamp;
 use pasarela_connector::{Ctx, Idempotency, ReadBack};
 use pasarela_domain::{EffectId, RunId};
 use pasarela_flows::StepOutcome;
-use pasarela_store::{EffectGuard, EffectRow, EffectState, EffectUpdate, TimerKind, TimerRow, TimerSet, Work, Worked};
+use pasarela_store::{
+    EffectGuard, EffectRow, EffectState, EffectUpdate, Error, TimerKind, TimerRow, TimerSet, Work, Worked,
+};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -176,6 +178,28 @@ impl Inner {
             return self.forget_timer(timer).await;
         };
         self.enter_again(&row, vec![(timer.due, timer.id)], now).await
+    }
+
+    /// Deferred messages whose moment passed without a timer: a previous version of the hub, which does not know
+    /// such timers, may have let them go.
+    pub(crate) async fn enter_overdue(
+        &self,
+        is_of: &(dyn Fn(i64) -> bool + Sync),
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        const PAGE: u32 = 256;
+        loop {
+            let overdue = self.store.overdue(now, PAGE).await?;
+            let mut entered = 0;
+            for (id, ..) in overdue.iter().filter(|(_, connection, _)| is_of(*connection)) {
+                if let Some(row) = self.store.effect(*id).await? {
+                    entered += u32::from(self.enter_again(&row, Vec::new(), now).await);
+                }
+            }
+            if entered == 0 || overdue.len() < PAGE as usize {
+                return Ok(());
+            }
+        }
     }
 
     /// A deferred message enters its lane again. False: it could not be written, or it is not deferred any more.

@@ -90,6 +90,8 @@ pub(crate) struct Action {
     pub(crate) on_unknown: OnUnknown,
     pub(crate) on_dead: OnDead,
     pub(crate) give_up_after: Option<Duration>,
+    /// Of no use after this moment.
+    pub(crate) expires: Option<Tree>,
     pub(crate) otherwise: Vec<Ix>,
     /// `None` only in flows that did not compile.
     pub(crate) input: Option<jsonschema::Validator>,
@@ -247,6 +249,9 @@ impl Flow {
         out.insert("purpose".into(), json!(action.purpose));
         out.insert("on_unknown".into(), json!(action.on_unknown));
         out.insert("on_dead".into(), json!(action.on_dead));
+        if let Some(expires) = &action.expires {
+            out.insert("expires".into(), expires.source());
+        }
         if !action.otherwise.is_empty() {
             out.insert("otherwise".into(), self.outline_of(&action.otherwise));
         }

@@ -94,6 +94,8 @@ pub struct NewEffect {
     pub on_dead: OnDead,
     /// How long it is tried, if the flow says so.
     pub give_up_after: Option<Duration>,
+    /// Of no use after this moment: an invitation after the show is not sent.
+    pub expires: Option<Timestamp>,
 }
 
 /// How an effect ended.

@@ -3,6 +3,7 @@
 
 mod connections;
 mod keeping;
+mod market;
 mod secrets;
 mod store;
 mod units;
@@ -45,7 +46,7 @@ pub(crate) struct Config {
     pub(crate) retention: keeping::Retention,
     /// Country, zone, languages.
     #[serde(default)]
-    pub(crate) market: Market,
+    pub(crate) market: market::Market,
     /// Flows beside the built-in ones.
     #[serde(default)]
     pub(crate) flows: Flows,
@@ -141,24 +142,6 @@ impl Default for StoreConfig {
     fn default() -> Self {
         let (max_pending, min_free_disk) = keeping::default_sizes();
         Self { url: Secret::new("sqlite:pasarela.db"), key_file: None, max_pending, min_free_disk }
-    }
-}
-
-#[derive(Debug, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Market {
-    /// The only country in this release.
-    pub(crate) country: String,
-    /// An IANA zone.
-    pub(crate) time_zone: String,
-    /// Of `es`, `en`.
-    pub(crate) languages: Vec<String>,
-}
-
-impl Default for Market {
-    fn default() -> Self {
-        Self { country: "CO".into(), time_zone: "America/Bogota".into(), languages: vec!["es".into(), "en".into()] }
     }
 }
 

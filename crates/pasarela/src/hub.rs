@@ -134,6 +134,7 @@ impl Plan {
             flows: self.flows,
             catalog: self.catalog,
             vars,
+            law: self.config.market.law(),
             keeping: self.config.retention.keeping(&self.config.store),
             seed: rand::random(),
             passive,

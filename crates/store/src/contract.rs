@@ -361,6 +361,8 @@ pub struct EffectInsert {
     pub not_before: Option<Timestamp>,
     /// Tried until.
     pub give_up_at: Timestamp,
+    /// Of no use after this moment: it is dropped then.
+    pub expires_at: Option<Timestamp>,
     /// `hold` or `resend`.
     pub resend_unknown: bool,
     /// A dead letter parks its lane (else the lane goes on).

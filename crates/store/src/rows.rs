@@ -248,6 +248,10 @@ pub struct EffectRow {
     pub flow: i64,
     /// Class of the message.
     pub class: Option<String>,
+    /// Purpose of the data's use.
+    pub purpose: Option<String>,
+    /// Of no use after this moment.
+    pub expires_at: Option<Timestamp>,
     /// State.
     pub state: EffectState,
     /// Not before.

@@ -66,6 +66,7 @@ async fn hub() -> Hub {
         flows: Vec::new(),
         catalog: Arc::new(HubCatalog::new([("boleteria", provider)], registry.iter().cloned())),
         vars: json!({}),
+        law: pasarela_engine::Law::default(),
         keeping: Default::default(),
         seed: 1,
         passive: false,

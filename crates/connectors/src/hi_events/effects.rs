@@ -12,7 +12,7 @@ use super::{HiEventsConnector, is_id};
 use answers::{on_check_in, on_webhook, order_done, order_status, refused, wanted_status};
 use jiff::Timestamp;
 use pasarela_connector::action::{self, Refused, invalid, read};
-use pasarela_connector::{Action, Answer, Call, Idempotency, Lane, Outcome, Repeat, Request, Scope, Step};
+use pasarela_connector::{Action, Answer, Call, Idempotency, Lane, Message, Outcome, Repeat, Request, Scope, Step};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -118,7 +118,7 @@ pub(super) fn actions() -> Vec<Action> {
             .build(),
         Action::new::<ResendTicket>("resend_ticket", "Send a ticket by e-mail again", Idempotency::AtMostOnce)
             .lane(Lane::Input("/ticket_id"))
-            .message()
+            .message(Message::to_unnamed("email"))
             .output(json!({ "ticket_id": "string" }))
             .build(),
         // A second scan answers with the first one's record, so sending again changes nothing.

@@ -117,6 +117,7 @@ impl Inner {
                 flow: 0,
                 class: None,
                 purpose: None,
+                expires_at: None,
                 input: json!({ "kind": entity.kind, "id": entity.id }),
                 give_up_after: Duration::from_secs(7 * 24 * 3600),
                 resend_unknown: true,

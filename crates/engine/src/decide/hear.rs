@@ -301,6 +301,7 @@ impl Inner {
             }
             work.guards.extend(read.guards());
             for (path, due) in moved {
+                let due = self.lawful_due(&flow, &path, due);
                 run.data.armed.insert(path.clone(), due);
                 work.timers.push(pasarela_store::TimerSet {
                     due,

@@ -6,9 +6,11 @@ use super::{PAUSE, idempotency_key};
 use crate::connections::ConnectionRuntime;
 use crate::engine::Inner;
 use crate::lanes::{LaneKey, Queued, Slot, Start};
+use crate::lawful::Passed;
 use crate::runs::{OpenCall, OpenEffect, StoredCall, repeat_of};
+use crate::telemetry::count;
 use jiff::Timestamp;
-use pasarela_connector::{Call, Ctx, Outcome, Repeat, Request, Step};
+use pasarela_connector::{Call, Ctx, Message, Outcome, Repeat, Request, Step};
 use pasarela_domain::EffectId;
 use pasarela_store::{Claim, EffectGuard, EffectRow, EffectState, EffectUpdate, Error, Work};
 use serde_json::Value;
@@ -21,6 +23,24 @@ use std::time::Duration;
 pub(super) struct Starts {
     pub(super) calls: Vec<OpenCall>,
     pub(super) claims: Vec<Claim>,
+}
+
+/// The turn of one message.
+pub(crate) struct Turn {
+    pub(crate) connection: Arc<ConnectionRuntime>,
+    pub(crate) lane: LaneKey,
+    pub(crate) row: EffectRow,
+    pub(crate) slot: Slot,
+    pub(crate) message: Message,
+    pub(crate) above: Option<i64>,
+}
+
+/// What a start comes to, with the claims that must be written first.
+enum Built {
+    /// A call.
+    Call(OpenCall, Vec<Claim>),
+    /// It ended without one.
+    End(OpenCall, Vec<Outcome>, Vec<Claim>),
 }
 
 impl Inner {
@@ -83,6 +103,13 @@ impl Inner {
             }
             if rows.is_empty() {
                 connection.lock_lanes(|l| l.return_slot(slot, now));
+                continue;
+            }
+            let message = connection.manifest().action(&rows[0].1.action).and_then(|a| a.message);
+            if let (Some(message), [_]) = (message, rows.as_slice())
+                && let Some((lane, row)) = rows.pop()
+            {
+                self.spawn_gate(Turn { connection: connection.clone(), lane, row, slot, message, above });
                 continue;
             }
             if let Some(call) = self.open_call(connection, rows, slot, above, now, &mut starts.claims).await {
@@ -165,7 +192,45 @@ impl Inner {
         connection.lock_lanes(|l| l.finish(lane, queued.action, None, now));
     }
 
-    /// Builds the call of one start: resumes a stored call, or begins anew. Ends that need no call are settled here.
+    /// A message whose turn it is: decided by the rules, then sent, put off, or ended.
+    pub(crate) async fn take_turn(self: Arc<Self>, turn: Turn) {
+        let Turn { connection, lane, row, slot, message, above } = turn;
+        let now = self.clock.now();
+        let index = connection.action_index(&row.action);
+        let rows = vec![(lane, row)];
+        let (mut open, outcomes, claims) = match self.built(&connection, &rows, slot, above, now) {
+            Built::Call(open, claims) => (open, None, claims),
+            Built::End(open, outcomes, claims) => (open, Some(outcomes), claims),
+        };
+        if let Some(outcomes) = outcomes {
+            return self.end_without_call(open, outcomes, claims).await;
+        }
+        let [claim] = claims.as_slice() else { return };
+        match self.pass_gate(&connection, message, &rows[0].1, claim).await {
+            Passed::Go => {
+                open.started_at = self.clock.now();
+                self.spawn_call(open);
+            }
+            Passed::End(outcome) => {
+                if let Some(next) = self.conclude(open, vec![outcome], None, None).await {
+                    self.spawn_call(next);
+                }
+            }
+            Passed::Deferred => {
+                let now = self.clock.now();
+                count(&self.metrics.deferred);
+                connection.lock_lanes(|l| {
+                    l.finish(lane, index, None, now);
+                    l.return_slot(slot, now);
+                });
+                connection.wake.notify_one();
+            }
+            Passed::Lost => self.claims_lost(open, &[rows[0].1.id], self.clock.now()).await,
+            Passed::Closed => {}
+        }
+    }
+
+    /// Builds the call of one start. Ends that need no call are settled here.
     async fn open_call(
         self: &Arc<Self>,
         connection: &Arc<ConnectionRuntime>,
@@ -175,9 +240,30 @@ impl Inner {
         now: Timestamp,
         claims: &mut Vec<Claim>,
     ) -> Option<OpenCall> {
-        let action = rows.first().map(|(_, r)| r.action.clone())?;
+        match self.built(connection, &rows, slot, above, now) {
+            Built::Call(open, own) => {
+                claims.extend(own);
+                Some(open)
+            }
+            Built::End(open, outcomes, own) => {
+                tokio::spawn(self.clone().end_without_call(open, outcomes, own));
+                None
+            }
+        }
+    }
+
+    /// The call of one start with the claims of its effects: a stored call that goes on, or one that begins anew.
+    fn built(
+        &self,
+        connection: &Arc<ConnectionRuntime>,
+        rows: &[(LaneKey, EffectRow)],
+        slot: Slot,
+        above: Option<i64>,
+        now: Timestamp,
+    ) -> Built {
+        let action = rows[0].1.action.clone();
         let members: Vec<OpenEffect> = rows.iter().map(|(lane, row)| open_effect(*lane, row)).collect();
-        let stored = match rows.as_slice() {
+        let stored = match rows {
             [(_, only)] => serde_json::from_slice::<StoredCall>(&only.call)
                 .ok()
                 .filter(|s| s.batch.is_none() && s.generation == only.generation),
@@ -202,38 +288,20 @@ impl Inner {
                 Err(self.begin(connection, &action, &inputs, &ctx))
             }
         };
-        let (call, ordinal) = match begun {
-            Ok(found) => found,
-            Err(Step::Call(call)) => (call, 0),
+        let (call, ordinal, outcomes) = match begun {
+            Ok((call, ordinal)) => (call, ordinal, None),
+            Err(Step::Call(call)) => (call, 0, None),
+            // Nothing was claimed: it will be, so that the settlement has its fence.
             Err(Step::End(outcomes)) => {
-                let open = OpenCall {
-                    connection: connection.clone(),
-                    members,
-                    slot,
-                    action,
-                    request: Request::get(""),
-                    state: Value::Null,
-                    repeat: Repeat::Safe,
-                    ordinal: 0,
-                    started_at: now,
-                    credential: 0,
-                };
-                // Nothing was claimed: claim first, so that the settlement has its fence.
-                let call = Call { request: open.request.clone(), state: Value::Null, repeat: Repeat::Safe };
-                let own: Vec<_> = open
-                    .members
-                    .iter()
-                    .map(|m| self.claim_of(m.id, m.attempt, m.generation, now, &call, 0, None, above))
-                    .collect();
-                tokio::spawn(self.clone().end_without_call(open, outcomes, own));
-                return None;
+                (Call { request: Request::get(""), state: Value::Null, repeat: Repeat::Safe }, 0, Some(outcomes))
             }
         };
-        let batch = (members.len() > 1).then(|| members[0].id);
-        for m in &members {
-            claims.push(self.claim_of(m.id, m.attempt, m.generation, now, &call, ordinal, batch, above));
-        }
-        Some(OpenCall {
+        let batch = (members.len() > 1 && outcomes.is_none()).then(|| members[0].id);
+        let claims: Vec<Claim> = members
+            .iter()
+            .map(|m| self.claim_of(m.id, m.attempt, m.generation, now, &call, ordinal, batch, above))
+            .collect();
+        let open = OpenCall {
             connection: connection.clone(),
             members,
             slot,
@@ -244,7 +312,11 @@ impl Inner {
             ordinal,
             started_at: now,
             credential: 0,
-        })
+        };
+        match outcomes {
+            None => Built::Call(open, claims),
+            Some(outcomes) => Built::End(open, outcomes, claims),
+        }
     }
 
     /// An action that ended without a call is claimed and settled like any other. Boxed: settling may

@@ -15,7 +15,7 @@ const PLACES: [&str; 5] = ["/buyer", "/contact", "/ticket/holder", "/holder", ""
 
 impl Inner {
     /// Keyed hashes under which a person's word lies. The same as those by which an erasure finds them.
-    pub(super) fn people_of(&self, email: Option<&str>, phone: Option<&str>) -> Vec<String> {
+    pub(crate) fn people_of(&self, email: Option<&str>, phone: Option<&str>) -> Vec<String> {
         let hash = |name: &str, text: &str| {
             let subject = format!("{name}:{}", text.to_lowercase());
             format!("{:016x}", self.store.sealer().hash(&["subject", &subject]))

@@ -187,6 +187,7 @@ pub(crate) struct PlanAt {
     pub(crate) flow: i64,
     pub(crate) class: Option<String>,
     pub(crate) purpose: Option<String>,
+    pub(crate) expires_at: Option<Timestamp>,
     pub(crate) input: Value,
     pub(crate) give_up_after: Duration,
     pub(crate) resend_unknown: bool,
@@ -248,6 +249,7 @@ impl Inner {
                 flow: self.store.sealer().hash(&["flow", flow]),
                 class: effect.class.map(|c| c.as_str().to_owned()),
                 purpose: effect.purpose,
+                expires_at: effect.expires,
                 input: effect.input,
                 give_up_after,
                 resend_unknown: effect.on_unknown == OnUnknown::Resend,
@@ -279,6 +281,7 @@ impl Inner {
             created_at: now,
             not_before: None,
             give_up_at,
+            expires_at: p.expires_at,
             resend_unknown: p.resend_unknown,
             park: p.park,
             calling: None,
@@ -290,7 +293,9 @@ impl Inner {
         if !held.own {
             return Planned::new(insert, p.connection, lane, None, false, held, store);
         }
-        let begins = !p.held && held.begins;
+        // A message has to pass the gate when its turn comes.
+        let gated = p.connection.manifest().action(&p.action).is_some_and(|a| a.message.is_some());
+        let begins = !p.held && !gated && held.begins;
         let handed = begins
             && p.holding == Some((p.connection.id, lane))
             && p.connection.lock_lanes(|l| l.try_hand_over(lane, p.flow, now));

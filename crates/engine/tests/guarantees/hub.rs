@@ -264,6 +264,7 @@ impl Hub {
             flows,
             catalog: catalog.clone(),
             vars: json!({}),
+            law: pasarela_engine::Law::default(),
             seed: 7,
             keeping: plan.keeping,
             passive: false,

@@ -33,6 +33,7 @@ impl Compiler<'_> {
             fields.get("on_unknown").and_then(|entry| self.word(&entry.value, OnUnknown::from_word, OnUnknown::ALL));
         let on_dead = fields.get("on_dead").and_then(|entry| self.word(&entry.value, OnDead::from_word, OnDead::ALL));
         let give_up_after = fields.get("give_up_after").and_then(|entry| self.length(&entry.value));
+        let expires = fields.get("expires").and_then(|entry| self.moment(&entry.value, "expires", place));
         // What is sent instead of a message is the same message on another way.
         let inherited = around.instead_of.clone();
         let class = class.or(inherited.as_ref().filter(|_| class_entry.is_none()).map(|(class, _)| *class));
@@ -83,6 +84,7 @@ impl Compiler<'_> {
             on_unknown: on_unknown.or(self.defaults.on_unknown).unwrap_or(OnUnknown::Hold),
             on_dead: on_dead.or(self.defaults.on_dead).unwrap_or(OnDead::Park),
             give_up_after: give_up_after.or(self.defaults.give_up_after),
+            expires,
             otherwise,
             input,
         })))

@@ -14,8 +14,20 @@ use std::collections::BTreeSet;
 const MAX_STEPS: usize = 500;
 const MAX_NESTING: usize = 8;
 
-const DO_FIELDS: &[&str] =
-    &["id", "do", "with", "class", "purpose", "needs", "when", "on_unknown", "on_dead", "give_up_after", "otherwise"];
+const DO_FIELDS: &[&str] = &[
+    "id",
+    "do",
+    "with",
+    "class",
+    "purpose",
+    "needs",
+    "when",
+    "on_unknown",
+    "on_dead",
+    "give_up_after",
+    "expires",
+    "otherwise",
+];
 const EACH_FIELDS: &[&str] = &["id", "each", "as", "steps", "needs", "when"];
 const WAIT_FIELDS: &[&str] = &["id", "wait", "needs", "when"];
 

@@ -47,13 +47,18 @@ impl Compiler<'_> {
     }
 
     fn wait_until(&mut self, node: &Node, place: &Place) -> Option<Until> {
+        self.moment(node, "until", place).map(Until::Moment)
+    }
+
+    /// A moment, fixed or computed.
+    pub(super) fn moment(&mut self, node: &Node, field: &str, place: &Place) -> Option<Tree> {
         let is_time = |text: &str| text.parse::<jiff::Timestamp>().is_ok();
         if node.text().is_none_or(|text| !is_template(text) && !is_time(text)) {
             let suggestion = "write `\"{{ show.starts_at | minus('24h') }}\"` or `2026-11-28T00:00:00Z`";
-            self.report.error(node.at, "`until` is a time", Some(suggestion.into()));
+            self.report.error(node.at, format!("`{field}` is a time"), Some(suggestion.into()));
             return None;
         }
-        self.tree(node, place).map(Until::Moment)
+        self.tree(node, place)
     }
 
     /// A length, or event types.

@@ -2,7 +2,7 @@
 
 use super::{NewEffect, View};
 use crate::duration::{parse_duration, shift};
-use crate::flow::{Action, Each, Flow, Until, Wait};
+use crate::flow::{Action, Each, Flow, Tree, Until, Wait};
 use crate::state::{Items, Mark, Rec};
 use crate::template::eval::EvalError;
 use crate::words::Urgency;
@@ -44,6 +44,7 @@ pub(super) fn render(flow: &Flow, action: &Action, path: &str, view: &View<'_>) 
         on_unknown: action.on_unknown,
         on_dead: action.on_dead,
         give_up_after: action.give_up_after,
+        expires: action.expires.as_ref().map_or(Ok(None), |tree| time(flow, tree, "expires", line, view))?,
     })
 }
 
@@ -85,18 +86,28 @@ pub(super) fn begin_wait(flow: &Flow, wait: &Wait, view: &View<'_>) -> Result<Re
     Ok(Rec { at: Some(at), ..Rec::new(Mark::Waiting) })
 }
 
+/// A moment out of a field; null is none.
+fn time(flow: &Flow, tree: &Tree, field: &str, line: u32, view: &View<'_>) -> Result<Option<Timestamp>, EvalError> {
+    let value = flow.value(tree, view)?;
+    let text = match &value {
+        Value::Null => return Ok(None),
+        Value::String(text) => text,
+        other => return Err(failed(line, format!("`{field}` needs a time and got {}", kind(other)))),
+    };
+    if view.explain && text.starts_with('\u{2039}') {
+        return Ok(Some(view.scope.now));
+    }
+    let read = text.parse().map(Some);
+    read.map_err(|_| failed(line, format!("`{field}` needs a time like `2026-11-28T00:00:00Z`")))
+}
+
 /// The moment of a wait that waits for one.
 pub(super) fn moment(flow: &Flow, wait: &Wait, view: &View<'_>) -> Result<Timestamp, EvalError> {
     let line = view.step.and_then(|ix| flow.steps.get(ix)).map_or(1, |step| step.line);
     match &wait.until {
         Until::Moment(tree) => {
-            let value = flow.value(tree, view)?;
-            let text =
-                value.as_str().ok_or_else(|| failed(line, format!("`until` needs a time and got {}", kind(&value))))?;
-            if view.explain && text.starts_with('\u{2039}') {
-                return Ok(view.scope.now);
-            }
-            text.parse().map_err(|_| failed(line, "`until` needs a time like `2026-11-28T00:00:00Z`".to_owned()))
+            let at = time(flow, tree, "until", line, view)?;
+            at.ok_or_else(|| failed(line, "`until` needs a time and got null".to_owned()))
         }
         Until::Length(tree) => {
             let value = flow.value(tree, view)?;

@@ -158,6 +158,13 @@ impl Flow {
         changed
     }
 
+    /// Does the wait at this path move to the last moment before its own at which a person may be written to?
+    #[must_use]
+    pub fn is_lawful_wait(&self, path: &str) -> bool {
+        let step = self.locate(path).and_then(|(ix, _)| self.steps.get(ix));
+        matches!(step.map(|s| &s.kind), Some(StepKind::Wait(wait)) if wait.lawful.is_some())
+    }
+
     fn waiting(&self, run: &RunState, path: &str) -> Option<(Ix, Vec<usize>, &Wait)> {
         let (ix, items) = self.locate(path)?;
         match &self.steps.get(ix)?.kind {

@@ -93,7 +93,11 @@ fn actions(manifests: &[&Manifest]) -> String {
                 Some(gap) => format!("{lane}, one in {}", span(gap)),
                 None => lane,
             };
-            let what = if a.message { format!("{} (a message: needs a class)", a.title) } else { a.title.to_owned() };
+            let what = if a.message.is_some() {
+                format!("{} (a message: needs a class)", a.title)
+            } else {
+                a.title.to_owned()
+            };
             let batch = a.batch.map(|b| format!("; up to {} in one call", b.max)).unwrap_or_default();
             vec![
                 code(&format!("{}.{}", m.name, a.name)),

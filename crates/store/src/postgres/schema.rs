@@ -118,6 +118,12 @@ INSERT INTO senders (id, brand, name) VALUES (1, 1, 'default');
 /// What came after the first schema: made at each start where it is missing. An earlier binary does not
 /// look at it and runs on.
 pub(super) const EXPANSION: &str = "
+DO $$ BEGIN
+  IF NOT EXISTS (SELECT 1 FROM information_schema.columns WHERE table_schema = current_schema()
+                 AND table_name = 'effects' AND column_name = 'expires_at') THEN
+    ALTER TABLE effects ADD COLUMN expires_at bigint;
+  END IF;
+END $$;
 CREATE TABLE IF NOT EXISTS passes (hash bytea PRIMARY KEY, kind text NOT NULL, name text NOT NULL,
   may_write boolean NOT NULL, api_key text, created_at bigint NOT NULL, expires_at bigint NOT NULL, taker bytea);
 CREATE TABLE IF NOT EXISTS suppressions (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, address bigint NOT NULL UNIQUE,

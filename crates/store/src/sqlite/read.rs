@@ -139,11 +139,11 @@ pub(super) fn inbox(db: &Connection, sealer: &Sealer, after: i64, limit: u32) ->
 
 const EFFECT: &str =
     "SELECT id, run, path, connection, action, lane, seq, urgency, class, status, not_before, attempt, generation,
-    started_at, repeat, created_at, give_up_at, resend_unknown, park, code, input, call, outcome, flow FROM effects ";
+    started_at, repeat, created_at, give_up_at, resend_unknown, park, code, input, call, outcome, flow, purpose, expires_at FROM effects ";
 /// The same columns without the sealed bodies of input and call.
 const EFFECT_BRIEF: &str =
     "SELECT id, run, path, connection, action, lane, seq, urgency, class, status, not_before, attempt, generation,
-    started_at, repeat, created_at, give_up_at, resend_unknown, park, code, NULL, NULL, outcome, flow FROM effects ";
+    started_at, repeat, created_at, give_up_at, resend_unknown, park, code, NULL, NULL, outcome, flow, purpose, expires_at FROM effects ";
 
 fn effect_row(r: &Row<'_>, sealer: &Sealer) -> Read<EffectRow> {
     Ok(EffectRow {
@@ -171,6 +171,8 @@ fn effect_row(r: &Row<'_>, sealer: &Sealer) -> Read<EffectRow> {
         call: open(sealer, r.get(21)?)?,
         outcome: open(sealer, r.get(22)?)?,
         flow: r.get(23)?,
+        purpose: r.get(24)?,
+        expires_at: maybe_at(r, 25)?,
     })
 }
 

@@ -103,7 +103,7 @@ CREATE TABLE effects (id INTEGER PRIMARY KEY, run INTEGER, path TEXT NOT NULL, c
   boot INTEGER, started_at INTEGER, repeat INTEGER NOT NULL DEFAULT 2, created_at INTEGER NOT NULL,
   give_up_at INTEGER NOT NULL, resend_unknown INTEGER NOT NULL, park INTEGER NOT NULL, code TEXT, reference INTEGER,
   sender INTEGER NOT NULL DEFAULT 1, ended_at INTEGER, ended_call INTEGER, http_status INTEGER,
-  flow INTEGER NOT NULL DEFAULT 0,
+  flow INTEGER NOT NULL DEFAULT 0, expires_at INTEGER,
   input BLOB NOT NULL, call BLOB, outcome BLOB, detail BLOB);
 CREATE INDEX effects_open ON effects (connection, urgency, flow, seq) WHERE status = 0;
 CREATE INDEX effects_lane ON effects (connection, urgency, lane, seq) WHERE status = 0;
@@ -122,7 +122,7 @@ INSERT INTO senders (id, brand, name) VALUES (1, 1, 'default');
 ";
 
 /// What a database of an earlier build lacks: (table, column, statements that add it).
-pub(super) const ADDED: [(&str, &str, &str); 4] = [
+pub(super) const ADDED: [(&str, &str, &str); 5] = [
     (
         "effects",
         "ended_at",
@@ -145,5 +145,6 @@ pub(super) const ADDED: [(&str, &str, &str); 4] = [
         "ALTER TABLE inbox ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
      UPDATE inbox SET bytes = coalesce((SELECT length(packed) FROM deliveries d WHERE d.id = inbox.delivery), 0);",
     ),
+    ("effects", "expires_at", "ALTER TABLE effects ADD COLUMN expires_at INTEGER;"),
     ("dedup", "at", "ALTER TABLE dedup ADD COLUMN at INTEGER;"),
 ];

@@ -392,13 +392,13 @@ impl Writer<'_> {
         let c = e.calling.as_ref();
         self.run(
             "INSERT INTO effects (id, run, path, connection, action, lane, seq, urgency, class, purpose, status, not_before, attempt,
-               generation, boot, started_at, repeat, created_at, give_up_at, resend_unknown, park, input, call, flow)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)",
+               generation, boot, started_at, repeat, created_at, give_up_at, resend_unknown, park, input, call, flow, expires_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)",
             params![
                 e.id.get(), e.run.map(|r| r.get()), e.path, e.connection, e.action, e.lane, seq, e.urgency, e.class, e.purpose,
                 status as u8, e.not_before.map(ms), c.map_or(0, |c| c.attempt), c.map_or(1, |c| c.generation),
                 c.map(|c| c.boot), c.map(|c| ms(c.started_at)), c.map_or(2, |c| c.repeat), ms(e.created_at),
-                ms(e.give_up_at), e.resend_unknown, e.park, e.input.0, c.map(|c| &c.call.0), e.flow
+                ms(e.give_up_at), e.resend_unknown, e.park, e.input.0, c.map(|c| &c.call.0), e.flow, e.expires_at.map(ms)
             ],
         )?;
         Ok(seq)

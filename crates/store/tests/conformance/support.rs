@@ -159,6 +159,7 @@ pub(crate) fn effect(store: &dyn Store, id: i64) -> EffectInsert {
         created_at: at(0),
         not_before: None,
         give_up_at: at(86_400),
+        expires_at: None,
         resend_unknown: false,
         park: true,
         calling: None,

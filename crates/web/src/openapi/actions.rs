@@ -13,7 +13,7 @@ pub(super) fn write(providers: &[&Manifest], schemas: &mut Map<String, Value>) -
         let input = hoist(&name, action.input.as_value(), schemas);
         json!({
             "name": name, "title": action.title, "provider": manifest.title, "api_version": manifest.api.version,
-            "input": input, "output": action.output, "message": action.message,
+            "input": input, "output": action.output, "message": action.message.is_some(),
             "idempotency": idempotency(action), "settled_by": settled_by(action), "lane": lane(action),
             "give_up_after_s": action.give_up_after.as_secs(), "batch": action.batch.map(|b| b.max),
         })

@@ -90,6 +90,7 @@ pub(crate) async fn hub(sandbox: Option<&str>) -> Hub {
         flows: vec![flow(&catalog)],
         catalog: Arc::new(catalog),
         vars: Value::Null,
+        law: pasarela_engine::Law::default(),
         seed: 7,
         keeping: pasarela_engine::Keeping::default(),
         passive: false,
@@ -255,6 +256,7 @@ async fn story(engine: &Engine, store: &Arc<dyn Store>) -> (EventId, [EffectId; 
             created_at: later(20 + n as i64),
             not_before: (!calls).then(|| now + 11.hours()),
             give_up_at: now + 48.hours(),
+            expires_at: None,
             resend_unknown: false,
             park: false,
             calling: calls.then(|| Claim {

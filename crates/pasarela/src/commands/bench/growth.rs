@@ -150,6 +150,7 @@ impl Filled {
             created_at: now,
             not_before: None,
             give_up_at: now,
+            expires_at: None,
             resend_unknown: false,
             park: true,
             calling: None,

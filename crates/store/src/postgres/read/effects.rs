@@ -12,9 +12,9 @@ use tokio_postgres::{Client, Row};
 const COLUMNS: &str =
     "SELECT id, run, path, connection, action, lane, seq, urgency, class, status, not_before, attempt, generation,
     started_at, repeat, created_at, give_up_at, resend_unknown, park, code, ";
-const BODIES: &str = "input, call, outcome, flow FROM effects ";
+const BODIES: &str = "input, call, outcome, flow, purpose, expires_at FROM effects ";
 /// The same columns without the sealed bodies of input and call.
-const BRIEF: &str = "NULL::bytea, NULL::bytea, outcome, flow FROM effects ";
+const BRIEF: &str = "NULL::bytea, NULL::bytea, outcome, flow, purpose, expires_at FROM effects ";
 
 fn row(r: &Row, sealer: &Sealer) -> Read<EffectRow> {
     Ok(EffectRow {
@@ -42,6 +42,8 @@ fn row(r: &Row, sealer: &Sealer) -> Read<EffectRow> {
         call: open(sealer, r, 21)?,
         outcome: open(sealer, r, 22)?,
         flow: get(r, 23)?,
+        purpose: get(r, 24)?,
+        expires_at: maybe_at(r, 25)?,
     })
 }
 

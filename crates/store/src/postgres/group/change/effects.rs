@@ -169,11 +169,11 @@ pub(super) fn effects<'a>(
     let status = |c: Option<&Claim>| if c.is_some() { EffectState::Calling } else { EffectState::Queued };
     batch.push(
         "INSERT INTO effects (id, run, path, connection, action, lane, seq, urgency, class, purpose, status, not_before, attempt,
-           generation, boot, started_at, repeat, created_at, give_up_at, resend_unknown, park, input, call, flow)
+           generation, boot, started_at, repeat, created_at, give_up_at, resend_unknown, park, input, call, flow, expires_at)
          SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[],
            $8::bigint[], $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[],
            $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], $20::boolean[], $21::boolean[], $22::bytea[], $23::bytea[],
-           $24::bigint[])",
+           $24::bigint[], $25::bigint[])",
         vec![
             ints(all.iter().map(|e| e.id.get())),
             maybe_ints(all.iter().map(|e| e.run.map(|r| r.get()))),
@@ -199,6 +199,7 @@ pub(super) fn effects<'a>(
             blobs(all.iter().map(|e| &e.input.0[..])),
             maybe_blobs(call().map(|c| c.map(|c| &c.call.0[..]))),
             ints(all.iter().map(|e| e.flow)),
+            maybe_ints(all.iter().map(|e| e.expires_at.map(ms))),
         ],
         Answer::Rows,
     );
