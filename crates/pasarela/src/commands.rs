@@ -3,6 +3,7 @@
 pub(crate) mod backup;
 pub(crate) mod bench;
 pub(crate) mod check;
+pub(crate) mod consents;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod flows;
@@ -17,6 +18,7 @@ pub(crate) mod sandbox;
 pub(crate) mod serve;
 pub(crate) mod signals;
 pub(crate) mod suppressions;
+pub(crate) mod texts;
 pub(crate) mod tickets;
 pub(crate) mod top;
 pub(crate) mod users;

@@ -66,6 +66,12 @@ enum Command {
     /// Addresses that are not written to: list, add, remove.
     #[command(subcommand)]
     Suppressions(commands::suppressions::Action),
+    /// What people have allowed: take in lists of consents that were given elsewhere.
+    #[command(subcommand)]
+    Consents(commands::consents::Action),
+    /// Texts that people agree to: add a version, list and show them.
+    #[command(subcommand)]
+    Texts(commands::texts::Action),
     /// Keys that sign tickets: list the public ones, make a new one.
     #[command(subcommand)]
     Tickets(commands::tickets::Action),
@@ -160,6 +166,8 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Command::Top => commands::top::run(&config, json).await,
             Command::Dead(action) => commands::lists::dead(&config, action, json).await,
             Command::Suppressions(action) => commands::suppressions::run(&config, action, json).await,
+            Command::Consents(action) => commands::consents::run(&config, action, json).await,
+            Command::Texts(action) => commands::texts::run(&config, action, json).await,
             Command::Tickets(action) => commands::tickets::run(&config, action, json).await,
             Command::Connections => commands::lists::connections(&config, json).await,
             Command::Replay(args) => commands::operate::replay(&config, args, json).await,
