@@ -27,6 +27,7 @@ mod pack;
 mod pauses;
 mod reconcile;
 mod recover;
+mod registry;
 mod replay;
 mod runs;
 mod standing;
@@ -45,14 +46,15 @@ pub use engine::{Engine, Setup, StartError};
 pub use examine::{Examination, Finding as Looked, Grade, PublicAddress};
 pub use flows::{FlowChange, FlowSet, FlowState, PushError, Pushed};
 pub use intake::{IntakeLimits, IntakeView};
+pub use lawful::{Explained, Explanation, Law, Registry};
 pub use ledger::{
     ImportReport, ImportedRow, LEDGER, LedgerError, Named, NewText, PersonConsents, Recorded, RowState, Statement,
 };
-pub use lawful::{Explained, Explanation, Law, Registry};
 pub use network::{Network, Reaching, Stream};
 pub use pack::{pack, unpack};
 pub use pauses::PauseError;
 pub use reconcile::{Ask, Difference, Finding, Policy, ReconcileError, ReconcileSettings, Report};
+pub use registry::{ListError, ListedAddress, RegistryList, RegistryView};
 pub use replay::{ReplayFilter, ReplayPage};
 pub use runs::RunView;
 pub use tallies::{Day, Slot, StepTally};

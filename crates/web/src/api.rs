@@ -16,6 +16,7 @@ mod keys;
 mod links;
 mod overview;
 mod pauses;
+mod registry;
 mod runs;
 mod suppressions;
 mod texts;
