@@ -3,7 +3,8 @@
 
 use super::units::Span;
 use jiff::SignedDuration;
-use pasarela_colombia::{Colombia, FrequencyMode, Settings, Tables};
+use pasarela_colombia::tables::Tables;
+use pasarela_colombia::{Colombia, FrequencyMode, Settings};
 use pasarela_engine::{Law, Registry};
 use serde::Deserialize;
 use std::sync::Arc;
