@@ -56,6 +56,8 @@ struct Draft {
     subjects: Vec<i64>,
     /// Timers of effects are set.
     timers: bool,
+    /// Read models of the ledger as this draft leaves them: one body may hold several wishes of a person.
+    ledger: HashMap<EntityRef, Option<Known>>,
     /// What stands for and against addresses, as an earlier fact of this delivery writes it, with its version.
     standings: HashMap<String, (i64, Standing)>,
 }
@@ -161,6 +163,7 @@ impl Inner {
             unpark: Vec::new(),
             subjects: Vec::new(),
             timers: false,
+            ledger: HashMap::new(),
             standings: HashMap::new(),
         };
         let drafted = self.draft(connection, pending, &facts, now, &mut draft).await;
@@ -227,10 +230,52 @@ impl Inner {
                 // An equal or older state: nothing is written, and the store has nothing to compare.
                 continue;
             }
+            let news = told.news;
             let position = draft.facts.len();
             self.fact(connection, pending, fact, told, now, position, &known, &mut write, draft).await?;
             draft.facts.push(write);
+            if news {
+                self.withdrawals(connection, pending, fact, now, draft).await?;
+            }
         }
+        Ok(())
+    }
+
+    /// A wish for no advertising counts everywhere as soon as it is heard: what it takes back in the ledger is
+    /// written with the event that says so.
+    async fn withdrawals(
+        self: &Arc<Self>,
+        connection: &Arc<ConnectionRuntime>,
+        pending: &Pending,
+        fact: &Fact,
+        now: Timestamp,
+        draft: &mut Draft,
+    ) -> Result<(), Error> {
+        let said = match &fact.dedup {
+            Dedup::Once { kind, entity, discriminator } => format!("{kind}/{entity}/{discriminator}"),
+            Dedup::State { .. } => pending.id.to_string(),
+        };
+        let heard = self.withdrawals_in(connection.name(), fact, &said, pending.received_at).await?;
+        let Some(ledger) = self.connection(crate::ledger::LEDGER).filter(|_| !heard.is_empty()) else { return Ok(()) };
+        let facts: Vec<&Fact> = heard.iter().collect();
+        let keys: Vec<Option<DedupKey>> = facts.iter().map(|f| self.dedup_key(ledger.id, &f.dedup)).collect();
+        let mut known: HashMap<EntityRef, Option<Known>> = HashMap::new();
+        let mut seen = vec![false; facts.len()];
+        self.read_known(ledger.id, &facts, &keys, &mut known, &mut seen).await?;
+        known.extend(std::mem::take(&mut draft.ledger));
+        for ((fact, key), seen) in facts.into_iter().zip(keys).zip(seen) {
+            let repeated = key.as_ref().is_some_and(|k| draft.facts.iter().any(|f| f.dedup.as_ref() == Some(k)));
+            if seen || repeated {
+                continue;
+            }
+            let mut write = FactWrite { dedup: key, ..FactWrite::default() };
+            draft.subjects.extend(self.subjects(&fact.data));
+            let told = self.entities(&ledger, fact, &mut known, &mut write);
+            let position = draft.facts.len();
+            self.fact(&ledger, pending, fact, told, now, position, &known, &mut write, draft).await?;
+            draft.facts.push(write);
+        }
+        draft.ledger = known;
         Ok(())
     }
 
@@ -299,6 +344,7 @@ impl Inner {
                 // Before the event: what is decided again is noted again, and nothing is lost between the two.
                 self.store.suppress(row).await?;
             }
+            self.link_named(event_type, &fact.data).await?;
             let scope = Arc::new(EventScope::new(
                 self.next_event_id(now),
                 event_type.clone(),
@@ -355,7 +401,9 @@ impl Inner {
             return self.consent_of(&event.data).await;
         }
         let own = event.refs.iter().filter_map(|r| known.get(r)?.as_ref().filter(|_| r.kind == "consent"));
-        Ok(crate::ledger::view_of(own.map(|k| &*k.data)))
+        let all = crate::ledger::all_of(own.map(|k| &*k.data));
+        let address = ["/contact/email", "/contact/phone"].iter().find_map(|p| event.data.pointer(p)?.as_str());
+        self.consent_seen(&all, address).await
     }
 
     /// Keyed hashes of the people that a payload names: e-mails, phones, channel ids; and of the numbers that

@@ -11,8 +11,8 @@ use crate::examine::{Examination, Finding as Looked, PublicAddress};
 use crate::feed::Feed;
 use crate::flows::{FlowChange, FlowSet, FlowState, PushError};
 use crate::intake::Intake;
-use crate::lawful::Law;
-use crate::ledger::{LedgerError, PersonConsents, Recorded, Statement};
+use crate::lawful::{Explanation, Law};
+use crate::ledger::{LedgerError, NewText, PersonConsents, Recorded, Statement};
 use crate::neighbours::Neighbours;
 use crate::network::{Machine, Network};
 use crate::pauses::{PauseError, Pauses};
@@ -26,6 +26,7 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use pasarela_domain::case::Step;
+use pasarela_domain::consent::{Terms, TextVersion};
 use pasarela_domain::incident::IncidentStep;
 use pasarela_domain::{Clock, DeliveryId, EffectId, EntityRef, Envelope, EventId, IdMaker, RunId};
 use pasarela_flows::{Catalog, Flow, Origin};
@@ -116,6 +117,7 @@ pub(crate) struct Inner {
     ids: Mutex<IdMaker>,
     pub(crate) feed: Feed,
     pub(crate) intake: Intake,
+    pub(crate) terms: crate::ledger::KeptTerms,
     pub(crate) care: CareState,
     pub(crate) case_rounds: crate::cases::CaseRounds,
     pub(crate) runs: LiveRuns,
@@ -317,6 +319,7 @@ impl Engine {
             ids: Mutex::new(IdMaker::new(node, 0)),
             feed,
             intake: Intake::new(setup.keeping.intake),
+            terms: crate::ledger::KeptTerms::default(),
             care: CareState::new(setup.keeping.retention),
             case_rounds: crate::cases::CaseRounds::default(),
             runs: LiveRuns::default(),
@@ -472,10 +475,45 @@ impl Engine {
         self.inner.connection(connection).map(|c| c.reconcile_state.lock().clone()).unwrap_or_default()
     }
 
+    /// The decisions about a message; `None`: there is no such effect.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn explain_message(&self, id: EffectId) -> Result<Option<Explanation>, pasarela_store::Error> {
+        self.inner.explain_message(id).await
+    }
+
+    /// These addresses (e-mail addresses, phones) are one person's: what stands against one of them stands against
+    /// all, and contacts with one count for all. False: that was known, or there are not two.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn link_people(&self, email: Option<&str>, phone: Option<&str>) -> Result<bool, pasarela_store::Error> {
+        let (inner, people) = (self.inner.clone(), self.inner.people_of(email, phone));
+        whole(async move { inner.link(&people).await }).await
+    }
+
     /// Records what a person said about their data. `key`: the same key is the same record.
     pub async fn record_consent(&self, statement: Statement, key: Option<&str>) -> Result<Recorded, LedgerError> {
         let (inner, key) = (self.inner.clone(), key.map(str::to_owned));
         whole(async move { inner.record_consent(statement, key.as_deref()).await }).await
+    }
+
+    /// Takes in a list of statements, each with its line.
+    pub async fn import_consents(&self, rows: Vec<(u64, Value)>) -> Result<crate::ledger::ImportReport, LedgerError> {
+        let inner = self.inner.clone();
+        whole(async move { inner.import_consents(rows).await }).await
+    }
+
+    /// All versions of all texts that people agree to.
+    pub async fn terms(&self) -> Result<Arc<Terms>, pasarela_store::Error> {
+        self.inner.terms().await
+    }
+
+    /// Adds a version of a text. False: it was there already.
+    pub async fn add_text(&self, new: NewText) -> Result<(TextVersion, bool), LedgerError> {
+        let inner = self.inner.clone();
+        whole(async move { inner.add_text(new).await }).await
     }
 
     /// What a person, named by an e-mail address or a phone, has allowed, and its history.

@@ -6,26 +6,33 @@
 //! address and phone; read models are never removed by age, so the history stays. Their names are keyed hashes,
 //! and everything else is sealed.
 //!
-//! What it is not: the judge of whether a message may be sent (G10). It says what was said.
+//! What it is not: the judge of whether a message may be sent (G10). It says what was said, and what its proof
+//! carries.
 
 mod connection;
+mod heard;
+mod import;
 mod people;
+mod statement;
+mod texts;
 
 pub(crate) use connection::setup;
+pub use import::{ImportReport, ImportedRow, RowState};
+pub use statement::{Named, Statement};
+pub(crate) use texts::KeptTerms;
+pub use texts::NewText;
 
 use crate::accept::Admission;
 use crate::connections::ConnectionRuntime;
 use crate::engine::Inner;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use pasarela_connector::Source;
-use pasarela_domain::consent::{
-    AnalyticsIds, CHANNELS, ConsentRecord, ConsentState, Consents, Evidence, PURPOSES, PURPOSES_OF, SOURCES, is_purpose,
-};
-use pasarela_domain::model::Contact;
+use pasarela_domain::consent::{ConsentRecord, ConsentState, Consents, Denied, Terms};
+use pasarela_domain::standing::Standing;
 use pasarela_domain::{ConsentId, EmailAddress, EntityRef, Phone};
 use pasarela_store::Error;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,43 +49,6 @@ const AHEAD: SignedDuration = SignedDuration::from_mins(5);
 /// How long an answer waits for its record to be decided.
 const PATIENCE: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(5);
-/// Longest text of a piece of evidence.
-const LONGEST: usize = 300;
-
-/// A person, as a request names them.
-#[derive(Debug, Clone, Default, Deserialize, schemars::JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-#[schemars(rename = "NamedPerson")]
-pub struct Named {
-    /// E-mail address.
-    pub email: Option<String>,
-    /// Phone in international form.
-    pub phone: Option<String>,
-    /// Name, if known.
-    pub name: Option<String>,
-}
-
-/// What a person said, as a request tells it.
-#[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "ConsentStatement")]
-pub struct Statement {
-    /// Who.
-    pub person: Named,
-    /// What for.
-    pub purpose: String,
-    /// Given or taken back.
-    pub state: ConsentState,
-    /// Channel that it is limited to.
-    #[serde(default)]
-    pub channel: Option<String>,
-    /// What proves it.
-    #[serde(default)]
-    pub evidence: Evidence,
-    /// Ids of web analytics.
-    #[serde(default)]
-    pub analytics: AnalyticsIds,
-}
 
 /// Why a statement was not recorded.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -104,8 +74,10 @@ pub struct Recorded {
     pub record: ConsentRecord,
     /// It was there before: the same request was sent again.
     pub repeated: bool,
-    /// It counts now. Else it is kept, and counts as soon as it is decided.
+    /// It is in force now. Else it is kept, and is as soon as it is decided.
     pub decided: bool,
+    /// Why what was said gives no yes, where it is a yes and decided; `None`: it counts.
+    pub denied: Option<Denied>,
 }
 
 /// All that is known of a person's consent.
@@ -115,6 +87,8 @@ pub struct PersonConsents {
     pub consents: Consents,
     /// Records, newest first.
     pub records: Vec<ConsentRecord>,
+    /// The texts, by which the question may have been opened again.
+    pub terms: Arc<Terms>,
 }
 
 /// What lies in a delivery of the ledger.
@@ -125,6 +99,9 @@ struct Entry {
     statement: String,
     /// Keyed hashes of the e-mail address and the phone.
     people: Vec<String>,
+    /// The channel's own id of the person, where they were heard there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
 }
 
 impl Inner {
@@ -138,18 +115,38 @@ impl Inner {
         statement: Statement,
         key: Option<&str>,
     ) -> Result<Recorded, LedgerError> {
+        self.take_in(statement, key, false).await
+    }
+
+    /// The same. `proven`: a yes whose proof is not complete is refused.
+    async fn take_in(
+        self: &Arc<Self>,
+        statement: Statement,
+        key: Option<&str>,
+        proven: bool,
+    ) -> Result<Recorded, LedgerError> {
         let ledger = self.ledger()?;
         let now = self.clock.now();
         let id = match key {
             Some(key) => ConsentId::from_raw(self.store.sealer().hash(&["consent key", key])),
             None => ConsentId::from_raw(self.next_effect_id(now).get()),
         };
-        let (record, people) = self.read_statement(statement, id, now)?;
-        // Without what the hub adds, so that the same request is the same.
-        let told =
-            json!([record.state, record.purpose, record.channel, record.contact, record.evidence, record.analytics]);
-        let statement = format!("{:016x}", self.store.sealer().hash_bytes(told.to_string().as_bytes()));
-        let entry = Entry { record, statement, people };
+        let read = self.read_statement(statement, id, now)?;
+        // A request that was taken in before is answered as it was, whatever the texts are by now.
+        let known = match key {
+            Some(_) => self.entries(&ledger, &[&id.to_string()]).await?.pop(),
+            None => None,
+        };
+        if let Some(known) = known {
+            return self.known_before(known, &read.statement, true).await;
+        }
+        let entry = self.proven(&ledger, read, now).await?;
+        if proven && !entry.record.proof.complete {
+            let missing = entry.record.proof.missing.join("; ");
+            return Err(LedgerError::Invalid(format!("no proof of this person's own yes: {missing}")));
+        }
+        let statement = entry.statement.clone();
+        let record = entry.record.clone();
         let body = serde_json::to_vec(&entry).map_err(|e| LedgerError::Invalid(e.to_string()))?;
         let packed = crate::pack::pack(std::iter::empty(), &body);
         let nonce = key.map(|_| format!("consent:{id}"));
@@ -162,92 +159,49 @@ impl Inner {
             other => return Err(LedgerError::Busy(format!("the record was not taken in: {other:?}"))),
         };
         match self.decided_entry(&ledger, &id.to_string()).await? {
-            Some(known) if known.statement != entry.statement => Err(LedgerError::OtherStatement),
-            Some(known) => Ok(Recorded { record: known.record, repeated, decided: true }),
+            Some(known) => {
+                if !repeated {
+                    self.age_was_seen(&known).await?;
+                }
+                self.known_before(known, &statement, repeated).await
+            }
             None if repeated => {
                 Err(LedgerError::Busy("the first request with this key is still being taken in".into()))
             }
-            None => Ok(Recorded { record: entry.record, repeated, decided: false }),
+            None => Ok(Recorded { record, repeated, decided: false, denied: None }),
         }
     }
 
-    /// A statement as a record, or what is wrong with it.
-    fn read_statement(
-        &self,
-        statement: Statement,
-        id: ConsentId,
-        now: Timestamp,
-    ) -> Result<(ConsentRecord, Vec<String>), LedgerError> {
-        let wrong = |why: String| LedgerError::Invalid(why);
-        let Statement { person, purpose, state, channel, mut evidence, analytics } = statement;
-        let text = |t: Option<String>| t.map(|t| t.trim().to_owned()).filter(|t| !t.is_empty());
-        let email = text(person.email).map(|t| t.parse::<EmailAddress>()).transpose();
-        let email = email.map_err(|e| wrong(format!("person.email: {e}")))?;
-        let phone = text(person.phone).map(|t| t.parse::<Phone>()).transpose();
-        let phone = phone.map_err(|e| wrong(format!("person.phone: {e}")))?;
-        if email.is_none() && phone.is_none() {
-            return Err(wrong("person: name an email, a phone, or both".into()));
+    /// The answer of a record that is in force.
+    async fn known_before(&self, known: Entry, statement: &str, repeated: bool) -> Result<Recorded, LedgerError> {
+        if known.statement != statement {
+            return Err(LedgerError::OtherStatement);
         }
-        if !is_purpose(&purpose) {
-            let of_many: Vec<String> = PURPOSES_OF.iter().map(|head| format!("{head}:<id>")).collect();
-            let all = format!("{}, {}", PURPOSES.join(", "), of_many.join(", "));
-            return Err(wrong(format!("purpose is '{}'; it must be one of {all}", cut(&purpose))));
-        }
-        let one_of = |field: &str, value: &Option<String>, all: &[&str]| match value {
-            Some(text) if !all.contains(&text.as_str()) => {
-                Err(wrong(format!("{field} is '{}'; it must be one of {}", cut(text), all.join(", "))))
-            }
-            _ => Ok(()),
+        let denied = if known.record.state == ConsentState::Given {
+            let terms = self.terms().await?;
+            let all = self.consents(&known.people).await?;
+            all.denied(&known.record.purpose, known.record.channel.as_deref(), &terms, self.clock.now())
+        } else {
+            None
         };
-        one_of("channel", &channel, CHANNELS)?;
-        one_of("evidence.channel", &evidence.channel, SOURCES)?;
-        let hex = |t: &String| t.len() == 64 && t.bytes().all(|b| b.is_ascii_hexdigit());
-        if evidence.text_sha256.as_ref().is_some_and(|t| !hex(t)) {
-            return Err(wrong("evidence.text_sha256 is not the 64 hexadecimal digits of a SHA-256".into()));
+        Ok(Recorded { record: known.record, repeated, decided: true, denied })
+    }
+
+    /// A document that somebody here saw says more about a person's age than what was typed before.
+    async fn age_was_seen(&self, entry: &Entry) -> Result<(), LedgerError> {
+        let record = &entry.record;
+        let seen = record.evidence.channel.as_deref() == Some("in_person") && record.evidence.reference.is_some();
+        let Some(born) = record.birth_date.filter(|_| seen) else { return Ok(()) };
+        for person in &entry.people {
+            self.change_standing(person, |standing| {
+                let other = standing.born != Some(born) || standing.minor;
+                standing.born = Some(born);
+                standing.minor = false;
+                other
+            })
+            .await?;
         }
-        for (field, value) in [
-            ("text_version", &evidence.text_version),
-            ("locale", &evidence.locale),
-            ("ip_hash", &evidence.ip_hash),
-            ("reference", &evidence.reference),
-        ] {
-            if value.as_ref().is_some_and(|t| t.trim().is_empty() || t.chars().count() > LONGEST) {
-                return Err(wrong(format!("evidence.{field} must have 1 to {LONGEST} characters")));
-            }
-        }
-        if evidence.ip_hash.as_ref().is_some_and(|t| t.parse::<std::net::IpAddr>().is_ok()) {
-            return Err(wrong("evidence.ip_hash is an address: send a keyed hash of it, and never the address".into()));
-        }
-        if state == ConsentState::Given {
-            // Proof is what makes it a yes (Decreto 1377, art. 8).
-            for (field, value) in [("text_version", &evidence.text_version), ("channel", &evidence.channel)] {
-                if value.is_none() {
-                    return Err(wrong(format!(
-                        "evidence.{field} is missing: a consent without proof of what was agreed to, and where, is none"
-                    )));
-                }
-            }
-        }
-        let at = evidence.at.take().unwrap_or(now);
-        if at.duration_since(now) > AHEAD {
-            return Err(wrong("evidence.at is in the future; is the sender's clock right?".into()));
-        }
-        let analytics = analytics.read().map_err(|why| wrong(format!("analytics.{why}")))?;
-        let name = text(person.name).unwrap_or_default();
-        let people = self.people_of(email.as_ref().map(EmailAddress::as_str), phone.as_ref().map(Phone::as_e164));
-        let contact = Contact { name, email, phone, ..Contact::default() };
-        let record = ConsentRecord {
-            id: id.to_string(),
-            state,
-            purpose,
-            channel,
-            contact,
-            at,
-            recorded_at: now,
-            evidence,
-            analytics,
-        };
-        Ok((record, people))
+        Ok(())
     }
 
     /// The entry of a record, as soon as it is decided.
@@ -287,12 +241,9 @@ impl Inner {
             records.extend(self.entries(&ledger, ids).await?.into_iter().map(|entry| entry.record));
         }
         records.sort_by(|a, b| (b.at, &b.id).cmp(&(a.at, &a.id)));
-        Ok(PersonConsents { consents, records })
+        let terms = self.terms().await?;
+        Ok(PersonConsents { consents, records, terms })
     }
-}
-
-fn cut(text: &str) -> String {
-    text.chars().take(40).collect()
 }
 
 /// For rows that were read.
@@ -300,18 +251,24 @@ pub(crate) fn consents_in(data: &[u8]) -> Consents {
     serde_json::from_slice(data).unwrap_or_default()
 }
 
-/// What flows see of these read models together.
-pub(crate) fn view_of<'v>(known: impl Iterator<Item = &'v Value>) -> Arc<Value> {
-    let all = known.fold(Consents::default(), |mut all, one| {
+/// These read models together.
+pub(crate) fn all_of<'v>(known: impl Iterator<Item = &'v Value>) -> Consents {
+    known.fold(Consents::default(), |mut all, one| {
         all.lay(Consents::deserialize(one).unwrap_or_default());
         all
-    });
-    Arc::new(serde_json::to_value(all.view()).unwrap_or_default())
+    })
 }
 
 /// Lays one read model of a person over what is known.
 fn lay(known: &Value, shown: &Value) -> Value {
     let mut both = Consents::deserialize(known).unwrap_or_default();
     both.lay(Consents::deserialize(shown).unwrap_or_default());
+    serde_json::to_value(both).unwrap_or_default()
+}
+
+/// Lays what a record says against a person over what stands already.
+fn lay_standing(known: &Value, shown: &Value) -> Value {
+    let mut both = Standing::deserialize(known).unwrap_or_default();
+    both.lay(&Standing::deserialize(shown).unwrap_or_default());
     serde_json::to_value(both).unwrap_or_default()
 }

@@ -50,7 +50,9 @@ pub use examine::{Examination, Finding as Looked, Grade, PublicAddress};
 pub use flows::{FlowChange, FlowSet, FlowState, PushError, Pushed};
 pub use intake::{IntakeLimits, IntakeView};
 pub use lawful::{Explained, Explanation, Law, Registry};
-pub use ledger::{LEDGER, LedgerError, Named, PersonConsents, Recorded, Statement};
+pub use ledger::{
+    ImportReport, ImportedRow, LEDGER, LedgerError, Named, NewText, PersonConsents, Recorded, RowState, Statement,
+};
 pub use network::{Network, Reaching, Stream};
 pub use pack::{pack, unpack};
 pub use pauses::PauseError;

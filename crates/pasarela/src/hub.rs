@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 /// Flows that ship with the program: file name and text.
 pub(crate) const BUILT_IN: &[(&str, &str)] = &[
+    ("baja-confirmada.yaml", include_str!("../flows/baja-confirmada.yaml")),
     ("bienvenida.yaml", include_str!("../flows/bienvenida.yaml")),
     ("boleta-confirmada.yaml", include_str!("../flows/boleta-confirmada.yaml")),
     ("caso-carta.yaml", include_str!("../flows/caso-carta.yaml")),

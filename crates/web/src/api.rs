@@ -20,6 +20,7 @@ mod overview;
 mod pauses;
 mod runs;
 mod suppressions;
+mod texts;
 mod tickets;
 
 pub(crate) use admin::routes as admin_routes;
@@ -131,9 +132,20 @@ pub(crate) fn routes() -> Routes {
                 )
                 .takes::<pasarela_engine::Statement>()
                 .status(201)
-                .answers::<consents::Record>()
+                .answers::<consents::Counted>()
                 .also(&[200, 202])
                 .problems(&[422]),
+        )
+        .post(
+            "/consents/import",
+            consents::import,
+            op("Take in a list of consents that were given elsewhere")
+                .about(
+                    "Each row is taken in or refused by itself. A yes without proof of its own is refused; sent again, \
+                     the same row is the same record.",
+                )
+                .takes::<consents::Rows>()
+                .answers::<pasarela_engine::ImportReport>(),
         )
         .get(
             "/deliveries",
@@ -277,6 +289,23 @@ pub(crate) fn routes() -> Routes {
                 .problems(&[404]),
         )
         .get(
+            "/texts",
+            texts::list,
+            op("Versions of the texts that people agree to, the latest in force first")
+                .query::<texts::Filter>()
+                .lists::<texts::Shown>(),
+        )
+        .post(
+            "/texts",
+            texts::add,
+            op("Add a version of a text")
+                .about("201 when it was added, 200 when the very same one is there. A version is never changed.")
+                .takes::<pasarela_engine::NewText>()
+                .status(201)
+                .also(&[200])
+                .answers::<pasarela_domain::consent::TextVersion>(),
+        )
+        .get(
             "/tickets/keys",
             tickets::keys,
             op("Public keys that verify tickets without a network, the one that signs last").lists::<tickets::PublicKey>(),
@@ -323,6 +352,7 @@ async fn index(_: Caller) -> Json<Names> {
             "pauses",
             "overview",
             "suppressions",
+            "texts",
             "tickets/keys",
         ],
     })

@@ -201,7 +201,20 @@ async fn what_a_running_hub_answers_is_what_the_document_says() {
         ("post", "/api/v1/dead-letters/{id}/retry", format!("/api/v1/dead-letters/{dead}/retry"), Value::Null),
         ("post", "/api/v1/dead-letters/{id}/drop", format!("/api/v1/dead-letters/{unknown}/drop"), Value::Null),
         ("post", "/api/v1/runs/{id}/cancel", format!("/api/v1/runs/{run}/cancel"), reason),
-        ("post", "/api/v1/consents", "/api/v1/consents".into(), said),
+        ("post", "/api/v1/consents", "/api/v1/consents".into(), said.clone()),
+        (
+            "post",
+            "/api/v1/consents/import",
+            "/api/v1/consents/import".into(),
+            json!({ "rows": [{ "line": 2, "statement": said }] }),
+        ),
+        (
+            "post",
+            "/api/v1/texts",
+            "/api/v1/texts".into(),
+            json!({ "kind": "notice", "version": "aviso-v1", "locale": "es-CO", "text": "Aviso de privacidad." }),
+        ),
+        ("get", "/api/v1/texts", "/api/v1/texts?kind=notice".into(), Value::Null),
         ("get", "/api/v1/consents", "/api/v1/consents?person=luz.ospina%40example.com".into(), Value::Null),
         (
             "get",

@@ -1,14 +1,16 @@
 //! The ledger as a connection: it takes in what the API hands over, and nothing from outside.
 
-use super::{CONSENT, Entry, LEDGER, RECORD, lay};
+use super::{CONSENT, Entry, LEDGER, RECORD, lay, lay_standing};
 use crate::connections::{ConnectionSetup, LimitOverride};
 use crate::reconcile::ReconcileSettings;
+use crate::standing::STANDING;
 use pasarela_connector::{
     Answer, ApiVersion, AuthKind, ConfigError, ConnectionConfig, Connector, Ctx, EntityWrite, Fact, Limits, Manifest,
     Outcome, Provider, RawRequest, SimConfig, Simulator, Source, Step, Translation, Unread, Verdict, Verification,
 };
-use pasarela_domain::consent::{ConsentState, Consents};
+use pasarela_domain::consent::{ConsentRecord, ConsentState, Consents, EVERYTHING};
 use pasarela_domain::model;
+use pasarela_domain::standing::{Guardian, Standing};
 use serde_json::Value;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -89,7 +91,7 @@ impl Connector for Connected {
         let record = &entry.record;
         let told = model::Consent {
             contact: record.contact.clone(),
-            channel_user_id: None,
+            channel_user_id: entry.user.clone(),
             channel: record.channel.clone().unwrap_or_else(|| "all".into()),
             purpose: record.purpose.clone(),
             record_id: Some(record.id.clone()),
@@ -108,6 +110,12 @@ impl Connector for Connected {
         for person in &entry.people {
             fact = fact.with(EntityWrite::new(CONSENT, person, said.clone()).merged(lay));
         }
+        if let Some(standing) = standing(record) {
+            let standing = json(serde_json::to_value(standing))?;
+            for person in &entry.people {
+                fact = fact.with(EntityWrite::new(STANDING, person, standing.clone()).merged(lay_standing));
+            }
+        }
         Ok(Translation { items: vec![fact.into()] })
     }
 
@@ -118,4 +126,23 @@ impl Connector for Connected {
     fn on(&self, action: &str, inputs: &[Value], _state: &Value, _answer: &Answer, ctx: &Ctx<'_>) -> Step {
         self.begin(action, inputs, ctx)
     }
+}
+
+/// What a record says against a person, beside what they allow: their age, who answers for them, that they took
+/// everything back.
+fn standing(record: &ConsentRecord) -> Option<Standing> {
+    let everything = record.purpose == EVERYTHING && record.channel.is_none();
+    let standing = Standing {
+        born: record.birth_date,
+        minor: record.minor,
+        guardian: record.guardian.as_ref().map(|g| Guardian {
+            name: g.name.clone(),
+            document: g.document.clone(),
+            relationship: g.relationship.clone(),
+            record: Some(g.consent.clone()),
+        }),
+        revoked_all: everything.then_some(record.at),
+        ..Standing::default()
+    };
+    (standing != Standing::default()).then_some(standing)
 }

@@ -24,6 +24,12 @@ impl Inner {
         email.into_iter().chain(phone.map(|text| hash("phone", text))).collect()
     }
 
+    /// The same for a channel's own id of a person, where there is no phone.
+    pub(super) fn channel_user(&self, id: &str) -> String {
+        let subject = format!("channel_user_id:{}", id.to_lowercase());
+        format!("{:016x}", self.store.sealer().hash(&["subject", &subject]))
+    }
+
     /// What these come to together.
     pub(super) async fn consents(&self, people: &[String]) -> Result<Consents, Error> {
         let Some(ledger) = self.connection(LEDGER) else { return Ok(Consents::default()) };
@@ -50,13 +56,27 @@ impl Inner {
             let (email, phone) = (text(place, "email"), text(place, "phone"));
             (email.is_some() || phone.is_some()).then_some((email, phone))
         });
-        let consents = match named {
-            None => Consents::default(),
-            Some((email, phone)) => {
-                let phone = phone.and_then(|t| t.parse::<Phone>().ok());
-                self.consents(&self.people_of(email.as_deref(), phone.as_ref().map(Phone::as_e164))).await?
+        let (email, phone) = named.unwrap_or_default();
+        let phone = phone.and_then(|t| t.parse::<Phone>().ok());
+        let people = self.people_of(email.as_deref(), phone.as_ref().map(Phone::as_e164));
+        let consents = if people.is_empty() { Consents::default() } else { self.consents(&people).await? };
+        let address = email.as_deref().or(phone.as_ref().map(Phone::as_e164));
+        self.consent_seen(&consents, address).await
+    }
+
+    /// What flows see of a person's consent, with the addresses of their own pages.
+    pub(crate) async fn consent_seen(&self, consents: &Consents, address: Option<&str>) -> Result<Arc<Value>, Error> {
+        let now = self.clock.now();
+        let mut seen = serde_json::to_value(consents.view(&*self.terms().await?, now)).unwrap_or_default();
+        if let (Some(address), Some(fields)) = (address, seen.as_object_mut()) {
+            fields.insert("address".into(), address.into());
+            fields.insert("now".into(), now.as_second().into());
+            self.catalog.complete(LEDGER, CONSENT, &mut seen);
+            if let Some(fields) = seen.as_object_mut() {
+                fields.remove("address");
+                fields.remove("now");
             }
-        };
-        Ok(Arc::new(serde_json::to_value(consents.view()).unwrap_or_default()))
+        }
+        Ok(Arc::new(seen))
     }
 }

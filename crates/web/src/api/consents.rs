@@ -11,9 +11,12 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
-use pasarela_domain::consent::{AnalyticsIds, ConsentRecord, ConsentState, Evidence};
+use jiff::civil::Date;
+use pasarela_domain::consent::{
+    AnalyticsIds, ConsentRecord, ConsentState, Denied, Evidence, Guardian, LegalBasis, Proof,
+};
 use pasarela_domain::{EmailAddress, Phone};
-use pasarela_engine::{LedgerError, Statement};
+use pasarela_engine::{ImportReport, LedgerError, PersonConsents, Recorded, Statement};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -41,6 +44,8 @@ pub(crate) struct Standing {
     record_id: String,
     /// May it be used for that, on that channel?
     given: bool,
+    /// Why not, where it may not.
+    denied: Option<Denied>,
     evidence: Option<Evidence>,
 }
 
@@ -59,6 +64,43 @@ pub(crate) struct Record {
     recorded_at: Timestamp,
     evidence: Evidence,
     analytics: AnalyticsIds,
+    legal_basis: LegalBasis,
+    #[schemars(with = "Option<String>", extend("format" = "date"))]
+    birth_date: Option<Date>,
+    /// The person said that they are under 18.
+    minor: bool,
+    guardian: Option<Guardian>,
+    /// What the hub found of its proof when it was recorded.
+    proof: Proof,
+}
+
+/// A record, and whether it counts.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Counted {
+    #[serde(flatten)]
+    record: Record,
+    /// Does it give a yes now? Null: it is a withdrawal, or it is not decided yet.
+    counts: Option<bool>,
+    /// Why it gives none.
+    denied: Option<Denied>,
+}
+
+/// Rows to import.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rows {
+    /// Statements, each with the line of the list that it comes from.
+    rows: Vec<Row>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "ConsentRow")]
+struct Row {
+    line: u64,
+    /// As `POST /api/v1/consents` takes it, with `evidence.at`.
+    #[schemars(with = "Statement")]
+    statement: Value,
 }
 
 /// Who said it.
@@ -97,11 +139,35 @@ pub(crate) async fn record(
         // It is kept, and counts as soon as it is decided.
         (false, _) => StatusCode::ACCEPTED,
     };
-    let mut answer = (status, Json(shown(&recorded.record))).into_response();
+    let mut answer = (status, Json(counted(&recorded))).into_response();
     if recorded.repeated {
         answer.headers_mut().insert("idempotent-replayed", axum::http::HeaderValue::from_static("true"));
     }
     Ok(answer)
+}
+
+/// Most rows of one import: an answer of all of them stays readable, and the writer hears others meanwhile.
+const MOST_ROWS: usize = 2000;
+
+pub(crate) async fn import(_: Caller, State(app): State<App>, bytes: Bytes) -> Result<Json<ImportReport>, Problem> {
+    let Rows { rows } = super::body(&bytes)?;
+    if rows.len() > MOST_ROWS {
+        return Err(Problem::bad_request(format!(
+            "{} rows; send at most {MOST_ROWS} at once, the rest in further requests",
+            rows.len()
+        )));
+    }
+    let rows = rows.into_iter().map(|row| (row.line, row.statement)).collect();
+    Ok(Json(app.engine.import_consents(rows).await?))
+}
+
+fn counted(recorded: &Recorded) -> Counted {
+    let yes = recorded.record.state == ConsentState::Given && recorded.decided;
+    Counted {
+        record: shown(&recorded.record),
+        counts: yes.then_some(recorded.denied.is_none()),
+        denied: recorded.denied,
+    }
 }
 
 pub(crate) async fn of_person(
@@ -120,19 +186,26 @@ pub(crate) async fn of_person(
             None,
         ));
     }
+    let rows = standings(&known, app.engine.clock().now()).map(|told| json!(Told::Now(Box::new(told))));
+    Ok(page(rows.take(most).collect(), None))
+}
+
+/// What counts now.
+fn standings(known: &PersonConsents, now: Timestamp) -> impl Iterator<Item = Standing> {
     let record = |id: &str| known.records.iter().find(|r| r.id == id);
-    let rows = known.consents.said().map(|(purpose, channel, said)| {
-        json!(Told::Now(Box::new(Standing {
+    known.consents.said().map(move |(purpose, channel, said)| {
+        let denied = known.consents.denied(purpose, channel, &known.terms, now);
+        Standing {
             purpose: purpose.to_owned(),
             channel: channel.map(str::to_owned),
             state: said.state,
             at: said.at,
             record_id: said.record.clone(),
-            given: said.state == ConsentState::Given && known.consents.given(purpose, channel),
+            given: denied.is_none(),
+            denied,
             evidence: record(&said.record).map(|r| r.evidence.clone()),
-        })))
-    });
-    Ok(page(rows.take(most).collect(), None))
+        }
+    })
 }
 
 /// A record as the API shows it.
@@ -148,6 +221,11 @@ fn shown(record: &ConsentRecord) -> Record {
         recorded_at: record.recorded_at,
         evidence: record.evidence.clone(),
         analytics: record.analytics.clone(),
+        legal_basis: record.legal_basis,
+        birth_date: record.birth_date,
+        minor: record.minor,
+        guardian: record.guardian.clone(),
+        proof: record.proof.clone(),
     }
 }
 
