@@ -66,6 +66,12 @@ enum Command {
     /// Addresses that are not written to: list, add, remove.
     #[command(subcommand)]
     Suppressions(commands::suppressions::Action),
+    /// Requests of people about their data and purchases: list, enter, answer. Not legal advice.
+    #[command(subcommand)]
+    Cases(commands::cases::Cases),
+    /// Security incidents and their clock of 15 business days. Not legal advice.
+    #[command(subcommand)]
+    Incidents(commands::cases::Incidents),
     /// What people have allowed: take in lists of consents that were given elsewhere.
     #[command(subcommand)]
     Consents(commands::consents::Action),
@@ -169,6 +175,8 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Command::Top => commands::top::run(&config, json).await,
             Command::Dead(action) => commands::lists::dead(&config, action, json).await,
             Command::Suppressions(action) => commands::suppressions::run(&config, action, json).await,
+            Command::Cases(action) => commands::cases::cases(&config, action, json).await,
+            Command::Incidents(action) => commands::cases::incidents(&config, action, json).await,
             Command::Consents(action) => commands::consents::run(&config, action, json).await,
             Command::Texts(action) => commands::texts::run(&config, action, json).await,
             Command::Rne(action) => commands::rne::run(&config, action, json).await,

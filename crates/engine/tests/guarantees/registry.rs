@@ -30,7 +30,7 @@ fn none_registered() -> Reply {
 async fn allows(hub: &Hub, phone: &str) {
     let text = json!({
         "person": { "phone": phone }, "purpose": "marketing", "state": "given", "channel": "whatsapp",
-        "evidence": { "channel": "form", "text_version": "v1", "at": hub.now().to_string() },
+        "evidence": { "channel": "form", "text_version": "v1", "ip_hash": "9f2c", "at": hub.now().to_string() },
     });
     let statement: Statement = serde_json::from_value(text).unwrap();
     assert!(hub.engine.record_consent(statement, None).await.unwrap().decided);
@@ -110,7 +110,6 @@ async fn g10_the_registry_is_asked_before_it_is_needed_and_each_night_and_its_no
 #[tokio::test]
 async fn g10_while_the_registry_is_down_advertising_waits_and_the_rest_goes() {
     let hub = hub(Registry::Required, Reply::status(503)).await;
-    // Not of this registry: somebody whose consent the index never saw, in a message.
     allows(&hub, ANA).await;
     hub.paid("1", json!({ "to": ANA })).await;
     let row = hub.comes_to("a", EffectState::Deferred).await;
