@@ -16,6 +16,7 @@ pub(crate) mod openapi;
 pub(crate) mod operate;
 pub(crate) mod process;
 pub(crate) mod restore;
+pub(crate) mod rne;
 pub(crate) mod sandbox;
 pub(crate) mod serve;
 pub(crate) mod signals;

@@ -81,6 +81,9 @@ enum Command {
     /// Texts that people agree to: add a version, list and show them.
     #[command(subcommand)]
     Texts(commands::texts::Action),
+    /// The registry of excluded numbers: how it is asked, and lists that were consulted by hand.
+    #[command(subcommand)]
+    Rne(commands::rne::Action),
     /// Keys that sign tickets: list the public ones, make a new one.
     #[command(subcommand)]
     Tickets(commands::tickets::Action),
@@ -180,6 +183,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Command::Incidents(action) => commands::cases::incidents(&config, action, json).await,
             Command::Consents(action) => commands::consents::run(&config, action, json).await,
             Command::Texts(action) => commands::texts::run(&config, action, json).await,
+            Command::Rne(action) => commands::rne::run(&config, action, json).await,
             Command::Tickets(action) => commands::tickets::run(&config, action, json).await,
             Command::Connections => commands::lists::connections(&config, json).await,
             Command::Replay(args) => commands::operate::replay(&config, args, json).await,

@@ -18,6 +18,7 @@ mod keys;
 mod links;
 mod overview;
 mod pauses;
+mod registry;
 mod runs;
 mod suppressions;
 mod texts;

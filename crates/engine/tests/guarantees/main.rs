@@ -27,6 +27,7 @@ mod operating;
 mod people;
 mod promises;
 mod provider;
+mod registry;
 mod server;
 #[path = "../../../store/tests/postgres/server.rs"]
 mod server_of_tests;
