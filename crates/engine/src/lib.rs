@@ -45,10 +45,10 @@ pub use engine::{Engine, Setup, StartError};
 pub use examine::{Examination, Finding as Looked, Grade, PublicAddress};
 pub use flows::{FlowChange, FlowSet, FlowState, PushError, Pushed};
 pub use intake::{IntakeLimits, IntakeView};
+pub use lawful::{Explained, Explanation, Law, Registry};
 pub use ledger::{
     ImportReport, ImportedRow, LEDGER, LedgerError, Named, NewText, PersonConsents, Recorded, RowState, Statement,
 };
-pub use lawful::{Explained, Explanation, Law, Registry};
 pub use network::{Network, Reaching, Stream};
 pub use pack::{pack, unpack};
 pub use pauses::PauseError;

@@ -20,6 +20,7 @@ pub(crate) const BUILT_IN: &[(&str, &str)] = &[
     ("bienvenida.yaml", include_str!("../flows/bienvenida.yaml")),
     ("boleta-confirmada.yaml", include_str!("../flows/boleta-confirmada.yaml")),
     ("devolucion.yaml", include_str!("../flows/devolucion.yaml")),
+    ("mis-datos-enlace.yaml", include_str!("../flows/mis-datos-enlace.yaml")),
     ("pedido-cancelado.yaml", include_str!("../flows/pedido-cancelado.yaml")),
     ("pedido-por-pagar.yaml", include_str!("../flows/pedido-por-pagar.yaml")),
     ("recordatorio.yaml", include_str!("../flows/recordatorio.yaml")),

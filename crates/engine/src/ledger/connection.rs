@@ -41,7 +41,7 @@ static MANIFEST: LazyLock<Manifest> = LazyLock::new(|| Manifest {
     settings: schemars::json_schema!({ "type": "object", "additionalProperties": false }),
     credentials: Vec::new(),
     actions: Vec::new(),
-    events: &["consent.given", "consent.withdrawn"],
+    events: &["consent.given", "consent.withdrawn", "person.link_requested"],
     fetches: &[],
     tasks: Vec::new(),
     no_history: Some("the ledger is its own history"),
@@ -72,6 +72,9 @@ impl Connector for Connected {
     }
 
     fn translate(&self, _source: Source, body: &[u8]) -> Result<Translation, Unread> {
+        if let Some(asked) = super::links::translate(body) {
+            return asked;
+        }
         let entry: Entry = serde_json::from_slice(body)?;
         let record = &entry.record;
         let told = model::Consent {
