@@ -1,5 +1,6 @@
 //! The words of the business as types. Pure: no I/O, no clock, no provider.
 
+pub mod case;
 mod clock;
 pub mod consent;
 mod contact;

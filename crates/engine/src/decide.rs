@@ -344,6 +344,7 @@ impl Inner {
                 // Before the event: what is decided again is noted again, and nothing is lost between the two.
                 self.store.suppress(row).await?;
             }
+            self.link_named(event_type, &fact.data).await?;
             let scope = Arc::new(EventScope::new(
                 self.next_event_id(now),
                 event_type.clone(),

@@ -10,7 +10,7 @@ use crate::examine::{Examination, Finding as Looked, PublicAddress};
 use crate::feed::Feed;
 use crate::flows::{FlowChange, FlowSet, FlowState, PushError};
 use crate::intake::Intake;
-use crate::lawful::Law;
+use crate::lawful::{Explanation, Law};
 use crate::ledger::{LedgerError, NewText, PersonConsents, Recorded, Statement};
 use crate::neighbours::Neighbours;
 use crate::network::{Machine, Network};
@@ -467,6 +467,24 @@ impl Engine {
     #[must_use]
     pub fn reports(&self, connection: &str) -> Vec<Report> {
         self.inner.connection(connection).map(|c| c.reconcile_state.lock().clone()).unwrap_or_default()
+    }
+
+    /// The decisions about a message; `None`: there is no such effect.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn explain_message(&self, id: EffectId) -> Result<Option<Explanation>, pasarela_store::Error> {
+        self.inner.explain_message(id).await
+    }
+
+    /// These addresses (e-mail addresses, phones) are one person's: what stands against one of them stands against
+    /// all, and contacts with one count for all. False: that was known, or there are not two.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn link_people(&self, email: Option<&str>, phone: Option<&str>) -> Result<bool, pasarela_store::Error> {
+        let (inner, people) = (self.inner.clone(), self.inner.people_of(email, phone));
+        whole(async move { inner.link(&people).await }).await
     }
 
     /// Records what a person said about their data. `key`: the same key is the same record.

@@ -12,6 +12,7 @@ use pasarela_store::{
     CONTACT, EntityRow, EntityUpsert, Error, PersonLink, ReadGuard, StandingOf, StandingRow, Work, Worked,
     contact_name, hash_name,
 };
+use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Kind of the read model of one address.
@@ -134,6 +135,19 @@ impl Inner {
     /// All senders of the configuration.
     fn senders(&self) -> BTreeSet<i64> {
         self.connections.values().map(|c| self.sender_hash(&c.sender)).collect()
+    }
+
+    /// An event that tells of a person or of who ordered names addresses that are one person's. Known before the
+    /// event is: decided again, it is known again.
+    pub(crate) async fn link_named(&self, event_type: &str, data: &Value) -> Result<(), Error> {
+        let person = match event_type.split('.').next() {
+            Some("person") => data,
+            Some("order") => data.get("buyer").unwrap_or(&Value::Null),
+            _ => return Ok(()),
+        };
+        let text = |name: &str| person.get(name).and_then(Value::as_str).map(str::trim).filter(|t| !t.is_empty());
+        let (Some(email), Some(phone)) = (text("email"), text("phone")) else { return Ok(()) };
+        self.link(&self.people_of(Some(email), Some(phone))).await.map(drop)
     }
 
     async fn link_work(&self, found: &[StandingRow]) -> Result<Work, Error> {

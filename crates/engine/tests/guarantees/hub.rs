@@ -11,8 +11,8 @@ use parking_lot::Mutex;
 use pasarela_connector::{AuthKind, ConnectionConfig, Provider};
 use pasarela_domain::{Clock, DeliveryId, Envelope, Secret};
 use pasarela_engine::{
-    Admission, ConnectionSetup, Engine, HubCatalog, InboundRequest, Keeping, LimitOverride, ReconcileSettings, RunView,
-    Setup,
+    Admission, ConnectionSetup, Engine, HubCatalog, InboundRequest, Keeping, Law, LimitOverride, ReconcileSettings,
+    Registry, RunView, Setup,
 };
 use pasarela_flows::{ActionInfo, Catalog, Flow, Origin, Unresolved};
 use pasarela_store::postgres::PostgresStore;
@@ -138,6 +138,7 @@ struct Plan {
     /// How calls prove who calls, where it is not the provider's own login.
     auth: Option<AuthKind>,
     secret: bool,
+    law: Law,
 }
 
 pub(crate) struct Hub {
@@ -173,6 +174,15 @@ impl Builder {
     pub(crate) fn with_auth(mut self, auth: AuthKind) -> Self {
         self.plan.connections[0].1 = true;
         self.plan.auth = Some(auth);
+        self
+    }
+    /// A second connection, `otra`, of the same sender.
+    pub(crate) fn with_another(mut self) -> Self {
+        self.plan.connections.push(("otra".to_owned(), false, LimitOverride::default()));
+        self
+    }
+    pub(crate) fn law(mut self, law: Law) -> Self {
+        self.plan.law = law;
         self
     }
     pub(crate) fn limits(mut self, limits: LimitOverride) -> Self {
@@ -218,6 +228,7 @@ impl Hub {
                 place: None,
                 auth: None,
                 secret: false,
+                law: Law { registry: Registry::Off, ..Law::default() },
             },
         }
     }
@@ -264,7 +275,7 @@ impl Hub {
             flows,
             catalog: catalog.clone(),
             vars: json!({}),
-            law: pasarela_engine::Law::default(),
+            law: plan.law.clone(),
             seed: 7,
             keeping: plan.keeping,
             passive: false,

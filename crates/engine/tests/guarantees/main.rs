@@ -12,6 +12,7 @@ mod g07;
 mod g07_restart;
 mod g08;
 mod g09;
+mod g10;
 mod g11;
 mod g13;
 mod history;

@@ -5,8 +5,8 @@
 use pasarela_connector::{
     Action, Answer, ApiVersion, Auth, AuthKind, AuthStep, Batch, Call, ConfigError, ConnectionConfig, Connector,
     Correlation, Credential, Ctx, Dedup, Done, EntityWrite, Fact, Headers, Idempotency, Item, Lane, Limits, Manifest,
-    Outcome, PollStep, Provider, RawRequest, ReadBack, Record, Repeat, Request, Scope, Settlement, Settles, SimConfig,
-    Simulator, Source, Step, Task, Translation, Trial, Unread, Verdict, Verification, judge,
+    Message, Outcome, PollStep, Provider, RawRequest, ReadBack, Record, Repeat, Request, Scope, Settlement, Settles,
+    SimConfig, Simulator, Source, Step, Task, Translation, Trial, Unread, Verdict, Verification, judge,
 };
 use pasarela_domain::EntityRef;
 use serde_json::{Value, json};
@@ -49,6 +49,10 @@ impl Ensayo {
                 .settled_by_status(STATUS_WITHIN)
                 .build(),
             action("unavez_tarde", Idempotency::AtMostOnce).settled_by_status(STATUS_WITHIN).build(),
+            action("carta", Idempotency::AtMostOnce).message(Message::to("email", "/to")).build(),
+            action("aviso", native).message(Message::to("whatsapp", "/to")).build(),
+            action("charla", native).message(Message::to("whatsapp", "/to").answers_within(day)).build(),
+            action("a_todos", native).message(Message::to_unnamed("email")).build(),
         ];
         let anything = actions[0].input.clone();
         debug_assert_eq!(actions[6].batch, Some(Batch { max: 5 }));
@@ -156,7 +160,7 @@ impl Connector for Connected {
                 let request = self.post("pasos1", &first, ctx);
                 Step::Call(Call { request, state: json!({ "v": 1 }), repeat: Repeat::SameKey })
             }
-            "leible" | "correla" | "unavez" | "mensaje" | "fugaz" => {
+            "leible" | "correla" | "unavez" | "mensaje" | "fugaz" | "carta" => {
                 call(self.post(action, &first, ctx), Repeat::Never)
             }
             _ => call(self.post(action, &first, ctx), Repeat::SameKey),
