@@ -6,6 +6,7 @@ pub mod consent;
 mod contact;
 mod event;
 mod id;
+pub mod incident;
 pub mod model;
 mod moment;
 mod money;

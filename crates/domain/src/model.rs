@@ -355,6 +355,58 @@ pub struct LinkRequest {
     pub contact: Contact,
 }
 
+/// News of a request of a person: payload of the `case.*` events but `case.reminder`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CaseNews {
+    /// Number: `RAD-2026-000123`.
+    pub number: String,
+    /// Consulta, reclamo or pqr.
+    pub kind: crate::case::CaseKind,
+    /// Where it stands.
+    pub state: crate::case::CaseState,
+    /// Whom it is about.
+    pub contact: Contact,
+    /// While "reclamo en trámite" stands beside the person's data: number and reason; else nothing. For the field
+    /// `reclamo_en_tramite` of every destination that can hold it.
+    pub label: Option<String>,
+    /// End of the next term.
+    #[schemars(with = "Option<crate::Moment>")]
+    pub due_by: Option<jiff::Timestamp>,
+    /// What was decided.
+    pub ruling: Option<crate::case::Ruling>,
+    /// The letter to the person, where there is one.
+    pub letter: Option<crate::case::Letter>,
+}
+
+/// Cases and incidents near their terms: payload of `case.reminder`, once a working day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CaseReminder {
+    /// The day, `2026-11-26`.
+    pub day: String,
+    /// How many are late.
+    pub late: u64,
+    /// All of them, a line for each, in Spanish.
+    pub text: String,
+    /// All of them, the earliest first.
+    pub cases: Vec<Pending>,
+}
+
+/// A case or an incident near its term.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Pending {
+    /// Number.
+    pub number: String,
+    /// `consulta`, `reclamo`, `pqr` or `incident`.
+    pub kind: String,
+    /// What is due: `answer`, `label`, `ask_to_complete`, `report`.
+    pub duty: String,
+    /// End of the term.
+    #[schemars(with = "crate::Moment")]
+    pub by: jiff::Timestamp,
+    /// It is over.
+    pub late: bool,
+}
+
 /// What became of an e-mail: payload of the `email.*` events.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MailNews {
@@ -377,6 +429,7 @@ pub fn schema_of(name: &str) -> Option<schemars::Schema> {
     let head = name.split('.').next().unwrap_or(name);
     Some(match name {
         "person.link_requested" => schemars::schema_for!(LinkRequest),
+        "case.reminder" => schemars::schema_for!(CaseReminder),
         "ticket.checked_in" | "ticket.check_in_undone" | "check_in" => schemars::schema_for!(CheckIn),
         _ => match head {
             "order" => schemars::schema_for!(Order),
@@ -390,6 +443,7 @@ pub fn schema_of(name: &str) -> Option<schemars::Schema> {
             "template" => schemars::schema_for!(Template),
             "consent" if name == head => schemars::schema_for!(crate::consent::ConsentView),
             "consent" => schemars::schema_for!(Consent),
+            "case" if name != head => schemars::schema_for!(CaseNews),
             "email" => schemars::schema_for!(MailNews),
             "buyer" => schemars::schema_for!(Contact),
             _ => return None,

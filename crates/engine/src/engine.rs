@@ -4,6 +4,7 @@ use crate::accept::{Admission, InboundRequest};
 use crate::admin::{AdminError, Replayed};
 use crate::backoff::Dice;
 use crate::care::{CareNow, CareState, CareView, Keeping, Round};
+use crate::cases::{CaseError, CaseFilter, CaseView, CasesNow, IncidentView, NewCase, NewIncident};
 use crate::client::Client;
 use crate::connections::{ConnectionRuntime, ConnectionSetup, ConnectionState};
 use crate::examine::{Examination, Finding as Looked, PublicAddress};
@@ -25,6 +26,8 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use pasarela_domain::consent::{Terms, TextVersion};
+use pasarela_domain::case::Step;
+use pasarela_domain::incident::IncidentStep;
 use pasarela_domain::{Clock, DeliveryId, EffectId, EntityRef, Envelope, EventId, IdMaker, RunId};
 use pasarela_flows::{Catalog, Flow, Origin};
 use pasarela_store::{EffectState, EventRow, PauseKind, PauseRow, RunRow, Store};
@@ -116,6 +119,7 @@ pub(crate) struct Inner {
     pub(crate) intake: Intake,
     pub(crate) texts_kept: crate::ledger::KeptTexts,
     pub(crate) care: CareState,
+    pub(crate) case_rounds: crate::cases::CaseRounds,
     pub(crate) runs: LiveRuns,
     pub(crate) fetching: Mutex<HashSet<(i64, EntityRef)>>,
     pub(crate) watermark: Watermark,
@@ -317,6 +321,7 @@ impl Engine {
             intake: Intake::new(setup.keeping.intake),
             texts_kept: crate::ledger::KeptTexts::default(),
             care: CareState::new(setup.keeping.retention),
+            case_rounds: crate::cases::CaseRounds::default(),
             runs: LiveRuns::default(),
             fetching: Mutex::new(HashSet::new()),
             watermark: Watermark::default(),
@@ -348,6 +353,7 @@ impl Engine {
         inner.measure_intake().await;
         tokio::spawn(inner.clone().intake_keeper());
         tokio::spawn(inner.clone().carer());
+        tokio::spawn(inner.clone().clerk());
         tokio::spawn(inner.clone().feeder());
         tokio::spawn(inner.clone().timekeeper());
         for connection in inner.connections.values() {
@@ -519,6 +525,70 @@ impl Engine {
     /// What a person, named by an e-mail address or a phone, has allowed, and its history.
     pub async fn consents_of(&self, person: &str) -> Result<PersonConsents, LedgerError> {
         self.inner.consents_of(person).await
+    }
+
+    /// Opens a case: a request of a person. `key`: the same key is the same case. Says whether it was there.
+    pub async fn open_case(&self, new: NewCase, by: &str, key: Option<&str>) -> Result<(CaseView, bool), CaseError> {
+        let (inner, by, key) = (self.inner.clone(), by.to_owned(), key.map(str::to_owned));
+        whole(async move { inner.open_case(new, &by, key.as_deref()).await }).await
+    }
+
+    /// One case, by its number.
+    pub async fn case(&self, number: &str) -> Result<CaseView, CaseError> {
+        self.inner.case(number).await
+    }
+
+    /// A page of cases, the newest first, and the cursor of the next one.
+    pub async fn cases(&self, filter: CaseFilter) -> Result<(Vec<CaseView>, Option<i64>), CaseError> {
+        self.inner.cases(filter).await
+    }
+
+    /// Does a step of a case, and what follows from it.
+    pub async fn step_case(&self, number: &str, step: Step, by: &str) -> Result<CaseView, CaseError> {
+        let (inner, number, by) = (self.inner.clone(), number.to_owned(), by.to_owned());
+        whole(async move { inner.step_case(&number, &step, &by).await }).await
+    }
+
+    /// How many cases and incidents are near their terms.
+    pub async fn cases_now(&self) -> Result<CasesNow, pasarela_store::Error> {
+        self.inner.cases_now().await
+    }
+
+    /// The same, as it is known without asking the store.
+    #[must_use]
+    pub fn known_cases(&self) -> CasesNow {
+        self.inner.known_cases().unwrap_or_default()
+    }
+
+    /// Looks after cases now: silence, what is untold, reminders.
+    pub async fn look_after_cases(&self) -> Result<CasesNow, pasarela_store::Error> {
+        self.inner.case_round().await
+    }
+
+    /// Registers a security incident.
+    pub async fn open_incident(&self, new: NewIncident, by: &str) -> Result<IncidentView, CaseError> {
+        let (inner, by) = (self.inner.clone(), by.to_owned());
+        whole(async move { inner.open_incident(new, &by).await }).await
+    }
+
+    /// One incident, by its number.
+    pub async fn incident(&self, number: &str) -> Result<IncidentView, CaseError> {
+        self.inner.incident(number).await
+    }
+
+    /// A page of incidents, the newest first, and the cursor of the next one.
+    pub async fn incidents(
+        &self,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<(Vec<IncidentView>, Option<i64>), CaseError> {
+        self.inner.incidents(before, limit).await
+    }
+
+    /// Does a step of an incident.
+    pub async fn step_incident(&self, number: &str, step: IncidentStep, by: &str) -> Result<IncidentView, CaseError> {
+        let (inner, number, by) = (self.inner.clone(), number.to_owned(), by.to_owned());
+        whole(async move { inner.step_incident(&number, &step, &by).await }).await
     }
 
     /// Looks at a connection as `pasarela doctor` does.

@@ -8,6 +8,7 @@ mod accept;
 mod admin;
 mod backoff;
 mod care;
+mod cases;
 mod catalog;
 mod client;
 mod connections;
@@ -39,6 +40,9 @@ mod whole;
 pub use accept::{Admission, InboundRequest};
 pub use admin::{AdminError, Replayed};
 pub use care::{CareNow, CareView, Keeping, Retention, Round};
+pub use cases::{
+    CaseError, CaseFilter, CaseView, CasesNow, IncidentError, IncidentView, NewCase, NewIncident, Urgency, answer_draft,
+};
 pub use catalog::{Completion, HubCatalog};
 pub use connections::{ApiState, ConnectionSetup, ConnectionState, DEFAULT_SENDER, LimitOverride};
 pub use engine::{Engine, Setup, StartError};

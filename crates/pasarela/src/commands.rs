@@ -2,6 +2,7 @@
 
 pub(crate) mod backup;
 pub(crate) mod bench;
+pub(crate) mod cases;
 pub(crate) mod check;
 pub(crate) mod consents;
 pub(crate) mod demo;

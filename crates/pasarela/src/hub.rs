@@ -19,10 +19,13 @@ pub(crate) const BUILT_IN: &[(&str, &str)] = &[
     ("baja-confirmada.yaml", include_str!("../flows/baja-confirmada.yaml")),
     ("bienvenida.yaml", include_str!("../flows/bienvenida.yaml")),
     ("boleta-confirmada.yaml", include_str!("../flows/boleta-confirmada.yaml")),
+    ("caso-carta.yaml", include_str!("../flows/caso-carta.yaml")),
+    ("casos-por-vencer.yaml", include_str!("../flows/casos-por-vencer.yaml")),
     ("devolucion.yaml", include_str!("../flows/devolucion.yaml")),
     ("mis-datos-enlace.yaml", include_str!("../flows/mis-datos-enlace.yaml")),
     ("pedido-cancelado.yaml", include_str!("../flows/pedido-cancelado.yaml")),
     ("pedido-por-pagar.yaml", include_str!("../flows/pedido-por-pagar.yaml")),
+    ("reclamo-en-tramite.yaml", include_str!("../flows/reclamo-en-tramite.yaml")),
     ("recordatorio.yaml", include_str!("../flows/recordatorio.yaml")),
 ];
 

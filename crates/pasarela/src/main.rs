@@ -72,6 +72,12 @@ enum Command {
     /// Texts that people agree to: add a version, list and show them.
     #[command(subcommand)]
     Texts(commands::texts::Action),
+    /// Requests of people about their data and purchases: list, enter, answer. Not legal advice.
+    #[command(subcommand)]
+    Cases(commands::cases::Cases),
+    /// Security incidents and their clock of 15 business days. Not legal advice.
+    #[command(subcommand)]
+    Incidents(commands::cases::Incidents),
     /// Keys that sign tickets: list the public ones, make a new one.
     #[command(subcommand)]
     Tickets(commands::tickets::Action),
@@ -168,6 +174,8 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Command::Suppressions(action) => commands::suppressions::run(&config, action, json).await,
             Command::Consents(action) => commands::consents::run(&config, action, json).await,
             Command::Texts(action) => commands::texts::run(&config, action, json).await,
+            Command::Cases(action) => commands::cases::cases(&config, action, json).await,
+            Command::Incidents(action) => commands::cases::incidents(&config, action, json).await,
             Command::Tickets(action) => commands::tickets::run(&config, action, json).await,
             Command::Connections => commands::lists::connections(&config, json).await,
             Command::Replay(args) => commands::operate::replay(&config, args, json).await,

@@ -26,7 +26,7 @@ const UNUSED_BYTES: u64 = 1024 * 1024 * 1024;
 const BEHIND_S: f64 = 86_400.0;
 
 /// All alarms; each is a metric `pasarela_alarm{alarm="..."}` at all times.
-pub(crate) const ALL: [&str; 15] = [
+pub(crate) const ALL: [&str; 19] = [
     "dead_letters",
     "unknown",
     "quarantine",
@@ -34,6 +34,10 @@ pub(crate) const ALL: [&str; 15] = [
     "connection_degraded",
     "breaker_open",
     "reconciliation_failed",
+    "case_late",
+    "incident_late",
+    "case_due",
+    "incident_open",
     "api_version_ends",
     "work_stuck",
     "intake_capped",
@@ -69,6 +73,7 @@ pub(crate) fn ringing(app: &App, health: &HealthRow) -> Vec<Alarm> {
     let age = |t: Option<jiff::Timestamp>| t.map_or(0.0, |t| now.duration_since(t).as_secs_f64());
     let oldest = age(health.oldest_due).max(age(health.oldest_inbox));
     let mut alarms = of(health, &app.engine.store().stats(), oldest);
+    alarms.extend(of_cases(&app.engine.known_cases()));
     alarms.extend(of_care(&app.engine.care_now(), now));
     let about = [
         ("connection_degraded", named(&|c| c.state == "degraded")),
@@ -115,6 +120,18 @@ fn of_versions(lives: &[(&str, i32)]) -> Option<Alarm> {
         connections: connections.collect(),
         stage: Some(stage),
     })
+}
+
+/// Alarms of the law's clocks.
+fn of_cases(now: &pasarela_engine::CasesNow) -> Vec<Alarm> {
+    let ring = [
+        ("case_late", now.late),
+        ("incident_late", now.incidents_late),
+        ("case_due", now.soon),
+        ("incident_open", now.incidents - now.incidents_late.min(now.incidents)),
+    ];
+    let rings = ring.into_iter().filter(|(_, n)| *n > 0);
+    rings.map(|(alarm, n)| Alarm { alarm, value: n as f64, connections: Vec::new(), stage: None }).collect()
 }
 
 /// Alarms of how the store is kept.
@@ -175,6 +192,19 @@ mod tests {
         assert_eq!(at("2027-01-21"), Some((0.0, 0, wa.clone())), "on its last day");
         assert_eq!(at("2027-03-01"), Some((-39.0, 0, wa)), "and after it");
         assert_eq!(of_versions(&[]), None, "no end is announced");
+    }
+
+    #[test]
+    fn must_05_09_the_clocks_of_the_law_ring() {
+        use pasarela_engine::CasesNow;
+        let names = |now| of_cases(&now).into_iter().map(|a| (a.alarm, a.value)).collect::<Vec<_>>();
+        assert!(names(CasesNow { open: 3, ..CasesNow::default() }).is_empty(), "there is time");
+        assert_eq!(
+            names(CasesNow { soon: 2, late: 1, ..CasesNow::default() }),
+            [("case_late", 1.0), ("case_due", 2.0)]
+        );
+        let incidents = CasesNow { incidents: 3, incidents_late: 1, ..CasesNow::default() };
+        assert_eq!(names(incidents), [("incident_late", 1.0), ("incident_open", 2.0)]);
     }
 
     #[test]

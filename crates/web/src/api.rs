@@ -4,6 +4,7 @@
 mod admin;
 mod backup;
 mod care;
+mod cases;
 mod connections;
 mod consents;
 mod dead;
@@ -12,6 +13,7 @@ mod doctor;
 mod effects;
 mod events;
 mod flows;
+mod incidents;
 mod keys;
 mod links;
 mod overview;
@@ -67,6 +69,52 @@ pub(crate) fn routes() -> Routes {
         .get("/", index, op("Names of everything that this API has").answers::<Names>())
         .get("/alarms", alarms, op("What needs a person now").lists::<crate::alarms::Alarm>())
         .get("/care", care::show, op("How the store is kept").answers::<care::Care>())
+        .get("/cases", cases::list, op("Requests of people: consultas, reclamos, PQR").query::<cases::Filter>().lists::<cases::Shown>())
+        .post(
+            "/cases",
+            cases::open,
+            op("Open a case: a request of a person, also one that came on paper")
+                .about("200 when the same `Idempotency-Key` opened it before. The terms count from `received_at`.")
+                .takes::<pasarela_engine::NewCase>()
+                .status(201)
+                .also(&[200])
+                .answers::<cases::Shown>(),
+        )
+        .get("/cases/{id}", cases::one, op("One case, by its number").answers::<cases::Shown>().problems(&[404]))
+        .post(
+            "/cases/{id}/steps",
+            cases::step,
+            op("Do a step of a case: complete, extend, decide, answer, ...")
+                .about(
+                    "A reclamo that is complete is labelled \"reclamo en trámite\" with it. An answer without a text goes \
+                     out as its template has it. 409 when the law or the state of the case forbids it.",
+                )
+                .takes::<pasarela_domain::case::Step>()
+                .answers::<cases::Shown>()
+                .problems(&[404, 409]),
+        )
+        .get("/incidents", incidents::list, op("Security incidents").query::<incidents::Page>().lists::<incidents::Shown>())
+        .post(
+            "/incidents",
+            incidents::open,
+            op("Register a security incident: its clock of 15 business days runs from `detected_at`")
+                .takes::<pasarela_engine::NewIncident>()
+                .status(201)
+                .answers::<incidents::Shown>(),
+        )
+        .get(
+            "/incidents/{id}",
+            incidents::one,
+            op("One incident: the fields of the sheet for the authority").answers::<incidents::Shown>().problems(&[404]),
+        )
+        .post(
+            "/incidents/{id}/steps",
+            incidents::step,
+            op("Add what is known, note the report, or close an incident")
+                .takes::<pasarela_domain::incident::IncidentStep>()
+                .answers::<incidents::Shown>()
+                .problems(&[404]),
+        )
         .get(
             "/consents",
             consents::of_person,
@@ -290,6 +338,7 @@ async fn index(_: Caller) -> Json<Names> {
         data: vec![
             "alarms",
             "care",
+            "cases",
             "consents",
             "deliveries",
             "events",
@@ -299,6 +348,7 @@ async fn index(_: Caller) -> Json<Names> {
             "dead-letters",
             "connections",
             "flows",
+            "incidents",
             "pauses",
             "overview",
             "suppressions",
@@ -333,6 +383,18 @@ impl<T: DeserializeOwned + Send> FromRequestParts<App> for Params<T> {
 pub(crate) fn body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let bytes = if bytes.trim_ascii().is_empty() { b"{}" } else { bytes };
     serde_json::from_slice(bytes).map_err(|e| Problem::bad_request(format!("the body cannot be used: {e}")))
+}
+
+/// Longest idempotency key that is taken.
+const LONGEST_KEY: usize = 255;
+
+/// The caller's key that makes a repeated request the same one, if it names one.
+pub(crate) fn idempotency_key(headers: &axum::http::HeaderMap) -> Result<Option<String>, Problem> {
+    match headers.get("idempotency-key").map(|v| v.to_str()) {
+        None => Ok(None),
+        Some(Ok(text)) if (1..=LONGEST_KEY).contains(&text.trim().len()) => Ok(Some(text.trim().to_owned())),
+        Some(_) => Err(Problem::bad_request(format!("Idempotency-Key must have 1 to {LONGEST_KEY} plain characters"))),
+    }
 }
 
 /// `limit` within its bounds.

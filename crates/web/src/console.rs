@@ -9,6 +9,7 @@
 
 mod alarms;
 mod assets;
+mod cases;
 mod chart;
 mod connections;
 mod dead;
@@ -98,6 +99,14 @@ pub(crate) fn routes(app: App) -> Router<App> {
         .route("/por-resolver", get(dead::list))
         .route("/por-resolver/{id}/reintentar", post(dead::retry))
         .route("/por-resolver/{id}/descartar", post(dead::discard))
+        .route("/casos", get(cases::list))
+        .route("/casos/nuevo", get(cases::fresh).post(cases::create))
+        .route("/casos/{number}", get(cases::show))
+        .route("/casos/{number}/paso", post(cases::step))
+        .route("/incidentes", get(cases::incidents::list).post(cases::incidents::create))
+        .route("/incidentes/{number}", get(cases::incidents::show))
+        .route("/incidentes/{number}/hoja", get(cases::incidents::sheet))
+        .route("/incidentes/{number}/paso", post(cases::incidents::step))
         .route("/alarmas", get(alarms::show))
         .route("/teatro", get(theatre::show))
         .route("/teatro/acto", post(theatre::act))

@@ -153,11 +153,30 @@ async fn what_a_running_hub_answers_is_what_the_document_says() {
     let reason = json!({ "reason": "prueba" });
     let said = json!({ "person": { "email": "luz.ospina@example.com", "name": "Luz Marina Ospina" }, "purpose": "analytics",
         "state": "given", "evidence": { "channel": "form", "text_version": "2026-11" } });
+    let claim = json!({ "kind": "reclamo", "claimant": { "name": "Luz Marina Ospina", "email": "luz.ospina@example.com" },
+        "facts": "El nombre está mal escrito", "request": "Corregirlo", "intake": "paper" });
+    let of_now = |prefix: &str| {
+        format!("{prefix}-{}-000001", pasarela_colombia::calendar::bogota(jiff::Timestamp::now()).year())
+    };
+    let (number, incident) = (of_now("RAD"), of_now("INC"));
     // In this order: what changes things comes after what looks at them.
     let calls: Vec<(&str, &str, String, Value)> = vec![
         ("get", "/api/v1", "/api/v1".into(), Value::Null),
         ("get", "/api/v1/alarms", "/api/v1/alarms".into(), Value::Null),
         ("get", "/api/v1/care", "/api/v1/care".into(), Value::Null),
+        ("post", "/api/v1/cases", "/api/v1/cases".into(), claim),
+        ("get", "/api/v1/cases", "/api/v1/cases?limit=2".into(), Value::Null),
+        ("get", "/api/v1/cases/{id}", format!("/api/v1/cases/{number}"), Value::Null),
+        ("post", "/api/v1/cases/{id}/steps", format!("/api/v1/cases/{number}/steps"), json!({ "step": "complete" })),
+        ("post", "/api/v1/incidents", "/api/v1/incidents".into(), json!({ "title": "Portátil perdido" })),
+        ("get", "/api/v1/incidents", "/api/v1/incidents".into(), Value::Null),
+        ("get", "/api/v1/incidents/{id}", format!("/api/v1/incidents/{incident}"), Value::Null),
+        (
+            "post",
+            "/api/v1/incidents/{id}/steps",
+            format!("/api/v1/incidents/{incident}/steps"),
+            json!({ "step": "update", "persons": 12 }),
+        ),
         ("get", "/api/v1/deliveries", "/api/v1/deliveries?limit=2".into(), Value::Null),
         ("get", "/api/v1/deliveries/{id}", format!("/api/v1/deliveries/{quarantined}"), Value::Null),
         ("get", "/api/v1/events", "/api/v1/events?limit=2".into(), Value::Null),

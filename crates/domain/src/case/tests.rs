@@ -7,8 +7,20 @@ struct Plain;
 impl Calendar for Plain {
     fn due(&self, duty: Duty, from: Timestamp) -> Due {
         let days = match duty {
-            Duty::AnswerConsulta { extended } => if extended { 15 } else { 10 },
-            Duty::AnswerReclamo { extended } => if extended { 23 } else { 15 },
+            Duty::AnswerConsulta { extended } => {
+                if extended {
+                    15
+                } else {
+                    10
+                }
+            }
+            Duty::AnswerReclamo { extended } => {
+                if extended {
+                    23
+                } else {
+                    15
+                }
+            }
             Duty::AnswerPqr | Duty::ReportIncident => 15,
             Duty::Label => 2,
             Duty::AskToComplete => 5,
@@ -33,7 +45,11 @@ fn case(kind: CaseKind) -> Case {
         recorded_at: at(0),
         intake: Intake::Paper,
         reference: String::new(),
-        claimant: Claimant { name: "Laura Pardo".into(), email: Some("laura@correo.example".into()), ..Claimant::default() },
+        claimant: Claimant {
+            name: "Laura Pardo".into(),
+            email: Some("laura@correo.example".into()),
+            ..Claimant::default()
+        },
         requester: Requester::Person,
         language: Tongue::Es,
         facts: "La fecha de nacimiento está errada.".into(),

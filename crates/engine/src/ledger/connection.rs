@@ -41,7 +41,20 @@ static MANIFEST: LazyLock<Manifest> = LazyLock::new(|| Manifest {
     settings: schemars::json_schema!({ "type": "object", "additionalProperties": false }),
     credentials: Vec::new(),
     actions: Vec::new(),
-    events: &["consent.given", "consent.withdrawn", "person.link_requested"],
+    events: &[
+        "consent.given",
+        "consent.withdrawn",
+        "person.link_requested",
+        "case.opened",
+        "case.incomplete",
+        "case.labelled",
+        "case.extended",
+        "case.decided",
+        "case.answered",
+        "case.passed_on",
+        "case.withdrawn",
+        "case.reminder",
+    ],
     fetches: &[],
     tasks: Vec::new(),
     no_history: Some("the ledger is its own history"),
@@ -74,6 +87,9 @@ impl Connector for Connected {
     fn translate(&self, _source: Source, body: &[u8]) -> Result<Translation, Unread> {
         if let Some(asked) = super::links::translate(body) {
             return asked;
+        }
+        if let Some(news) = crate::cases::news::translate(body) {
+            return news;
         }
         let entry: Entry = serde_json::from_slice(body)?;
         let record = &entry.record;

@@ -1,6 +1,7 @@
 //! The guarantees of the engine, by their names in design.md, in one process: a clock that is moved
 //! by hand, a provider that is written in the test, and a server whose answers are scripted.
 
+mod cases;
 mod clock;
 mod consents;
 mod examining;

@@ -156,7 +156,7 @@ fn model_names() -> Vec<String> {
     let mut names: Vec<String> = pasarela_domain::CANONICAL_EVENT_TYPES
         .iter()
         .filter_map(|name| name.split('.').next())
-        .filter(|head| !matches!(*head, "email" | "connection"))
+        .filter(|head| !matches!(*head, "email" | "connection" | "case"))
         .map(str::to_owned)
         .collect();
     names.push("buyer".to_owned());

@@ -20,6 +20,26 @@ const TOLD: &[(&str, &str, &str)] = &[
     ("breaker_open", "a provider does not answer", "wait: it is probed by itself; look at the provider's status page"),
     ("reconciliation_failed", "the last reading of a task did not complete", "`pasarela reconcile NAME` says why"),
     (
+        "case_late",
+        "the term of a request of a person is over: it is not answered, not labelled, or not asked to be completed",
+        "`pasarela cases list`: answer it today, and say why it is late ([cases](cases.md))",
+    ),
+    (
+        "incident_late",
+        "a security incident was not reported within 15 business days",
+        "`pasarela incidents list`: report it today ([incidents](cases.md#incidents))",
+    ),
+    (
+        "case_due",
+        "the goal of a request of a person is within three business days, or has passed",
+        "`pasarela cases list`: answer it, or extend it once and tell the person ([cases](cases.md))",
+    ),
+    (
+        "incident_open",
+        "a security incident is not reported yet; its clock does not stop",
+        "complete its sheet and report it ([incidents](cases.md#incidents))",
+    ),
+    (
         "work_stuck",
         "due work or an undecided delivery is older than 30 s",
         "is the machine overloaded, the disk slow? Read the log",

@@ -21,9 +21,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// Longest idempotency key that is taken.
-const LONGEST_KEY: usize = 255;
-
 /// Something that a person said.
 #[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
@@ -132,13 +129,7 @@ pub(crate) async fn record(
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Result<Response, Problem> {
-    let key = match headers.get("idempotency-key").map(|v| v.to_str()) {
-        None => None,
-        Some(Ok(text)) if (1..=LONGEST_KEY).contains(&text.trim().len()) => Some(text.trim().to_owned()),
-        Some(_) => {
-            return Err(Problem::bad_request(format!("Idempotency-Key must have 1 to {LONGEST_KEY} plain characters")));
-        }
-    };
+    let key = super::idempotency_key(&headers)?;
     let statement: Statement = serde_json::from_slice(&bytes)
         .map_err(|e| Problem::bad_request(format!("the body cannot be used: {e}; see docs/consents.md")))?;
     let recorded = app.engine.record_consent(statement, key.as_deref()).await?;

@@ -60,6 +60,8 @@ fn page_of(name: &str) -> Option<&'static str> {
         "dead_letters" | "unknown" | "quarantine" => Some("/por-resolver"),
         "proposals" | "reconciliation_failed" => Some("/conciliacion"),
         "connection_degraded" | "breaker_open" => Some("/conexiones"),
+        "case_late" | "case_due" => Some("/casos"),
+        "incident_late" | "incident_open" => Some("/incidentes"),
         _ => None,
     }
 }

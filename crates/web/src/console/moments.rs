@@ -77,6 +77,24 @@ pub(super) fn day(w: Words, at: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// `9 de diciembre`, with the year when it is another one: for ends of terms.
+pub(super) fn date(w: Words, at: Timestamp, now: Timestamp) -> String {
+    let (at, now) = (bogota(at).date(), bogota(now).date());
+    let month = w.named("month", &at.month().to_string());
+    let year = if at.year() == now.year() { String::new() } else { format!(" {}", at.year()) };
+    match w.lang {
+        Lang::Es if year.is_empty() => format!("{} de {month}", at.day()),
+        Lang::Es => format!("{} de {month} de{year}", at.day()),
+        Lang::En => format!("{} {month}{year}", at.day()),
+    }
+}
+
+/// Days on the calendar from now to a moment; negative when it has passed.
+pub(super) fn days_until(at: Timestamp, now: Timestamp) -> i64 {
+    let (at, now) = (bogota(at).date(), bogota(now).date());
+    at.since((jiff::Unit::Day, now)).map_or(0, |span| i64::from(span.get_days()))
+}
+
 /// Time between two moments: `12 ms`, `1,4 s`, `3 min`, `2 h`, `5 d`.
 pub(super) fn elapsed(w: Words, from: Timestamp, to: Timestamp) -> String {
     span(w, to.as_millisecond().saturating_sub(from.as_millisecond()) as f64)

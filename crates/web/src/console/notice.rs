@@ -24,9 +24,16 @@ const KNOWN: &[&str] = &[
     "notice.refused",
     "notice.silent",
     "notice.busy",
+    "notice.case_done",
+    "notice.case_opened",
 ];
 
 impl Notice {
+    /// Of a page that asks for more than this.
+    pub(super) fn of(aviso: Option<String>) -> Self {
+        Self { aviso }
+    }
+
     /// Key of the sentence.
     pub(super) fn key(&self) -> Option<&'static str> {
         let given = self.aviso.as_deref()?;

@@ -40,7 +40,11 @@ pub(super) struct Status {
 impl Status {
     pub(super) async fn read(app: &App, w: Words) -> Self {
         match health(app).await {
-            Ok(health) => Self::of(w, &health, &alarms::ringing(app, &health)),
+            Ok(health) => {
+                let mut line = Self::of(w, &health, &alarms::ringing(app, &health));
+                line.items.splice(0..0, incident(w, app));
+                line
+            }
             Err(e) => {
                 tracing::error!(error = %e, "the status line could not be read");
                 let text = w.t("status.unreadable").to_owned();
@@ -73,8 +77,17 @@ impl Status {
         let (reconciliation, alarms_page) = (Some("/conciliacion"), Some("/alarmas"));
         let rings =
             |name: &str| alarms.iter().find(|a| a.alarm == name).map_or(0, |a| a.connections.len().max(1) as u64);
+        let rings_n = |name: &str| alarms.iter().find(|a| a.alarm == name).map_or(0, |a| a.value as u64);
         let (troubled, ends) = (rings("connection_degraded"), rings("api_version_ends"));
         let lines = [
+            (
+                w.count("status.case_late", rings_n("case_late")),
+                rings_n("case_late"),
+                "failed",
+                "failed",
+                Some("/casos"),
+            ),
+            (w.count("status.case_due", rings_n("case_due")), rings_n("case_due"), "waits", "waits", Some("/casos")),
             (w.count("status.dead", health.dead), health.dead, "failed", "failed", resolve),
             (w.count("status.unknown", health.unknown), health.unknown, "waits", "unknown", resolve),
             (w.count("status.review", health.quarantined), health.quarantined, "waits", "unknown", resolve),
@@ -111,6 +124,19 @@ impl Status {
             .map(|(text, _, tone, shape, href)| Item { tone, shape, text, href })
             .collect()
     }
+}
+
+/// The banner of an incident that is not reported: by when it must be.
+fn incident(w: Words, app: &App) -> Option<Item> {
+    let now = app.engine.clock().now();
+    let by = app.engine.known_cases().incident_by?;
+    let date = super::moments::date(w, by, now);
+    let (tone, text) = if now > by {
+        ("failed", w.with("status.incident_late", date))
+    } else {
+        ("waits", w.with("status.incident", date))
+    };
+    Some(Item { tone, shape: tone, text, href: Some("/incidentes") })
 }
 
 /// Ages and counts, at most half a second old.

@@ -4,6 +4,7 @@
 //! it is; a type or a state that has no words here is shown by its own name.
 
 mod alarms;
+mod cases;
 mod events;
 mod newcomer;
 mod pages;
@@ -27,6 +28,7 @@ fn rows() -> impl Iterator<Item = &'static Row> {
         .chain(newcomer::ROWS)
         .chain(theatre::ROWS)
         .chain(alarms::ROWS)
+        .chain(cases::ROWS)
         .chain(states::ROWS)
         .chain(events::ROWS)
 }

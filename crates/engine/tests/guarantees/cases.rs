@@ -1,0 +1,249 @@
+//! Requests of people and incidents: the law's clocks, the label beside the data, what flows hear. Rows 5 and 9
+//! of the table "the hub must".
+
+use crate::hub::Hub;
+use jiff::Timestamp;
+use pasarela_domain::EntityRef;
+use pasarela_domain::case::{CaseState, Ruling, Step};
+use pasarela_domain::incident::IncidentStep;
+use pasarela_domain::standing::Standing;
+use pasarela_engine::{CaseError, CaseFilter, CaseView, LEDGER, NewCase, NewIncident, Urgency};
+use pasarela_store::{RecordWrite, Recorded};
+use serde_json::{Value, json};
+
+const RECEIVED: &str = "2026-11-24T10:00:00-05:00";
+const DAY: i64 = 86_400;
+
+fn new(kind: &str, more: Value) -> NewCase {
+    let mut case = json!({
+        "kind": kind, "facts": "La fecha de nacimiento está errada.", "request": "Corregir la fecha.",
+        "claimant": { "name": "Laura Pardo Ávila", "document": "52.000.111", "email": "Laura@Correo.example", "phone": "+573005550117" },
+    });
+    case.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    serde_json::from_value(case).unwrap()
+}
+
+async fn open(hub: &Hub, kind: &str) -> CaseView {
+    let new = new(kind, json!({ "received_at": RECEIVED, "intake": "paper" }));
+    hub.engine.open_case(new, "mesa", None).await.unwrap().0
+}
+
+async fn step(hub: &Hub, number: &str, step: Step) -> CaseView {
+    hub.engine.step_case(number, step, "mesa").await.unwrap()
+}
+
+/// End of a day in Bogotá.
+fn end_of(day: &str) -> Timestamp {
+    format!("{day}T23:59:59-05:00").parse().unwrap()
+}
+
+/// A hub at that moment, so many seconds after the request was received.
+async fn at(seconds: i64, flow: &str) -> Hub {
+    let hub = if flow.is_empty() { Hub::build() } else { Hub::build().flow(flow) }.start().await;
+    let received: Timestamp = RECEIVED.parse().unwrap();
+    hub.pass(received.duration_since(hub.now()).as_secs() + seconds);
+    hub
+}
+
+async fn claims(hub: &Hub, kind: &str, address: &str) -> Vec<String> {
+    let ledger = hub.engine.connection_id(LEDGER).unwrap();
+    let name = format!("{:016x}", hub.engine.subject_hash(kind, address));
+    let asked = vec![(ledger, EntityRef::new("standing", name))];
+    let (_, rows) = hub.engine.store().lookup(Vec::new(), asked).await.unwrap();
+    let standing = rows[0].as_ref().map(|row| serde_json::from_slice::<Standing>(&row.data).unwrap());
+    standing.unwrap_or_default().claims.into_iter().map(|c| format!("{}: {}", c.case, c.reason)).collect()
+}
+
+async fn told(hub: &Hub) -> Vec<String> {
+    hub.decided().await;
+    hub.types().await.into_iter().filter(|t| t.starts_with("case.")).collect()
+}
+
+#[tokio::test]
+async fn must_05_the_terms_are_those_of_the_example() {
+    let hub = at(60, "").await;
+    let reclamo = open(&hub, "reclamo").await;
+    let due = |view: &CaseView, duty: &str| view.dues.iter().find(|d| d.duty.as_str() == duty).unwrap().due;
+    assert_eq!(due(&reclamo, "label").by, end_of("2026-11-26"));
+    assert_eq!(due(&reclamo, "answer").by, end_of("2026-12-16"), "8 December is a holiday");
+    assert_eq!(due(&open(&hub, "pqr").await, "answer").by, end_of("2026-12-16"));
+    let consulta = open(&hub, "consulta").await;
+    assert_eq!(due(&consulta, "answer").by, end_of("2026-12-09"));
+    assert_eq!(due(&consulta, "answer").goal, end_of("2026-12-04"), "the day of receipt and Saturdays counted");
+    let number = &reclamo.case.number;
+    let complete = step(&hub, number, Step::Complete { reason: String::new() }).await;
+    assert_eq!(due(&complete, "answer").by, end_of("2026-12-16"));
+    let extended = step(&hub, number, Step::Extend { reason: "Falta un archivo.".into() }).await;
+    assert_eq!(due(&extended, "answer").by, end_of("2026-12-29"));
+    assert_eq!(extended.urgency, Urgency::Calm);
+    // What nobody may be told before is told by the letter.
+    hub.decided().await;
+    let letters: Vec<String> =
+        hub.events().await.iter().filter_map(|e| e.data["letter"]["text"].as_str().map(str::to_owned)).collect();
+    assert!(letters.iter().any(|l| l.contains("a más tardar el martes 29 de diciembre de 2026")), "{letters:#?}");
+}
+
+#[tokio::test]
+async fn must_05_a_complete_reclamo_is_labelled_everywhere_at_once_and_until_it_is_decided() {
+    let flow = "flow: marca\nversion: 1\ntitle: { es: Marca, en: Mark }\non: [case.labelled, case.decided]\nsteps:\n  - do: ventas.flujo\n    with: { mark: \"{{ data.label or '' }}\", n: \"{{ data.number }}\" }\n";
+    let hub = at(60, flow).await;
+    let number = open(&hub, "reclamo").await.case.number;
+    assert!(claims(&hub, "email", "laura@correo.example").await.is_empty());
+    step(&hub, &number, Step::Complete { reason: "fecha de nacimiento".into() }).await;
+    let mark = format!("{number}: fecha de nacimiento");
+    for (kind, address) in [("email", "laura@correo.example"), ("phone", "+573005550117")] {
+        assert_eq!(claims(&hub, kind, address).await, [mark.clone()], "{kind}, as soon as it is answered");
+    }
+    hub.arrived("/flujo", 1).await;
+    assert_eq!(hub.server.calls("/flujo")[0].json()["mark"], json!(mark));
+
+    step(&hub, &number, Step::Decide { ruling: Ruling::Granted, reason: String::new() }).await;
+    assert!(claims(&hub, "email", "laura@correo.example").await.is_empty(), "decided: the label goes");
+    hub.arrived("/flujo", 2).await;
+    assert_eq!(hub.server.calls("/flujo")[1].json()["mark"], json!(""));
+    let answered = step(&hub, &number, Step::Answer { subject: String::new(), text: String::new() }).await;
+    let letter = answered.case.answer.unwrap();
+    assert!(letter.text.contains("Laura Pardo Ávila") && letter.text.contains("Corregir la fecha."), "{letter:?}");
+    let twice = hub.engine.step_case(&number, Step::Complete { reason: String::new() }, "mesa").await.unwrap_err();
+    assert!(matches!(twice, CaseError::Refused(_)), "{twice}");
+    assert_eq!(told(&hub).await, ["case.opened", "case.labelled", "case.decided", "case.answered"]);
+    assert!(hub.engine.cases(CaseFilter { limit: 9, ..CaseFilter::default() }).await.unwrap().0.is_empty());
+    let person = Some("LAURA@correo.example".to_owned());
+    let found = hub.engine.cases(CaseFilter { all: true, person, limit: 9, before: None }).await.unwrap().0;
+    assert_eq!(found.len(), 1, "found by the person");
+}
+
+#[tokio::test]
+async fn must_05_two_months_of_silence_end_an_incomplete_reclamo_and_what_a_crash_left_is_told() {
+    let hub = at(60, "").await;
+    let number = open(&hub, "reclamo").await.case.number;
+    let asked = step(&hub, &number, Step::Incomplete { missing: "Copia del documento".into() }).await;
+    assert_eq!(asked.dues[0].due.by, end_of("2027-01-25"), "two months from our request, the 24th is a Sunday");
+    hub.pass(61 * DAY);
+    hub.engine.look_after_cases().await.unwrap();
+    assert_eq!(hub.engine.case(&number).await.unwrap().case.state, CaseState::Incomplete, "24 January: not yet");
+    hub.pass(2 * DAY);
+    hub.engine.look_after_cases().await.unwrap();
+    let view = hub.engine.case(&number).await.unwrap();
+    assert_eq!(view.case.state, CaseState::Withdrawn);
+    assert_eq!(told(&hub).await, ["case.opened", "case.incomplete", "case.withdrawn"]);
+
+    // As a crash leaves it: written, and not told.
+    let store = hub.engine.store();
+    let row = store.record("case", &number).await.unwrap().unwrap();
+    let mut doc: Value = serde_json::from_slice(&row.data).unwrap();
+    doc["untold"] = json!([{ "n": 3, "what": "case.withdrawn", "at": hub.now(), "letter": null },
+        { "n": 4, "what": "case.decided", "at": hub.now(), "letter": null }]);
+    let left = RecordWrite {
+        kind: "case".into(),
+        id: number.clone(),
+        expected: row.version,
+        due: Some(hub.now()),
+        open: true,
+        subjects: Vec::new(),
+        at: hub.now(),
+        data: store.sealer().seal_json(&doc),
+    };
+    assert_ne!(store.keep_record(left).await.unwrap(), Recorded::Stale);
+    let hub = hub.crash().await;
+    hub.engine.look_after_cases().await.unwrap();
+    hub.engine.look_after_cases().await.unwrap();
+    assert_eq!(
+        told(&hub).await,
+        ["case.opened", "case.incomplete", "case.withdrawn", "case.decided"],
+        "what was told is not told again, what was not is told once"
+    );
+    assert!(!hub.engine.store().record("case", &number).await.unwrap().unwrap().open);
+}
+
+#[tokio::test]
+async fn must_05_the_owner_hears_once_a_working_day_what_is_near_its_term() {
+    let hub = at(60, "").await;
+    let number = open(&hub, "consulta").await.case.number;
+    hub.engine.look_after_cases().await.unwrap();
+    assert_eq!(hub.engine.cases_now().await.unwrap().soon, 0);
+    // Tuesday 1 December: our goal is the 4th.
+    hub.pass(7 * DAY);
+    for _ in 0..2 {
+        hub.engine.look_after_cases().await.unwrap();
+    }
+    let reminders =
+        async || hub.events().await.into_iter().filter(|e| e.event_type == "case.reminder").collect::<Vec<_>>();
+    hub.decided().await;
+    let first = reminders().await;
+    assert_eq!(first.len(), 1, "once a day");
+    let told = &first[0].data;
+    assert_eq!((&told["cases"][0]["number"], &told["late"]), (&json!(number), &json!(0)));
+    assert!(told["text"].as_str().unwrap().contains("vence el miércoles 9 de diciembre"), "{told}");
+    // Sunday 6, and the holiday of the 8th.
+    for days in [5, 2] {
+        hub.pass(days * DAY);
+        hub.engine.look_after_cases().await.unwrap();
+    }
+    hub.decided().await;
+    assert_eq!(reminders().await.len(), 1, "neither on a Sunday nor on a holiday");
+    hub.pass(2 * DAY);
+    let now = hub.engine.look_after_cases().await.unwrap();
+    assert_eq!((now.late, now.soon), (1, 0), "10 December: late");
+    assert_eq!(hub.engine.case(&number).await.unwrap().urgency, Urgency::Late);
+    hub.decided().await;
+    assert_eq!(reminders().await[1].data["late"], json!(1));
+}
+
+#[tokio::test]
+async fn numbers_are_one_each_and_the_same_key_is_the_same_case() {
+    let hub = at(60, "").await;
+    let mut many = tokio::task::JoinSet::new();
+    for _ in 0..12 {
+        let engine = hub.engine.clone();
+        many.spawn(
+            async move { engine.open_case(new("reclamo", json!({})), "mesa", None).await.unwrap().0.case.number },
+        );
+    }
+    let mut numbers = many.join_all().await;
+    numbers.sort();
+    numbers.dedup();
+    assert_eq!(numbers.len(), 12);
+    assert!(numbers.iter().all(|n| n.starts_with("RAD-2026-0000")), "{numbers:?}");
+    let (first, before) = hub.engine.open_case(new("pqr", json!({})), "tienda", Some("k-1")).await.unwrap();
+    let (again, known) = hub.engine.open_case(new("pqr", json!({})), "tienda", Some("k-1")).await.unwrap();
+    assert_eq!((first.case.number.as_str(), before, known), ("PQR-2026-000001", false, true));
+    assert_eq!(first.case, again.case);
+    for (more, words) in [
+        (json!({ "request": " " }), "say what is asked for"),
+        (json!({ "claimant": { "name": "Ana" } }), "needed to answer"),
+        (json!({ "claimant": { "name": "Ana", "phone": "300" } }), "claimant.phone"),
+        (json!({ "received_at": "2027-11-24T10:00:00-05:00" }), "in the future"),
+    ] {
+        let why = hub.engine.open_case(new("reclamo", more), "x", None).await.unwrap_err().to_string();
+        assert!(why.contains(words), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn must_09_the_clock_of_an_incident_runs_until_it_is_reported() {
+    let hub = at(60, "").await;
+    let new: NewIncident =
+        serde_json::from_value(json!({ "title": "Portátil perdido", "detected_at": RECEIVED })).unwrap();
+    let view = hub.engine.open_incident(new, "mesa").await.unwrap();
+    let number = view.incident.number.clone();
+    assert_eq!((number.as_str(), view.due.by), ("INC-2026-000001", end_of("2026-12-16")));
+    let step = async |step| hub.engine.step_incident(&number, step, "mesa").await;
+    let report = || IncidentStep::Report { report: "SIC-26-1".into() };
+    let why = step(report()).await.unwrap_err().to_string();
+    assert!(why.contains("databases, categories, persons, effect, measures"), "{why}");
+    assert!(step(IncidentStep::Close { note: String::new() }).await.unwrap_err().to_string().contains("does not stop"));
+    hub.pass(23 * DAY);
+    let now = hub.engine.look_after_cases().await.unwrap();
+    assert_eq!((now.incidents, now.incidents_late, now.incident_by), (1, 1, Some(end_of("2026-12-16"))));
+    let known: IncidentStep = serde_json::from_value(json!({ "step": "update", "databases": ["Compradores"],
+        "categories": ["contacto"], "persons": 40, "effect": "Suplantación", "measures": "Bloqueo remoto" }))
+    .unwrap();
+    step(known).await.unwrap();
+    let reported = step(report()).await.unwrap();
+    assert_eq!(reported.urgency, Urgency::Calm);
+    assert!(step(report()).await.is_err(), "once");
+    assert_eq!(hub.engine.cases_now().await.unwrap().incidents, 0);
+    step(IncidentStep::Close { note: String::new() }).await.unwrap();
+    assert_eq!(hub.engine.incidents(None, 9).await.unwrap().0.len(), 1, "the register keeps it");
+}

@@ -1,0 +1,100 @@
+//! `/api/v1/incidents`: the register of security incidents, with the clock of 15 business days.
+
+use super::{Params, body, cursor, limit, list as page};
+use crate::App;
+use crate::auth::Caller;
+use crate::problem::Problem;
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use pasarela_domain::case::{Due, Entry};
+use pasarela_domain::incident::IncidentStep;
+use pasarela_engine::{IncidentView, NewIncident, Urgency};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// An incident as it is shown; its fields are those of the sheet for the authority.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Incident")]
+pub(crate) struct Shown {
+    number: String,
+    title: String,
+    #[schemars(with = "pasarela_domain::Moment")]
+    detected_at: Timestamp,
+    /// By when it must be reported: the goal, and the end of the term.
+    due: Due,
+    urgency: Urgency,
+    databases: Vec<String>,
+    categories: Vec<String>,
+    persons: Option<u64>,
+    effect: String,
+    measures: String,
+    /// What the report still lacks.
+    missing: Vec<&'static str>,
+    #[schemars(with = "Option<pasarela_domain::Moment>")]
+    reported_at: Option<Timestamp>,
+    /// Number under which the authority has it.
+    report: String,
+    #[schemars(with = "Option<pasarela_domain::Moment>")]
+    closed_at: Option<Timestamp>,
+    history: Vec<Entry>,
+}
+
+impl Shown {
+    fn of(view: IncidentView) -> Self {
+        let IncidentView { incident: i, due, urgency } = view;
+        Self {
+            missing: i.missing(),
+            number: i.number,
+            title: i.title,
+            detected_at: i.detected_at,
+            due,
+            urgency,
+            databases: i.databases,
+            categories: i.categories,
+            persons: i.persons,
+            effect: i.effect,
+            measures: i.measures,
+            reported_at: i.reported_at,
+            report: i.report,
+            closed_at: i.closed_at,
+            history: i.history,
+        }
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Page {
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+pub(crate) async fn list(_: Caller, State(app): State<App>, Params(f): Params<Page>) -> Result<Json<Value>, Problem> {
+    let (all, next) = app.engine.incidents(cursor(f.cursor.as_deref())?, limit(f.limit)?).await?;
+    Ok(page(all.into_iter().map(|i| json!(Shown::of(i))).collect(), next))
+}
+
+pub(crate) async fn one(_: Caller, State(app): State<App>, Path(id): Path<String>) -> Result<Json<Shown>, Problem> {
+    Ok(Json(Shown::of(app.engine.incident(&id).await?)))
+}
+
+pub(crate) async fn open(caller: Caller, State(app): State<App>, bytes: Bytes) -> Result<Response, Problem> {
+    let new: NewIncident = body(&bytes)?;
+    let view = app.engine.open_incident(new, &caller.name).await?;
+    Ok((StatusCode::CREATED, Json(Shown::of(view))).into_response())
+}
+
+pub(crate) async fn step(
+    caller: Caller,
+    State(app): State<App>,
+    Path(id): Path<String>,
+    bytes: Bytes,
+) -> Result<Json<Shown>, Problem> {
+    let step: IncidentStep = body(&bytes)?;
+    Ok(Json(Shown::of(app.engine.step_incident(&id, step, &caller.name).await?)))
+}
