@@ -13,8 +13,9 @@ mod world;
 use crate::Failure;
 use crate::commands::signals::StopSignal;
 use crate::output::{line, note};
-use jiff::{Timestamp, ToSpan as _};
+use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use ledger::{Ledger, Party, Row};
+use pasarela_colombia::Market as _;
 use pasarela_domain::Clock as _;
 use pasarela_sandbox::Faults;
 use rand::SeedableRng;
@@ -139,7 +140,7 @@ async fn play(
     let kills = if args.faults { KILLS } else { 0 };
     for night in 0..nights {
         let begins = start + Duration::from_secs_f64(tempo.whole() * night as f64);
-        let opens = opens.checked_add(SignedDuration::from_hours(48 * night as i64)).unwrap_or(opens);
+        let opens = opens.checked_add(SignedDuration::from_hours(7 * 24 * night as i64)).unwrap_or(opens);
         // Four people at most in a purchase: no two nights share anybody.
         let purchases = plan::night(orders, night * orders * 4, &mut rng);
         Stage::new(world, ledger, screen, tempo).play(night, (begins, opens), &purchases, kills, &mut rng).await?;
