@@ -232,6 +232,9 @@ pub struct Action {
     pub lane: Lane,
     /// Is it a message to a person? Then a flow must give its class, and it is sent only when the law allows it.
     pub message: Option<Message>,
+    /// Where the input takes the person's own way out of advertising (RFC 8058). Where the flow names none, the
+    /// hub puts the address of their page there.
+    pub way_out: Option<&'static str>,
     /// What happens when it is not known whether it was done.
     pub idempotency: Idempotency,
     /// When its outcome is final.
@@ -267,6 +270,7 @@ impl Action {
             output: Value::Object(serde_json::Map::new()),
             lane: Lane::FlowKey,
             message: None,
+            way_out: None,
             idempotency,
             settled_by: SettledBy::Answer,
             give_up_after: Duration::from_secs(24 * 3600),
@@ -336,6 +340,12 @@ impl ActionBuilder {
     #[must_use]
     pub fn message(mut self, message: Message) -> Self {
         self.0.message = Some(message);
+        self
+    }
+    /// The field of the input that takes the person's own way out of advertising.
+    #[must_use]
+    pub fn way_out(mut self, field: &'static str) -> Self {
+        self.0.way_out = Some(field);
         self
     }
     /// Its outcome is final only by a status that comes later, or after `timeout` (then `unsettled`).

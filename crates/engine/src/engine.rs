@@ -118,7 +118,7 @@ pub(crate) struct Inner {
     ids: Mutex<IdMaker>,
     pub(crate) feed: Feed,
     pub(crate) intake: Intake,
-    pub(crate) terms: crate::ledger::KeptTerms,
+    pub(crate) texts_kept: crate::ledger::KeptTexts,
     pub(crate) care: CareState,
     pub(crate) case_rounds: crate::cases::CaseRounds,
     pub(crate) runs: LiveRuns,
@@ -321,7 +321,7 @@ impl Engine {
             ids: Mutex::new(IdMaker::new(node, 0)),
             feed,
             intake: Intake::new(setup.keeping.intake),
-            terms: crate::ledger::KeptTerms::default(),
+            texts_kept: crate::ledger::KeptTexts::default(),
             care: CareState::new(setup.keeping.retention),
             case_rounds: crate::cases::CaseRounds::default(),
             runs: LiveRuns::default(),
@@ -524,14 +524,20 @@ impl Engine {
     }
 
     /// All versions of all texts that people agree to.
-    pub async fn terms(&self) -> Result<Arc<Terms>, pasarela_store::Error> {
-        self.inner.terms().await
+    pub async fn texts(&self) -> Result<Arc<Terms>, pasarela_store::Error> {
+        self.inner.texts().await
     }
 
     /// Adds a version of a text. False: it was there already.
     pub async fn add_text(&self, new: NewText) -> Result<(TextVersion, bool), LedgerError> {
         let inner = self.inner.clone();
         whole(async move { inner.add_text(new).await }).await
+    }
+
+    /// Takes in that somebody who names this address asks for the link to their own page.
+    pub async fn request_link(&self, address: &str, language: &str) -> Result<(), LedgerError> {
+        let (inner, address, language) = (self.inner.clone(), address.to_owned(), language.to_owned());
+        whole(async move { inner.request_link(&address, &language).await }).await
     }
 
     /// What a person, named by an e-mail address or a phone, has allowed, and its history.

@@ -7,6 +7,7 @@ pub(crate) mod check;
 pub(crate) mod consents;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod explain;
 pub(crate) mod flows;
 pub(crate) mod keys;
 pub(crate) mod lists;

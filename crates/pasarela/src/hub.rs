@@ -22,6 +22,7 @@ pub(crate) const BUILT_IN: &[(&str, &str)] = &[
     ("caso-carta.yaml", include_str!("../flows/caso-carta.yaml")),
     ("casos-por-vencer.yaml", include_str!("../flows/casos-por-vencer.yaml")),
     ("devolucion.yaml", include_str!("../flows/devolucion.yaml")),
+    ("mis-datos-enlace.yaml", include_str!("../flows/mis-datos-enlace.yaml")),
     ("pedido-cancelado.yaml", include_str!("../flows/pedido-cancelado.yaml")),
     ("pedido-por-pagar.yaml", include_str!("../flows/pedido-por-pagar.yaml")),
     ("reclamo-en-tramite.yaml", include_str!("../flows/reclamo-en-tramite.yaml")),

@@ -63,6 +63,9 @@ enum Command {
     /// List what needs a person, and retry or drop it.
     #[command(subcommand)]
     Dead(commands::lists::DeadAction),
+    /// Why a message went out when it did, or did not: every decision, with its rule. Not legal advice.
+    #[command(subcommand)]
+    Explain(commands::explain::What),
     /// Addresses that are not written to: list, add, remove.
     #[command(subcommand)]
     Suppressions(commands::suppressions::Action),
@@ -174,6 +177,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Command::Resume(args) => commands::operate::resume(&config, args, json).await,
             Command::Top => commands::top::run(&config, json).await,
             Command::Dead(action) => commands::lists::dead(&config, action, json).await,
+            Command::Explain(what) => commands::explain::run(&config, what, json).await,
             Command::Suppressions(action) => commands::suppressions::run(&config, action, json).await,
             Command::Cases(action) => commands::cases::cases(&config, action, json).await,
             Command::Incidents(action) => commands::cases::incidents(&config, action, json).await,

@@ -153,7 +153,7 @@ impl Inner {
         now: Timestamp,
     ) -> Result<Entry, LedgerError> {
         let ReadStatement { mut record, mut people, statement } = read;
-        let terms = self.terms_that_name(&record.evidence).await?;
+        let terms = self.texts_that_name(&record.evidence).await?;
         let (purpose, channel) = (record.purpose.clone(), record.channel.clone());
         let judged = terms.judge(
             record.state,

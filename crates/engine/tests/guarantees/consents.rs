@@ -202,7 +202,7 @@ async fn a_text_is_never_changed_and_what_names_another_is_no_evidence() {
     assert!(repeated.repeated, "a request of before is answered as it was");
     // After a crash all of it is there.
     let hub = hub.crash().await;
-    assert_eq!(hub.engine.terms().await.unwrap().all().len(), 2);
+    assert_eq!(hub.engine.texts().await.unwrap().all().len(), 2);
 }
 
 #[tokio::test]
