@@ -189,8 +189,7 @@ impl Inner {
         if self.law.registry == Registry::Off {
             return;
         }
-        let Some(registry) = self.registry_connection() else { return };
-        let connection = &registry.0;
+        let registry = self.registry_connection();
         let mut next = self.clock.now();
         while !self.is_stopping() {
             tokio::select! {
@@ -198,12 +197,19 @@ impl Inner {
                 () = tokio::time::sleep(self.clock.sleep_for(next).min(Duration::from_secs(60))) => {}
                 () = self.stopped() => return,
             }
-            if !connection.is_own() || !connection.missing_credentials().is_empty() {
+            let own = registry.as_ref().filter(|(c, ..)| c.is_own() && c.missing_credentials().is_empty());
+            let Some(registry @ (connection, ..)) = own else {
+                // Another node asks it, or a person does.
+                if self.registry.waits_since.lock().is_some()
+                    && let Err(error) = self.registry_calm().await
+                {
+                    tracing::warn!(%error, "whether the registry is waited for cannot be read");
+                }
                 next = self.clock.now().checked_add(LOOK).unwrap_or(Timestamp::MAX);
                 continue;
-            }
-            let done = match self.ask_for_wanted(&registry).await {
-                Ok(()) => self.ask_for_all(&registry).await,
+            };
+            let done = match self.ask_for_wanted(registry).await {
+                Ok(()) => self.ask_for_all(registry).await,
                 failed => failed,
             };
             let pause = if done.is_ok() { LOOK } else { AFTER_FAILURE };
@@ -401,6 +407,9 @@ impl Inner {
                 if lay_answer(&mut standing, refused, at) {
                     work.entities.push(self.standing_write(own, name, row.as_ref(), &standing));
                 }
+            }
+            if work.entities.is_empty() {
+                continue;
             }
             if let Worked::Stale = self.store.work(work).await? {
                 // Somebody wrote one of them meanwhile: each by itself.

@@ -3,7 +3,7 @@
 
 use crate::hub::{Hub, Place, on_paid};
 use crate::server::Reply;
-use pasarela_connector::{AuthKind, OAuth};
+use pasarela_connector::{AuthKind, OAuth, Successor};
 use pasarela_store::EffectState;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -78,6 +78,35 @@ async fn a_rotated_refresh_token_is_kept_sealed_before_it_is_used_and_outlives_a
     hub.paid("4", crowd(1)).await;
     hub.arrived("/clave", 5).await;
     assert_eq!(used(&hub), ["refresh_token-de-prueba", "r1", "r2"]);
+}
+
+#[tokio::test]
+async fn a_token_that_brings_the_next_one_is_kept_before_it_is_used_and_outlives_a_crash() {
+    let chain = Successor {
+        credential: "password",
+        path: "/token",
+        pointer: "/data",
+        life: Duration::from_secs(3600),
+        anew: "make one by hand",
+    };
+    let hub = Hub::build().with_auth(AuthKind::Successor(chain)).flow(&to_each()).start().await;
+    hub.server.script("/token", [Reply::ok(json!({ "data": "t1" })), Reply::ok(json!({ "data": "t2" }))]);
+    let tokens = |hub: &Hub, path: &str| -> Vec<String> {
+        hub.server.calls(path).iter().filter_map(|c| c.token.clone()).collect()
+    };
+    hub.paid("1", crowd(1)).await;
+    hub.arrived("/clave", 1).await;
+    assert_eq!(tokens(&hub, "/token"), ["Bearer password-de-prueba"], "exchanged at its first use");
+    assert_eq!(tokens(&hub, "/clave"), ["Bearer t1"]);
+    let hub = hub.crash().await;
+    hub.paid("2", crowd(1)).await;
+    hub.arrived("/clave", 2).await;
+    assert_eq!(tokens(&hub, "/token").len(), 1, "what is in the configuration is dead");
+    hub.pass(3001);
+    hub.paid("3", crowd(1)).await;
+    hub.arrived("/clave", 3).await;
+    assert_eq!(tokens(&hub, "/token"), ["Bearer password-de-prueba", "Bearer t1"]);
+    assert_eq!(tokens(&hub, "/clave"), ["Bearer t1", "Bearer t1", "Bearer t2"]);
 }
 
 #[tokio::test]
