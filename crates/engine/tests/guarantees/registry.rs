@@ -1,6 +1,7 @@
 //! The registry of people who want no advertising: asked before it is needed, each night, and when a message waits;
 //! and what waits when it cannot be asked.
 
+use crate::g10::shown;
 use crate::hub::{Hub, on_paid};
 use crate::server::Reply;
 use jiff::{SignedDuration, Timestamp};
@@ -20,6 +21,7 @@ async fn hub(registry: Registry, answer: Reply) -> Hub {
     let build = Hub::build().law(law).with_another().flow(&on_paid(FLOW));
     let hub = build.start().await;
     hub.server.always("/registro", answer);
+    shown(&hub).await;
     hub
 }
 
