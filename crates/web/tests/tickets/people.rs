@@ -186,6 +186,20 @@ async fn whoever_asks_for_a_link_learns_nothing_and_the_link_shows_what_is_held(
     assert!(headers["content-disposition"].to_str().unwrap().contains("mis-datos.json"));
     let file: serde_json::Value = serde_json::from_slice(&file).unwrap();
     assert_eq!(file["held"]["purchases"][0]["detail"], "A-7KQ2M9X");
+    // A correction is a case with a number, once however often the form is sent.
+    let wish =
+        format!("prueba={}&que=corregir&nombre=Valentina+Arango&detalle=Mi+apellido+es+%C3%91ustes", mark(&page));
+    let (status, headers, _) = hub.post(&path, &wish, &[]).await;
+    assert_eq!(status, StatusCode::SEE_OTHER);
+    let back = headers["location"].to_str().unwrap().to_owned();
+    assert_eq!(hub.post(&path, &wish, &[]).await.1["location"], back.as_str(), "the same form is the same case");
+    let number = back.split("numero=").nth(1).unwrap().split('&').next().unwrap();
+    let page = hub.page(&back, &[]).await;
+    assert!(page.contains(&format!("Su número es {number}")) && page.contains("Sus solicitudes"), "{page}");
+    let case = hub.engine.case(number).await.unwrap().case;
+    assert_eq!((case.kind.as_str(), case.claimant.email.as_deref()), ("reclamo", Some("valentina@correo.example")));
+    assert_eq!(hub.post(&path, &wish.replace("Valentina+Arango", ""), &[]).await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(hub.post(&path, &wish, &[("sec-fetch-site", "cross-site")]).await.0, StatusCode::FORBIDDEN);
     // It opens the preferences too; somebody else's shows nothing of this.
     assert!(hub.page(&path.replace("/mis-datos/", "/preferencias/"), &[]).await.contains("Sus preferencias"));
     let stranger = hub.page(&hub.own(Opens::Data, "otra@correo.example"), &[]).await;
