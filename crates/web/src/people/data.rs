@@ -199,8 +199,9 @@ async fn held(app: &App, person: &Pass, w: Words) -> Result<Held, LedgerError> {
         held.sources.insert(event.connection.clone());
         let head = event.event_type.split('.').next().unwrap_or_default();
         let place = match head {
-            // Told above, with all that belongs to it.
+            // Told above, with all that belongs to it; what became of a message of ours stands with the message.
             "consent" => continue,
+            "message" if event.data["kind"] == "status" && event.event_type != "message.failed" => continue,
             "order" | "ticket" => &mut held.purchases,
             "message" | "email" => &mut held.messages,
             _ => &mut held.others,
