@@ -99,6 +99,8 @@ pub enum AuthKind {
     /// OAuth 2.0 refresh token (RFC 6749, 6): credentials `client_id`, `client_secret` and `refresh_token`.
     /// A token that the provider rotates is kept, sealed, before it is used.
     RefreshToken(OAuth),
+    /// A token that brings the next one, and ends with it: see [`Successor`].
+    Successor(Successor),
     /// A signed assertion of a service account (RFC 7523, as Google has it): the key file is the
     /// credential `service_account`.
     ServiceAccount(OAuth),
@@ -120,6 +122,7 @@ impl AuthKind {
             Self::Query { .. } => "query parameter",
             Self::ClientCredentials(_) => "OAuth client credentials",
             Self::RefreshToken(_) => "OAuth refresh token",
+            Self::Successor(_) => "token that brings the next one",
             Self::ServiceAccount(_) => "service account",
             Self::Login => "login",
             Self::Configured => "as configured",
@@ -129,8 +132,24 @@ impl AuthKind {
     /// Does fetching a token end the one before, so that only one may fetch?
     #[must_use]
     pub fn rotates(self) -> bool {
-        matches!(self, Self::RefreshToken(_))
+        matches!(self, Self::RefreshToken(_) | Self::Successor(_))
     }
+}
+
+/// A bearer token that is exchanged for the next one, which ends it. The configured one is exchanged at its first
+/// use: what stands in the configuration is worth nothing afterwards. Each is kept, sealed, before it is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Successor {
+    /// Credential that holds the first one.
+    pub credential: &'static str,
+    /// A `GET` here with the token gives the next one, below the connection's base URL (or the manifest's).
+    pub path: &'static str,
+    /// JSON pointer to it in the answer.
+    pub pointer: &'static str,
+    /// How long one lives. It is exchanged when five sixths are over.
+    pub life: Duration,
+    /// Where a person gets the first one, for when the chain is broken.
+    pub anew: &'static str,
 }
 
 /// Where an OAuth token is fetched, and what for.
@@ -228,6 +247,11 @@ pub struct Action {
     pub batch: Option<Batch>,
     /// Least time between two effects of one lane (WhatsApp: one message per person and 6 s), business time.
     pub lane_gap: Option<Duration>,
+    /// It asks a registry of people who want no advertising about so many addresses at once, at most. The engine
+    /// asks by itself: `{ "phones": [E.164] }` or `{ "emails": [lower case] }`, and the result is
+    /// `{ "registered": [{ "key": address, "refused": [ways] }] }` with ways of `sms`, `app`, `email`, `call`. Who is
+    /// not in it is not registered.
+    pub registry: Option<usize>,
 }
 
 impl Action {
@@ -253,6 +277,7 @@ impl Action {
             expendable: false,
             batch: None,
             lane_gap: None,
+            registry: None,
         })
     }
 }
@@ -353,6 +378,12 @@ impl ActionBuilder {
     #[must_use]
     pub fn lane_gap(mut self, gap: Duration) -> Self {
         self.0.lane_gap = Some(gap);
+        self
+    }
+    /// It asks a registry of people who want no advertising: [`Action::registry`].
+    #[must_use]
+    pub fn registry(mut self, most: usize) -> Self {
+        self.0.registry = Some(most);
         self
     }
     /// Names of result fields with a short type each: `json!({"id": "string"})`.

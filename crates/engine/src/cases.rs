@@ -100,7 +100,7 @@ pub struct CaseFilter {
 impl Inner {
     /// A case as it is shown.
     fn view(&self, case: Case, now: Timestamp) -> CaseView {
-        let terms = self.terms();
+        let terms = self.case_terms();
         let dues = case.dues(&terms);
         // Two months of silence are the person's term, not ours: nothing is late when they end.
         let ours = dues.iter().filter(|_| case.state != CaseState::Incomplete);
@@ -153,7 +153,7 @@ impl Inner {
             let (mut doc, version) = self.case_doc(number).await?;
             let now = self.clock.now();
             let step = letters::completed(&doc.case, step);
-            doc.case.step(&step, by, now, &self.terms())?;
+            doc.case.step(&step, by, now, &self.case_terms())?;
             self.tell_later(&mut doc, &step, now);
             if self.keep_case(&doc, version, now).await? != Recorded::Stale {
                 self.settle_soon(number).await;
@@ -166,7 +166,7 @@ impl Inner {
 
     /// Writes a case over the version that was read.
     async fn keep_case(&self, doc: &Doc, expected: i64, now: Timestamp) -> Result<Recorded, Error> {
-        let next = doc.case.dues(&self.terms()).iter().map(|d| d.due.goal).min();
+        let next = doc.case.dues(&self.case_terms()).iter().map(|d| d.due.goal).min();
         // What is still to be told is due at once.
         let due = if doc.untold.is_empty() { next } else { Some(now) };
         let claimant = &doc.case.claimant;

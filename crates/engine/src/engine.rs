@@ -114,6 +114,7 @@ pub(crate) struct Inner {
     pub(crate) pushing: tokio::sync::Mutex<()>,
     pub(crate) vars: Value,
     pub(crate) law: Law,
+    pub(crate) registry: crate::registry::Desk,
     ids: Mutex<IdMaker>,
     pub(crate) feed: Feed,
     pub(crate) intake: Intake,
@@ -316,6 +317,7 @@ impl Engine {
             pushing: tokio::sync::Mutex::new(()),
             vars: setup.vars,
             law: setup.law,
+            registry: crate::registry::Desk::default(),
             ids: Mutex::new(IdMaker::new(node, 0)),
             feed,
             intake: Intake::new(setup.keeping.intake),
@@ -356,6 +358,7 @@ impl Engine {
         tokio::spawn(inner.clone().clerk());
         tokio::spawn(inner.clone().feeder());
         tokio::spawn(inner.clone().timekeeper());
+        tokio::spawn(inner.clone().registrar());
         for connection in inner.connections.values() {
             tokio::spawn(inner.clone().dispatcher(connection.clone()));
             tokio::spawn(inner.clone().reconciler(connection.clone()));
@@ -393,6 +396,21 @@ impl Engine {
     /// Takes care of the store now, within the budget of a round.
     pub async fn take_care(&self) -> Result<Round, pasarela_store::Error> {
         self.inner.care_round().await
+    }
+
+    /// How the registry of people who want no advertising is asked, and what waits for it.
+    #[must_use]
+    pub fn registry(&self) -> crate::registry::RegistryView {
+        self.inner.registry_view()
+    }
+
+    /// Takes a part of a list that was consulted by hand; how many addresses it answers for.
+    pub async fn import_registry(
+        &self,
+        list: crate::registry::RegistryList,
+    ) -> Result<u64, crate::registry::ListError> {
+        let inner = self.inner.clone();
+        whole(async move { inner.import_registry(list).await }).await
     }
 
     /// Remembers what a check of the database found.

@@ -162,6 +162,7 @@ impl Inner {
         match self.decided_entry(&ledger, &id.to_string()).await? {
             Some(known) => {
                 if !repeated {
+                    self.note_for_registry(&known.record);
                     self.age_was_seen(&known).await?;
                 }
                 self.known_before(known, &statement, repeated).await

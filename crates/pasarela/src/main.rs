@@ -63,21 +63,27 @@ enum Command {
     /// List what needs a person, and retry or drop it.
     #[command(subcommand)]
     Dead(commands::lists::DeadAction),
+    /// Why a message went out when it did, or did not: every decision, with its rule. Not legal advice.
+    #[command(subcommand)]
+    Explain(commands::explain::What),
     /// Addresses that are not written to: list, add, remove.
     #[command(subcommand)]
     Suppressions(commands::suppressions::Action),
-    /// What people have allowed: take in lists of consents that were given elsewhere.
-    #[command(subcommand)]
-    Consents(commands::consents::Action),
-    /// Texts that people agree to: add a version, list and show them.
-    #[command(subcommand)]
-    Texts(commands::texts::Action),
     /// Requests of people about their data and purchases: list, enter, answer. Not legal advice.
     #[command(subcommand)]
     Cases(commands::cases::Cases),
     /// Security incidents and their clock of 15 business days. Not legal advice.
     #[command(subcommand)]
     Incidents(commands::cases::Incidents),
+    /// What people have allowed: take in lists of consents that were given elsewhere.
+    #[command(subcommand)]
+    Consents(commands::consents::Action),
+    /// Texts that people agree to: add a version, list and show them.
+    #[command(subcommand)]
+    Texts(commands::texts::Action),
+    /// The registry of excluded numbers: how it is asked, and lists that were consulted by hand.
+    #[command(subcommand)]
+    Rne(commands::rne::Action),
     /// Keys that sign tickets: list the public ones, make a new one.
     #[command(subcommand)]
     Tickets(commands::tickets::Action),
@@ -171,11 +177,13 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Command::Resume(args) => commands::operate::resume(&config, args, json).await,
             Command::Top => commands::top::run(&config, json).await,
             Command::Dead(action) => commands::lists::dead(&config, action, json).await,
+            Command::Explain(what) => commands::explain::run(&config, what, json).await,
             Command::Suppressions(action) => commands::suppressions::run(&config, action, json).await,
-            Command::Consents(action) => commands::consents::run(&config, action, json).await,
-            Command::Texts(action) => commands::texts::run(&config, action, json).await,
             Command::Cases(action) => commands::cases::cases(&config, action, json).await,
             Command::Incidents(action) => commands::cases::incidents(&config, action, json).await,
+            Command::Consents(action) => commands::consents::run(&config, action, json).await,
+            Command::Texts(action) => commands::texts::run(&config, action, json).await,
+            Command::Rne(action) => commands::rne::run(&config, action, json).await,
             Command::Tickets(action) => commands::tickets::run(&config, action, json).await,
             Command::Connections => commands::lists::connections(&config, json).await,
             Command::Replay(args) => commands::operate::replay(&config, args, json).await,

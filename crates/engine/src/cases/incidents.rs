@@ -55,7 +55,7 @@ pub struct IncidentView {
 
 impl Inner {
     fn incident_view(&self, incident: Incident, now: Timestamp) -> IncidentView {
-        let terms = self.terms();
+        let terms = self.case_terms();
         let due = incident.due(&terms);
         let urgency = if incident.reported_at.is_some() { Urgency::Calm } else { terms.urgency(due, now) };
         IncidentView { incident, due, urgency }
@@ -137,7 +137,7 @@ impl Inner {
     }
 
     async fn keep_incident(&self, incident: &Incident, expected: i64, now: Timestamp) -> Result<Recorded, Error> {
-        let due = incident.reported_at.is_none().then(|| incident.due(&self.terms()).goal);
+        let due = incident.reported_at.is_none().then(|| incident.due(&self.case_terms()).goal);
         let open = incident.closed_at.is_none();
         let plain = self.plain_record(INCIDENT, &incident.number, expected, now, incident);
         self.store.keep_record(RecordWrite { due, open, ..plain }).await

@@ -53,7 +53,7 @@ pub(crate) fn translate(body: &[u8]) -> Option<Result<Translation, Unread>> {
 impl Inner {
     /// Notes what a step has to tell.
     pub(super) fn tell_later(&self, doc: &mut Doc, step: &Step, now: Timestamp) {
-        let terms = self.terms();
+        let terms = self.case_terms();
         let case = &doc.case;
         let letter = match step {
             Step::Incomplete { .. } => Some(letters::incomplete(case, &terms)),
@@ -91,7 +91,7 @@ impl Inner {
 
     /// An event of a case as flows see it.
     pub(super) fn news_of(&self, case: &Case, untold: &Untold) -> News {
-        let due = case.next_due(&self.terms());
+        let due = case.next_due(&self.case_terms());
         let claimant = &case.claimant;
         let label = case.label.as_ref().filter(|_| case.labelled());
         let data = CaseNews {

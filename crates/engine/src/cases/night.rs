@@ -107,7 +107,7 @@ impl Inner {
         for _ in 0..TRIES {
             let Some(row) = self.store.record(CASE, number).await? else { return Ok(()) };
             let Some(mut doc) = read(&row) else { return Ok(()) };
-            if !doc.case.silent(now, &self.terms()) {
+            if !doc.case.silent(now, &self.case_terms()) {
                 return Ok(());
             }
             doc.add("case.withdrawn", None, now);
@@ -120,7 +120,7 @@ impl Inner {
 
     async fn look_at_cases(&self) -> Result<(CasesNow, Vec<Pending>), Error> {
         let now = self.clock.now();
-        let terms = self.terms();
+        let terms = self.case_terms();
         let (mut count, mut pending) = (CasesNow::default(), Vec::new());
         let docs = self.open_records(CASE).await?;
         for Doc { case, .. } in docs.iter().filter_map(read).filter(|d| d.case.state.is_open()) {

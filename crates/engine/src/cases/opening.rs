@@ -99,7 +99,7 @@ impl Inner {
         }
         let number = case.number.clone();
         case.history.push(Entry { at: now, by: by.to_owned(), what: "opened".into(), note: case.reference.clone() });
-        let letter = letters::opened(&case, &self.terms());
+        let letter = letters::opened(&case, &self.case_terms());
         let untold = vec![Untold { n: 1, what: "case.opened".into(), at: now, letter: Some(letter) }];
         let doc = Doc { case, untold, told: 1 };
         if self.keep_case(&doc, 0, now).await? == Recorded::Stale {

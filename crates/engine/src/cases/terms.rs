@@ -15,7 +15,7 @@ pub(crate) struct Terms(Arc<dyn Market>);
 
 impl Inner {
     /// The calendar of the hub's market.
-    pub(crate) fn terms(&self) -> Terms {
+    pub(crate) fn case_terms(&self) -> Terms {
         Terms(self.law.market.clone())
     }
 }

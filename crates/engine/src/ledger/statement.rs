@@ -168,6 +168,8 @@ impl Inner {
             self.guardian_stands(ledger, guardian, &purpose).await?;
             record.proof.guarded = true;
         }
+        // Whoever names an e-mail address and a phone as one person's says that they are.
+        self.link(&people).await?;
         if record.state == ConsentState::Withdrawn {
             people = self.linked(&people).await?;
         }

@@ -138,7 +138,7 @@ async fn a_flow_may_begin_with_a_consent_and_sees_the_word_that_began_it() {
 }
 
 /// A text of consent that is in force since 2026 began.
-fn consent_text(version: &str, purposes: &[&str]) -> NewText {
+pub(crate) fn consent_text(version: &str, purposes: &[&str]) -> NewText {
     NewText {
         kind: TextKind::Consent,
         name: None,
