@@ -298,6 +298,8 @@ pub struct Message {
     /// Where the input names the person's address; `None`: the provider knows to whom it goes, so that it may be
     /// nothing but transactional.
     pub to: Option<&'static str>,
+    /// Where it names the channel's own id of the person, when there is no address.
+    pub or: Option<&'static str>,
     /// The provider takes it only while the person's own message is younger than this (WhatsApp's service window).
     pub answers_within: Option<Duration>,
 }
@@ -306,12 +308,17 @@ impl Message {
     /// By this channel, to the address at this JSON pointer of the input.
     #[must_use]
     pub const fn to(channel: &'static str, pointer: &'static str) -> Self {
-        Self { channel, to: Some(pointer), answers_within: None }
+        Self { channel, to: Some(pointer), or: None, answers_within: None }
     }
     /// By this channel, to somebody whom only the provider knows.
     #[must_use]
     pub const fn to_unnamed(channel: &'static str) -> Self {
-        Self { channel, to: None, answers_within: None }
+        Self { channel, to: None, or: None, answers_within: None }
+    }
+    /// Where there is no address, to the channel's own id at this JSON pointer.
+    #[must_use]
+    pub const fn or(self, pointer: &'static str) -> Self {
+        Self { or: Some(pointer), ..self }
     }
     /// Only as an answer, within this time of what the person wrote.
     #[must_use]
@@ -321,7 +328,8 @@ impl Message {
     /// The person's address.
     #[must_use]
     pub fn address(self, input: &Value) -> Option<&str> {
-        input.pointer(self.to?)?.as_str().map(str::trim).filter(|text| !text.is_empty())
+        let text = |pointer: &str| input.pointer(pointer)?.as_str().map(str::trim).filter(|text| !text.is_empty());
+        self.to.and_then(text).or_else(|| self.or.and_then(text))
     }
 }
 

@@ -200,3 +200,15 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     code
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn every_command_can_be_read() {
+        // A name that is taken twice panics only in the command that has it.
+        Cli::command().debug_assert();
+    }
+}

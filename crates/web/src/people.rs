@@ -5,6 +5,7 @@
 //! Promise: they work without a script and without a sign-in. A form that another site sends is refused. No page
 //! says whether an address is known.
 
+mod ask;
 mod data;
 mod form;
 mod preferences;
@@ -89,6 +90,15 @@ pub(crate) fn routes() -> Routes {
             op("What the hub holds about a person: a page, or JSON when the address ends in .json")
                 .open()
                 .query::<Asked>()
+                .answers_media("text/html"),
+        )
+        .post(
+            "/mis-datos/{pass}",
+            ask::send,
+            op("What a person asks for: a correction, a suppression, a question; it becomes a case")
+                .about("Leads back to the page by 303, with the number of the case.")
+                .open()
+                .takes_bytes()
                 .answers_media("text/html"),
         )
         .get("/mis-datos/estilo.css", style, op("How a person's own pages look").open().answers_media("text/css"))

@@ -4,7 +4,7 @@
 //! Promise: only what lies under the address that the link went to, and of what others are named in too only the
 //! person's own part: no payload is shown whole.
 
-use super::form::{Form, is_foreign};
+use super::form::{Form, is_foreign, mark};
 use super::words::{find, purpose_on};
 use super::{Asked, Foot, Words, admitted, html, notice, veiled};
 use crate::App;
@@ -110,6 +110,7 @@ struct Said {
 #[derive(Default, Serialize)]
 struct Held {
     consents: Vec<Said>,
+    cases: Vec<super::ask::Own>,
     purchases: Vec<Line>,
     messages: Vec<Line>,
     others: Vec<Line>,
@@ -124,6 +125,7 @@ struct DataPage {
     w: Words,
     foot: Foot,
     pass: String,
+    mark: String,
     address: String,
     today: String,
     done: Option<String>,
@@ -160,6 +162,7 @@ pub(super) async fn show(
         w,
         foot: Foot::of(&app).await,
         pass: pass.to_owned(),
+        mark: mark(&app, pass),
         address: veiled(&person.address),
         today: long_date(now, w.lang),
         done,
@@ -185,7 +188,8 @@ async fn held(app: &App, person: &Pass, w: Words) -> Result<Held, LedgerError> {
             text_sha256: record.evidence.text_sha256.clone(),
             source: record.evidence.channel.clone(),
         });
-    let mut held = Held { consents: said.collect(), ..Held::default() };
+    let cases = super::ask::cases(app, &person.address, w).await.map_err(|e| LedgerError::Busy(e.to_string()))?;
+    let mut held = Held { consents: said.collect(), cases, ..Held::default() };
     let kind = if person.address.contains('@') { "email" } else { "phone" };
     let subject = app.engine.subject_hash(kind, &person.address);
     let page = app.engine.store().events_about(subject, None, MOST).await?;
@@ -195,8 +199,9 @@ async fn held(app: &App, person: &Pass, w: Words) -> Result<Held, LedgerError> {
         held.sources.insert(event.connection.clone());
         let head = event.event_type.split('.').next().unwrap_or_default();
         let place = match head {
-            // Told above, with all that belongs to it.
+            // Told above, with all that belongs to it; what became of a message of ours stands with the message.
             "consent" => continue,
+            "message" if event.data["kind"] == "status" && event.event_type != "message.failed" => continue,
             "order" | "ticket" => &mut held.purchases,
             "message" | "email" => &mut held.messages,
             _ => &mut held.others,

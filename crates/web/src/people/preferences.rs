@@ -37,8 +37,8 @@ struct Row {
 
 /// A text with its empty boxes.
 struct Offer {
-    id: String,
     version: String,
+    locale: String,
     text: String,
     /// Value and words of each box.
     boxes: Vec<(String, String)>,
@@ -169,11 +169,11 @@ fn offers(known: &PersonConsents, w: Words, now: Timestamp) -> Vec<Offer> {
             let channels =
                 if name == "marketing" { channels_of(text).into_iter().map(Some).collect() } else { vec![None] };
             for channel in channels.into_iter().filter(|c| open(name, *c)) {
-                let value = format!("{name}|{}", channel.unwrap_or_default());
+                let value = format!("{}|{name}|{}", text.id, channel.unwrap_or_default());
                 boxes.push((value, purpose_on(name, channel, w.lang)));
             }
         }
-        Offer { id: text.id.clone(), version: text.version.clone(), text: text.text.clone(), boxes }
+        Offer { locale: text.locale.clone(), version: text.version.clone(), text: text.text.clone(), boxes }
     };
     asking(known, w, now).into_iter().map(offer).filter(|o| !o.boxes.is_empty()).collect()
 }
@@ -252,18 +252,24 @@ pub(super) async fn change(
     }
 }
 
-/// What was ticked, to the text that stood above it.
+/// What was ticked, each to the text that stood above it. A box of a text that was replaced meanwhile is refused,
+/// and nothing is recorded.
 async fn allow(app: &App, pen: &Pen<'_>, form: &Form, w: Words) -> Result<&'static str, LedgerError> {
     let known = app.engine.consents_of(pen.address).await?;
     let now = app.engine.clock().now();
-    let shown = asking(&known, w, now).into_iter().find(|t| t.id == form.get("texto"));
-    let text = shown.ok_or_else(|| LedgerError::Invalid("the text is not in force any more".into()))?;
+    let asked = asking(&known, w, now);
     let offered = offers(&known, w, now);
-    let boxes = offered.iter().filter(|o| o.id == text.id).flat_map(|o| &o.boxes);
-    let ticked: Vec<&String> = boxes.map(|(value, _)| value).filter(|value| form.all("si").contains(value)).collect();
-    for value in &ticked {
-        let (purpose, channel) = value.split_once('|').unwrap_or((value, ""));
-        pen.write(purpose, Some(channel).filter(|c| !c.is_empty()), Some(text)).await?;
+    let mut ticked = Vec::new();
+    for value in form.all("si") {
+        let stands = offered.iter().any(|offer| offer.boxes.iter().any(|(own, _)| own == value));
+        let mut parts = value.splitn(3, '|');
+        let (id, purpose, channel) = (parts.next(), parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        let text = asked.iter().find(|t| Some(t.id.as_str()) == id).filter(|_| stands);
+        let text = text.ok_or_else(|| LedgerError::Invalid(format!("the box '{value}' stands on no text in force")))?;
+        ticked.push((*text, purpose, channel));
+    }
+    for (text, purpose, channel) in &ticked {
+        pen.write(purpose, Some(*channel).filter(|c| !c.is_empty()), Some(text)).await?;
     }
     Ok(if ticked.is_empty() { "nada" } else { "autorizado" })
 }

@@ -76,7 +76,7 @@ async fn a_person_allows_and_withdraws_on_their_own_page_and_each_yes_is_proven(
         "no box is ticked, and nobody is named"
     );
     let prueba = mark(&page);
-    let give = format!("prueba={prueba}&accion=autorizar&texto=consent%3Apub-v1%3Aes-CO&si=marketing%7Cemail");
+    let give = format!("prueba={prueba}&accion=autorizar&si=consent%3Apub-v1%3Aes-CO%7Cmarketing%7Cemail");
     let (status, headers, _) = hub.post(&path, &give, &[("sec-fetch-site", "same-origin")]).await;
     assert_eq!(status, StatusCode::SEE_OTHER);
     let back = headers["location"].to_str().unwrap().to_owned();
@@ -107,14 +107,14 @@ async fn a_form_of_another_site_and_a_pass_that_is_none_change_nothing() {
     hub.knows_texts().await;
     let path = hub.own(Opens::Preferences, LAURA);
     let page = hub.page(&path, &[]).await;
-    let give = format!("prueba={}&accion=autorizar&texto=consent%3Apub-v1%3Aes-CO&si=marketing%7Cemail", mark(&page));
+    let give = format!("prueba={}&accion=autorizar&si=consent%3Apub-v1%3Aes-CO%7Cmarketing%7Cemail", mark(&page));
     for foreign in [("sec-fetch-site", "cross-site"), ("origin", "https://otro.example"), ("origin", "null")] {
         let (status, ..) = hub.post(&path, &give, &[foreign]).await;
         assert_eq!(status, StatusCode::FORBIDDEN, "{foreign:?}");
     }
     let (status, ..) = hub.post(&path, &give.replacen("prueba=", "prueba=0", 1), &[]).await;
     assert_eq!(status, StatusCode::FORBIDDEN, "without the mark of the page");
-    for wrong in ["texto=consent%3Apub-v9%3Aes-CO", "accion=otra"] {
+    for wrong in ["si=consent%3Apub-v9%3Aes-CO%7Cmarketing%7Cemail", "si=marketing", "accion=otra"] {
         let name = wrong.split('=').next().unwrap();
         let body: Vec<&str> = give.split('&').map(|f| if f.starts_with(name) { wrong } else { f }).collect();
         let (status, ..) = hub.post(&path, &body.join("&"), &[]).await;
@@ -141,7 +141,7 @@ async fn a_mailbox_leaves_by_one_click_and_by_nothing_less() {
     hub.knows_texts().await;
     let path = hub.own(Opens::Preferences, LAURA);
     let page = hub.page(&path, &[]).await;
-    let give = format!("prueba={}&accion=autorizar&texto=consent%3Apub-v1%3Aes-CO&si=marketing%7Cemail", mark(&page));
+    let give = format!("prueba={}&accion=autorizar&si=consent%3Apub-v1%3Aes-CO%7Cmarketing%7Cemail", mark(&page));
     hub.post(&path, &give, &[]).await;
     // A scanner of links opens it, and nothing happens.
     assert!(hub.page(&format!("{path}/baja"), &[]).await.contains("Sus preferencias"));
@@ -186,6 +186,20 @@ async fn whoever_asks_for_a_link_learns_nothing_and_the_link_shows_what_is_held(
     assert!(headers["content-disposition"].to_str().unwrap().contains("mis-datos.json"));
     let file: serde_json::Value = serde_json::from_slice(&file).unwrap();
     assert_eq!(file["held"]["purchases"][0]["detail"], "A-7KQ2M9X");
+    // A correction is a case with a number, once however often the form is sent.
+    let wish =
+        format!("prueba={}&que=corregir&nombre=Valentina+Arango&detalle=Mi+apellido+es+%C3%91ustes", mark(&page));
+    let (status, headers, _) = hub.post(&path, &wish, &[]).await;
+    assert_eq!(status, StatusCode::SEE_OTHER);
+    let back = headers["location"].to_str().unwrap().to_owned();
+    assert_eq!(hub.post(&path, &wish, &[]).await.1["location"], back.as_str(), "the same form is the same case");
+    let number = back.split("numero=").nth(1).unwrap().split('&').next().unwrap();
+    let page = hub.page(&back, &[]).await;
+    assert!(page.contains(&format!("Su número es {number}")) && page.contains("Sus solicitudes"), "{page}");
+    let case = hub.engine.case(number).await.unwrap().case;
+    assert_eq!((case.kind.as_str(), case.claimant.email.as_deref()), ("reclamo", Some("valentina@correo.example")));
+    assert_eq!(hub.post(&path, &wish.replace("Valentina+Arango", ""), &[]).await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(hub.post(&path, &wish, &[("sec-fetch-site", "cross-site")]).await.0, StatusCode::FORBIDDEN);
     // It opens the preferences too; somebody else's shows nothing of this.
     assert!(hub.page(&path.replace("/mis-datos/", "/preferencias/"), &[]).await.contains("Sus preferencias"));
     let stranger = hub.page(&hub.own(Opens::Data, "otra@correo.example"), &[]).await;
@@ -196,7 +210,7 @@ async fn whoever_asks_for_a_link_learns_nothing_and_the_link_shows_what_is_held(
     hub.knows_texts().await;
     let own = hub.own(Opens::Preferences, LAURA);
     let give = format!(
-        "prueba={}&accion=autorizar&texto=consent%3Apub-v1%3Aes-CO&si=marketing%7Cemail",
+        "prueba={}&accion=autorizar&si=consent%3Apub-v1%3Aes-CO%7Cmarketing%7Cemail",
         mark(&hub.page(&own, &[]).await)
     );
     hub.post(&own, &give, &[]).await;
