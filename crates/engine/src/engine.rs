@@ -11,7 +11,7 @@ use crate::examine::{Examination, Finding as Looked, PublicAddress};
 use crate::feed::Feed;
 use crate::flows::{FlowChange, FlowSet, FlowState, PushError};
 use crate::intake::Intake;
-use crate::lawful::{Explanation, Law};
+use crate::lawful::{Explained, Explanation, Law};
 use crate::ledger::{LedgerError, NewText, PersonConsents, Recorded, Statement};
 use crate::neighbours::Neighbours;
 use crate::network::{Machine, Network};
@@ -499,6 +499,24 @@ impl Engine {
     /// When the store cannot be asked.
     pub async fn explain_message(&self, id: EffectId) -> Result<Option<Explanation>, pasarela_store::Error> {
         self.inner.explain_message(id).await
+    }
+
+    /// What would be decided about a message if its turn were now: nothing is written or sent. `None`: there is no
+    /// such connection, or its action is no message to a person.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn weigh(
+        &self,
+        connection: &str,
+        action: &str,
+        input: &Value,
+        class: Option<&str>,
+        purpose: Option<&str>,
+    ) -> Result<Option<Explained>, pasarela_store::Error> {
+        let Some(connection) = self.inner.connection(connection) else { return Ok(None) };
+        let Some(message) = connection.manifest().action(action).and_then(|a| a.message) else { return Ok(None) };
+        self.inner.weigh(&connection, message, input, class, purpose).await.map(Some)
     }
 
     /// These addresses (e-mail addresses, phones) are one person's: what stands against one of them stands against

@@ -63,11 +63,20 @@ impl Default for Law {
 /// Rules that are not the market's: their codes are the outcome's, and pages and screens have their words.
 pub(crate) mod rules {
     use super::Rule;
+    use pasarela_store::SuppressionCause;
     const fn rule(code: &'static str, article: &'static str) -> Rule {
         Rule { code, article }
     }
-    /// Somebody wants no messages, or the mailbox is gone.
-    pub(crate) const SUPPRESSED: Rule = rule("suppressed", "Ley 2300 de 2023, art. 5 par. 2");
+    /// An address is not written to, by cause.
+    pub(crate) const fn suppressed(cause: SuppressionCause) -> Rule {
+        const WISH: &str = "Ley 2300 de 2023, art. 5 par. 2";
+        match cause {
+            SuppressionCause::Unsubscribed => rule("suppressed_unsubscribed", WISH),
+            SuppressionCause::Complained => rule("suppressed_complained", WISH),
+            SuppressionCause::Asked => rule("suppressed_asked", WISH),
+            SuppressionCause::Bounced => rule("suppressed_bounced", "regla de la casa (el buzón no existe)"),
+        }
+    }
     /// Absence of consent is no.
     pub(crate) const NO_CONSENT: Rule =
         rule("no_consent", "Ley 1581 de 2012, arts. 4(c) y 9; Decreto 1377 de 2013, art. 7");

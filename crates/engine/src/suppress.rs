@@ -85,7 +85,8 @@ pub(crate) fn of_event(event_type: &str, data: &Value, by: &str, at: Timestamp) 
     Some(SuppressionRow { address, cause, why: (!why.is_empty()).then_some(why), by: by.to_owned(), since: at })
 }
 
-fn refusal(row: &SuppressionRow) -> Outcome {
+/// The outcome of a message to an address that is not written to.
+pub(crate) fn refusal(row: &SuppressionRow) -> Outcome {
     let said = row.why.as_deref().map(|w| format!(" ({w})")).unwrap_or_default();
     let what = match row.cause {
         SuppressionCause::Unsubscribed => "the person wants no advertising",

@@ -61,7 +61,7 @@ const ACCOUNTS: &[Account] = &[
         url: "PASARELA_LIVE_WHATSAPP_URL",
         reads: false,
         // Meta's own template of every new account, to the phone of whoever runs this.
-        writes: "  - id: saludo\n    do: cuenta.send_template\n    class: transactional\n    purpose: sale\n    \
+        writes: "  - id: saludo\n    do: cuenta.send_template\n    class: transactional_urgent\n    purpose: sale\n    \
                  with: { to: \"{{ data.to }}\", template: hello_world, language: en_US, params: [] }\n",
     },
 ];

@@ -106,7 +106,7 @@ key: "{{ data.to }}"
 steps:
   - id: correo
     do: correo.send
-    class: transactional
+    class: transactional_urgent
     with:
       to: "{{ data.to }}"
       template: boleta

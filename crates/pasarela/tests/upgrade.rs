@@ -48,7 +48,7 @@ const FLOWS: [(&str, &str); 5] = [
     ),
     (
         "aviso",
-        "flow: aviso\nversion: 1\non: tienda.aviso\nsteps:\n  - do: wa.send_template\n    class: transactional\n    with: { to: \"+573005550117\", template: prueba, language: es, params: [\"{{ data.id }}\"] }\n",
+        "flow: aviso\nversion: 1\non: tienda.aviso\nsteps:\n  - do: wa.send_template\n    class: transactional_urgent\n    with: { to: \"+573005550117\", template: prueba, language: es, params: [\"{{ data.id }}\"] }\n",
     ),
 ];
 

@@ -18,7 +18,7 @@ on: tienda.order.created
 steps:
   - id: aviso
     do: whatsapp.send_template
-    class: transactional
+    class: transactional_urgent
     purpose: sale
     with: { to: "{{ data.phone }}", template: pedido_listo, language: es, params: ["{{ data.id }}"] }
 `;

@@ -167,7 +167,7 @@ impl Draft<'_> {
         self.note("suppression", json!({ "cause": row.cause.as_str(), "since": row.since, "applies": applies }));
         // A mailbox that is not there is a failure, for which something may stand in. A wish is none.
         let verdict = if row.cause == SuppressionCause::Bounced { Verdict::Untakable } else { Verdict::Refuse };
-        applies.then_some((verdict, rules::SUPPRESSED))
+        applies.then_some((verdict, rules::suppressed(row.cause)))
     }
 
     /// Whether the purpose and the channel are allowed. What the sale itself needs is, until it is taken back.

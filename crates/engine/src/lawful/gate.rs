@@ -3,7 +3,7 @@
 
 use super::contacts::{Contacts, never_left};
 use super::decide::{Asked, Decision, Known, Verdict, class_of, decide};
-use super::rules;
+use super::{Explained, rules};
 use crate::connections::ConnectionRuntime;
 use crate::dispatch::Turn;
 use crate::engine::Inner;
@@ -12,7 +12,7 @@ use crate::standing::{STANDING, read_standing};
 use jiff::{SignedDuration, Timestamp};
 use pasarela_colombia::market::{Ask, Channel, Class};
 use pasarela_connector::Message;
-use pasarela_domain::{EmailAddress, EntityRef, Phone};
+use pasarela_domain::{EffectId, EmailAddress, EntityRef, Phone};
 use pasarela_flows::Flow;
 use pasarela_store::{
     AttemptInsert, CONTACT, Claim, EffectGuard, EffectRow, EffectState, EffectUpdate, EntityRow, EntityUpsert, Error,
@@ -93,7 +93,14 @@ impl Inner {
             for effect in &forgotten {
                 read.known.contacts.drop_one(*effect);
             }
-            let asked = asked_of(connection, message, row, &target, now);
+            let of = Wanted {
+                effect: row.id,
+                class: row.class.as_deref(),
+                purpose: row.purpose.as_deref(),
+                expires: row.expires_at,
+                give_up_at: row.give_up_at,
+            };
+            let asked = asked_of(connection, message, of, &target, now);
             let decision = decide(&self.law, &asked, &read.known);
             if let Some(previous) = &decision.previous
                 && let Some(effect) = read.known.contacts.effect_of(previous)
@@ -116,6 +123,8 @@ impl Inner {
             if decision.rule == Some(rules::REGISTRY_STALE) {
                 self.want_answer(target.phone.as_deref(), target.email.as_deref());
             }
+            let suppression =
+                read.known.suppression.take().filter(|s| decision.rule == Some(rules::suppressed(s.cause)));
             let work = self.work_of(row, claim, &asked, &decision, &mut read, sender);
             self.fail_point("before_gate");
             let written = match self.store.work(work).await {
@@ -135,7 +144,10 @@ impl Inner {
                 }
                 (Worked::Done { claimed, .. }, _) if claimed != [true] => Passed::Lost,
                 (Worked::Done { .. }, Verdict::Allow) => Passed::Go,
-                (Worked::Done { .. }, verdict) => Passed::End(refusal(verdict, &decision)),
+                (Worked::Done { .. }, verdict) => Passed::End(match &suppression {
+                    Some(row) => crate::suppress::refusal(row),
+                    None => refusal(verdict, &decision),
+                }),
                 (Worked::Stale, verdict) => {
                     // Somebody changed what it rests on, or took it.
                     if matches!(verdict, Verdict::Defer(_)) {
@@ -151,6 +163,24 @@ impl Inner {
         }
         tracing::error!(effect = %row.id, "what stands for and against a message changes all the time; it waits for its next turn");
         Passed::Lost
+    }
+
+    /// What would be decided about a message if its turn were now. Nothing is written, and nothing is sent.
+    pub(crate) async fn weigh(
+        &self,
+        connection: &ConnectionRuntime,
+        message: Message,
+        input: &Value,
+        class: Option<&str>,
+        purpose: Option<&str>,
+    ) -> Result<Explained, Error> {
+        let now = self.clock.now();
+        let target = self.target_of(message, input);
+        let read = self.read_for(&target, self.sender_hash(&connection.sender)).await?;
+        let effect = EffectId::from_raw(0);
+        let of = Wanted { effect, class, purpose, expires: None, give_up_at: Timestamp::MAX };
+        let decision = decide(&self.law, &asked_of(connection, message, of, &target, now), &read.known);
+        Ok(Explained::new(now, decision.evidence()))
     }
 
     /// What follows from a decision, in one transaction.
@@ -320,17 +350,26 @@ fn known_of(
     Read { connection, person: row.person, guards, contact, known }
 }
 
+/// What is wanted sent, without its address.
+struct Wanted<'a> {
+    effect: EffectId,
+    class: Option<&'a str>,
+    purpose: Option<&'a str>,
+    expires: Option<Timestamp>,
+    give_up_at: Timestamp,
+}
+
 fn asked_of<'a>(
     connection: &'a ConnectionRuntime,
     message: Message,
-    row: &'a EffectRow,
+    of: Wanted<'a>,
     target: &'a Target,
     now: Timestamp,
 ) -> Asked<'a> {
-    let class = class_of(row.class.as_deref());
-    let purpose = row.purpose.as_deref().unwrap_or(if class == Class::Marketing { "marketing" } else { "sale" });
+    let class = class_of(of.class);
+    let purpose = of.purpose.unwrap_or(if class == Class::Marketing { "marketing" } else { "sale" });
     Asked {
-        effect: row.id,
+        effect: of.effect,
         now,
         class,
         purpose,
@@ -338,8 +377,8 @@ fn asked_of<'a>(
         channel: Channel::from_name(message.channel).unwrap_or(Channel::Whatsapp),
         phone: target.phone.as_deref(),
         named: target.address.is_some(),
-        expires: row.expires_at,
-        give_up_at: row.give_up_at,
+        expires: of.expires,
+        give_up_at: of.give_up_at,
         answers_within: message.answers_within,
         connection: connection.name(),
     }

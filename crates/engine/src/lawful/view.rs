@@ -34,6 +34,27 @@ impl Explained {
     /// it what was decided from it.
     #[must_use]
     pub fn of(row: &AttemptRow) -> Option<Self> {
+        if !Self::is_one(row) {
+            return None;
+        }
+        Self::read(row.started_at, &row.detail)
+    }
+
+    /// A decision that was made now.
+    pub(super) fn new(at: Timestamp, evidence: Value) -> Self {
+        let bytes = evidence.to_string();
+        Self::read(at, bytes.as_bytes()).unwrap_or_else(|| Self {
+            at,
+            verdict: String::new(),
+            rule: None,
+            article: None,
+            until: None,
+            message: evidence,
+            checks: Vec::new(),
+        })
+    }
+
+    fn read(at: Timestamp, kept: &[u8]) -> Option<Self> {
         #[derive(Deserialize)]
         struct Kept {
             verdict: String,
@@ -44,11 +65,8 @@ impl Explained {
             #[serde(default)]
             checks: Vec<Value>,
         }
-        if !Self::is_one(row) {
-            return None;
-        }
-        let Kept { verdict, rule, article, until, message, checks } = serde_json::from_slice(&row.detail).ok()?;
-        Some(Self { at: row.started_at, verdict, rule, article, until, message, checks })
+        let Kept { verdict, rule, article, until, message, checks } = serde_json::from_slice(kept).ok()?;
+        Some(Self { at, verdict, rule, article, until, message, checks })
     }
 
     /// Is this row of an effect's history a decision, and no attempt?

@@ -11,11 +11,10 @@ pub(super) const ROWS: &[Row] = &[
     ("decision.not_taken", "El canal no lo recibe", "The channel does not take it"),
     ("decision.until", "hasta", "until"),
     ("decision.checks", "Qué se miró", "What was looked at"),
-    (
-        "rule.suppressed",
-        "La dirección está en la lista de no escribir.",
-        "The address is on the list of those not written to.",
-    ),
+    ("rule.suppressed_unsubscribed", "La persona no quiere publicidad.", "The person wants no advertising."),
+    ("rule.suppressed_complained", "La persona marcó un mensaje como no deseado.", "The person called a message spam."),
+    ("rule.suppressed_asked", "Alguien aquí pidió no escribirle.", "Somebody here said not to write."),
+    ("rule.suppressed_bounced", "Ese buzón no existe.", "There is no such mailbox."),
     (
         "rule.no_consent",
         "Sin autorización para este fin y canal. Pedir autorización.",
