@@ -53,6 +53,8 @@ pub(crate) struct Known {
     pub(crate) standing: Standing,
     pub(crate) contacts: Contacts,
     pub(crate) suppression: Option<SuppressionRow>,
+    /// The texts that people agreed to.
+    pub(crate) texts: std::sync::Arc<pasarela_domain::consent::Terms>,
 }
 
 /// What comes of a decision.
@@ -183,9 +185,10 @@ impl Draft<'_> {
         let withdrawn = all.is_some_and(|said| said.state == ConsentState::Withdrawn);
         // A word of another address of the person takes back, and never gives.
         let revoked = self.known.standing.revoked_all.filter(|at| own.is_none_or(|said| said.at <= *at));
-        let given = self.known.own.given(purpose, Some(channel))
-            && self.known.all.given(purpose, Some(channel))
-            && revoked.is_none();
+        // By the texts in force: one that asks anew ends what was given to the one before it.
+        let gives =
+            |words: &Consents| words.denied(purpose, Some(channel), &self.known.texts, self.asked.now).is_none();
+        let given = gives(&self.known.own) && gives(&self.known.all) && revoked.is_none();
         let shown = all.or(own);
         self.note(
             "consent",

@@ -291,7 +291,9 @@ impl Inner {
         };
         // Side by side: one round trip.
         let (row, suppression) = tokio::try_join!(self.standing_of(address, Some(sender)), suppression)?;
-        Ok(known_of(connection, address, row, suppression))
+        let mut read = known_of(connection, address, row, suppression);
+        read.known.texts = self.texts().await?;
+        Ok(read)
     }
 
     /// Hands the turn of a message to the gate, on a task of its own.

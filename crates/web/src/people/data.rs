@@ -209,7 +209,7 @@ async fn held(app: &App, person: &Pass, w: Words) -> Result<Held, LedgerError> {
         place.push(line(&event, w));
         held.messages.extend(written(app, row.id, &person.address, w).await?);
     }
-    held.messages.sort_by(|a, b| b.at.cmp(&a.at));
+    held.messages.sort_by_key(|line| std::cmp::Reverse(line.at));
     Ok(held)
 }
 

@@ -94,7 +94,7 @@ async fn unable(app: &App, e: &LedgerError, w: Words) -> Response {
 }
 
 /// Texts that ask for something which a person is free to refuse, one for each series.
-fn asking<'k>(known: &'k PersonConsents, w: Words, now: Timestamp) -> Vec<&'k TextVersion> {
+fn asking(known: &PersonConsents, w: Words, now: Timestamp) -> Vec<&TextVersion> {
     let terms = &known.terms;
     let current = terms
         .series(TextKind::Consent)
