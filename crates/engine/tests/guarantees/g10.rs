@@ -270,7 +270,7 @@ async fn g10_a_reminder_moves_to_the_last_lawful_moment_before_its_time() {
     hub.calm().await;
     let timers = hub.engine.store().timers(jiff::Timestamp::MAX, 10).await.unwrap();
     let due = timers.iter().find(|t| t.kind == TimerKind::Wait).unwrap().due;
-    assert!(due.to_string() < *"2026-11-28T20:00:00Z", "{due}: before Saturday, 15:00 in Bogota");
+    assert!(due.to_string().as_str() < "2026-11-28T20:00:00Z", "{due}: before Saturday, 15:00 in Bogota");
     hub.pass(due.duration_since(hub.now()).as_secs() + 1);
     hub.comes_to("a", EffectState::Done).await;
 }
