@@ -6,8 +6,8 @@ import { visitor, signIn } from "./lib/chromium.mjs";
 
 const SMALL = 100_000;
 
-/** What every page is judged by, beside its own story. */
-export async function judge(page, axe, name) {
+/** What every page is judged by, beside its own story. `still`: its policy lets no script fetch, so it is measured as it stands. */
+export async function judge(page, axe, name, still = false) {
   const found = [];
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => window.axe.run(document, {
@@ -20,7 +20,7 @@ export async function judge(page, axe, name) {
   }
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   if (wide > 1) found.push(`it is ${wide} px wider than the screen`);
-  const bytes = Buffer.byteLength(await page.evaluate(() => fetch(location.href, { cache: "no-store" }).then((r) => r.text())));
+  const bytes = Buffer.byteLength(await page.evaluate((s) => (s ? document.documentElement.outerHTML : fetch(location.href, { cache: "no-store" }).then((r) => r.text())), still));
   if (bytes > SMALL) found.push(`it has ${bytes} bytes`);
   found.push(...page.troubles.splice(0));
   return found.map((f) => `${name}: ${f}`);

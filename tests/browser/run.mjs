@@ -4,6 +4,7 @@
 import { World } from "./lib/world.mjs";
 import { chromium } from "./lib/chromium.mjs";
 import { allPages } from "./pages.mjs";
+import { ownPages } from "./people.mjs";
 import { tell } from "./stories.mjs";
 
 const [binary, axe] = process.argv.slice(2);
@@ -19,7 +20,8 @@ try {
   await world.settled();
   const pages = await allPages(browser, world, axe, say);
   const stories = await tell(browser, world, say);
-  result = { found: [...pages.found, ...stories.found], pages: pages.judged, stories: stories.told };
+  const own = await ownPages(browser, world, axe, say, process.env.PASARELA_PICTURES);
+  result = { found: [...pages.found, ...stories.found, ...own.found], pages: pages.judged + own.judged, stories: stories.told };
 } catch (e) {
   result.found.push(e.stack);
 } finally {

@@ -41,6 +41,7 @@ pub use colombia::{
     CONTACT_HOURS, Colombia, FrequencyMode, ONE_A_DAY, ONE_A_WEEK, ONE_CHANNEL_A_WEEK, QUIET_HOURS, Settings,
 };
 pub use market::Market;
+pub use tables::Tables;
 pub use text::fold;
 
 /// Language of a text for people.

@@ -11,7 +11,9 @@
 
 mod assertion;
 
-use crate::{Answer, Auth, AuthKind, AuthStep, Connector, Credential, Ctx, Manifest, OAuth, Request, judge, sign};
+use crate::{
+    Answer, Auth, AuthKind, AuthStep, Connector, Credential, Ctx, Manifest, OAuth, Request, Successor, judge, sign,
+};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use std::time::Duration;
@@ -38,9 +40,14 @@ pub fn begin(manifest: &Manifest, connector: &dyn Connector, kept: Option<&Auth>
             let pairs = vec![("grant_type", "client_credentials".to_owned())];
             client_request(manifest, connector, oauth, pairs)
         }
-        AuthKind::RefreshToken(oauth) => refresh_token(manifest, connector, kept).and_then(|token| {
+        AuthKind::RefreshToken(oauth) => last_token(manifest, connector, kept, "refresh_token").and_then(|token| {
             let pairs = vec![("grant_type", "refresh_token".to_owned()), ("refresh_token", token)];
             client_request(manifest, connector, oauth, pairs)
+        }),
+        AuthKind::Successor(chain) => last_token(manifest, connector, kept, chain.credential).map(|token| {
+            let base = manifest.default_base_url.unwrap_or_default();
+            let request = Request::get(connector.config().url(base, chain.path));
+            AuthStep::Call(request.header("authorization", format!("Bearer {token}")))
         }),
         AuthKind::ServiceAccount(oauth) => assertion::request(manifest, connector, oauth, ctx.now),
     };
@@ -60,6 +67,7 @@ pub fn answered(
         AuthKind::ClientCredentials(_) | AuthKind::RefreshToken(_) | AuthKind::ServiceAccount(_) => {
             oauth_answer(manifest.title, answer, ctx.now)
         }
+        AuthKind::Successor(chain) => next_token(manifest.title, &chain, answer, ctx.now),
         _ => connector.on_authenticate(answer, ctx),
     };
     let AuthStep::Ready(mut auth) = step else { return step };
@@ -119,11 +127,40 @@ fn fixed<'c>(manifest: &Manifest, connector: &'c dyn Connector, name: &str) -> R
     connector.config().credential(named(manifest, name)?)
 }
 
-/// The refresh token: the last that the provider gave, else the one that was configured.
-fn refresh_token(manifest: &Manifest, connector: &dyn Connector, kept: Option<&Auth>) -> Result<String, String> {
+/// The last token that the provider gave, else the one that was configured.
+fn last_token(
+    manifest: &Manifest,
+    connector: &dyn Connector,
+    kept: Option<&Auth>,
+    credential: &str,
+) -> Result<String, String> {
     match kept.and_then(|auth| auth.refresh.clone()) {
         Some(rotated) => Ok(rotated),
-        None => fixed(manifest, connector, "refresh_token").map(str::to_owned),
+        None => fixed(manifest, connector, credential).map(str::to_owned),
+    }
+}
+
+/// The next token of a chain.
+fn next_token(title: &str, chain: &Successor, answer: &Answer, now: Timestamp) -> AuthStep {
+    if answer.is_success() {
+        let body: serde_json::Value = answer.parse().unwrap_or_default();
+        let next = body.pointer(chain.pointer).and_then(serde_json::Value::as_str).unwrap_or_default();
+        let auth = token(next, None, HOUR, now).map(|auth| {
+            let life = SignedDuration::try_from(chain.life).unwrap_or(SignedDuration::MAX);
+            Auth { refresh: Some(next.to_owned()), ..auth.until(now.checked_add(life / 6 * 5).ok()) }
+        });
+        let later = || AuthStep::Later(format!("{title} answered the exchange of the token with something else"));
+        return auth.map_or_else(later, AuthStep::Ready);
+    }
+    match answer.status {
+        401 | 403 => AuthStep::Refused(format!(
+            "{title} exchanges the token no more (HTTP {}): it is over, or was exchanged elsewhere; {}",
+            answer.status, chain.anew
+        )),
+        400..=499 if !matches!(answer.status, 408 | 425 | 429) => {
+            AuthStep::Refused(format!("{title} gives no token: HTTP {}; {}", answer.status, chain.anew))
+        }
+        status => AuthStep::Later(format!("the exchange of the token answered HTTP {status}")),
     }
 }
 

@@ -99,6 +99,8 @@ pub enum AuthKind {
     /// OAuth 2.0 refresh token (RFC 6749, 6): credentials `client_id`, `client_secret` and `refresh_token`.
     /// A token that the provider rotates is kept, sealed, before it is used.
     RefreshToken(OAuth),
+    /// A token that brings the next one, and ends with it: see [`Successor`].
+    Successor(Successor),
     /// A signed assertion of a service account (RFC 7523, as Google has it): the key file is the
     /// credential `service_account`.
     ServiceAccount(OAuth),
@@ -120,6 +122,7 @@ impl AuthKind {
             Self::Query { .. } => "query parameter",
             Self::ClientCredentials(_) => "OAuth client credentials",
             Self::RefreshToken(_) => "OAuth refresh token",
+            Self::Successor(_) => "token that brings the next one",
             Self::ServiceAccount(_) => "service account",
             Self::Login => "login",
             Self::Configured => "as configured",
@@ -129,8 +132,24 @@ impl AuthKind {
     /// Does fetching a token end the one before, so that only one may fetch?
     #[must_use]
     pub fn rotates(self) -> bool {
-        matches!(self, Self::RefreshToken(_))
+        matches!(self, Self::RefreshToken(_) | Self::Successor(_))
     }
+}
+
+/// A bearer token that is exchanged for the next one, which ends it. The configured one is exchanged at its first
+/// use: what stands in the configuration is worth nothing afterwards. Each is kept, sealed, before it is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Successor {
+    /// Credential that holds the first one.
+    pub credential: &'static str,
+    /// A `GET` here with the token gives the next one, below the connection's base URL (or the manifest's).
+    pub path: &'static str,
+    /// JSON pointer to it in the answer.
+    pub pointer: &'static str,
+    /// How long one lives. It is exchanged when five sixths are over.
+    pub life: Duration,
+    /// Where a person gets the first one, for when the chain is broken.
+    pub anew: &'static str,
 }
 
 /// Where an OAuth token is fetched, and what for.
@@ -213,6 +232,9 @@ pub struct Action {
     pub lane: Lane,
     /// Is it a message to a person? Then a flow must give its class, and it is sent only when the law allows it.
     pub message: Option<Message>,
+    /// Where the input takes the person's own way out of advertising (RFC 8058). Where the flow names none, the
+    /// hub puts the address of their page there.
+    pub way_out: Option<&'static str>,
     /// What happens when it is not known whether it was done.
     pub idempotency: Idempotency,
     /// When its outcome is final.
@@ -225,6 +247,11 @@ pub struct Action {
     pub batch: Option<Batch>,
     /// Least time between two effects of one lane (WhatsApp: one message per person and 6 s), business time.
     pub lane_gap: Option<Duration>,
+    /// It asks a registry of people who want no advertising about so many addresses at once, at most. The engine
+    /// asks by itself: `{ "phones": [E.164] }` or `{ "emails": [lower case] }`, and the result is
+    /// `{ "registered": [{ "key": address, "refused": [ways] }] }` with ways of `sms`, `app`, `email`, `call`. Who is
+    /// not in it is not registered.
+    pub registry: Option<usize>,
 }
 
 impl Action {
@@ -243,12 +270,14 @@ impl Action {
             output: Value::Object(serde_json::Map::new()),
             lane: Lane::FlowKey,
             message: None,
+            way_out: None,
             idempotency,
             settled_by: SettledBy::Answer,
             give_up_after: Duration::from_secs(24 * 3600),
             expendable: false,
             batch: None,
             lane_gap: None,
+            registry: None,
         })
     }
 }
@@ -269,6 +298,8 @@ pub struct Message {
     /// Where the input names the person's address; `None`: the provider knows to whom it goes, so that it may be
     /// nothing but transactional.
     pub to: Option<&'static str>,
+    /// Where it names the channel's own id of the person, when there is no address.
+    pub or: Option<&'static str>,
     /// The provider takes it only while the person's own message is younger than this (WhatsApp's service window).
     pub answers_within: Option<Duration>,
 }
@@ -277,12 +308,17 @@ impl Message {
     /// By this channel, to the address at this JSON pointer of the input.
     #[must_use]
     pub const fn to(channel: &'static str, pointer: &'static str) -> Self {
-        Self { channel, to: Some(pointer), answers_within: None }
+        Self { channel, to: Some(pointer), or: None, answers_within: None }
     }
     /// By this channel, to somebody whom only the provider knows.
     #[must_use]
     pub const fn to_unnamed(channel: &'static str) -> Self {
-        Self { channel, to: None, answers_within: None }
+        Self { channel, to: None, or: None, answers_within: None }
+    }
+    /// Where there is no address, to the channel's own id at this JSON pointer.
+    #[must_use]
+    pub const fn or(self, pointer: &'static str) -> Self {
+        Self { or: Some(pointer), ..self }
     }
     /// Only as an answer, within this time of what the person wrote.
     #[must_use]
@@ -292,7 +328,8 @@ impl Message {
     /// The person's address.
     #[must_use]
     pub fn address(self, input: &Value) -> Option<&str> {
-        input.pointer(self.to?)?.as_str().map(str::trim).filter(|text| !text.is_empty())
+        let text = |pointer: &str| input.pointer(pointer)?.as_str().map(str::trim).filter(|text| !text.is_empty());
+        self.to.and_then(text).or_else(|| self.or.and_then(text))
     }
 }
 
@@ -311,6 +348,12 @@ impl ActionBuilder {
     #[must_use]
     pub fn message(mut self, message: Message) -> Self {
         self.0.message = Some(message);
+        self
+    }
+    /// The field of the input that takes the person's own way out of advertising.
+    #[must_use]
+    pub fn way_out(mut self, field: &'static str) -> Self {
+        self.0.way_out = Some(field);
         self
     }
     /// Its outcome is final only by a status that comes later, or after `timeout` (then `unsettled`).
@@ -343,6 +386,12 @@ impl ActionBuilder {
     #[must_use]
     pub fn lane_gap(mut self, gap: Duration) -> Self {
         self.0.lane_gap = Some(gap);
+        self
+    }
+    /// It asks a registry of people who want no advertising: [`Action::registry`].
+    #[must_use]
+    pub fn registry(mut self, most: usize) -> Self {
+        self.0.registry = Some(most);
         self
     }
     /// Names of result fields with a short type each: `json!({"id": "string"})`.

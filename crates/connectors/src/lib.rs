@@ -23,6 +23,7 @@ providers! {
     ga4::Ga4,
     hi_events::HiEvents,
     http::Http,
+    rne::Rne,
     smtp::Smtp,
     twenty::Twenty,
     whatsapp::WhatsApp,

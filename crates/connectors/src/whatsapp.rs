@@ -176,14 +176,14 @@ fn actions() -> Vec<Action> {
         Action::new::<SendTemplate>(effects::SEND_TEMPLATE, "Send a template", sent)
             .lane(Lane::Input("/to"))
             .lane_gap(PAIR_GAP)
-            .message(Message::to("whatsapp", "/to"))
+            .message(Message::to("whatsapp", "/to").or("/recipient"))
             .settled_by_status(SEND_SETTLES_WITHIN)
             .output(output.clone())
             .build(),
         Action::new::<SendText>(effects::SEND_TEXT, "Answer with free text", sent)
             .lane(Lane::Input("/to"))
             .lane_gap(PAIR_GAP)
-            .message(Message::to("whatsapp", "/to").answers_within(SERVICE_WINDOW))
+            .message(Message::to("whatsapp", "/to").or("/recipient").answers_within(SERVICE_WINDOW))
             .settled_by_status(SEND_SETTLES_WITHIN)
             .output(output)
             .build(),

@@ -53,6 +53,7 @@ pub const CANONICAL_EVENT_TYPES: &[&str] = &[
     "person.updated",
     "person.deleted",
     "person.merged",
+    "person.link_requested",
     "company.created",
     "company.updated",
     "company.deleted",

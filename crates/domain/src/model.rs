@@ -348,6 +348,13 @@ pub struct Consent {
     pub evidence: Option<crate::consent::Evidence>,
 }
 
+/// Somebody asks for the link to their own page: payload of `person.link_requested`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LinkRequest {
+    /// The address to which the link goes, and the language of the page on which it was asked for.
+    pub contact: Contact,
+}
+
 /// News of a request of a person: payload of the `case.*` events but `case.reminder`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CaseNews {
@@ -421,6 +428,7 @@ pub struct MailNews {
 pub fn schema_of(name: &str) -> Option<schemars::Schema> {
     let head = name.split('.').next().unwrap_or(name);
     Some(match name {
+        "person.link_requested" => schemars::schema_for!(LinkRequest),
         "case.reminder" => schemars::schema_for!(CaseReminder),
         "ticket.checked_in" | "ticket.check_in_undone" | "check_in" => schemars::schema_for!(CheckIn),
         _ => match head {

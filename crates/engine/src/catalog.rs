@@ -2,7 +2,7 @@
 
 use pasarela_connector::{Manifest, Provider};
 use pasarela_domain::CANONICAL_EVENT_TYPES;
-use pasarela_flows::{ActionInfo, Catalog, Unresolved};
+use pasarela_flows::{ActionInfo, Catalog, TemplateText, Unresolved};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -18,6 +18,8 @@ pub struct HubCatalog {
     connections: BTreeMap<String, Arc<dyn Provider>>,
     /// All providers by name.
     providers: BTreeMap<&'static str, Arc<dyn Provider>>,
+    /// Templates whose text is known, by name.
+    templates: BTreeMap<String, TemplateText>,
 }
 
 impl HubCatalog {
@@ -30,7 +32,22 @@ impl HubCatalog {
             connections: connections.into_iter().map(|(n, p)| (n.to_owned(), p)).collect(),
             providers: providers.into_iter().map(|p| (p.manifest().name, p)).collect(),
             completion: OnceLock::new(),
+            templates: BTreeMap::new(),
         }
+    }
+
+    /// With templates whose text is known, as Meta's form lists them: `[{name, category, components: [{text}]}]`.
+    /// The error is a sentence for people.
+    pub fn with_templates(mut self, json: &str) -> Result<Self, String> {
+        let list: Vec<Value> = serde_json::from_str(json).map_err(|e| e.to_string())?;
+        for template in list {
+            let Some(name) = template["name"].as_str() else { return Err("a template has no name".into()) };
+            let parts = template["components"].as_array().into_iter().flatten();
+            let texts: Vec<&str> = parts.filter_map(|part| part["text"].as_str()).collect();
+            let text = TemplateText { advertises: template["category"] == "MARKETING", text: texts.join("\n") };
+            self.templates.insert(name.to_owned(), text);
+        }
+        Ok(self)
     }
 
     /// From now on read models are completed by this. What was said first stays.
@@ -46,6 +63,8 @@ impl HubCatalog {
             input: action.input.as_value().clone(),
             output: action.output.clone(),
             message: action.message.is_some(),
+            channel: action.message.map(|m| m.channel.to_owned()),
+            to: action.message.and_then(|m| m.to).map(str::to_owned),
         })
     }
 
@@ -56,6 +75,9 @@ impl HubCatalog {
 }
 
 impl Catalog for HubCatalog {
+    fn template(&self, name: &str) -> Option<TemplateText> {
+        self.templates.get(name).cloned()
+    }
     fn action(&self, name: &str) -> Result<ActionInfo, Unresolved> {
         let (head, action) = name.split_once('.').ok_or(Unresolved::Unknown)?;
         if let Some(provider) = self.connections.get(head) {

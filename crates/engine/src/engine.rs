@@ -115,10 +115,11 @@ pub(crate) struct Inner {
     pub(crate) pushing: tokio::sync::Mutex<()>,
     pub(crate) vars: Value,
     pub(crate) law: Law,
+    pub(crate) registry: crate::registry::Desk,
     ids: Mutex<IdMaker>,
     pub(crate) feed: Feed,
     pub(crate) intake: Intake,
-    pub(crate) terms: crate::ledger::KeptTerms,
+    pub(crate) texts_kept: crate::ledger::KeptTexts,
     pub(crate) care: CareState,
     pub(crate) case_rounds: crate::cases::CaseRounds,
     pub(crate) runs: LiveRuns,
@@ -317,10 +318,11 @@ impl Engine {
             pushing: tokio::sync::Mutex::new(()),
             vars: setup.vars,
             law: setup.law,
+            registry: crate::registry::Desk::default(),
             ids: Mutex::new(IdMaker::new(node, 0)),
             feed,
             intake: Intake::new(setup.keeping.intake),
-            terms: crate::ledger::KeptTerms::default(),
+            texts_kept: crate::ledger::KeptTexts::default(),
             care: CareState::new(setup.keeping.retention),
             case_rounds: crate::cases::CaseRounds::default(),
             runs: LiveRuns::default(),
@@ -357,6 +359,7 @@ impl Engine {
         tokio::spawn(inner.clone().clerk());
         tokio::spawn(inner.clone().feeder());
         tokio::spawn(inner.clone().timekeeper());
+        tokio::spawn(inner.clone().registrar());
         for connection in inner.connections.values() {
             tokio::spawn(inner.clone().dispatcher(connection.clone()));
             tokio::spawn(inner.clone().reconciler(connection.clone()));
@@ -394,6 +397,21 @@ impl Engine {
     /// Takes care of the store now, within the budget of a round.
     pub async fn take_care(&self) -> Result<Round, pasarela_store::Error> {
         self.inner.care_round().await
+    }
+
+    /// How the registry of people who want no advertising is asked, and what waits for it.
+    #[must_use]
+    pub fn registry(&self) -> crate::registry::RegistryView {
+        self.inner.registry_view()
+    }
+
+    /// Takes a part of a list that was consulted by hand; how many addresses it answers for.
+    pub async fn import_registry(
+        &self,
+        list: crate::registry::RegistryList,
+    ) -> Result<u64, crate::registry::ListError> {
+        let inner = self.inner.clone();
+        whole(async move { inner.import_registry(list).await }).await
     }
 
     /// Remembers what a check of the database found.
@@ -507,14 +525,20 @@ impl Engine {
     }
 
     /// All versions of all texts that people agree to.
-    pub async fn terms(&self) -> Result<Arc<Terms>, pasarela_store::Error> {
-        self.inner.terms().await
+    pub async fn texts(&self) -> Result<Arc<Terms>, pasarela_store::Error> {
+        self.inner.texts().await
     }
 
     /// Adds a version of a text. False: it was there already.
     pub async fn add_text(&self, new: NewText) -> Result<(TextVersion, bool), LedgerError> {
         let inner = self.inner.clone();
         whole(async move { inner.add_text(new).await }).await
+    }
+
+    /// Takes in that somebody who names this address asks for the link to their own page.
+    pub async fn request_link(&self, address: &str, language: &str) -> Result<(), LedgerError> {
+        let (inner, address, language) = (self.inner.clone(), address.to_owned(), language.to_owned());
+        whole(async move { inner.request_link(&address, &language).await }).await
     }
 
     /// What a person, named by an e-mail address or a phone, has allowed, and its history.

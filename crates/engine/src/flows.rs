@@ -231,6 +231,10 @@ impl Inner {
         let (mut fresh, mut changes, mut wrong): (Vec<Arc<Flow>>, Vec<FlowChange>, Vec<String>) = Default::default();
         for (file, text) in files {
             let flow = match pasarela_flows::compile(file, text, Origin::File, &*self.catalog) {
+                Ok(flow) if !flow.unlawful.is_empty() => {
+                    wrong.extend(flow.unlawful.iter().map(ToString::to_string));
+                    continue;
+                }
                 Ok(flow) => flow,
                 Err(problems) => {
                     wrong.extend(problems.iter().map(ToString::to_string));

@@ -14,7 +14,9 @@ mod hours;
 mod view;
 
 pub(crate) use contacts::Contacts;
+pub(crate) use decide::last_closing;
 pub(crate) use gate::Passed;
+pub(crate) use hours::is_foreign;
 pub use view::{Explained, Explanation};
 
 use jiff::SignedDuration;

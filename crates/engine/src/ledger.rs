@@ -12,6 +12,7 @@
 mod connection;
 mod heard;
 mod import;
+mod links;
 mod people;
 mod statement;
 mod texts;
@@ -19,7 +20,7 @@ mod texts;
 pub(crate) use connection::setup;
 pub use import::{ImportReport, ImportedRow, RowState};
 pub use statement::{Named, Statement};
-pub(crate) use texts::KeptTerms;
+pub(crate) use texts::KeptTexts;
 pub use texts::NewText;
 
 use crate::accept::Admission;
@@ -161,6 +162,7 @@ impl Inner {
         match self.decided_entry(&ledger, &id.to_string()).await? {
             Some(known) => {
                 if !repeated {
+                    self.note_for_registry(&known.record);
                     self.age_was_seen(&known).await?;
                 }
                 self.known_before(known, &statement, repeated).await
@@ -178,7 +180,7 @@ impl Inner {
             return Err(LedgerError::OtherStatement);
         }
         let denied = if known.record.state == ConsentState::Given {
-            let terms = self.terms().await?;
+            let terms = self.texts().await?;
             let all = self.consents(&known.people).await?;
             all.denied(&known.record.purpose, known.record.channel.as_deref(), &terms, self.clock.now())
         } else {
@@ -241,7 +243,7 @@ impl Inner {
             records.extend(self.entries(&ledger, ids).await?.into_iter().map(|entry| entry.record));
         }
         records.sort_by(|a, b| (b.at, &b.id).cmp(&(a.at, &a.id)));
-        let terms = self.terms().await?;
+        let terms = self.texts().await?;
         Ok(PersonConsents { consents, records, terms })
     }
 }

@@ -308,7 +308,7 @@ impl Inner {
         }
     }
 
-    async fn pause_or_fail(&self, trouble: &Trouble, attempt: u32) -> Result<u32, String> {
+    pub(crate) async fn pause_or_fail(&self, trouble: &Trouble, attempt: u32) -> Result<u32, String> {
         match trouble.outcome(Repeat::Safe) {
             Outcome::Retry { .. } if attempt < 6 => {
                 self.nap(self.dice.backoff(attempt)).await;
@@ -319,7 +319,7 @@ impl Inner {
         }
     }
 
-    async fn after_failure(
+    pub(crate) async fn after_failure(
         &self,
         connection: &ConnectionRuntime,
         outcome: Outcome,

@@ -24,6 +24,11 @@ pub trait Catalog {
     /// JSON Schema of an event type's data or of a read model (`order`, `buyer`, `ticket`, `show`,
     /// `person`, ...); `None`: open.
     fn schema(&self, name: &str) -> Option<Value>;
+    /// The text of a template of this name, where the hub knows it.
+    fn template(&self, name: &str) -> Option<TemplateText> {
+        let _ = name;
+        None
+    }
     /// Completes a read model (`order`, `ticket`, ...) with what the hub makes of it when a flow reads it, such
     /// as the address of a ticket's page. Nothing of that is kept. False: it is as it was.
     fn complete(&self, connection: &str, kind: &str, model: &mut Value) -> bool {
@@ -45,6 +50,19 @@ pub struct ActionInfo {
     pub output: Value,
     /// Is it a message to a person? Then a step must give its class.
     pub message: bool,
+    /// By which channel, if it is one.
+    pub channel: Option<String>,
+    /// Where the input names the address (a JSON pointer), if it does.
+    pub to: Option<String>,
+}
+
+/// A template that messages are made of, as the provider keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateText {
+    /// The provider holds it for advertising.
+    pub advertises: bool,
+    /// What it says, without what is filled in.
+    pub text: String,
 }
 
 /// Why an action has no connection.

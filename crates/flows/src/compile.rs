@@ -5,6 +5,7 @@ mod actions;
 mod fields;
 mod graph;
 mod inputs;
+mod lawful;
 mod paths;
 mod steps;
 mod values;
@@ -76,6 +77,8 @@ struct Draft {
     absent: bool,
     /// Fields of its result, when its action tells them.
     output: Option<Vec<String>>,
+    /// The message that it is.
+    message: Option<lawful::Planned>,
 }
 
 #[derive(Clone)]
@@ -187,7 +190,9 @@ impl<'a> Compiler<'a> {
             lasting.contains(model) || present.into_iter().any(|(step, _)| step.models.contains(model))
         };
         let models = self.models.iter().filter(|model| used(model)).cloned().collect();
+        let unlawful = self.unlawful();
         let mut flow = Flow {
+            unlawful,
             name: head.name,
             version: head.version,
             title: head.title,

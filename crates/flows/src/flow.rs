@@ -29,6 +29,9 @@ pub struct Flow {
     pub source: String,
     /// What a person should know about it.
     pub notes: Vec<Problem>,
+    /// What it plans and the law forbids whatever happens. A new flow with any of it is refused; one whose runs are
+    /// under way goes on, and its messages are decided one by one.
+    pub unlawful: Vec<Problem>,
     pub(crate) when: Option<Condition>,
     pub(crate) key: Option<Tree>,
     pub(crate) steps: Vec<Step>,

@@ -18,7 +18,7 @@ mod template;
 mod words;
 mod yaml;
 
-pub use catalog::{ActionInfo, Catalog, Origin, Unresolved};
+pub use catalog::{ActionInfo, Catalog, Origin, TemplateText, Unresolved};
 pub use compile::compile;
 pub use duration::{InvalidDuration, parse_duration};
 pub use explain::{ExplainedStep, Explanation};

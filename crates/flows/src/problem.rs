@@ -68,6 +68,19 @@ impl Report {
         self.add(at, message.into(), suggestion, Severity::Note);
     }
 
+    /// A finding that is kept apart from the others.
+    pub(crate) fn unlawful(&self, at: At, message: String, todo: &str) -> Problem {
+        let (line, column) = (at.line.max(1), at.column.max(1));
+        Problem {
+            file: self.file.clone(),
+            line,
+            column,
+            message,
+            suggestion: Some(todo.to_owned()),
+            severity: Severity::Error,
+        }
+    }
+
     fn add(&mut self, at: At, message: String, suggestion: Option<String>, severity: Severity) {
         if self.found.len() >= MAX_PROBLEMS {
             return;

@@ -222,6 +222,8 @@ impl Config {
             whole
         };
         config.path = path.to_owned();
+        let folder = config.path.parent().map(Path::to_owned).unwrap_or_default();
+        config.market.read_tables(&folder).map_err(|why| Error::Wrong { path: config.path.clone(), why })?;
         config.check()?;
         Ok(config)
     }

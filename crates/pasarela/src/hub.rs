@@ -22,6 +22,7 @@ pub(crate) const BUILT_IN: &[(&str, &str)] = &[
     ("caso-carta.yaml", include_str!("../flows/caso-carta.yaml")),
     ("casos-por-vencer.yaml", include_str!("../flows/casos-por-vencer.yaml")),
     ("devolucion.yaml", include_str!("../flows/devolucion.yaml")),
+    ("mis-datos-enlace.yaml", include_str!("../flows/mis-datos-enlace.yaml")),
     ("pedido-cancelado.yaml", include_str!("../flows/pedido-cancelado.yaml")),
     ("pedido-por-pagar.yaml", include_str!("../flows/pedido-por-pagar.yaml")),
     ("reclamo-en-tramite.yaml", include_str!("../flows/reclamo-en-tramite.yaml")),
@@ -60,7 +61,7 @@ impl Plan {
             )));
         }
         let named = connections.iter().map(|c| (c.config.name.as_str(), c.provider.clone()));
-        let catalog = Arc::new(HubCatalog::new(named, registry.iter().cloned()));
+        let catalog = Arc::new(with_templates(&config, HubCatalog::new(named, registry.iter().cloned()))?);
         let (flows, notes) = read_flows(&config, &catalog)?;
         Ok(Self { config, connections, flows, catalog, notes })
     }
@@ -147,6 +148,25 @@ impl Plan {
     }
 }
 
+/// The WhatsApp templates that the built-in flows use, as Meta's management API takes them.
+pub(crate) const TEMPLATES: &str = include_str!("../flows/whatsapp-templates.json");
+/// WhatsApp templates that flows use, beside them: `check` reads what they say.
+const TEMPLATES_FILE: &str = "whatsapp-templates.json";
+
+/// The catalogue with the texts of the templates that are known: the hub's own, and those beside the flows.
+fn with_templates(config: &Config, catalog: HubCatalog) -> Result<HubCatalog, Failure> {
+    let wrong = |file: &str, why: String| {
+        Failure::Usage(format!("{file}: {why}; write a list of templates, as Meta's form has them"))
+    };
+    let catalog = catalog.with_templates(TEMPLATES).map_err(|why| wrong(TEMPLATES_FILE, why))?;
+    let Some(path) = config.flows_folder().map(|folder| folder.join(TEMPLATES_FILE)).filter(|p| p.exists()) else {
+        return Ok(catalog);
+    };
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(&path).map_err(|e| wrong(&name, e.to_string()))?;
+    catalog.with_templates(&text).map_err(|why| wrong(&name, why))
+}
+
 /// Built-in flows and those of the folder; a file replaces the built-in flow of the same name.
 fn read_flows(config: &Config, catalog: &HubCatalog) -> Result<(Vec<Arc<Flow>>, Vec<Problem>), Failure> {
     let mut sources: BTreeMap<String, (PathBuf, String, Origin)> = BTreeMap::new();
@@ -175,6 +195,9 @@ fn read_flows(config: &Config, catalog: &HubCatalog) -> Result<(Vec<Arc<Flow>>, 
     let (mut flows, mut notes, mut problems): (Vec<Arc<Flow>>, Vec<Problem>, Vec<String>) = Default::default();
     for (path, text, origin) in sources.into_values() {
         match pasarela_flows::compile(&path.display().to_string(), &text, origin, catalog) {
+            Ok(flow) if !flow.unlawful.is_empty() => {
+                problems.extend(flow.unlawful.iter().map(ToString::to_string));
+            }
             Ok(flow) => {
                 if let Some(other) = flows.iter().find(|f| f.name == flow.name) {
                     problems.push(format!(

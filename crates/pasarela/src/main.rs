@@ -63,6 +63,9 @@ enum Command {
     /// List what needs a person, and retry or drop it.
     #[command(subcommand)]
     Dead(commands::lists::DeadAction),
+    /// Why a message went out when it did, or did not: every decision, with its rule. Not legal advice.
+    #[command(subcommand)]
+    Explain(commands::explain::What),
     /// Addresses that are not written to: list, add, remove.
     #[command(subcommand)]
     Suppressions(commands::suppressions::Action),
@@ -84,6 +87,9 @@ enum Command {
     /// How long everything is kept, and what went.
     #[command(subcommand)]
     Retention(commands::holds::Retention),
+    /// The registry of excluded numbers: how it is asked, and lists that were consulted by hand.
+    #[command(subcommand)]
+    Rne(commands::rne::Action),
     /// Keys that sign tickets: list the public ones, make a new one.
     #[command(subcommand)]
     Tickets(commands::tickets::Action),
@@ -177,6 +183,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Command::Resume(args) => commands::operate::resume(&config, args, json).await,
             Command::Top => commands::top::run(&config, json).await,
             Command::Dead(action) => commands::lists::dead(&config, action, json).await,
+            Command::Explain(what) => commands::explain::run(&config, what, json).await,
             Command::Suppressions(action) => commands::suppressions::run(&config, action, json).await,
             Command::Cases(action) => commands::cases::cases(&config, action, json).await,
             Command::Incidents(action) => commands::cases::incidents(&config, action, json).await,
@@ -184,6 +191,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Command::Texts(action) => commands::texts::run(&config, action, json).await,
             Command::Holds(action) => commands::holds::holds(&config, action, json).await,
             Command::Retention(action) => commands::holds::retention(&config, action, json).await,
+            Command::Rne(action) => commands::rne::run(&config, action, json).await,
             Command::Tickets(action) => commands::tickets::run(&config, action, json).await,
             Command::Connections => commands::lists::connections(&config, json).await,
             Command::Replay(args) => commands::operate::replay(&config, args, json).await,
@@ -199,4 +207,16 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
     });
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     code
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn every_command_can_be_read() {
+        // A name that is taken twice panics only in the command that has it.
+        Cli::command().debug_assert();
+    }
 }

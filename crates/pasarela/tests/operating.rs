@@ -5,6 +5,8 @@
 mod files;
 #[path = "operating/market.rs"]
 mod market;
+#[path = "operating/rne.rs"]
+mod rne;
 
 use files::Place;
 use serde_json::Value;

@@ -15,6 +15,38 @@ fn nothing_made(place: &Place) {
 }
 
 #[test]
+fn must_13_and_16_a_flow_that_plans_what_the_law_forbids_is_refused() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("flujos")).unwrap();
+    let file = |name: &str, text: &str| std::fs::write(place.path(name), text).unwrap();
+    let connections = "[connections.whatsapp]\nprovider = \"whatsapp\"\n[connections.correo]\nprovider = \"smtp\"\nbase_url = \"smtp://127.0.0.1:2525\"\nallow_private_targets = true\nfrom = \"hola@fashionistas.example\"\n[flows]\nfolder = \"flujos\"\n";
+    place.write(connections);
+    let message = |way: &str, class: &str, more: &str| {
+        format!(
+            "  - do: {way}\n    class: {class}\n    with: {{ to: \"{{{{ buyer.{}}}}}\", {more} }}\n",
+            if way.starts_with("whatsapp") { "phone" } else { "email" }
+        )
+    };
+    let mail = |class: &str| message("smtp.send", class, "subject: Hola, text: Nueva colección");
+    let chat = |class: &str, text: &str| message("whatsapp.send_text", class, &format!("text: \"{text}\""));
+    let flow = |steps: &str| format!("flow: campana\nversion: 1\non: order.paid\nsteps:\n{steps}");
+    file("flujos/campana.yaml", &flow(&[mail("marketing"), chat("marketing", "Hola")].concat()));
+    place.run(&["check"]).says(2, &["campana.yaml:8:", "keeps to one channel", "Ley 2300", "wait"]);
+    let apart = [mail("marketing"), "  - wait: { for: 7d }\n".into(), chat("marketing", "Hola")].concat();
+    file("flujos/campana.yaml", &flow(&apart));
+    assert_eq!(place.run(&["check"]).code, 0, "a week is between them");
+    file("flujos/campana.yaml", &flow(&chat("transactional", "Tu boleta, y 20 % de descuento en la próxima")));
+    place.run(&["check"]).says(2, &["campana.yaml:5:", "transactional and advertises", "class: marketing"]);
+    let templates =
+        r#"[{ "name": "coleccion", "category": "MARKETING", "components": [{ "type": "BODY", "text": "Hola" }] }]"#;
+    file("flujos/whatsapp-templates.json", templates);
+    let by_template =
+        message("whatsapp.send_template", "transactional", "template: coleccion, language: es, params: []");
+    file("flujos/campana.yaml", &flow(&by_template));
+    place.run(&["check"]).says(2, &["the template `coleccion` is of the category MARKETING"]);
+}
+
+#[test]
 fn g14_a_wrong_value_names_file_and_place() {
     let place = Place::new();
     place.write("[market]\ncountry = \"MX\"\n");

@@ -2,7 +2,9 @@
 //! known of a ticket with what the hub makes of it.
 
 use crate::boleta::tier;
+use crate::pass::{Opens, Pass, PassKeys};
 use crate::token::{Claims, Error, Keyring, Signer, Tag};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::sync::{Arc, RwLock};
 
@@ -31,7 +33,11 @@ pub struct Desk {
 struct Keys {
     signer: Option<Arc<Signer>>,
     ring: Keyring,
+    passes: PassKeys,
 }
+
+/// How long a link to what the hub holds about a person works.
+const DATA_LIFE: SignedDuration = SignedDuration::from_hours(24);
 
 impl Desk {
     /// Without keys yet: nothing is signed, and nothing believed.
@@ -45,7 +51,7 @@ impl Desk {
     pub fn use_keys<S: AsRef<[u8]>>(&self, seeds: &[S]) -> Result<(), Error> {
         let signers = seeds.iter().map(|s| Signer::new(s.as_ref())).collect::<Result<Vec<_>, _>>()?;
         let ring = Keyring::new(signers.iter().map(Signer::public_key));
-        let keys = Keys { signer: signers.into_iter().next_back().map(Arc::new), ring };
+        let keys = Keys { signer: signers.into_iter().next_back().map(Arc::new), ring, passes: PassKeys::new(seeds) };
         *self.keys.write().unwrap_or_else(std::sync::PoisonError::into_inner) = keys;
         Ok(())
     }
@@ -69,10 +75,52 @@ impl Desk {
         format!("{}/b/{token}", self.address)
     }
 
-    /// Completes a read model: a `ticket`, or an `order` with the tickets in it. False: it is neither.
+    /// Address of a person's own page: of their preferences for good, of their data for a day. `None`: there is no
+    /// key.
+    #[must_use]
+    pub fn own_page(&self, opens: Opens, address: &str, now: Timestamp) -> Option<String> {
+        let (path, until) = match opens {
+            Opens::Preferences => ("preferencias", None),
+            Opens::Data => ("mis-datos", now.checked_add(DATA_LIFE).ok()),
+        };
+        let pass = Pass { opens, address: address.to_owned(), until };
+        let keys = self.keys.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        Some(format!("{}/{path}/{}", self.address, keys.passes.seal(&pass)?))
+    }
+
+    /// Who may see their own page with this pass.
+    #[must_use]
+    pub fn open_pass(&self, text: &str, now: Timestamp) -> Option<Pass> {
+        self.keys.read().unwrap_or_else(std::sync::PoisonError::into_inner).passes.open(text, now)
+    }
+
+    /// Address of the public pages.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Who sells, as the configuration says.
+    #[must_use]
+    pub fn seller(&self) -> Option<&str> {
+        self.seller.as_deref()
+    }
+
+    /// What a person has allowed gets the addresses of their pages.
+    fn consent(&self, model: &mut Value) -> bool {
+        let address = model.get("address").and_then(Value::as_str).map(str::to_owned);
+        let now = model.get("now").and_then(Value::as_i64).and_then(|second| Timestamp::from_second(second).ok());
+        let (Some(address), Some(now), Some(fields)) = (address, now, model.as_object_mut()) else { return false };
+        fields.insert("preferences".into(), json!(self.own_page(Opens::Preferences, &address, now)));
+        fields.insert("my_data".into(), json!(self.own_page(Opens::Data, &address, now)));
+        true
+    }
+
+    /// Completes a read model: a `consent`, a `ticket`, or an `order` with the tickets in it. False: it is neither.
     #[must_use]
     pub fn complete(&self, connection: &str, kind: &str, model: &mut Value) -> bool {
         match kind {
+            "consent" => self.consent(model),
             "ticket" => self.ticket(connection, model, None),
             "order" => {
                 let titles: Vec<Option<String>> = tickets(model).map(|t| tier(t, model)).collect();
@@ -134,6 +182,17 @@ mod tests {
         assert_eq!(alone["link"], done["link"]);
         assert_eq!((&alone["qr"], &alone["title"]), (&json!(token), &Value::Null));
         assert!(!desk(Square::Signed).complete("boleteria", "show", &mut json!({})));
+        let mut consent = json!({ "marketing": false, "address": "laura@correo.example", "now": 1_795_000_000 });
+        assert!(desk(Square::Signed).complete("pasarela", "consent", &mut consent));
+        let now = Timestamp::from_second(1_795_000_000).unwrap();
+        for (name, path, opens) in
+            [("preferences", "preferencias", Opens::Preferences), ("my_data", "mis-datos", Opens::Data)]
+        {
+            let front = format!("https://boletas.fashionistas.example/{path}/");
+            let pass = consent[name].as_str().unwrap().strip_prefix(&front).unwrap();
+            let opened = desk(Square::Provider).open_pass(pass, now).unwrap();
+            assert_eq!((opened.opens, opened.address.as_str()), (opens, "laura@correo.example"));
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! - [`Boleta`]: what a ticket shows, taken out of the read models.
 //! - [`token`]: the signed form. Whoever has the public key can tell a true ticket without a network.
+//! - [`pass`]: the sealed link of a person to their own pages.
 //! - [`Desk`]: hands them out, with the hub's keys and its public address.
 //! - [`qr`]: the square at the door, as Hi.Events makes it or with the signed form in it.
 //! - [`pdf`], [`png`], [`calendar`]: a page to print, a picture for a chat, an entry for a calendar.
@@ -14,6 +15,7 @@ mod boleta;
 mod calendar;
 mod desk;
 mod letters;
+pub mod pass;
 mod pdf;
 mod picture;
 pub mod qr;

@@ -25,8 +25,11 @@ const UNUSED_BYTES: u64 = 1024 * 1024 * 1024;
 /// Retention that is not through for longer than this needs a larger budget.
 const BEHIND_S: f64 = 86_400.0;
 
+/// Advertising waits longer than this for the registry of people who want none.
+const UNASKED_S: f64 = 600.0;
+
 /// All alarms; each is a metric `pasarela_alarm{alarm="..."}` at all times.
-pub(crate) const ALL: [&str; 19] = [
+pub(crate) const ALL: [&str; 20] = [
     "dead_letters",
     "unknown",
     "quarantine",
@@ -46,6 +49,7 @@ pub(crate) const ALL: [&str; 19] = [
     "space_unused",
     "care_behind",
     "database_damaged",
+    "registry_unasked",
 ];
 
 /// Something that needs a person.
@@ -75,6 +79,12 @@ pub(crate) fn ringing(app: &App, health: &HealthRow) -> Vec<Alarm> {
     let mut alarms = of(health, &app.engine.store().stats(), oldest);
     alarms.extend(of_cases(&app.engine.known_cases()));
     alarms.extend(of_care(&app.engine.care_now(), now));
+    let registry = app.engine.registry();
+    let waits = age(registry.waits_since);
+    if waits > UNASKED_S {
+        let connections = registry.connection.into_iter().collect();
+        alarms.push(Alarm { alarm: "registry_unasked", value: waits, connections, stage: None });
+    }
     let about = [
         ("connection_degraded", named(&|c| c.state == "degraded")),
         ("breaker_open", named(&|c| c.work.breaker != "closed")),

@@ -19,6 +19,7 @@ mod keys;
 mod links;
 mod overview;
 mod pauses;
+mod registry;
 mod runs;
 mod suppressions;
 mod texts;
@@ -236,6 +237,14 @@ pub(crate) fn routes() -> Routes {
             "/flows/{name}",
             flows::one,
             op("One flow, with its text and outline").answers::<flows::WholeFlow>().problems(&[404]),
+        )
+        .get(
+            "/messages/{id}/explanation",
+            effects::explain,
+            op("Why a message went out when it did, or did not")
+                .about("Every decision about the message (an effect's id), oldest first: verdict, rule, article, and what was looked at.")
+                .answers::<pasarela_engine::Explanation>()
+                .problems(&[404]),
         )
         .get("/pauses", pauses::list, op("What people have paused").lists::<pasarela_store::PauseRow>())
         .post(

@@ -10,6 +10,7 @@ mod docs;
 mod health;
 mod hooks;
 mod openapi;
+mod people;
 mod problem;
 mod routes;
 mod server;
@@ -41,6 +42,7 @@ pub struct App {
     pub(crate) started: std::time::Instant,
     pub(crate) tickets: Option<Arc<Desk>>,
     pub(crate) looked: Arc<tickets::Looked>,
+    pub(crate) people: Arc<people::Rate>,
     /// The caller has the database file already: no key is asked for.
     pub(crate) trusted: bool,
 }
@@ -75,6 +77,7 @@ impl App {
             bodies: Arc::default(),
             tickets,
             looked: Arc::default(),
+            people: Arc::default(),
             backup: Arc::default(),
             described: Arc::default(),
             engine,
@@ -114,5 +117,10 @@ impl App {
 
 /// Everything on the public listener: what is not in here is not in its document, and the other way round.
 pub(crate) fn public_routes() -> routes::Routes {
-    hooks::routes().merge(tickets::routes()).merge(api::routes()).merge(health::routes()).merge(docs::routes())
+    hooks::routes()
+        .merge(tickets::routes())
+        .merge(people::routes())
+        .merge(api::routes())
+        .merge(health::routes())
+        .merge(docs::routes())
 }

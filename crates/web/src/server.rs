@@ -16,6 +16,10 @@ const BUFFER: usize = 32 * 1024;
 /// Longest time for a request's headers.
 const HEADER_TIME: Duration = Duration::from_secs(10);
 
+/// Who is at the other end of a connection: whoever asks, or a proxy in front of the hub.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) std::net::IpAddr);
+
 /// A listener that runs.
 pub struct Running {
     /// Where it listens.
@@ -70,8 +74,8 @@ async fn accept(listener: TcpListener, router: Router, mut stopped: watch::Recei
             // Ended connections are forgotten as they end.
             Some(_) = connections.join_next() => continue,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, from) = match accepted {
+            Ok((stream, from)) => (stream, from),
             Err(e) => {
                 // Too many open files, most likely: those that are open go on.
                 tracing::error!(error = %e, "a connection could not be taken");
@@ -82,7 +86,11 @@ async fn accept(listener: TcpListener, router: Router, mut stopped: watch::Recei
         if let Err(e) = stream.set_nodelay(true) {
             tracing::debug!(error = %e, "no nodelay");
         }
-        let service = TowerToHyperService::new(router.clone());
+        let known = tower::util::MapRequest::new(router.clone(), move |mut request: http::Request<_>| {
+            request.extensions_mut().insert(Peer(from.ip()));
+            request
+        });
+        let service = TowerToHyperService::new(known);
         let mut stopped = stopped.clone();
         connections.spawn(async move {
             let served = builder().serve_connection(TokioIo::new(stream), service);

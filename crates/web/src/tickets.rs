@@ -92,7 +92,7 @@ async fn show(
 /// The ticket that a token names, as it stands now. `None`: there is none, or the token is not true.
 async fn find(app: &App, desk: &Desk, token: &str) -> Result<Option<Boleta>, pasarela_store::Error> {
     let store = &**app.engine.store();
-    let Some(claims) = open(app, desk, store, token).await? else { return Ok(None) };
+    let Some(claims) = open(app, desk, token).await? else { return Ok(None) };
     let connections = store.connections().await?;
     let Some(connection) = connections.iter().find(|c| Tag::of(&c.name) == claims.connection) else { return Ok(None) };
     let wanted = |kind: &str, id: &str| (connection.id, EntityRef::new(kind, id));
@@ -123,18 +123,28 @@ async fn find(app: &App, desk: &Desk, token: &str) -> Result<Option<Boleta>, pas
 }
 
 /// What a token says. A key that another node has made meanwhile is looked for once.
-async fn open(app: &App, desk: &Desk, store: &dyn Store, token: &str) -> Result<Option<Claims>, pasarela_store::Error> {
+async fn open(app: &App, desk: &Desk, token: &str) -> Result<Option<Claims>, pasarela_store::Error> {
     match desk.open(token) {
         Ok(claims) => Ok(Some(claims)),
-        Err(Error::UnknownKey(_)) if may_look(&app.looked) => {
-            let seeds: Vec<Vec<u8>> = store.signing_keys().await?.into_iter().map(|k| k.seed).collect();
-            if desk.use_keys(&seeds).is_err() {
-                tracing::error!("the keys that sign tickets cannot be used");
-            }
+        Err(Error::UnknownKey(_)) => {
+            look_for_keys(app, desk).await?;
             Ok(desk.open(token).ok())
         }
         Err(_) => Ok(None),
     }
+}
+
+/// Takes over the keys that are in the store, unless that was done a moment ago.
+pub(crate) async fn look_for_keys(app: &App, desk: &Desk) -> Result<(), pasarela_store::Error> {
+    if !may_look(&app.looked) {
+        return Ok(());
+    }
+    let seeds: Vec<Vec<u8>> = app.engine.store().signing_keys().await?.into_iter().map(|k| k.seed).collect();
+    // A desk without a store's keys keeps those that it was given.
+    if !seeds.is_empty() && desk.use_keys(&seeds).is_err() {
+        tracing::error!("the keys that sign tickets cannot be used");
+    }
+    Ok(())
 }
 
 fn may_look(looked: &Looked) -> bool {
@@ -155,7 +165,7 @@ async fn is_inside(app: &App, store: &dyn Store, connection: i64, id: &str) -> R
 }
 
 /// The language that the browser likes best; Spanish when it names neither.
-fn accepted(headers: &HeaderMap) -> Lang {
+pub(crate) fn accepted(headers: &HeaderMap) -> Lang {
     let text = headers.get(header::ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let quality = |part: &str| {
         part.split(';')

@@ -70,8 +70,13 @@ fn no_route_escapes_its_description() {
 async fn whatever_is_described_is_there() {
     let hub = hub(None).await;
     for (method, path, operation) in operations(&document()) {
-        let filled = path.replace("{kind}", "flows").replace("{page}", "api").replace("{ticket}", "x");
-        let filled = filled.replace("{connection}", "tienda").replace("{id}", "x").replace("{name}", "x");
+        let filled =
+            path.replace("{kind}", "flows").replace("{page}", "api").replace("{ticket}", "x").replace("{pass}", "x");
+        let filled = filled
+            .replace("{version}", "vigente")
+            .replace("{connection}", "tienda")
+            .replace("{id}", "x")
+            .replace("{name}", "x");
         assert!(!filled.contains('{'), "{path}: which value may stand here?");
         let (status, answer) = call(&hub, &method, &filled, &hub.key, &Value::Null).await;
         assert_ne!(status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");

@@ -1,5 +1,8 @@
 //! `/b/{ticket}` from outside: what a guest, a stranger and a search engine get.
 
+#[path = "tickets/people.rs"]
+mod people;
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
@@ -87,11 +90,23 @@ impl Hub {
         let request = InboundRequest { method: "POST", query: "", headers: &headers, body };
         let admission = self.engine.accept("boleteria", request).await;
         assert!(matches!(admission, pasarela_engine::Admission::Accepted(_)), "{admission:?}");
+        self.settled().await;
+    }
+
+    /// Waits until everything is decided.
+    async fn settled(&self) {
         let until = Instant::now() + Duration::from_secs(20);
         while self.store.health(Fixed.now()).await.unwrap().inbox > 0 {
             assert!(Instant::now() < until, "it was not decided");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// Events of a type, newest first.
+    async fn events(&self, kind: &str) -> Vec<pasarela_domain::Envelope> {
+        let filter = pasarela_store::EventFilter { event_type: Some(kind.into()), limit: 50, ..Default::default() };
+        let page = self.store.events(filter).await.unwrap();
+        page.rows.iter().map(|row| self.engine.envelope(row).unwrap()).collect()
     }
 
     async fn show(&self) {

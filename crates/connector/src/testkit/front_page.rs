@@ -70,6 +70,7 @@ fn credentials_of(auth: AuthKind) -> Vec<&'static str> {
         }
         AuthKind::ClientCredentials(_) => vec!["client_id", "client_secret"],
         AuthKind::RefreshToken(_) => vec!["client_id", "client_secret", "refresh_token"],
+        AuthKind::Successor(chain) => vec![chain.credential],
         AuthKind::ServiceAccount(_) => vec!["service_account"],
     }
 }

@@ -396,3 +396,7 @@ pub(crate) fn class_of(word: Option<&str>) -> Class {
         _ => Class::Marketing,
     }
 }
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -114,7 +114,7 @@ impl Inner {
                 }
             }
             if decision.rule == Some(rules::REGISTRY_STALE) {
-                self.want_registry(&target);
+                self.want_answer(target.phone.as_deref(), target.email.as_deref());
             }
             let work = self.work_of(row, claim, &asked, &decision, &mut read, sender);
             self.fail_point("before_gate");
@@ -281,9 +281,6 @@ impl Inner {
         let room = self.law.guard.checked_add(ROOM).unwrap_or(self.law.guard);
         self.law.market.latest_before(&ask, due, room).unwrap_or(due)
     }
-
-    /// Somebody has to ask the registry about this address.
-    fn want_registry(&self, _target: &Target) {}
 }
 
 /// The contacts need no guard: where they bear on the decision they are written with it.

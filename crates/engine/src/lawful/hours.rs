@@ -76,7 +76,7 @@ pub(super) fn clocks(phone: Option<&str>) -> Vec<TimeZone> {
 }
 
 /// Is it an address abroad?
-pub(super) fn is_foreign(phone: Option<&str>) -> bool {
+pub(crate) fn is_foreign(phone: Option<&str>) -> bool {
     phone.and_then(|p| p.strip_prefix('+')).is_some_and(|digits| !digits.starts_with(HOME))
 }
 

@@ -3,7 +3,7 @@
 use crate::engine::Inner;
 use jiff::Timestamp;
 use pasarela_domain::EffectId;
-use pasarela_store::{EffectState, Error};
+use pasarela_store::{AttemptRow, EffectState, Error};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -27,6 +27,35 @@ pub struct Explained {
     pub message: Value,
     /// What was looked at, in order.
     pub checks: Vec<Value>,
+}
+
+impl Explained {
+    /// The decision in a row of an effect's history; `None`: it is an attempt, or the person's data is gone, and with
+    /// it what was decided from it.
+    #[must_use]
+    pub fn of(row: &AttemptRow) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Kept {
+            verdict: String,
+            rule: Option<String>,
+            article: Option<String>,
+            until: Option<Timestamp>,
+            message: Value,
+            #[serde(default)]
+            checks: Vec<Value>,
+        }
+        if !Self::is_one(row) {
+            return None;
+        }
+        let Kept { verdict, rule, article, until, message, checks } = serde_json::from_slice(&row.detail).ok()?;
+        Some(Self { at: row.started_at, verdict, rule, article, until, message, checks })
+    }
+
+    /// Is this row of an effect's history a decision, and no attempt?
+    #[must_use]
+    pub fn is_one(row: &AttemptRow) -> bool {
+        matches!(row.outcome.as_str(), "allowed" | "deferred" | "refused")
+    }
 }
 
 /// Everything that was decided about a message.
@@ -59,26 +88,7 @@ impl Inner {
         let Some(row) = self.store.effect(id).await? else { return Ok(None) };
         let connection = self.connection_by_id(row.connection);
         let action = connection.as_ref().and_then(|c| c.manifest().action(&row.action));
-        let mut decisions: Vec<Explained> = Vec::new();
-        for attempt in self.store.attempts(id).await? {
-            if !is_decision(&attempt.outcome) {
-                continue;
-            }
-            #[derive(Deserialize)]
-            struct Kept {
-                verdict: String,
-                rule: Option<String>,
-                article: Option<String>,
-                until: Option<Timestamp>,
-                message: Value,
-                #[serde(default)]
-                checks: Vec<Value>,
-            }
-            // Redacted: the person's data is gone, and with it what was decided from it.
-            let Ok(kept) = serde_json::from_slice::<Kept>(&attempt.detail) else { continue };
-            let Kept { verdict, rule, article, until, message, checks } = kept;
-            decisions.push(Explained { at: attempt.started_at, verdict, rule, article, until, message, checks });
-        }
+        let mut decisions: Vec<Explained> = self.store.attempts(id).await?.iter().filter_map(Explained::of).collect();
         decisions.sort_by_key(|d| d.at);
         Ok(Some(Explanation {
             id,
@@ -92,9 +102,4 @@ impl Inner {
             decisions,
         }))
     }
-}
-
-/// Is this row of an effect's history a decision of the gate?
-pub(crate) fn is_decision(outcome: &str) -> bool {
-    matches!(outcome, "allowed" | "deferred" | "refused")
 }

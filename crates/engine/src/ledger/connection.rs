@@ -44,6 +44,7 @@ static MANIFEST: LazyLock<Manifest> = LazyLock::new(|| Manifest {
     events: &[
         "consent.given",
         "consent.withdrawn",
+        "person.link_requested",
         "case.opened",
         "case.incomplete",
         "case.labelled",
@@ -84,6 +85,9 @@ impl Connector for Connected {
     }
 
     fn translate(&self, _source: Source, body: &[u8]) -> Result<Translation, Unread> {
+        if let Some(asked) = super::links::translate(body) {
+            return asked;
+        }
         if let Some(news) = crate::cases::news::translate(body) {
             return news;
         }

@@ -67,7 +67,7 @@ impl Inner {
     /// What flows see of a person's consent, with the addresses of their own pages.
     pub(crate) async fn consent_seen(&self, consents: &Consents, address: Option<&str>) -> Result<Arc<Value>, Error> {
         let now = self.clock.now();
-        let mut seen = serde_json::to_value(consents.view(&*self.terms().await?, now)).unwrap_or_default();
+        let mut seen = serde_json::to_value(consents.view(&*self.texts().await?, now)).unwrap_or_default();
         if let (Some(address), Some(fields)) = (address, seen.as_object_mut()) {
             fields.insert("address".into(), address.into());
             fields.insert("now".into(), now.as_second().into());

@@ -153,7 +153,7 @@ impl Inner {
         now: Timestamp,
     ) -> Result<Entry, LedgerError> {
         let ReadStatement { mut record, mut people, statement } = read;
-        let terms = self.terms_that_name(&record.evidence).await?;
+        let terms = self.texts_that_name(&record.evidence).await?;
         let (purpose, channel) = (record.purpose.clone(), record.channel.clone());
         let judged = terms.judge(
             record.state,
@@ -168,6 +168,8 @@ impl Inner {
             self.guardian_stands(ledger, guardian, &purpose).await?;
             record.proof.guarded = true;
         }
+        // Whoever names an e-mail address and a phone as one person's says that they are.
+        self.link(&people).await?;
         if record.state == ConsentState::Withdrawn {
             people = self.linked(&people).await?;
         }

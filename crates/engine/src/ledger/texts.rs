@@ -24,7 +24,7 @@ const PAGE: u32 = 200;
 
 /// What a node knows of the texts, and since when.
 #[derive(Default)]
-pub(crate) struct KeptTerms(parking_lot::Mutex<Option<(tokio::time::Instant, Arc<Terms>)>>);
+pub(crate) struct KeptTexts(parking_lot::Mutex<Option<(tokio::time::Instant, Arc<Terms>)>>);
 
 /// A version to add.
 #[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
@@ -61,15 +61,15 @@ pub struct NewText {
 
 impl Inner {
     /// All texts.
-    pub(crate) async fn terms(&self) -> Result<Arc<Terms>, Error> {
-        let kept = self.terms.0.lock().clone();
+    pub(crate) async fn texts(&self) -> Result<Arc<Terms>, Error> {
+        let kept = self.texts_kept.0.lock().clone();
         match kept {
             Some((since, terms)) if since.elapsed() < FRESH => Ok(terms),
-            _ => self.terms_anew().await,
+            _ => self.texts_anew().await,
         }
     }
 
-    async fn terms_anew(&self) -> Result<Arc<Terms>, Error> {
+    async fn texts_anew(&self) -> Result<Arc<Terms>, Error> {
         let asked = tokio::time::Instant::now();
         let mut filter = RecordFilter::first(TEXT, RecordOrder::Newest, PAGE);
         let mut all = Vec::new();
@@ -82,19 +82,19 @@ impl Inner {
             }
         }
         let terms = Arc::new(Terms::new(all));
-        *self.terms.0.lock() = Some((asked, terms.clone()));
+        *self.texts_kept.0.lock() = Some((asked, terms.clone()));
         Ok(terms)
     }
 
     /// The texts, looked for anew where evidence names one that is not known here.
-    pub(super) async fn terms_that_name(&self, evidence: &Evidence) -> Result<Arc<Terms>, Error> {
-        let terms = self.terms().await?;
+    pub(super) async fn texts_that_name(&self, evidence: &Evidence) -> Result<Arc<Terms>, Error> {
+        let terms = self.texts().await?;
         let unknown = |kind, version: &Option<String>| {
             version.as_ref().is_some_and(|v| !terms.all().iter().any(|t| t.kind == kind && &t.version == v))
         };
         let asked = unknown(TextKind::Consent, &evidence.text_version) && terms.knows(TextKind::Consent);
         if asked || (unknown(TextKind::Notice, &evidence.notice_version) && terms.knows(TextKind::Notice)) {
-            return self.terms_anew().await;
+            return self.texts_anew().await;
         }
         Ok(terms)
     }
@@ -129,7 +129,7 @@ impl Inner {
             in_force_from: given.unwrap_or(now),
             added_at: now,
         };
-        let terms = self.terms_anew().await?;
+        let terms = self.texts_anew().await?;
         if let Some(known) = terms.all().iter().find(|t| t.id == version.id) {
             version.added_at = known.added_at;
             if given.is_none() {
@@ -158,7 +158,7 @@ impl Inner {
                 return Err(wrong(format!("'{}' was added by somebody else at this moment", version.version)));
             }
         }
-        self.terms_anew().await?;
+        self.texts_anew().await?;
         Ok((version, true))
     }
 }

@@ -5,7 +5,7 @@ use crate::connections::{ConnectionRuntime, Deciding};
 use crate::engine::Inner;
 use crate::lanes::{LaneKey, Queued, Slot};
 use jiff::Timestamp;
-use pasarela_connector::{Call, Ctx, Lane, Request, Step};
+use pasarela_connector::{Action, Call, Ctx, Lane, Request, Step};
 use pasarela_domain::{EffectId, EntityRef, RunId};
 use pasarela_flows::{NewEffect, OnDead, OnUnknown, Urgency};
 use pasarela_store::{Claim, EffectInsert, News, Store};
@@ -230,6 +230,7 @@ impl Inner {
                 input_key(pointer).map_or_else(|| format!("key:{flow_key}"), |k| format!("{pointer}:{k}"))
             }
         };
+        let input = self.with_way_out(action, effect.class, effect.input);
         let give_up_after = effect.give_up_after.unwrap_or(action.give_up_after);
         let urgency = match effect.urgency {
             Urgency::Urgent => 0,
@@ -250,7 +251,7 @@ impl Inner {
                 class: effect.class.map(|c| c.as_str().to_owned()),
                 purpose: effect.purpose,
                 expires_at: effect.expires,
-                input: effect.input,
+                input,
                 give_up_after,
                 resend_unknown: effect.on_unknown == OnUnknown::Resend,
                 park: effect.on_dead == OnDead::Park,
@@ -259,6 +260,24 @@ impl Inner {
             },
             now,
         ))
+    }
+
+    /// Advertising offers the person's own way out (RFC 8058), unless the flow names another. The page of a hub
+    /// that is not reached by https is none that a mailbox would call.
+    fn with_way_out(&self, action: &Action, class: Option<pasarela_flows::Class>, mut input: Value) -> Value {
+        let advertising = class.is_none_or(|class| !class.as_str().starts_with("transactional"));
+        let Some(field) = action.way_out.filter(|_| advertising) else { return input };
+        let Some(address) = action.mail_address(&input) else { return input };
+        let address = address.rsplit_once('<').map_or(address, |(_, bare)| bare.trim_end_matches('>'));
+        let mut person = serde_json::json!({ "address": address, "now": self.clock.now().as_second() });
+        self.catalog.complete(crate::ledger::LEDGER, crate::ledger::CONSENT, &mut person);
+        let page = person["preferences"].as_str().filter(|page| page.starts_with("https://"));
+        if let (Some(page), Some(fields)) = (page, input.as_object_mut())
+            && fields.get(field).is_none_or(Value::is_null)
+        {
+            fields.insert(field.to_owned(), format!("{page}/baja").into());
+        }
+        input
     }
 
     /// Places an effect: at the head of a free lane with its first attempt, or behind what waits.

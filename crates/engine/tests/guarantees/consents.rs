@@ -138,7 +138,7 @@ async fn a_flow_may_begin_with_a_consent_and_sees_the_word_that_began_it() {
 }
 
 /// A text of consent that is in force since 2026 began.
-fn consent_text(version: &str, purposes: &[&str]) -> NewText {
+pub(crate) fn consent_text(version: &str, purposes: &[&str]) -> NewText {
     NewText {
         kind: TextKind::Consent,
         name: None,
@@ -202,7 +202,7 @@ async fn a_text_is_never_changed_and_what_names_another_is_no_evidence() {
     assert!(repeated.repeated, "a request of before is answered as it was");
     // After a crash all of it is there.
     let hub = hub.crash().await;
-    assert_eq!(hub.engine.terms().await.unwrap().all().len(), 2);
+    assert_eq!(hub.engine.texts().await.unwrap().all().len(), 2);
 }
 
 #[tokio::test]

@@ -21,16 +21,23 @@ fn publicity() -> String {
 
 const ANA: &str = "ana@correo.example";
 
-async fn says(hub: &Hub, person: Value, purpose: &str, channel: Option<&str>, state: &str) {
+/// A person saw this text.
+pub(crate) async fn shown(hub: &Hub) {
+    let text = crate::consents::consent_text("v1", &["marketing", "profiling", "sale"]);
+    hub.engine.add_text(text).await.unwrap();
+}
+
+pub(crate) async fn says(hub: &Hub, person: Value, purpose: &str, channel: Option<&str>, state: &str) {
     let text = json!({
         "person": person, "purpose": purpose, "state": state, "channel": channel,
-        "evidence": { "channel": "form", "text_version": "v1", "at": hub.now().to_string() },
+        "evidence": { "channel": "form", "text_version": "v1", "ip_hash": "9f2c", "at": hub.now().to_string() },
     });
     let statement: Statement = serde_json::from_value(text).unwrap();
     assert!(hub.engine.record_consent(statement, None).await.unwrap().decided);
 }
 
 async fn allows(hub: &Hub, email: &str) {
+    shown(hub).await;
     says(hub, json!({ "email": email }), "marketing", None, "given").await;
 }
 
@@ -129,8 +136,8 @@ async fn g10_one_contact_a_day_over_all_connections_and_addresses_of_a_person() 
     let two = "  - id: a\n    do: ventas.carta\n    class: marketing\n    with: { to: \"{{ data.mail }}\" }\n  - id: b\n    do: otra.aviso\n    class: marketing\n    with: { to: \"{{ data.phone }}\" }\n";
     let hub = Hub::build().with_another().flow(&on_paid(two)).start().await;
     let person = json!({ "email": ANA, "phone": "+573001234567" });
+    shown(&hub).await;
     says(&hub, person, "marketing", None, "given").await;
-    hub.engine.link_people(Some(ANA), Some("+573001234567")).await.unwrap();
     hub.paid("1", json!({ "mail": ANA, "phone": "+573001234567" })).await;
     hub.calm().await;
     let sent = hub.server.calls("/carta").len() + hub.server.calls("/aviso").len();

@@ -14,6 +14,7 @@ mod g07_restart;
 mod g08;
 mod g09;
 mod g10;
+mod g10_chance;
 mod g11;
 mod g13;
 mod history;
@@ -26,6 +27,7 @@ mod operating;
 mod people;
 mod promises;
 mod provider;
+mod registry;
 mod server;
 #[path = "../../../store/tests/postgres/server.rs"]
 mod server_of_tests;

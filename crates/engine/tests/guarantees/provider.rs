@@ -52,6 +52,7 @@ impl Ensayo {
             action("carta", Idempotency::AtMostOnce).message(Message::to("email", "/to")).build(),
             action("aviso", native).message(Message::to("whatsapp", "/to")).build(),
             action("charla", native).message(Message::to("whatsapp", "/to").answers_within(day)).build(),
+            action("registro", Idempotency::ClientId).registry(100).build(),
             action("a_todos", native).message(Message::to_unnamed("email")).build(),
         ];
         let anything = actions[0].input.clone();

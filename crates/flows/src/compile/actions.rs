@@ -1,9 +1,10 @@
 //! `do` steps: the action behind the name, the class of a message, what stands in for it.
 
+use super::lawful::{self, Planned};
 use super::steps::Around;
 use super::values::Place;
 use super::{Compiler, Fields};
-use crate::catalog::{Origin, Unresolved};
+use crate::catalog::{ActionInfo, Origin, Unresolved};
 use crate::flow::{Action, Ix, StepKind, Tree};
 use crate::problem::{At, did_you_mean};
 use crate::words::{Class, OnDead, OnUnknown};
@@ -70,6 +71,14 @@ impl Compiler<'_> {
             let told = info.output.as_object().filter(|output| !output.is_empty());
             draft.output = told.map(|output| output.keys().cloned().collect());
         }
+        if info.message
+            && let (Some(class), Some(with)) = (class, &with)
+        {
+            let planned = self.planned(class, &info, with, entry.value.at, name);
+            if let Some(draft) = self.drafts.get_mut(ix) {
+                draft.message = Some(planned);
+            }
+        }
         let with = with?;
         let at = with_node.map_or(entry.at, |node| node.at);
         let input = self.check_input(with_node, &with, at, name, &info.input);
@@ -88,6 +97,24 @@ impl Compiler<'_> {
             otherwise,
             input,
         })))
+    }
+
+    /// A message as far as the law can be read from the file.
+    fn planned(&self, class: Class, info: &ActionInfo, with: &Tree, at: At, name: &str) -> Planned {
+        let source = with.source();
+        let template = source.get("template").and_then(Value::as_str);
+        let known = template.and_then(|name| self.catalog.template(name));
+        let mut texts = lawful::texts(&source);
+        texts.extend(known.iter().map(|t| t.text.clone()));
+        Planned {
+            class,
+            channel: info.channel.clone(),
+            people: info.to.as_deref().and_then(|to| source.pointer(to)).map(lawful::people).unwrap_or_default(),
+            texts,
+            advertises: template.filter(|_| known.is_some_and(|t| t.advertises)).map(str::to_owned),
+            at,
+            name: name.to_owned(),
+        }
     }
 
     pub(super) fn unresolved(&mut self, ix: Ix, name: &str, at: At, why: Unresolved) {

@@ -84,7 +84,15 @@ impl Catalog for TestCatalog {
             return Err(Unresolved::NotConfigured { provider: provider.to_owned() });
         }
         let (connection, action) = name.split_once('.').unwrap();
-        Ok(ActionInfo { connection: connection.to_owned(), action: action.to_owned(), input, output, message })
+        Ok(ActionInfo {
+            connection: connection.to_owned(),
+            action: action.to_owned(),
+            input,
+            output,
+            message,
+            channel: None,
+            to: None,
+        })
     }
     fn actions(&self) -> Vec<String> {
         [

@@ -13,8 +13,9 @@ mod world;
 use crate::Failure;
 use crate::commands::signals::StopSignal;
 use crate::output::{line, note};
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use ledger::{Ledger, Party, Row};
+use pasarela_colombia::Market as _;
 use pasarela_domain::Clock as _;
 use pasarela_sandbox::Faults;
 use rand::SeedableRng;
@@ -65,7 +66,7 @@ pub(crate) async fn run(args: Args, json: bool) -> Result<ExitCode, Failure> {
     if args.no_webhooks {
         faults.p_webhook_drop = 1.0;
     }
-    let opens = opening(Timestamp::now());
+    let opens = opening(Timestamp::now(), nights.min(WEEKS));
     let mut world = World::start(|begin| tempo.pace(begin, opens, nights), faults, args.seed).await?;
     greet(&world, &args);
     let mut ledger = Ledger::new(args.faults || args.no_webhooks);
@@ -139,7 +140,7 @@ async fn play(
     let kills = if args.faults { KILLS } else { 0 };
     for night in 0..nights {
         let begins = start + Duration::from_secs_f64(tempo.whole() * night as f64);
-        let opens = opens.checked_add(SignedDuration::from_hours(48 * night as i64)).unwrap_or(opens);
+        let opens = opens.checked_add(SignedDuration::from_hours(7 * 24 * night as i64)).unwrap_or(opens);
         // Four people at most in a purchase: no two nights share anybody.
         let purchases = plan::night(orders, night * orders * 4, &mut rng);
         Stage::new(world, ledger, screen, tempo).play(night, (begins, opens), &purchases, kills, &mut rng).await?;
@@ -147,12 +148,21 @@ async fn play(
     Ok(())
 }
 
-/// The next seven in the evening of Bogotá: when the sale opens.
-fn opening(now: Timestamp) -> Timestamp {
-    let today = pasarela_colombia::calendar::bogota(now).date().at(19, 0, 0, 0);
-    let evening = jiff::tz::offset(-5).to_timestamp(today).unwrap_or(now);
-    let days = i64::from(evening <= now);
-    evening.checked_add(SignedDuration::from_hours(24 * days)).unwrap_or(evening)
+/// Weeks over which the day of the nights has to be a working day.
+const WEEKS: usize = 8;
+
+/// The next four in the afternoon of Bogotá, on a working day of a week in which that day works for every night:
+/// the sale opens, and the reminders an hour later are within the hours of contact.
+fn opening(now: Timestamp, nights: usize) -> Timestamp {
+    let market = pasarela_colombia::Colombia::default();
+    let today = pasarela_colombia::calendar::bogota(now).date();
+    let opens = |day: jiff::civil::Date| jiff::tz::offset(-5).to_timestamp(day.at(16, 0, 0, 0)).unwrap_or(now);
+    let works = |day: jiff::civil::Date| {
+        let weeks = 0..i64::try_from(nights.max(1)).unwrap_or(1);
+        weeks.into_iter().all(|week| market.is_business_day(day.saturating_add(week.weeks()), false))
+    };
+    let days = (0..120).map(|n: i64| today.saturating_add(n.days())).filter(|day| opens(*day) > now);
+    days.into_iter().find(|day| works(*day)).map_or(now, opens)
 }
 
 fn greet(world: &World, args: &Args) {
@@ -233,13 +243,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_sale_opens_at_the_next_seven_in_the_evening_of_bogota() {
+    fn the_sale_opens_at_four_in_the_afternoon_of_a_working_day() {
         for (now, expected) in [
-            ("2026-11-25T12:00:00-05:00", "2026-11-26T00:00:00Z"),
-            ("2026-11-25T19:00:00-05:00", "2026-11-27T00:00:00Z"),
-            ("2026-11-26T03:00:00+01:00", "2026-11-27T00:00:00Z"),
+            ("2026-11-25T12:00:00-05:00", "2026-11-25T21:00:00Z"),
+            ("2026-11-25T16:00:00-05:00", "2026-11-26T21:00:00Z"),
+            ("2026-11-26T03:00:00+01:00", "2026-11-26T21:00:00Z"),
+            ("2026-11-27T17:00:00-05:00", "2026-11-30T21:00:00Z"),
+            ("2026-12-07T17:00:00-05:00", "2026-12-09T21:00:00Z"),
         ] {
-            assert_eq!(opening(now.parse().unwrap()), expected.parse().unwrap(), "{now}");
+            assert_eq!(opening(now.parse().unwrap(), 1), expected.parse().unwrap(), "{now}");
         }
     }
 

@@ -15,9 +15,6 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// The WhatsApp templates that the built-in flows use, as Meta's management API takes them.
-const TEMPLATES: &str = include_str!("../../flows/whatsapp-templates.json");
-
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Where to listen: loopback only. By default what [sandbox] url says, else 127.0.0.1:8090.
@@ -138,7 +135,7 @@ pub(crate) fn add(host: &Host, provider: &str, config: SimConfig) -> Result<(), 
 
 /// The templates of the built-in flows, as WhatsApp's double takes them.
 pub(crate) fn templates() -> Value {
-    let all: Vec<Value> = serde_json::from_str(TEMPLATES).unwrap_or_default();
+    let all: Vec<Value> = serde_json::from_str(crate::hub::TEMPLATES).unwrap_or_default();
     let plain = |t: &Value| {
         let parts = t["components"].as_array();
         let body = parts.and_then(|c| c.iter().find(|p| p["type"] == "BODY")).map(|b| b["text"].clone());

@@ -23,6 +23,7 @@ pub(crate) enum Action {
         /// consent, notice or policy.
         kind: String,
         /// Version.
+        #[arg(id = "text_version", value_name = "VERSION")]
         version: String,
         /// Language, where there are several.
         #[arg(long)]
@@ -35,6 +36,7 @@ pub(crate) struct Add {
     /// consent, notice or policy.
     kind: String,
     /// Version, as evidence will name it: checkout-v3.
+    #[arg(id = "text_version", value_name = "VERSION")]
     version: String,
     /// File with the exact text, in UTF-8.
     file: PathBuf,

@@ -7,6 +7,7 @@ use pasarela_colombia::tables::Tables;
 use pasarela_colombia::{Colombia, FrequencyMode, Settings};
 use pasarela_engine::{Law, Registry};
 use serde::Deserialize;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +37,11 @@ pub(crate) struct Market {
     pub(crate) newer_consent_beats_rne: bool,
     /// Do the hours of contact hold for phones of other countries, on their own clocks?
     pub(crate) foreign_hours: bool,
+    /// File of lines over the [tables](market.md#a-new-year) that came with the program: a new year's UVT, IVA and
+    /// holidays. From the folder of the configuration.
+    pub(crate) tables: Option<PathBuf>,
+    #[serde(skip)]
+    extended: Option<Tables>,
 }
 
 /// A reading of the law.
@@ -75,11 +81,22 @@ impl Default for Market {
             rne: Rne::Required,
             newer_consent_beats_rne: false,
             foreign_hours: true,
+            tables: None,
+            extended: None,
         }
     }
 }
 
 impl Market {
+    /// Reads the file of tables, where there is one. `Err`: what is wrong in it.
+    pub(crate) fn read_tables(&mut self, folder: &Path) -> Result<(), String> {
+        let Some(path) = self.tables.as_ref().map(|file| folder.join(file)) else { return Ok(()) };
+        let wrong = |why: String| format!("market.tables: {}: {why}", path.display());
+        let text = std::fs::read_to_string(&path).map_err(|e| wrong(e.to_string()))?;
+        self.extended = Some(Tables::shipped().extended(&text).map_err(|e| wrong(e.to_string()))?);
+        Ok(())
+    }
+
     /// The country's rules, as this firm reads them.
     pub(crate) fn colombia(&self) -> Colombia {
         let frequency = match self.frequency {
@@ -91,7 +108,7 @@ impl Market {
             frequency,
             transactional_waits: self.transactional_waits,
         };
-        Colombia::new(Tables::shipped(), settings)
+        Colombia::new(self.extended.clone().unwrap_or_else(Tables::shipped), settings)
     }
 
     /// What the engine decides messages with.

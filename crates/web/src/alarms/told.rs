@@ -66,6 +66,11 @@ const TOLD: &[(&str, &str, &str)] = &[
         "the API version that a connection speaks has its last day within 90 days, 30 days, or today (`stage`); the value is the days that are left",
         "upgrade, or choose a newer version in the connection's settings; `pasarela doctor` names the day",
     ),
+    (
+        "registry_unasked",
+        "advertising waits for the RNE for more than 10 minutes",
+        "`pasarela rne status` says why; without credentials, [import a list](rne.md#without-credentials)",
+    ),
     ("database_damaged", "the check of the whole file found damage", "[doctor](care.md#doctor), or restore a backup"),
 ];
 

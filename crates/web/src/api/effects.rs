@@ -8,6 +8,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use jiff::Timestamp;
 use pasarela_domain::{EffectId, RunId};
+use pasarela_engine::{Explained, Explanation};
 use pasarela_store::{AttemptRow, EffectFilter, EffectRow, EffectState};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -62,6 +63,8 @@ struct Whole {
     /// The last request, without its credential.
     request: Value,
     attempts: Vec<Attempt>,
+    /// What was decided about it, if it is a message to a person: by which rules it went out, was put off or refused.
+    decisions: Vec<pasarela_engine::Explained>,
 }
 
 /// One try at an effect.
@@ -165,7 +168,8 @@ pub(crate) async fn effect(app: &App, row: &EffectRow, whole: bool) -> Result<Ef
         Some(Whole {
             input: json_or_null(&row.input),
             request: part(&mut json_or_null(&row.call), "request"),
-            attempts: attempts.iter().map(attempt).collect(),
+            attempts: attempts.iter().filter(|a| !Explained::is_one(a)).map(attempt).collect(),
+            decisions: decisions(&attempts),
         })
     } else {
         None
@@ -194,6 +198,23 @@ pub(crate) async fn effect(app: &App, row: &EffectRow, whole: bool) -> Result<Ef
 /// A field of what a row keeps; null when it is not there.
 fn part(value: &mut Value, name: &str) -> Value {
     value.get_mut(name).map(Value::take).unwrap_or_default()
+}
+
+fn decisions(attempts: &[AttemptRow]) -> Vec<Explained> {
+    let mut all: Vec<Explained> = attempts.iter().filter_map(Explained::of).collect();
+    all.sort_by_key(|d| d.at);
+    all
+}
+
+/// Why a message went out when it did, or did not.
+pub(crate) async fn explain(
+    _: Caller,
+    State(app): State<App>,
+    Path(text): Path<String>,
+) -> Result<Json<Explanation>, Problem> {
+    let id: EffectId = id(&text)?;
+    let found = app.engine.explain_message(id).await?;
+    Ok(Json(found.ok_or_else(|| Problem::not_found(format!("there is no message {id}")))?))
 }
 
 fn attempt(row: &AttemptRow) -> Attempt {

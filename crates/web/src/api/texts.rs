@@ -41,7 +41,7 @@ pub(crate) async fn list(
     State(app): State<App>,
     Params(asked): Params<Filter>,
 ) -> Result<Json<Value>, Problem> {
-    let terms = app.engine.terms().await?;
+    let terms = app.engine.texts().await?;
     let now = app.engine.clock().now();
     let own = |t: &&TextVersion| {
         asked.kind.is_none_or(|kind| t.kind == kind)

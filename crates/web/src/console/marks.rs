@@ -23,13 +23,12 @@ impl Mark {
 
 fn look(name: &str) -> (&'static str, &'static str) {
     match name {
-        "done" | "decided" | "ready" | "elapsed" | "happened" => ("done", "done"),
+        "allow" | "done" | "decided" | "ready" | "elapsed" | "happened" => ("done", "done"),
         "dead" | "gave_up" | "give_up" | "failed" | "failed_late" | "late_failure" | "degraded" | "needs_human"
         | "target_gone" | "provider_down" | "auth_expired" | "timed_out" => ("failed", "failed"),
         "unknown" | "unsettled" | "quarantined" | "proposed" => ("waits", "unknown"),
-        "withheld" | "withdrawn" | "dropped" | "cancelled" | "skipped" | "ignored" | "duplicate" => {
-            ("quiet", "withheld")
-        }
+        "refuse" | "not_taken" | "withheld" | "withdrawn" | "dropped" | "cancelled" | "skipped" | "ignored"
+        | "duplicate" => ("quiet", "withheld"),
         "calling" | "running" | "step" | "receives_only" => ("info", "waits"),
         // Waits, is done in part, or is something this version has no word for yet.
         _ => ("waits", "waits"),
@@ -46,7 +45,7 @@ mod tests {
     fn every_state_has_a_word_in_both_languages() {
         for lang in [Lang::Es, Lang::En] {
             let w = Words::new(lang);
-            for code in [0, 1, 2, 3, 10, 11, 12, 20, 21, 22, 23, 24, 30, 31] {
+            for code in [0, 1, 2, 3, 4, 10, 11, 12, 20, 21, 22, 23, 24, 30, 31] {
                 let name = EffectState::from_code(code).as_str();
                 assert_ne!(Mark::new(w, "effect", name).word, name);
             }

@@ -6,6 +6,7 @@
 mod alarms;
 mod cases;
 mod events;
+mod law;
 mod newcomer;
 mod pages;
 mod states;
@@ -29,6 +30,7 @@ fn rows() -> impl Iterator<Item = &'static Row> {
         .chain(theatre::ROWS)
         .chain(alarms::ROWS)
         .chain(cases::ROWS)
+        .chain(law::ROWS)
         .chain(states::ROWS)
         .chain(events::ROWS)
 }

@@ -1,6 +1,6 @@
 //! How fast a night passes: what stretch of real time belongs to which part of the story.
 //!
-//! Business time: the sale opens at 7 p. m. of the day before, reminders are due an hour later, and
+//! Business time: the sale opens at 4 p. m. of the day before, reminders are due an hour later, and
 //! the show begins 25 hours after the sale. Between the parts the clock runs very fast.
 
 use jiff::{SignedDuration, Timestamp};
@@ -15,7 +15,7 @@ const DOOR: (f64, f64) = (24.0 * HOUR + 40.0 * MINUTE, 24.0 * HOUR + 55.0 * MINU
 /// The show begins, counted from the opening of the sale.
 pub(super) const SHOW: SignedDuration = SignedDuration::from_hours(25);
 /// The next sale opens, counted from the opening of this one.
-const NIGHT: f64 = 48.0 * HOUR;
+const NIGHT: f64 = 7.0 * 24.0 * HOUR;
 /// Fastest that people's doings are shown.
 const FAST: f64 = 60.0;
 

@@ -56,9 +56,22 @@ pub(super) struct EffectView {
     pub(super) stuck: bool,
     pub(super) attempts_word: String,
     pub(super) attempts: Vec<AttemptView>,
+    /// What the rules said about it, where it is a message.
+    pub(super) decisions: Vec<DecisionView>,
     pub(super) request: Option<RequestView>,
     pub(super) input: Option<String>,
     pub(super) result: Option<String>,
+}
+
+/// One decision about a message.
+pub(super) struct DecisionView {
+    pub(super) mark: Mark,
+    /// The rule in words; empty when nothing stood in the way.
+    pub(super) rule: String,
+    pub(super) article: Option<String>,
+    pub(super) at: Option<Moment>,
+    pub(super) until: Option<Moment>,
+    pub(super) checks: Option<String>,
 }
 
 /// One try.
@@ -159,7 +172,7 @@ impl EffectView {
     fn new(w: Words, effect: &Value, now: Timestamp) -> Self {
         let moment = |name: &str| time(&effect[name]).map(|t| Moment::new(w, t, now));
         let state = json::text(&effect["state"]);
-        let waits = state == "queued";
+        let waits = matches!(state.as_str(), "queued" | "deferred");
         let attempts: Vec<AttemptView> =
             json::list(&effect["attempts"]).iter().map(|a| AttemptView::new(w, a)).collect();
         // The open attempt has no history row yet.
@@ -184,8 +197,22 @@ impl EffectView {
             },
             request: RequestView::new(&effect["request"], tries > 0),
             attempts,
+            decisions: json::list(&effect["decisions"]).iter().map(|d| DecisionView::new(w, d, now)).collect(),
             input: json::pretty(&effect["input"]).map(short),
             result: json::pretty(&effect["result"]).map(short),
+        }
+    }
+}
+
+impl DecisionView {
+    fn new(w: Words, decision: &Value, now: Timestamp) -> Self {
+        Self {
+            mark: Mark::new(w, "decision", &json::text(&decision["verdict"])),
+            rule: json::opt(&decision["rule"]).map(|rule| w.named("rule", &rule)).unwrap_or_default(),
+            article: json::opt(&decision["article"]),
+            at: time(&decision["at"]).map(|t| Moment::new(w, t, now)),
+            until: time(&decision["until"]).map(|t| Moment::new(w, t, now)),
+            checks: json::pretty(&decision["checks"]).map(short),
         }
     }
 }

@@ -93,6 +93,12 @@ pub(super) const ROWS: &[Row] = &[
         "Lo viejo no se alcanza a borrar en su tiempo. Aumenta el presupuesto en [retention].",
         "What is old is not removed in time. Raise the budget in [retention].",
     ),
+    ("alarm.registry_unasked", "RNE sin consultar", "The RNE is not asked"),
+    (
+        "alarm_help.registry_unasked",
+        "RNE sin consultar: campañas en pausa. Revisa la conexión, o consulta la lista e impórtala con pasarela rne import.",
+        "The RNE is not asked: campaigns wait. Look at the connection, or consult the list and bring it in by pasarela rne import.",
+    ),
     ("alarm.database_damaged", "Base de datos dañada", "Database is damaged"),
     (
         "alarm_help.database_damaged",
