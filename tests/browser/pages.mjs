@@ -105,6 +105,25 @@ export async function allPages(browser, world, axePath, say) {
   return { found, judged: count };
 }
 
+/** A claim that is decided and waits for its answer, a question that is late, an incident: their numbers. */
+async function desk(world) {
+  const key = world.key("write");
+  const post = async (path, body) => {
+    const answer = await fetch(`${world.public}/api/v1/${path}`, { method: "POST", headers: { authorization: `Bearer ${key}` }, body: JSON.stringify(body) });
+    if (!answer.ok) throw new Error(`${path}: ${await answer.text()}`);
+    return answer.json();
+  };
+  const claimant = { name: "Yolanda Quintero Mejía", document: "52.000.111", email: "yolanda.quintero@correo.example" };
+  const facts = "Me escriben a nombre de mi hermana. Ya lo dije por teléfono en octubre.";
+  const { number } = await post("cases", { kind: "reclamo", claimant, facts, request: "Corregir mi nombre.", documents: ["cedula.pdf"], reference: "carpeta 7, folio 12" });
+  await post(`cases/${number}/steps`, { step: "complete", reason: "nombre errado" });
+  await post(`cases/${number}/steps`, { step: "decide", ruling: "granted" });
+  const long = new Date(Date.now() - 40 * 86_400_000).toISOString();
+  await post("cases", { kind: "consulta", claimant: { name: "Óscar Iván Ruiz", phone: "+573005550142" }, request: "Qué datos tienen de mí.", received_at: long, intake: "paper" });
+  const incident = await post("incidents", { title: "Se perdió un portátil con la lista de invitados", databases: ["Compradores"], categories: ["contacto"] });
+  return [number, incident.number];
+}
+
 /** A page of each kind that has something to show. */
 async function addresses(world) {
   const key = world.key("read");
@@ -112,6 +131,7 @@ async function addresses(world) {
   const [paid] = await api("/api/v1/events?type=order.paid&limit=1");
   const [odd] = await api("/api/v1/deliveries?status=quarantined&limit=1");
   const [order] = await world.view("boleteria", "orders");
+  const [claim, incident] = await desk(world);
   return {
     inicio: "/",
     eventos: "/eventos",
@@ -126,6 +146,12 @@ async function addresses(world) {
     nueva: "/conexiones/nueva?proveedor=hi-events",
     revisada: "/conexiones/nueva?proveedor=whatsapp&nombre=mensajes&ajuste.waba_id=1&secreto.access_token=on&revisar=1",
     conciliacion: "/conciliacion",
+    casos: "/casos",
+    caso: `/casos/${claim}`,
+    "caso-nuevo": "/casos/nuevo",
+    incidentes: "/incidentes",
+    incidente: `/incidentes/${incident}`,
+    hoja: `/incidentes/${incident}/hoja`,
     alarmas: "/alarmas",
     teatro: "/teatro",
     nada: "/nada",

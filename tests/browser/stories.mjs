@@ -31,6 +31,50 @@ async function inside(browser, world, options) {
 }
 
 export const stories = {
+  "a claim on paper is entered, labelled, decided and answered": async (browser, world) => {
+    const page = await inside(browser, world, { size: "phone" });
+    await page.goto(`${world.console}/casos`);
+    await Promise.all([page.waitForNavigation(), press(page, "Registrar un caso")]);
+    await page.type("input[name=nombre]", "Nubia Cárdenas");
+    await page.type("input[name=documento]", "41.000.222");
+    await page.type("input[name=correo]", "nubia.cardenas@correo.example");
+    await page.type("textarea[name=hechos]", "Recibo correos que no pedí.");
+    await page.type("textarea[name=peticion]", "Retirar mi correo de la lista.");
+    await Promise.all([page.waitForNavigation(), press(page, "Registrar")]);
+    await has(page, "El caso quedó registrado.");
+    await has(page, "Vence el");
+    await Promise.all([page.waitForNavigation(), press(page, "Está completo", "form")]);
+    await has(page, "Se puso la leyenda «reclamo en trámite»");
+    await page.select("select[name=decision]", "granted");
+    await Promise.all([page.waitForNavigation(), press(page, "Decidir", "form")]);
+    const draft = await page.$eval("textarea[name=texto]", (e) => e.value);
+    if (!draft.includes("Nubia Cárdenas") || !draft.includes("Retirar mi correo de la lista.")) throw new Error(`the draft says: ${draft}`);
+    await page.$eval("textarea[name=texto]", (e) => { e.value += "\n\nAtentamente, Luz Ospina"; });
+    await Promise.all([page.waitForNavigation(), press(page, "Enviar la respuesta", "form")]);
+    await has(page, "Este caso terminó.");
+    await has(page, "Atentamente, Luz Ospina");
+    return page;
+  },
+
+  "an incident shows its day on every page until it is reported": async (browser, world) => {
+    const page = await inside(browser, world);
+    await page.goto(`${world.console}/incidentes`);
+    await page.type("input[name=titulo]", "Correo enviado a quien no era");
+    await Promise.all([page.waitForNavigation(), press(page, "Registrar un incidente", "form")]);
+    await has(page, "Para reportarlo falta:");
+    await page.goto(`${world.console}/flujos`);
+    await has(page, "Incidente por reportar a la SIC: vence el");
+    await page.goBack();
+    for (const [name, value] of [["bases", "Compradores"], ["categorias", "contacto"], ["personas", "3"]]) await page.type(`input[name=${name}]`, value);
+    await page.type("textarea[name=efecto]", "Ninguno conocido");
+    await page.type("textarea[name=medidas]", "Se pidió borrarlo");
+    await Promise.all([page.waitForNavigation(), press(page, "Guardar la ficha")]);
+    await page.type("input[name=numero]", "SIC-26-118");
+    await Promise.all([page.waitForNavigation(), press(page, "Ya se reportó")]);
+    await has(page, "Reportado el");
+    return page;
+  },
+
   "a link signs in once, and leaving closes the door": async (browser, world) => {
     const link = world.link("Luz Ospina");
     const page = await visitor(browser);

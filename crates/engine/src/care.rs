@@ -45,6 +45,8 @@ pub struct Retention {
     pub replays: Option<Duration>,
     /// What makes a fact known.
     pub facts: Option<Duration>,
+    /// Closed cases, incidents and holds: the term of commercial papers.
+    pub commercial: Option<Duration>,
     /// Between two rounds.
     pub every: Duration,
     /// Longest time of a round.
@@ -62,6 +64,7 @@ impl Default for Retention {
             events: days(400),
             replays: days(90),
             facts: None,
+            commercial: days(3653),
             every: Duration::from_secs(3600),
             budget: Duration::from_secs(120),
         }
@@ -236,6 +239,7 @@ impl Inner {
                 self.rest(begun).await;
             }
         }
+        round.removed += self.retain_records(retention.commercial).await?;
         *self.care.next.lock() = 0;
         self.care.now.lock().behind_since = None;
         self.shrink(until).await?;

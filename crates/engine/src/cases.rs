@@ -157,7 +157,7 @@ impl Inner {
             self.tell_later(&mut doc, &step, now);
             if self.keep_case(&doc, version, now).await? != Recorded::Stale {
                 self.settle_soon(number).await;
-                self.forget_cases_now();
+                self.count_cases().await;
                 return self.case(number).await;
             }
         }

@@ -10,6 +10,7 @@ use crate::connections::{ConnectionRuntime, ConnectionSetup, ConnectionState};
 use crate::examine::{Examination, Finding as Looked, PublicAddress};
 use crate::feed::Feed;
 use crate::flows::{FlowChange, FlowSet, FlowState, PushError};
+use crate::holds::{Hold, NewHold, RetentionRule};
 use crate::intake::Intake;
 use crate::lawful::{Explained, Explanation, Law};
 use crate::ledger::{LedgerError, NewText, PersonConsents, Recorded, Statement};
@@ -625,6 +626,32 @@ impl Engine {
     pub async fn step_incident(&self, number: &str, step: IncidentStep, by: &str) -> Result<IncidentView, CaseError> {
         let (inner, number, by) = (self.inner.clone(), number.to_owned(), by.to_owned());
         whole(async move { inner.step_incident(&number, &step, &by).await }).await
+    }
+
+    /// Sets a legal hold: nothing about its person or of its case is removed until it is ended.
+    pub async fn hold(&self, new: NewHold, by: &str) -> Result<Hold, CaseError> {
+        let (inner, by) = (self.inner.clone(), by.to_owned());
+        whole(async move { inner.set_hold(new, &by).await }).await
+    }
+
+    /// Ends a legal hold.
+    pub async fn end_hold(&self, number: &str, by: &str) -> Result<Hold, CaseError> {
+        let (inner, number, by) = (self.inner.clone(), number.to_owned(), by.to_owned());
+        whole(async move { inner.end_hold(&number, &by).await }).await
+    }
+
+    /// A page of legal holds, the newest first, and the cursor of the next one.
+    pub async fn holds(
+        &self,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<(Vec<Hold>, Option<i64>), pasarela_store::Error> {
+        self.inner.holds(before, limit).await
+    }
+
+    /// How everything is kept: rule, basis, what went.
+    pub async fn retention_report(&self) -> Result<Vec<RetentionRule>, pasarela_store::Error> {
+        self.inner.retention_report().await
     }
 
     /// Looks at a connection as `pasarela doctor` does.

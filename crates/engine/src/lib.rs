@@ -18,6 +18,7 @@ mod engine;
 mod examine;
 mod feed;
 mod flows;
+mod holds;
 mod intake;
 mod lanes;
 mod lawful;
@@ -49,6 +50,7 @@ pub use connections::{ApiState, ConnectionSetup, ConnectionState, DEFAULT_SENDER
 pub use engine::{Engine, Setup, StartError};
 pub use examine::{Examination, Finding as Looked, Grade, PublicAddress};
 pub use flows::{FlowChange, FlowSet, FlowState, PushError, Pushed};
+pub use holds::{Hold, NewHold, RetentionRule};
 pub use intake::{IntakeLimits, IntakeView};
 pub use lawful::{Explained, Explanation, Law, Registry};
 pub use ledger::{

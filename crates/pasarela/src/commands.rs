@@ -9,6 +9,7 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod flows;
+pub(crate) mod holds;
 pub(crate) mod keys;
 pub(crate) mod lists;
 pub(crate) mod market;

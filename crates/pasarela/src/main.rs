@@ -81,6 +81,12 @@ enum Command {
     /// Texts that people agree to: add a version, list and show them.
     #[command(subcommand)]
     Texts(commands::texts::Action),
+    /// Legal holds: people and cases of which nothing is removed.
+    #[command(subcommand)]
+    Holds(commands::holds::Holds),
+    /// How long everything is kept, and what went.
+    #[command(subcommand)]
+    Retention(commands::holds::Retention),
     /// The registry of excluded numbers: how it is asked, and lists that were consulted by hand.
     #[command(subcommand)]
     Rne(commands::rne::Action),
@@ -183,6 +189,8 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Command::Incidents(action) => commands::cases::incidents(&config, action, json).await,
             Command::Consents(action) => commands::consents::run(&config, action, json).await,
             Command::Texts(action) => commands::texts::run(&config, action, json).await,
+            Command::Holds(action) => commands::holds::holds(&config, action, json).await,
+            Command::Retention(action) => commands::holds::retention(&config, action, json).await,
             Command::Rne(action) => commands::rne::run(&config, action, json).await,
             Command::Tickets(action) => commands::tickets::run(&config, action, json).await,
             Command::Connections => commands::lists::connections(&config, json).await,

@@ -71,6 +71,9 @@ impl Kept {
     }
 }
 
+/// Kind of the records that are legal holds: while one is open, nothing about the people it names is removed.
+pub const HOLD: &str = "hold";
+
 /// What came of a bite.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Bite {
@@ -132,7 +135,7 @@ pub struct Person {
 
 /// What a store does to take care of itself.
 pub trait Care: Send + Sync + 'static {
-    /// One bite of a pass over what is finished and older than `before`. At most `limit` rows are looked at.
+    /// One bite of a pass over what is finished and older than `before`, but what is about somebody who is held. At most `limit` rows are looked at.
     /// Where a pass stands is kept: the next call goes on, in another process too.
     fn prune(&self, kept: Kept, before: Timestamp, now: Timestamp, limit: u32) -> Fut<'_, Bite>;
     /// How keeping stands, for every kind.

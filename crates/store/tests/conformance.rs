@@ -126,6 +126,7 @@ macro_rules! conformance {
                     a_person_is_redacted_everywhere_and_nobody_else,
                     what_may_have_gone_out_is_held_back,
                     the_bytes_of_what_waits_are_counted,
+                    must_07_what_is_about_somebody_who_is_held_stays,
                     it_is_one_nodes_turn,
                 ];
                 recording: [

@@ -13,6 +13,7 @@ mod doctor;
 mod effects;
 mod events;
 mod flows;
+mod holds;
 mod incidents;
 mod keys;
 mod links;
@@ -93,6 +94,22 @@ pub(crate) fn routes() -> Routes {
                 .takes::<pasarela_domain::case::Step>()
                 .answers::<cases::Shown>()
                 .problems(&[404, 409]),
+        )
+        .get("/holds", holds::list, op("Legal holds").query::<holds::Page>().lists::<pasarela_engine::Hold>())
+        .post(
+            "/holds",
+            holds::add,
+            op("Set a legal hold: nothing about its person or of its case is removed until it is ended")
+                .takes::<pasarela_engine::NewHold>()
+                .status(201)
+                .answers::<pasarela_engine::Hold>()
+                .problems(&[404]),
+        )
+        .post("/holds/{id}/end", holds::end, op("End a legal hold").answers::<pasarela_engine::Hold>().problems(&[404]))
+        .get(
+            "/retention",
+            holds::retention,
+            op("How long everything is kept, on which basis, and what went").lists::<pasarela_engine::RetentionRule>(),
         )
         .get("/incidents", incidents::list, op("Security incidents").query::<incidents::Page>().lists::<incidents::Shown>())
         .post(
@@ -357,9 +374,11 @@ async fn index(_: Caller) -> Json<Names> {
             "dead-letters",
             "connections",
             "flows",
+            "holds",
             "incidents",
             "pauses",
             "overview",
+            "retention",
             "suppressions",
             "texts",
             "tickets/keys",

@@ -89,7 +89,7 @@ impl Inner {
         if self.keep_incident(&incident, 0, now).await? == Recorded::Stale {
             return Err(Error::Busy.into());
         }
-        self.forget_cases_now();
+        self.count_cases().await;
         Ok(self.incident_view(incident, now))
     }
 
@@ -123,7 +123,7 @@ impl Inner {
             let now = self.clock.now();
             incident.step(step, by, now).map_err(CaseError::Invalid)?;
             if self.keep_incident(&incident, version, now).await? != Recorded::Stale {
-                self.forget_cases_now();
+                self.count_cases().await;
                 return Ok(self.incident_view(incident, now));
             }
         }

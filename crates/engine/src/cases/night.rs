@@ -47,7 +47,7 @@ pub(crate) struct CaseRounds {
 }
 
 impl Inner {
-    /// How cases stand; counted anew when something changed since.
+    /// How cases stand.
     pub(crate) async fn cases_now(&self) -> Result<CasesNow, Error> {
         if let Some(now) = self.known_cases() {
             return Ok(now);
@@ -60,8 +60,11 @@ impl Inner {
         *self.case_rounds.now.lock()
     }
 
-    pub(super) fn forget_cases_now(&self) {
-        *self.case_rounds.now.lock() = None;
+    /// Counts anew after a change, so that alarms and the line on every page know it at once.
+    pub(super) async fn count_cases(&self) {
+        if let Err(e) = self.look_at_cases().await {
+            tracing::warn!(error = %e, "cases could not be counted; the next round does it");
+        }
     }
 
     /// Looks after cases until the hub stops.

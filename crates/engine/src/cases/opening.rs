@@ -106,12 +106,12 @@ impl Inner {
             return self.case(&number).await.map(|view| (view, true));
         }
         self.settle_soon(&number).await;
-        self.forget_cases_now();
+        self.count_cases().await;
         self.case(&number).await.map(|view| (view, false))
     }
 
     /// The next number of its year: `RAD-2026-000123`. Unique over all nodes; numbers may be left out.
-    pub(super) async fn next_number(&self, prefix: &str, now: Timestamp) -> Result<String, Error> {
+    pub(crate) async fn next_number(&self, prefix: &str, now: Timestamp) -> Result<String, Error> {
         let year = pasarela_colombia::calendar::bogota(now).year();
         let id = format!("{prefix}-{year}");
         for _ in 0..TRIES {
@@ -127,7 +127,7 @@ impl Inner {
     }
 
     /// A record that nothing is due of and nobody is named in.
-    pub(super) fn plain_record<T: Serialize>(
+    pub(crate) fn plain_record<T: Serialize>(
         &self,
         kind: &str,
         id: &str,

@@ -52,7 +52,7 @@ impl Inner {
     }
 
     /// Name among the read models of an e-mail address or a phone in international form.
-    pub(super) fn address_of(&self, text: &str) -> Option<String> {
+    pub(crate) fn address_of(&self, text: &str) -> Option<String> {
         let people = match (text.trim().parse::<EmailAddress>(), text.trim().parse::<Phone>()) {
             (Ok(email), _) => self.people_of(Some(email.as_str()), None),
             (_, Ok(phone)) => self.people_of(None, Some(phone.as_e164())),

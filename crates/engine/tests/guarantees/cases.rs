@@ -7,7 +7,7 @@ use pasarela_domain::EntityRef;
 use pasarela_domain::case::{CaseState, Ruling, Step};
 use pasarela_domain::incident::IncidentStep;
 use pasarela_domain::standing::Standing;
-use pasarela_engine::{CaseError, CaseFilter, CaseView, LEDGER, NewCase, NewIncident, Urgency};
+use pasarela_engine::{CaseError, CaseFilter, CaseView, LEDGER, NewCase, NewHold, NewIncident, Urgency};
 use pasarela_store::{RecordWrite, Recorded};
 use serde_json::{Value, json};
 
@@ -246,4 +246,37 @@ async fn must_09_the_clock_of_an_incident_runs_until_it_is_reported() {
     assert_eq!(hub.engine.cases_now().await.unwrap().incidents, 0);
     step(IncidentStep::Close { note: String::new() }).await.unwrap();
     assert_eq!(hub.engine.incidents(None, 9).await.unwrap().0.len(), 1, "the register keeps it");
+}
+
+#[tokio::test]
+async fn must_07_closed_cases_go_after_ten_years_but_what_is_held() {
+    let hub = at(60, "").await;
+    let mut numbers = Vec::new();
+    for name in ["uno", "dos", "tres"] {
+        let claimant = json!({ "claimant": { "name": name, "email": format!("{name}@correo.example") } });
+        let number = hub.engine.open_case(new("reclamo", claimant), "mesa", None).await.unwrap().0.case.number;
+        step(&hub, &number, Step::Withdraw { reason: "Lo dijo por teléfono".into() }).await;
+        numbers.push(number);
+    }
+    let hold = async |new: Value| hub.engine.hold(serde_json::from_value::<NewHold>(new).unwrap(), "mesa").await;
+    let by_case = hold(json!({ "case": numbers[0], "reason": "proceso 12" })).await.unwrap();
+    let by_person = hold(json!({ "person": "DOS@correo.example", "reason": "SIC, orden 7" })).await.unwrap();
+    assert!(hold(json!({ "reason": "nadie" })).await.is_err());
+    let there = async |n: usize| hub.engine.case(&numbers[n]).await.is_ok();
+    hub.pass(3650 * DAY);
+    hub.engine.take_care().await.unwrap();
+    assert!(there(2).await, "not yet ten years");
+    hub.pass(10 * DAY);
+    hub.engine.take_care().await.unwrap();
+    assert_eq!((there(0).await, there(1).await, there(2).await), (true, true, false), "what is held stays");
+    let report = hub.engine.retention_report().await.unwrap();
+    let cases = report.iter().find(|r| r.kind == "case").unwrap();
+    assert_eq!((cases.removed, cases.keep_days, cases.passed_at), (1, Some(3653), Some(hub.now())));
+    for number in [by_case.number, by_person.number] {
+        hub.engine.end_hold(&number, "mesa").await.unwrap();
+        assert!(hub.engine.end_hold(&number, "mesa").await.is_err(), "once");
+    }
+    hub.engine.take_care().await.unwrap();
+    assert_eq!((there(0).await, there(1).await), (false, false), "the hold ended, and the term had");
+    assert_eq!(hub.engine.holds(None, 9).await.unwrap().0.len(), 2, "that it was held is kept for its own term");
 }

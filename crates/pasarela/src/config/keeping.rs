@@ -26,6 +26,8 @@ pub(crate) struct Retention {
     /// What makes a fact known for all time. When set, longer than `deliveries`, `events` and `runs`: a
     /// forgotten fact comes again as news.
     facts: Age,
+    /// Closed cases, incidents and legal holds: the ten years of commercial papers (C.Co. art. 60).
+    commercial: Age,
     /// Between two rounds.
     every: Span,
     /// Longest time of a round; the next one goes on.
@@ -43,6 +45,7 @@ impl Default for Retention {
             events: Age(ages.events),
             replays: Age(ages.replays),
             facts: Age(ages.facts),
+            commercial: Age(ages.commercial),
             every: Span(ages.every),
             budget: Span(ages.budget),
         }
@@ -63,6 +66,7 @@ impl Retention {
             ("events", self.events),
             ("replays", self.replays),
             ("facts", self.facts),
+            ("commercial", self.commercial),
         ];
         if let Some((name, _)) = named.iter().find(|(_, age)| age.0.is_some_and(|a| a < SHORTEST)) {
             return Err(format!("retention.{name} is shorter than an hour; write at least \"1h\", or \"never\""));
@@ -102,6 +106,7 @@ impl Retention {
                 events: self.events.0,
                 replays: self.replays.0,
                 facts: self.facts.0,
+                commercial: self.commercial.0,
                 every: self.every.0,
                 budget: self.budget.0,
             },

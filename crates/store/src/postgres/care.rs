@@ -31,12 +31,22 @@ struct Look {
 }
 
 const FINISHED: &str = "NOT EXISTS (SELECT 1 FROM inbox i WHERE i.delivery = d.id)
-    AND coalesce((SELECT r.status FROM delivery_result r WHERE r.delivery = d.id), 1) IN (1, 3, 5)";
+    AND coalesce((SELECT r.status FROM delivery_result r WHERE r.delivery = d.id), 1) IN (1, 3, 5)
+    AND NOT EXISTS (SELECT 1 FROM records h JOIN record_subjects hs ON hs.record = h.number
+      JOIN delivery_subject s ON s.subject = hs.subject AND s.delivery = d.id WHERE h.open AND h.kind = 'hold')
+    AND NOT EXISTS (SELECT 1 FROM records h JOIN record_subjects hs ON hs.record = h.number
+      JOIN events he ON he.delivery = d.id JOIN event_subject s ON s.subject = hs.subject AND s.event = he.id
+      WHERE h.open AND h.kind = 'hold')";
 const NO_EVENT: &str = "NOT EXISTS (SELECT 1 FROM events e WHERE e.delivery = d.id)";
 const ENDED: &str =
     "r.status >= 10 AND NOT EXISTS (SELECT 1 FROM effects e WHERE e.run = r.id AND (e.status < 10 OR e.status >= 30))";
+/// A run whose event is about nobody who is held.
+const FREE_RUN: &str = "NOT EXISTS (SELECT 1 FROM records h JOIN record_subjects hs ON hs.record = h.number
+      JOIN event_subject s ON s.subject = hs.subject AND s.event = r.event WHERE h.open AND h.kind = 'hold')";
 const UNUSED: &str = "NOT EXISTS (SELECT 1 FROM runs r WHERE r.event = e.id)
-    AND NOT EXISTS (SELECT 1 FROM events o JOIN runs r ON r.event = o.id WHERE o.key = e.key AND o.id < e.id AND r.status < 10)";
+    AND NOT EXISTS (SELECT 1 FROM events o JOIN runs r ON r.event = o.id WHERE o.key = e.key AND o.id < e.id AND r.status < 10)
+    AND NOT EXISTS (SELECT 1 FROM records h JOIN record_subjects hs ON hs.record = h.number
+      JOIN event_subject s ON s.subject = hs.subject AND s.event = e.id WHERE h.open AND h.kind = 'hold')";
 /// Keeps where a pass stands: `$1` to `$4`.
 const BOOK: &str = "INSERT INTO care AS c (task, first, second, removed, passed_at)
     SELECT $1, $2, $3, (SELECT count(*) FROM gone), $4
@@ -71,7 +81,7 @@ async fn look(db: &Client, kept: Kept, before: Timestamp, limit: u32) -> Read<Lo
              FROM deliveries d WHERE d.id > $1 AND d.id < $2 ORDER BY d.id LIMIT $4"
         )),
         Kept::Runs => Some(format!(
-            "SELECT r.id, r.updated_at < $3 AND r.id < (SELECT max(id) FROM runs) AND {ENDED}
+            "SELECT r.id, r.updated_at < $3 AND r.id < (SELECT max(id) FROM runs) AND {ENDED} AND {FREE_RUN}
              FROM runs r WHERE r.id > $1 AND r.id < $2 ORDER BY r.id LIMIT $4"
         )),
         Kept::Reads => Some(
@@ -189,10 +199,9 @@ fn remove(
             params.push(ints(found.effects.iter().copied()));
             params.push(int(ms(before)));
             // All see the tables as they were: an effect that goes now is still there.
-            "DELETE FROM runs r WHERE r.id = ANY($5) AND r.status >= 10 AND r.updated_at < $7
+            format!("DELETE FROM runs r WHERE r.id = ANY($5) AND r.status >= 10 AND r.updated_at < $7 AND {FREE_RUN}
              AND NOT EXISTS (SELECT 1 FROM effects e WHERE e.run = r.id AND NOT (e.id = ANY($6) AND e.status BETWEEN 10 AND 24))
-             RETURNING r.id"
-                .into()
+             RETURNING r.id")
         }
         Kept::Reads => "DELETE FROM effects WHERE id = ANY($5) AND status BETWEEN 10 AND 24 RETURNING id".into(),
         Kept::Events => format!("DELETE FROM events e WHERE e.id = ANY($5) AND {UNUSED} RETURNING e.id"),
@@ -223,9 +232,11 @@ fn remove(
         Kept::Ignored | Kept::Deliveries => {
             ", beside AS (DELETE FROM delivery_result WHERE delivery IN (SELECT id FROM gone))".to_owned()
         }
-        Kept::Runs => ", e AS (DELETE FROM effects WHERE id = ANY($6) AND status BETWEEN 10 AND 24 RETURNING id),
+        Kept::Runs => format!(
+            ", e AS (DELETE FROM effects x WHERE x.id = ANY($6) AND x.status BETWEEN 10 AND 24
+                 AND EXISTS (SELECT 1 FROM runs r WHERE r.id = x.run AND {FREE_RUN}) RETURNING id),
             a AS (DELETE FROM attempts WHERE effect IN (SELECT id FROM e))"
-            .to_owned(),
+        ),
         Kept::Reads => ", a AS (DELETE FROM attempts WHERE effect IN (SELECT id FROM gone))".to_owned(),
         Kept::Replays | Kept::Facts if !found.undated.is_empty() => {
             params.extend([

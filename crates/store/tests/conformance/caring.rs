@@ -7,8 +7,8 @@ use crate::support::{
 use jiff::Timestamp;
 use pasarela_domain::{DeliveryId, EntityRef};
 use pasarela_store::{
-    Accepted, AttemptInsert, Decided, Decision, DedupKey, DeliveryStatus, EffectState, FactWrite, Kept, NewDelivery,
-    Person, RunStatus, Store, Work,
+    Accepted, AttemptInsert, Decided, Decision, DedupKey, DeliveryStatus, EffectState, FactWrite, HOLD, Kept,
+    NewDelivery, Person, RecordWrite, RunStatus, Store, Work,
 };
 
 const DAY: i64 = 86_400;
@@ -407,4 +407,42 @@ pub(crate) async fn it_is_one_nodes_turn(factory: &impl Factory) {
     let space = store.space().await.unwrap();
     assert!(space.free_bytes <= space.bytes);
     store.give_back(10).await.unwrap();
+}
+
+pub(crate) async fn must_07_what_is_about_somebody_who_is_held_stays(factory: &impl Factory) {
+    let store = factory.open();
+    let s = &*store;
+    // Of subjects 40 and 41; and of somebody else.
+    let held = story(s, 1, 5, RunStatus::Done).await;
+    done(s, 11, Some(1)).await;
+    let other = accept(s, "de otra").await;
+    let mut told = event(s, 2, other);
+    (told.subjects, told.key) = (vec![50], 6);
+    let fact = FactWrite { event: Some(told), runs: vec![run(s, 2, 2)], ..FactWrite::default() };
+    s.decide(decision(other, vec![fact])).await.unwrap();
+    write(s, Work { runs: vec![run_write(s, 2, 1, RunStatus::Done)], ..Work::default() }).await;
+    newest(s).await;
+    let hold = RecordWrite {
+        kind: HOLD.into(),
+        id: "h1".into(),
+        expected: 0,
+        due: None,
+        open: true,
+        subjects: vec![41],
+        at: at(0),
+        data: s.sealer().seal(b"proceso 12"),
+    };
+    s.keep_record(hold.clone()).await.unwrap();
+    pass(s, at(2 * DAY)).await;
+    whole(s, Kept::Bodies, at(2 * DAY), 100).await;
+    assert!(s.run(rn(1)).await.unwrap().is_some() && s.event(evt(1)).await.unwrap().is_some());
+    assert!(s.effect(eff(11)).await.unwrap().is_some() && !s.attempts(eff(11)).await.unwrap().is_empty());
+    assert!(!s.delivery(held).await.unwrap().unwrap().packed.is_empty(), "its body too");
+    assert!(s.run(rn(2)).await.unwrap().is_none() && s.event(evt(2)).await.unwrap().is_none(), "others go");
+    assert!(s.delivery(other).await.unwrap().is_none());
+
+    s.keep_record(RecordWrite { expected: 1, open: false, ..hold }).await.unwrap();
+    pass(s, at(2 * DAY)).await;
+    assert!(s.run(rn(1)).await.unwrap().is_none() && s.event(evt(1)).await.unwrap().is_none(), "its hold ended");
+    assert!(s.delivery(held).await.unwrap().is_none());
 }

@@ -24,15 +24,26 @@ pub(in crate::sqlite) struct Look {
 
 /// Finished, and nobody is to look at it: neither pending nor quarantined, proposed or understood in part.
 const FINISHED: &str = "NOT EXISTS (SELECT 1 FROM inbox i WHERE i.delivery = d.id)
-    AND coalesce((SELECT r.status FROM delivery_result r WHERE r.delivery = d.id), 1) IN (1, 3, 5)";
+    AND coalesce((SELECT r.status FROM delivery_result r WHERE r.delivery = d.id), 1) IN (1, 3, 5)
+    AND NOT EXISTS (SELECT 1 FROM records h INDEXED BY records_open CROSS JOIN record_subjects hs ON hs.record = h.number
+      CROSS JOIN delivery_subject s ON s.subject = hs.subject AND s.delivery = d.id WHERE h.open = 1 AND h.kind = 'hold')
+    AND NOT EXISTS (SELECT 1 FROM events he CROSS JOIN records h INDEXED BY records_open CROSS JOIN record_subjects hs
+      ON hs.record = h.number CROSS JOIN event_subject s ON s.subject = hs.subject AND s.event = he.id
+      WHERE he.delivery = d.id AND h.open = 1 AND h.kind = 'hold')";
 const NO_EVENT: &str = "NOT EXISTS (SELECT 1 FROM events e WHERE e.delivery = d.id)";
 /// A run that ended, of which nothing is open and nobody is to decide anything.
 const ENDED: &str =
     "r.status >= 10 AND NOT EXISTS (SELECT 1 FROM effects e WHERE e.run = r.id AND (e.status < 10 OR e.status >= 30))";
+/// A run whose event is about nobody who is held.
+const FREE_RUN: &str = "NOT EXISTS (SELECT 1 FROM records h INDEXED BY records_open CROSS JOIN record_subjects hs
+      ON hs.record = h.number CROSS JOIN event_subject s ON s.subject = hs.subject AND s.event = r.event
+      WHERE h.open = 1 AND h.kind = 'hold')";
 /// An event that no run has, and that no run which began with its key before it may still look for.
 const UNUSED: &str = "NOT EXISTS (SELECT 1 FROM runs r WHERE r.event = e.id)
     AND NOT EXISTS (SELECT 1 FROM events o INDEXED BY events_key CROSS JOIN runs r INDEXED BY runs_event ON r.event = o.id
-      WHERE o.key = e.key AND o.id < e.id AND r.status < 10)";
+      WHERE o.key = e.key AND o.id < e.id AND r.status < 10)
+    AND NOT EXISTS (SELECT 1 FROM records h INDEXED BY records_open CROSS JOIN record_subjects hs ON hs.record = h.number
+      CROSS JOIN event_subject s ON s.subject = hs.subject AND s.event = e.id WHERE h.open = 1 AND h.kind = 'hold')";
 
 /// Walks what is older, from where the last bite ended. The newest row of a table never goes: ids go on above it.
 pub(in crate::sqlite) fn look(db: &Connection, kept: Kept, before: Timestamp, limit: u32) -> Found {
@@ -74,7 +85,7 @@ pub(in crate::sqlite) fn look(db: &Connection, kept: Kept, before: Timestamp, li
         )),
         Kept::Runs => {
             let mut found = by_id(format!(
-                "SELECT r.id, r.updated_at < ?3 AND r.id < (SELECT max(id) FROM runs) AND {ENDED}
+                "SELECT r.id, r.updated_at < ?3 AND r.id < (SELECT max(id) FROM runs) AND {ENDED} AND {FREE_RUN}
                  FROM runs r WHERE r.id > ?1 AND r.id < ?2 ORDER BY r.id LIMIT ?4"
             ))?;
             with_effects(db, &mut found)?;
@@ -191,6 +202,19 @@ pub(super) fn remove(
             }
         }
         Kept::Runs => {
+            // Somebody was held since it was looked: the next bite looks again. The last effect may be one of a run
+            // that does not fit into this bite.
+            let mut held = db.prepare_cached(&format!("SELECT NOT {FREE_RUN} FROM runs r WHERE r.id = ?1"))?;
+            let mut of = db.prepare_cached("SELECT run FROM effects WHERE id = ?1")?;
+            let last: Option<i64> = match found.effects.last() {
+                Some(effect) => of.query_row([effect], |r| r.get(0)).optional()?.flatten(),
+                None => None,
+            };
+            for run in found.go.iter().map(|g| g.0).chain(last) {
+                if held.query_row([run], |r| r.get(0)).optional()?.unwrap_or(false) {
+                    return Ok(0);
+                }
+            }
             delete_effects(db, &found.effects)?;
             let mut statement = db.prepare_cached(
                 "DELETE FROM runs AS r WHERE r.id = ?1 AND r.status >= 10 AND r.updated_at < ?2

@@ -1,0 +1,55 @@
+//! `/api/v1/holds` and `/api/v1/retention`: what must stay, and how long everything else does.
+
+use super::{Params, body, cursor, limit, list as page};
+use crate::App;
+use crate::auth::Caller;
+use crate::problem::Problem;
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use pasarela_engine::{Hold, NewHold};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "HoldPage")]
+pub(crate) struct Page {
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+pub(crate) async fn list(_: Caller, State(app): State<App>, Params(f): Params<Page>) -> Result<Json<Value>, Problem> {
+    let (all, next) = app.engine.holds(cursor(f.cursor.as_deref())?, limit(f.limit)?).await?;
+    Ok(page(all.into_iter().map(shown).collect(), next))
+}
+
+pub(crate) async fn add(caller: Caller, State(app): State<App>, bytes: Bytes) -> Result<Response, Problem> {
+    let new: NewHold = body(&bytes)?;
+    let hold = app.engine.hold(new, &caller.name).await?;
+    Ok((StatusCode::CREATED, Json(shown(hold))).into_response())
+}
+
+pub(crate) async fn end(
+    caller: Caller,
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    Ok(Json(shown(app.engine.end_hold(&id, &caller.name).await?)))
+}
+
+pub(crate) async fn retention(_: Caller, State(app): State<App>) -> Result<Json<Value>, Problem> {
+    Ok(page(app.engine.retention_report().await?.iter().map(|r| json!(r)).collect(), None))
+}
+
+/// Hashes by which the hub finds the person are its own.
+fn shown(hold: Hold) -> Value {
+    let mut value = json!(hold);
+    if let Some(fields) = value.as_object_mut() {
+        fields.remove("subjects");
+    }
+    value
+}
