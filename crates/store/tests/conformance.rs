@@ -18,6 +18,8 @@ mod deciding;
 mod grouping;
 #[path = "conformance/keeping.rs"]
 mod keeping;
+#[path = "conformance/lawful.rs"]
+mod lawful;
 #[path = "conformance/listing.rs"]
 mod listing;
 #[path = "conformance/recording.rs"]
@@ -102,6 +104,11 @@ macro_rules! conformance {
                     a_pass_is_taken_once_and_goes_when_its_time_is_over,
                     everything_is_there_after_a_reopening,
                     hashes_are_stable_within_a_database,
+                ];
+                lawful: [
+                    what_was_read_must_still_be_so_when_an_attempt_begins,
+                    a_standing_is_that_of_all_addresses_of_a_person,
+                    what_is_deferred_leaves_its_lane_and_enters_behind_what_waits,
                 ];
                 listing: [
                     deliveries_page_without_gap_or_repeat,

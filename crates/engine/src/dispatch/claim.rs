@@ -226,6 +226,16 @@ impl Inner {
                 connection.wake.notify_one();
             }
             Passed::Lost => self.claims_lost(open, &[rows[0].1.id], self.clock.now()).await,
+            Passed::Again => {
+                let now = self.clock.now();
+                let later = now.checked_add(Duration::from_secs(1)).ok();
+                let queued = open.members.first().map(|m| m.queued(index, later));
+                connection.lock_lanes(|l| {
+                    l.finish(lane, index, queued, now);
+                    l.return_slot(slot, now);
+                });
+                connection.wake.notify_one();
+            }
             Passed::Closed => {}
         }
     }

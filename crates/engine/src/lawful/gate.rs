@@ -60,6 +60,8 @@ pub(crate) enum Passed {
     Deferred,
     /// It was not to be had: withdrawn, or another node was faster.
     Lost,
+    /// It could not be decided: its turn comes again.
+    Again,
     /// Nobody can say any more: the store is closed.
     Closed,
 }
@@ -161,8 +163,8 @@ impl Inner {
                 }
             };
         }
-        tracing::error!(effect = %row.id, "what stands for and against a message changes all the time; it waits for its next turn");
-        Passed::Lost
+        tracing::error!(effect = %row.id, "what stands for and against a message cannot be read, or changes all the time; it waits for its next turn");
+        Passed::Again
     }
 
     /// What would be decided about a message if its turn were now. Nothing is written, and nothing is sent.
