@@ -17,13 +17,13 @@ use jiff::Timestamp;
 use pasarela_colombia::calendar::date_with_year;
 use pasarela_colombia::market::Channel;
 use pasarela_domain::consent::{
-    AnalyticsIds, ConsentState, Denied, EVERYTHING, Evidence, LegalBasis, TextKind, TextVersion, is_purpose,
+    AnalyticsIds, ConsentState, Denied, EVERYTHING, Evidence, LegalBasis, PRIVACY, TextKind, TextVersion, is_purpose,
 };
 use pasarela_engine::{LedgerError, PersonConsents, Statement};
 use pasarela_ticket::pass::Opens;
 
 /// What a sale cannot do without is not asked for here.
-const NECESSARY: &[&str] = &["sale", "event_operation", "invoice", "guardianship"];
+const NECESSARY: &[&str] = &["sale", "event_operation", "invoice", "guardianship", PRIVACY];
 /// Ways to write to a person or to call them: advertising is asked for on each, where the text names none.
 fn ways() -> [&'static str; Channel::ALL.len()] {
     Channel::ALL.map(Channel::as_str)
