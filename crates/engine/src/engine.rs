@@ -353,6 +353,10 @@ impl Engine {
         for end in ends {
             tokio::spawn(inner.clone().decider(end));
         }
+        // Before anything is sent: what follows was sent under it.
+        if let Err(error) = inner.note_switch().await {
+            tracing::warn!(%error, "whether the registry is asked could not be noted");
+        }
         inner.measure_intake().await;
         tokio::spawn(inner.clone().intake_keeper());
         tokio::spawn(inner.clone().carer());

@@ -183,9 +183,6 @@ impl Inner {
 
     /// Asks the registry for ever.
     pub(crate) async fn registrar(self: Arc<Self>) {
-        if let Err(error) = self.note_switch().await {
-            tracing::warn!(%error, "whether the registry is asked could not be noted");
-        }
         if self.law.registry == Registry::Off {
             return;
         }
@@ -431,7 +428,7 @@ impl Inner {
     }
 
     /// Since when the registry is asked, or not: who looks later sees when it was switched off, and on which node.
-    async fn note_switch(&self) -> Result<(), Error> {
+    pub(crate) async fn note_switch(&self) -> Result<(), Error> {
         let state = if self.law.registry == Registry::Off { "off" } else { "required" };
         let (kind, id) = SWITCH;
         let known = self.store.record(kind, id).await?;

@@ -92,7 +92,7 @@ async fn must_05_a_complete_reclamo_is_labelled_everywhere_at_once_and_until_it_
     step(&hub, &number, Step::Complete { reason: "fecha de nacimiento".into() }).await;
     let mark = format!("{number}: fecha de nacimiento");
     for (kind, address) in [("email", "laura@correo.example"), ("phone", "+573005550117")] {
-        assert_eq!(claims(&hub, kind, address).await, [mark.clone()], "{kind}, as soon as it is answered");
+        assert_eq!(claims(&hub, kind, address).await, std::slice::from_ref(&mark), "{kind}, as soon as it is answered");
     }
     hub.arrived("/flujo", 1).await;
     assert_eq!(hub.server.calls("/flujo")[0].json()["mark"], json!(mark));

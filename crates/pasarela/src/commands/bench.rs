@@ -3,6 +3,7 @@
 //! Whatever is compared is measured in turn (A B A B) and told as medians of the rounds. What each
 //! figure means, and which goal it has, is in docs/benchmarks.md.
 
+mod decisions;
 mod figures;
 mod flood;
 mod flows;
@@ -48,6 +49,8 @@ enum What {
     All(Ingest),
     /// What ten million events and a million finished runs cost the next one. Takes long, and 30 GiB.
     Growth(Growth),
+    /// What it costs to decide whether a message may be sent, with a million consents stored.
+    Decisions(Decisions),
     /// What each page of the console costs with ten million events behind it. Takes long, and 15 GiB.
     Pages(Pages),
 }
@@ -168,6 +171,26 @@ pub(crate) struct Pages {
     pub(crate) only: Option<Only>,
 }
 
+/// How much, and where.
+#[derive(clap::Args, Clone)]
+pub(crate) struct Decisions {
+    /// Consents, each of another person.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) consents: u64,
+    /// Decisions that are measured.
+    #[arg(long, default_value_t = 20_000)]
+    pub(crate) rounds: u64,
+    /// Folder on the disk to be judged.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// As for the others.
+    #[arg(long, value_name = "URL")]
+    pub(crate) store: Option<String>,
+    /// Only one of the databases.
+    #[arg(long, value_name = "DATABASE")]
+    pub(crate) only: Option<Only>,
+}
+
 impl Common {
     fn databases(&self) -> Result<Vec<Database>, Failure> {
         databases(self.store.as_deref(), self.only)
@@ -250,6 +273,16 @@ pub(crate) async fn run(args: Args, json: bool) -> Result<ExitCode, Failure> {
                 all.insert("finished_runs".into(), json!(args.runs));
             }
             ("growth", report, conditions)
+        }
+        What::Decisions(args) => {
+            let databases = databases(args.store.as_deref(), args.only)?;
+            let report = decisions::run(&args, &databases).await?;
+            let mut conditions = machine(args.dir.as_deref());
+            if let Some(all) = conditions.as_object_mut() {
+                all.insert("consents".into(), json!(args.consents));
+                all.insert("decisions".into(), json!(args.rounds));
+            }
+            ("decisions", report, conditions)
         }
         What::Pages(args) => {
             let databases = databases(args.store.as_deref(), args.only)?;
