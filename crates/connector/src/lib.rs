@@ -34,7 +34,7 @@ pub use config::{ConfigError, ConnectionConfig, Environment, check_address, chec
 pub use fact::{Correlation, Dedup, EntityWrite, Fact, Item, Merge, Settlement, Settles, Translation};
 pub use manifest::{
     Action, ActionBuilder, ApiVersion, AuthKind, Batch, Credential, Idempotency, Lane, Limits, Manifest, Message,
-    OAuth, Rate, SettledBy, Successor, Task, Verification,
+    OAuth, Rate, SettledBy, Successor, Task, Verification, WayOut,
 };
 pub use simulator::{Arrival, Attempts, OutgoingWebhook, SimConfig, SimReply, Simulator, Speaks};
 pub use step::{Auth, AuthStep, Call, Ctx, Done, Outcome, PollStep, ReadBack, Record, Repeat, Scope, Step};

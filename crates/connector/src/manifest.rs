@@ -217,6 +217,17 @@ pub struct Rate {
     pub every: Duration,
 }
 
+/// Fields of an input that make a message offer the way out of advertising (RFC 8058). The hub fills them for every
+/// message of class `marketing`: it marks the message, and puts the address of the person's own page where the flow
+/// names no way of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WayOut {
+    /// Takes `true`: it is advertising, and does not go out without a way out of it.
+    pub mark: &'static str,
+    /// Takes the address.
+    pub link: &'static str,
+}
+
 /// Something that a flow can ask for: `do: whatsapp.send_template`.
 #[derive(Debug, Clone)]
 pub struct Action {
@@ -232,9 +243,8 @@ pub struct Action {
     pub lane: Lane,
     /// Is it a message to a person? Then a flow must give its class, and it is sent only when the law allows it.
     pub message: Option<Message>,
-    /// Where the input takes the person's own way out of advertising (RFC 8058). Where the flow names none, the
-    /// hub puts the address of their page there.
-    pub way_out: Option<&'static str>,
+    /// Where the input of a message that can be advertising takes the way out of it.
+    pub way_out: Option<WayOut>,
     /// What happens when it is not known whether it was done.
     pub idempotency: Idempotency,
     /// When its outcome is final.
@@ -350,10 +360,10 @@ impl ActionBuilder {
         self.0.message = Some(message);
         self
     }
-    /// The field of the input that takes the person's own way out of advertising.
+    /// The fields of the input that say that the message is advertising, and take the way out of it.
     #[must_use]
-    pub fn way_out(mut self, field: &'static str) -> Self {
-        self.0.way_out = Some(field);
+    pub fn way_out(mut self, mark: &'static str, link: &'static str) -> Self {
+        self.0.way_out = Some(WayOut { mark, link });
         self
     }
     /// Its outcome is final only by a status that comes later, or after `timeout` (then `unsettled`).

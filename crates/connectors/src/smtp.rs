@@ -139,7 +139,7 @@ fn manifest() -> Manifest {
             Action::new::<Send>(effects::SEND, "Send an e-mail", Idempotency::AtMostOnce)
                 .lane(Lane::Input("/to"))
                 .message(Message::to("email", "/to"))
-                .way_out("unsubscribe")
+                .way_out("marketing", "unsubscribe")
                 .output(json!({ "id": "string", "reply": "string" }))
                 .build(),
         ],

@@ -203,11 +203,24 @@ fn advertising_offers_a_way_out_or_is_not_sent() {
     let message = MessageParser::default().parse(&sent.body).unwrap();
     let way = message.header_raw("List-Unsubscribe").unwrap().trim();
     assert_eq!(way, "<mailto:bajas@fashionistas.example?subject=baja>");
+    assert!(message.body_text(0).unwrap().contains("bajas@fashionistas.example"), "who reads it sees it too");
     input["unsubscribe"] = json!("https://fashionistas.example/baja/1");
     let sent = request(&input);
     let message = MessageParser::default().parse(&sent.body).unwrap();
     assert_eq!(message.header_raw("List-Unsubscribe-Post").unwrap().trim(), "List-Unsubscribe=One-Click");
     assert!(message.body_text(0).unwrap().contains("https://fashionistas.example/baja/1"));
+    // HTML of the flow's own carries it as well, and once.
+    for html in [
+        "<html><body><p>Mira.</p></BODY></html>",
+        "<p>Mira.</p>",
+        "<a href=\"https://fashionistas.example/baja/1\">No más</a>",
+    ] {
+        input["html"] = json!(html);
+        let sent = request(&input);
+        let shown = MessageParser::default().parse(&sent.body).unwrap().body_html(0).unwrap().into_owned();
+        assert_eq!(shown.matches("href=\"https://fashionistas.example/baja/1\"").count(), 1, "{shown}");
+        assert!(!html.contains("</BODY>") || shown.ends_with("</BODY></html>"), "{shown}");
+    }
     input.as_object_mut().unwrap().remove("unsubscribe");
     let mut config = config();
     config.settings = json!({ "from": "boletas@fashionistas.example" });

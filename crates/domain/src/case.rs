@@ -128,6 +128,28 @@ pub enum Intake {
     Api,
 }
 
+impl Intake {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Web, Self::Paper, Self::Email, Self::Phone, Self::Whatsapp, Self::InPerson, Self::Api];
+    /// Those of which somebody has to tell the hub.
+    pub const BY_HAND: [Self; 5] = [Self::Paper, Self::Email, Self::Phone, Self::Whatsapp, Self::InPerson];
+
+    /// As it is written.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Web => "web",
+            Self::Paper => "paper",
+            Self::Email => "email",
+            Self::Phone => "phone",
+            Self::Whatsapp => "whatsapp",
+            Self::InPerson => "in_person",
+            Self::Api => "api",
+        }
+    }
+}
+
 /// What was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

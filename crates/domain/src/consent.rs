@@ -35,7 +35,11 @@ pub const PURPOSES: &[&str] = &[
     "ads",
     "transfer_abroad",
     "guardianship",
+    PRIVACY,
 ];
+/// Answers to what people ask about their own data. The law demands them (Ley 1581, arts. 14 and 15), so nobody is
+/// asked for a yes, and nobody can take one back.
+pub const PRIVACY: &str = "privacy";
 /// Purposes of which there are many: `third_party_brand:<id>`, `image_use:<campaign>`, `sensitive:<field>`.
 pub const PURPOSES_OF: &[&str] = &["third_party_brand", "image_use", "sensitive"];
 /// Ways to a person that a consent may be limited to.

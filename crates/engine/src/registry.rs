@@ -20,7 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use pasarela_connector::{Ctx, Outcome, Step};
 use pasarela_domain::EntityRef;
-use pasarela_domain::consent::{ConsentRecord, ConsentState, Consents};
+use pasarela_domain::consent::{ConsentRecord, ConsentState, Consents, PRIVACY};
 use pasarela_domain::standing::{RegistryAnswer, Standing};
 use pasarela_store::{EntityRow, Error, RecordFilter, RecordOrder, RecordRow, RecordWrite, Recorded, Work, Worked};
 use serde::{Deserialize, Serialize};
@@ -48,7 +48,7 @@ const TRIES: u32 = 20;
 /// Tries of one question.
 const ATTEMPTS: u32 = 6;
 /// What is no advertising needs no registry.
-const NECESSARY: [&str; 3] = ["sale", "event_operation", "invoice"];
+const NECESSARY: [&str; 4] = ["sale", "event_operation", "invoice", PRIVACY];
 
 /// An address as the registry knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -190,6 +190,7 @@ async fn what_a_running_hub_answers_is_what_the_document_says() {
         ("get", "/api/v1/runs/{id}", format!("/api/v1/runs/{run}"), Value::Null),
         ("get", "/api/v1/effects", "/api/v1/effects".into(), Value::Null),
         ("get", "/api/v1/effects/{id}", format!("/api/v1/effects/{dead}"), Value::Null),
+        ("get", "/api/v1/messages/{id}/explanation", format!("/api/v1/messages/{dead}/explanation"), Value::Null),
         ("get", "/api/v1/dead-letters", "/api/v1/dead-letters".into(), Value::Null),
         ("post", "/api/v1/flows", "/api/v1/flows".into(), push),
         ("get", "/api/v1/flows", "/api/v1/flows".into(), Value::Null),

@@ -45,31 +45,47 @@ struct Hub {
 }
 
 async fn hub() -> Hub {
+    hub_with(&[], &[]).await
+}
+
+/// A hub with more connections than the ticketing system, and flows. The registry is not asked.
+async fn hub_with(more: &[ConnectionConfig], flows: &[&str]) -> Hub {
     let folder = tempfile::tempdir().unwrap();
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&StoreOptions::file(folder.path().join("hub.db"))).unwrap());
     let registry: Vec<Arc<dyn Provider>> = pasarela_connectors::registry().into_iter().map(Arc::from).collect();
-    let provider = registry.iter().find(|p| p.manifest().name == "hi-events").unwrap().clone();
     let mut config = ConnectionConfig::bare("boleteria", "hi-events");
     config.base_url = Some("http://127.0.0.1:9".into());
     config.webhook_secrets = vec![Secret::new(SECRET)];
     let desk = Arc::new(Desk::new(ADDRESS, Some("Fashionistas S.A.S., NIT 900.123.456-8".into()), Square::Provider));
     desk.use_keys(&[[7; 32]]).unwrap();
+    let named =
+        |config: &ConnectionConfig| registry.iter().find(|p| p.manifest().name == config.provider).unwrap().clone();
+    let configs: Vec<ConnectionConfig> = std::iter::once(&config).chain(more).cloned().collect();
+    let catalog = HubCatalog::new(configs.iter().map(|c| (c.name.as_str(), named(c))), registry.iter().cloned());
+    let own = desk.clone();
+    catalog.complete_with(Box::new(move |connection, kind, model| own.complete(connection, kind, model)));
+    let flow = |text: &&str| {
+        Arc::new(pasarela_flows::compile("prueba.yaml", text, pasarela_flows::Origin::File, &catalog).unwrap())
+    };
     let setup = Setup {
         store: store.clone(),
         clock: Arc::new(Fixed),
-        connections: vec![ConnectionSetup {
-            provider: provider.clone(),
-            config,
-            allow_private_targets: true,
-            extra_headers: Vec::new(),
-            limits: LimitOverride::default(),
-            reconcile: ReconcileSettings::default(),
-            sender: pasarela_engine::DEFAULT_SENDER.into(),
-        }],
-        flows: Vec::new(),
-        catalog: Arc::new(HubCatalog::new([("boleteria", provider)], registry.iter().cloned())),
+        connections: configs
+            .iter()
+            .map(|config| ConnectionSetup {
+                provider: named(config),
+                config: config.clone(),
+                allow_private_targets: true,
+                extra_headers: Vec::new(),
+                limits: LimitOverride::default(),
+                reconcile: ReconcileSettings::default(),
+                sender: pasarela_engine::DEFAULT_SENDER.into(),
+            })
+            .collect(),
+        flows: flows.iter().map(flow).collect(),
+        catalog: Arc::new(catalog),
         vars: json!({}),
-        law: pasarela_engine::Law::default(),
+        law: pasarela_engine::Law { registry: pasarela_engine::Registry::Off, ..Default::default() },
         keeping: Default::default(),
         seed: 1,
         passive: false,

@@ -59,22 +59,17 @@ fn prepare(account: &Account, input: &Value, ctx: &Ctx<'_>) -> Result<Call, Refu
     let reply_to = reply_to.map(|text| read("reply_to", text)).transpose()?;
     let bounces = account.settings.bounces.as_deref().map(|text| read("bounces", text)).transpose()?;
     let unsubscribe = input.unsubscribe.as_ref().or(account.settings.unsubscribe.as_ref());
+    let unsubscribe = unsubscribe.filter(|_| input.marketing).map(String::as_str);
     if input.marketing && unsubscribe.is_none() {
         return Err(Refusal::NoWayOut(name()));
     }
     // The message-id carries the account's own domain, whoever is named as the sender.
     let own = sender(account).unwrap_or_else(|| from.clone());
     let id = message_id(ctx.key, domain_of(own.address.as_str()));
-    let content = templates::content(&input, from.name.as_deref())?;
+    let content = templates::content(&input, from.name.as_deref(), unsubscribe)?;
     let envelope_from = bounces.as_ref().unwrap_or(&from).address.as_str().to_owned();
-    let letter = message::Letter {
-        id: &id,
-        from: &from,
-        to: &to,
-        reply_to: reply_to.as_ref(),
-        unsubscribe: unsubscribe.filter(|_| input.marketing).map(String::as_str),
-        at: ctx.now,
-    };
+    let letter =
+        message::Letter { id: &id, from: &from, to: &to, reply_to: reply_to.as_ref(), unsubscribe, at: ctx.now };
     let bytes = message::build(&letter, content)?;
     let request = mail::send(url, &account.settings.hello(), &envelope_from, to.address.as_str(), bytes);
     Ok(Call { request, state: json!({ "v": 1 }), repeat: Repeat::Never })

@@ -156,3 +156,10 @@ fn what_a_reclamo_must_hold_is_named() {
     c.kind = CaseKind::Consulta;
     assert_eq!(c.missing(), ["name", "address", "request"], "a consulta asks, and needs no facts");
 }
+
+#[test]
+fn ways_in_are_written_as_they_are_kept() {
+    for intake in Intake::ALL {
+        assert_eq!(serde_json::to_value(intake).unwrap(), intake.as_str());
+    }
+}

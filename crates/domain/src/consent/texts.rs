@@ -5,7 +5,7 @@
 //! a version that asks for something new reopens the question for that purpose only.
 
 use super::evidence::{Evidence, LegalBasis, Proof};
-use super::{CHANNELS, ConsentState, is_purpose, is_sensitive};
+use super::{CHANNELS, ConsentState, PRIVACY, is_purpose, is_sensitive};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -167,7 +167,7 @@ impl Terms {
             ));
         }
         for purpose in new.purposes.iter().chain(&new.reopens) {
-            if !is_purpose(purpose) {
+            if !is_purpose(purpose) || purpose == PRIVACY {
                 return wrong(format!("purposes: '{purpose}' is none; see docs/consents.md"));
             }
         }

@@ -7,14 +7,15 @@ use super::{Law, Registry, rules};
 use jiff::{SignedDuration, Timestamp};
 use pasarela_colombia::market::{Ask, Channel, Class, Frequency, Market, OwnHours, PastContact, Rule, Span, Window};
 use pasarela_domain::EffectId;
-use pasarela_domain::consent::{ConsentState, Consents, Said};
+use pasarela_domain::consent::{ConsentState, Consents, PRIVACY, Said};
 use pasarela_domain::standing::{ExtendedHours, Standing};
 use pasarela_store::{SuppressionCause, SuppressionRow};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-/// Purposes that the sale itself needs: no consent is asked for, and one that was taken back counts.
-const NECESSARY: [&str; 3] = ["sale", "event_operation", "invoice"];
+/// Purposes that the sale itself needs, or the law: no consent is asked for, and one that was taken back counts,
+/// except for what the law demands ([`Draft::is_duty`]).
+const NECESSARY: [&str; 4] = ["sale", "event_operation", "invoice", PRIVACY];
 /// How soon a registry that could not be asked is looked at again.
 const REGISTRY_AGAIN: SignedDuration = SignedDuration::from_mins(15);
 /// A search for an hour that all clocks allow takes no more steps.
@@ -149,6 +150,12 @@ impl Draft<'_> {
         matches!(self.asked.class, Class::Transactional | Class::TransactionalUrgent)
     }
 
+    /// An answer to what the person asks about their own data (Ley 1581, arts. 14 and 15): no wish stops it. What
+    /// calls itself that and is advertising or collection is none.
+    fn is_duty(&self) -> bool {
+        self.is_free() && self.asked.purpose == PRIVACY
+    }
+
     fn note(&mut self, check: &str, facts: Value) {
         let mut row = Map::from_iter([("check".to_owned(), Value::from(check))]);
         if let Value::Object(facts) = facts {
@@ -165,7 +172,11 @@ impl Draft<'_> {
 
     fn suppression(&mut self) -> Stop {
         let row = self.known.suppression.as_ref()?;
-        let applies = row.cause != SuppressionCause::Unsubscribed || !self.is_free();
+        let applies = match row.cause {
+            SuppressionCause::Bounced => true,
+            SuppressionCause::Unsubscribed => !self.is_free(),
+            SuppressionCause::Complained | SuppressionCause::Asked => !self.is_duty(),
+        };
         self.note("suppression", json!({ "cause": row.cause.as_str(), "since": row.since, "applies": applies }));
         // A mailbox that is not there is a failure, for which something may stand in. A wish is none.
         let verdict = if row.cause == SuppressionCause::Bounced { Verdict::Untakable } else { Verdict::Refuse };
@@ -182,7 +193,7 @@ impl Draft<'_> {
         }
         let own = word(&self.known.own, purpose, channel);
         let all = word(&self.known.all, purpose, channel);
-        let withdrawn = all.is_some_and(|said| said.state == ConsentState::Withdrawn);
+        let withdrawn = !self.is_duty() && all.is_some_and(|said| said.state == ConsentState::Withdrawn);
         // A word of another address of the person takes back, and never gives.
         let revoked = self.known.standing.revoked_all.filter(|at| own.is_none_or(|said| said.at <= *at));
         // By the texts in force: one that asks anew ends what was given to the one before it.

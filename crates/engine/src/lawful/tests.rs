@@ -217,3 +217,32 @@ fn must_32_each_decision_names_what_it_was_made_with() {
         evidence["checks"].as_array().unwrap().iter().map(|c| c["check"].as_str().unwrap()).collect();
     assert_eq!(checks, ["consent", "minor", "claim", "registry", "hours", "frequency"]);
 }
+
+#[test]
+fn must_05_an_answer_reaches_who_allowed_nothing_and_took_back_everything() {
+    let answer = |class| Asked { purpose: "privacy", ..asked(class, Channel::Email) };
+    let urgent = answer(Class::TransactionalUrgent);
+    assert_eq!(rule(&urgent, &Known::default()), "", "nobody is asked for a yes");
+    let mut known = Known::default();
+    for (purpose, when) in [("all", "2026-11-26T15:00:00Z"), ("privacy", "2026-11-26T16:00:00Z")] {
+        known.all.lay(said(purpose, ConsentState::Withdrawn, when));
+    }
+    known.own = known.all.clone();
+    known.standing.revoked_all = Some(at("2026-11-26T15:00:00Z"));
+    assert_eq!(rule(&urgent, &known), "");
+    let listed = |cause: SuppressionCause| {
+        let (address, by) = ("ana@correo.example".to_owned(), "correo".to_owned());
+        let row = SuppressionRow { address, cause, why: None, by, since: at("2026-11-26T15:00:00Z") };
+        rule(&urgent, &Known { suppression: Some(row), ..Known::default() })
+    };
+    for wish in [SuppressionCause::Unsubscribed, SuppressionCause::Complained, SuppressionCause::Asked] {
+        assert_eq!(listed(wish), "", "{wish:?} is a wish, and the answer a duty");
+    }
+    assert_eq!(listed(SuppressionCause::Bounced), "suppressed_bounced", "there is no mailbox");
+    // Under this name nothing else goes out, and a sale that was taken back stays so.
+    for class in [Class::Marketing, Class::Collection] {
+        assert_ne!(rule(&answer(class), &known), "", "{class:?}");
+    }
+    known.all.lay(said("sale", ConsentState::Withdrawn, "2026-11-26T16:00:00Z"));
+    assert_eq!(rule(&asked(Class::TransactionalUrgent, Channel::Email), &known), "consent_withdrawn");
+}

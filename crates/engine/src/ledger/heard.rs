@@ -9,7 +9,7 @@ use super::{Entry, LEDGER};
 use crate::engine::Inner;
 use jiff::Timestamp;
 use pasarela_connector::{Fact, Item, Source};
-use pasarela_domain::consent::{ConsentRecord, ConsentState, Evidence, Proof, is_opt_out};
+use pasarela_domain::consent::{CHANNELS, ConsentRecord, ConsentState, Evidence, Proof, SOURCES, is_opt_out};
 use pasarela_domain::model::Contact;
 use pasarela_domain::{ConsentId, EmailAddress, Phone};
 use pasarela_store::Error;
@@ -35,12 +35,10 @@ fn text<'v>(data: &'v Value, pointer: &str) -> Option<&'v str> {
     data.pointer(pointer).and_then(Value::as_str).map(str::trim).filter(|t| !t.is_empty())
 }
 
+/// A channel on which people say things is named as a source of evidence; what any other tells came by a program.
 fn source_of(channel: Option<&str>) -> &'static str {
-    match channel {
-        Some("whatsapp") => "whatsapp",
-        Some("email") => "email",
-        _ => "api",
-    }
+    let is_both = |source: &&&str| CHANNELS.contains(*source) && channel == Some(**source);
+    SOURCES.iter().find(is_both).copied().unwrap_or("api")
 }
 
 /// What an event says, whichever provider told it.

@@ -7,7 +7,7 @@ use crate::engine::Inner;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use pasarela_domain::consent::{
-    AnalyticsIds, CHANNELS, ConsentRecord, ConsentState, EVERYTHING, Evidence, Guardian, LegalBasis, PURPOSES,
+    AnalyticsIds, CHANNELS, ConsentRecord, ConsentState, EVERYTHING, Evidence, Guardian, LegalBasis, PRIVACY, PURPOSES,
     PURPOSES_OF, Proof, SOURCES, is_purpose,
 };
 use pasarela_domain::model::Contact;
@@ -205,6 +205,11 @@ impl Inner {
 }
 
 fn purpose_is_known(purpose: &str, state: ConsentState) -> Result<(), String> {
+    if purpose == PRIVACY {
+        return Err(format!(
+            "purpose '{PRIVACY}' is neither given nor withdrawn: the law demands answers about a person's own data"
+        ));
+    }
     if is_purpose(purpose) || (purpose == EVERYTHING && state == ConsentState::Withdrawn) {
         return Ok(());
     }
@@ -212,7 +217,8 @@ fn purpose_is_known(purpose: &str, state: ConsentState) -> Result<(), String> {
         return Err("purpose 'all' can only be withdrawn: a yes names what it is for".into());
     }
     let of_many: Vec<String> = PURPOSES_OF.iter().map(|head| format!("{head}:<id>")).collect();
-    let all = format!("{}, {}", PURPOSES.join(", "), of_many.join(", "));
+    let own: Vec<&str> = PURPOSES.iter().copied().filter(|p| *p != PRIVACY).collect();
+    let all = format!("{}, {}", own.join(", "), of_many.join(", "));
     Err(format!("purpose is '{}'; it must be one of {all}", cut(purpose)))
 }
 

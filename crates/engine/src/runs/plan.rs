@@ -7,7 +7,7 @@ use crate::lanes::{LaneKey, Queued, Slot};
 use jiff::Timestamp;
 use pasarela_connector::{Action, Call, Ctx, Lane, Request, Step};
 use pasarela_domain::{EffectId, EntityRef, RunId};
-use pasarela_flows::{NewEffect, OnDead, OnUnknown, Urgency};
+use pasarela_flows::{Class, NewEffect, OnDead, OnUnknown, Urgency};
 use pasarela_store::{Claim, EffectInsert, News, Store};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -237,7 +237,7 @@ impl Inner {
             Urgency::Normal => 1,
             Urgency::Bulk => 2,
         };
-        let held = self.pauses.load().hold(Some(flow), effect.class.map(pasarela_flows::Class::as_str));
+        let held = self.pauses.load().hold(Some(flow), effect.class.map(Class::as_str));
         Ok(self.plan_at(
             PlanAt {
                 connection,
@@ -262,20 +262,25 @@ impl Inner {
         ))
     }
 
-    /// Advertising offers the person's own way out (RFC 8058), unless the flow names another. The page of a hub
-    /// that is not reached by https is none that a mailbox would call.
-    fn with_way_out(&self, action: &Action, class: Option<pasarela_flows::Class>, mut input: Value) -> Value {
-        let advertising = class.is_none_or(|class| !class.as_str().starts_with("transactional"));
-        let Some(field) = action.way_out.filter(|_| advertising) else { return input };
-        let Some(address) = action.mail_address(&input) else { return input };
-        let address = address.rsplit_once('<').map_or(address, |(_, bare)| bare.trim_end_matches('>'));
-        let mut person = serde_json::json!({ "address": address, "now": self.clock.now().as_second() });
-        self.catalog.complete(crate::ledger::LEDGER, crate::ledger::CONSENT, &mut person);
-        let page = person["preferences"].as_str().filter(|page| page.starts_with("https://"));
-        if let (Some(page), Some(fields)) = (page, input.as_object_mut())
-            && fields.get(field).is_none_or(Value::is_null)
+    /// What is sent as advertising says so, whatever the step does, and offers the person's own way out (RFC 8058),
+    /// unless the flow names another. The page of a hub that is not reached by https is none that a mailbox would
+    /// call; then the connection's own way is taken, and without one the message is not sent.
+    fn with_way_out(&self, action: &Action, class: Option<Class>, mut input: Value) -> Value {
+        let advertising = class.is_none_or(|class| class == Class::Marketing);
+        let Some(way) = action.way_out.filter(|_| advertising) else { return input };
+        let address = action.mail_address(&input).map(|address| {
+            let bare = address.rsplit_once('<').map_or(address, |(_, bare)| bare.trim_end_matches('>'));
+            serde_json::json!({ "address": bare, "now": self.clock.now().as_second() })
+        });
+        let Some(fields) = input.as_object_mut() else { return input };
+        fields.insert(way.mark.to_owned(), true.into());
+        if let Some(mut person) = address
+            && fields.get(way.link).is_none_or(Value::is_null)
         {
-            fields.insert(field.to_owned(), format!("{page}/baja").into());
+            self.catalog.complete(crate::ledger::LEDGER, crate::ledger::CONSENT, &mut person);
+            if let Some(page) = person["preferences"].as_str().filter(|page| page.starts_with("https://")) {
+                fields.insert(way.link.to_owned(), format!("{page}/baja").into());
+            }
         }
         input
     }

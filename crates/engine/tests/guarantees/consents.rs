@@ -90,6 +90,7 @@ async fn what_proves_nothing_is_refused_with_what_is_missing() {
         (given(json!({ "email": "laura" }), "analytics", json!({})), "person.email"),
         (given(json!({ "phone": "3005550117" }), "analytics", json!({})), "person.phone"),
         (given(laura(), "publicidad", json!({})), "purpose is 'publicidad'; it must be one of sale"),
+        (statement(laura(), "privacy", "withdrawn", json!({})), "'privacy' is neither given nor withdrawn"),
         (given(laura(), "marketing", json!({ "channel": "fax" })), "channel is 'fax'"),
         (given(laura(), "analytics", no_proof), "evidence.text_version is missing"),
         (given(laura(), "analytics", future), "evidence.at is in the future"),

@@ -5,6 +5,8 @@ use crate::Failure;
 use crate::admin::Admin;
 use crate::output::line;
 use axum::http::Method;
+use clap::builder::PossibleValuesParser;
+use pasarela_domain::case::Intake;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::ExitCode;
@@ -125,7 +127,7 @@ pub(crate) struct Open {
     #[arg(long, value_name = "TIME")]
     received: Option<String>,
     /// How it came.
-    #[arg(long, default_value = "paper", value_parser = ["paper", "email", "phone", "whatsapp", "in_person", "web", "api"])]
+    #[arg(long, default_value = Intake::Paper.as_str(), value_parser = PossibleValuesParser::new(Intake::ALL.map(Intake::as_str)))]
     intake: String,
     /// Where the paper, the scan or the message is.
     #[arg(long, default_value = "")]

@@ -15,16 +15,19 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use pasarela_colombia::calendar::date_with_year;
+use pasarela_colombia::market::Channel;
 use pasarela_domain::consent::{
-    AnalyticsIds, ConsentState, Denied, EVERYTHING, Evidence, LegalBasis, TextKind, TextVersion, is_purpose,
+    AnalyticsIds, ConsentState, Denied, EVERYTHING, Evidence, LegalBasis, PRIVACY, TextKind, TextVersion, is_purpose,
 };
 use pasarela_engine::{LedgerError, PersonConsents, Statement};
 use pasarela_ticket::pass::Opens;
 
 /// What a sale cannot do without is not asked for here.
-const NECESSARY: &[&str] = &["sale", "event_operation", "invoice", "guardianship"];
-/// Channels on which advertising is asked for, where the text names none.
-const CHANNELS: &[&str] = &["email", "whatsapp", "sms", "call", "push"];
+const NECESSARY: &[&str] = &["sale", "event_operation", "invoice", "guardianship", PRIVACY];
+/// Ways to write to a person or to call them: advertising is asked for on each, where the text names none.
+fn ways() -> [&'static str; Channel::ALL.len()] {
+    Channel::ALL.map(Channel::as_str)
+}
 
 /// One purpose, on one channel or on all.
 struct Row {
@@ -104,7 +107,7 @@ fn asking(known: &PersonConsents, w: Words, now: Timestamp) -> Vec<&TextVersion>
 }
 
 fn channels_of(text: &TextVersion) -> Vec<&str> {
-    if text.channels.is_empty() { CHANNELS.to_vec() } else { text.channels.iter().map(String::as_str).collect() }
+    if text.channels.is_empty() { ways().to_vec() } else { text.channels.iter().map(String::as_str).collect() }
 }
 
 fn rows(known: &PersonConsents, w: Words, now: Timestamp) -> Vec<Row> {
@@ -126,8 +129,7 @@ fn rows(known: &PersonConsents, w: Words, now: Timestamp) -> Vec<Row> {
     }
     for (purpose, channel, said) in known.consents.said() {
         if purpose == "marketing" && channel.is_none() {
-            let told =
-                said.told.iter().map(String::as_str).chain(CHANNELS.iter().copied().filter(|_| said.told.is_empty()));
+            let told = said.told.iter().map(String::as_str).chain(ways().into_iter().filter(|_| said.told.is_empty()));
             told.for_each(|c| ask(purpose, Some(c)));
         } else {
             ask(purpose, channel);

@@ -96,6 +96,7 @@ const ROWS: &[(&str, &str, &str)] = &[
     ("purpose.ads", "Mostrarle anuncios en otras plataformas", "Show you advertisements elsewhere"),
     ("purpose.transfer_abroad", "Enviar sus datos a otros países", "Send your data to other countries"),
     ("purpose.guardianship", "Autorizar por una persona menor de edad", "Authorise for a person under 18"),
+    ("purpose.privacy", "Responder lo que pregunta sobre sus datos", "Answer what you ask about your data"),
     ("purpose.third_party_brand", "Compartir sus datos con la marca {}", "Share your data with the brand {}"),
     ("purpose.image_use", "Usar su imagen: {}", "Use your image: {}"),
     ("purpose.sensitive", "Dato sensible, es opcional: {}", "Sensitive data, optional: {}"),

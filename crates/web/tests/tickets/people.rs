@@ -1,13 +1,18 @@
 //! `/preferencias` and `/mis-datos` from outside: what a person, a stranger, a mailbox and another site get.
 
-use super::{Fixed, Hub, attendee, envelope, hub};
+use super::{Fixed, Hub, attendee, envelope, hub, hub_with};
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
+use pasarela_connector::ConnectionConfig;
 use pasarela_domain::Clock as _;
 use pasarela_domain::consent::{ConsentState, Denied, TextKind};
 use pasarela_engine::NewText;
 use pasarela_ticket::pass::Opens;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tower::ServiceExt as _;
 
 const LAURA: &str = "laura@correo.example";
@@ -151,6 +156,89 @@ async fn a_mailbox_leaves_by_one_click_and_by_nothing_less() {
     for channel in [None, Some("email"), Some("whatsapp")] {
         assert_eq!(hub.denied("marketing", channel).await, Some(Denied::Withdrawn));
     }
+}
+
+/// A mail server that takes everything: its port, and messages as they arrive.
+async fn mail_server() -> (u16, mpsc::UnboundedReceiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (port, (told, messages)) = (listener.local_addr().unwrap().port(), mpsc::unbounded_channel());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (read, mut write) = stream.into_split();
+            let (mut lines, mut message, told) = (BufReader::new(read).lines(), None::<String>, told.clone());
+            tokio::spawn(async move {
+                write.write_all(b"220 buzones.example\r\n").await.unwrap();
+                while let Ok(Some(line)) = lines.next_line().await {
+                    let reply = match (&mut message, line.as_str()) {
+                        (Some(_), ".") => {
+                            let _ = told.send(message.take().unwrap());
+                            "250 2.0.0 Ok\r\n"
+                        }
+                        (Some(text), line) => {
+                            text.push_str(line);
+                            text.push('\n');
+                            continue;
+                        }
+                        (None, "DATA") => {
+                            message = Some(String::new());
+                            "354 go on\r\n"
+                        }
+                        (None, _) => "250 Ok\r\n",
+                    };
+                    write.write_all(reply.as_bytes()).await.unwrap();
+                }
+            });
+        }
+    });
+    (port, messages)
+}
+
+/// Somebody who allows advertising gets it, and a receipt; the first step does not say what it is.
+const WELCOME: &str = r#"
+flow: bienvenida
+version: 1
+on: consent.given
+steps:
+  - do: correo.send
+    class: marketing
+    purpose: marketing
+    with: { to: "{{ data.contact.email }}", subject: "Nueva colección", text: "Mire." }
+  - do: correo.send
+    class: transactional
+    purpose: sale
+    with: { to: "{{ data.contact.email }}", subject: "Recibo", text: "Quedó registrado." }
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn advertising_by_mail_carries_a_link_that_takes_it_back_whatever_the_step_says() {
+    let (port, mut messages) = mail_server().await;
+    let mut mail = ConnectionConfig::bare("correo", "smtp");
+    mail.base_url = Some(format!("smtp://127.0.0.1:{port}"));
+    mail.settings = serde_json::json!({ "from": "Fashionistas <hola@fashionistas.example>", "tls": "none" });
+    let hub = hub_with(&[mail], &[WELCOME]).await;
+    hub.knows_texts().await;
+    let own = hub.own(Opens::Preferences, LAURA);
+    let page = hub.page(&own, &[]).await;
+    let give = format!("prueba={}&accion=autorizar&si=consent%3Apub-v1%3Aes-CO%7Cmarketing%7Cemail", mark(&page));
+    hub.post(&own, &give, &[]).await;
+    let mut arrived = Vec::new();
+    for _ in 0..2 {
+        let message = tokio::time::timeout(Duration::from_secs(20), messages.recv()).await;
+        arrived.push(message.expect("both are sent").unwrap().replace("=\n", "").replace("=3D", "="));
+    }
+    let receipt = arrived.iter().position(|m| m.contains("Subject: Recibo")).unwrap();
+    let receipt = arrived.remove(receipt);
+    assert!(!receipt.contains("List-Unsubscribe") && !receipt.contains("/preferencias/"), "{receipt}");
+    let (head, body) = arrived[0].split_once("\n\n").unwrap();
+    let link = head.split("List-Unsubscribe: <").nth(1).and_then(|rest| rest.split('>').next());
+    let link = link.unwrap_or_else(|| panic!("no way out: {head}"));
+    assert!(head.contains("List-Unsubscribe-Post: List-Unsubscribe=One-Click"), "{head}");
+    assert_eq!(body.matches(link).count(), 2, "in the text, and in the HTML: {body}");
+    // A mailbox calls it, and it is over.
+    let path = link.strip_prefix(super::ADDRESS).unwrap();
+    let (status, ..) = hub.post(path, "List-Unsubscribe=One-Click", &[]).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(hub.denied("marketing", Some("email")).await, Some(Denied::Withdrawn));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

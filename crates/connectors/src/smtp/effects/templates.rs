@@ -25,8 +25,9 @@ pub(super) struct File {
     pub(super) bytes: Vec<u8>,
 }
 
-/// Makes a message of an action's input. `signature`: how the sender is called.
-pub(super) fn content(input: &Send, signature: Option<&str>) -> Result<Content, Refusal> {
+/// Makes a message of an action's input. `signature`: how the sender is called. `way_out`: of advertising, where it
+/// is that.
+pub(super) fn content(input: &Send, signature: Option<&str>, way_out: Option<&str>) -> Result<Content, Refusal> {
     let invalid = |why: &str| Refusal::Invalid(why.to_owned());
     let lang = input.language.as_deref().and_then(Lang::from_tag).unwrap_or_default();
     let none = Value::Null;
@@ -40,7 +41,6 @@ pub(super) fn content(input: &Send, signature: Option<&str>) -> Result<Content, 
     if input.unsubscribe.as_deref().is_some_and(|way| !is_way_out(way)) {
         return Err(invalid("unsubscribe should be mailto:ADDRESS or an https:// address"));
     }
-    let way_out = input.unsubscribe.as_deref().filter(|_| input.marketing);
     let mut page = match (input.template, &input.subject, &input.text) {
         (Some(_), Some(_), _) | (Some(_), _, Some(_)) => {
             return Err(invalid("there is a template and a subject or text too: keep one of the two"));
@@ -64,7 +64,7 @@ pub(super) fn content(input: &Send, signature: Option<&str>) -> Result<Content, 
     };
     page.way_out = way_out.map(str::to_owned);
     page.signature = signature.map(str::to_owned);
-    let html = input.html.clone().unwrap_or_else(|| page.html(lang));
+    let html = input.html.as_ref().map_or_else(|| page.html(lang), |own| page.leave_in(own, lang));
     Ok(Content { subject: page.subject.clone(), text: page.text(lang), html, files })
 }
 
@@ -166,6 +166,25 @@ impl Page {
         text
     }
 
+    /// The line that leads out of advertising, as HTML; empty where it is none.
+    fn leave(&self, lang: Lang) -> String {
+        let link = |way| {
+            let words = t("unsubscribe.link", lang);
+            format!("<p class=\"small\"><a href=\"{}\">{words}</a></p>", escape(way))
+        };
+        self.way_out.as_deref().map(link).unwrap_or_default()
+    }
+
+    /// HTML of the flow's own, with that line at its end unless it shows the way itself.
+    fn leave_in(&self, own: &str, lang: Lang) -> String {
+        let shown = |way: &str| own.contains(way) || own.contains(&escape(way));
+        if self.way_out.as_deref().is_none_or(shown) {
+            return own.to_owned();
+        }
+        let end = own.to_ascii_lowercase().rfind("</body>").unwrap_or(own.len());
+        format!("{}{}{}", &own[..end], self.leave(lang), &own[end..])
+    }
+
     fn html(&self, lang: Lang) -> String {
         let tag = if lang == Lang::Es { "es-CO" } else { "en" };
         let mut body = String::new();
@@ -196,10 +215,7 @@ impl Page {
         if let Some(signature) = &self.signature {
             body.push_str(&format!("<p>{}</p>", escape(signature)));
         }
-        if let Some(way) = &self.way_out {
-            let link = t("unsubscribe.link", lang);
-            body.push_str(&format!("<p class=\"small\"><a href=\"{}\">{link}</a></p>", escape(way)));
-        }
+        body.push_str(&self.leave(lang));
         format!(
             "<!doctype html><html lang=\"{tag}\"><head><meta charset=\"utf-8\">\
              <meta name=\"viewport\" content=\"width=device-width\">\

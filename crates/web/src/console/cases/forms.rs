@@ -13,8 +13,6 @@ use pasarela_domain::case::{CaseKind, Claimant, Intake, Requester, Tongue};
 use pasarela_engine::{CaseError, NewCase};
 use std::collections::HashMap;
 
-const INTAKES: [&str; 5] = ["paper", "email", "phone", "whatsapp", "in_person"];
-
 #[derive(Template)]
 #[template(path = "console/caso-nuevo.html")]
 struct NewPage {
@@ -34,7 +32,7 @@ impl NewPage {
     }
 
     fn intakes(&self) -> [&'static str; 5] {
-        INTAKES
+        Intake::BY_HAND.map(Intake::as_str)
     }
 }
 
@@ -81,13 +79,7 @@ pub(in crate::console) async fn create(State(app): State<App>, deed: Deed) -> Re
             .map(str::to_owned)
             .collect(),
         received_at,
-        intake: Some(match deed.field("medio") {
-            "email" => Intake::Email,
-            "phone" => Intake::Phone,
-            "whatsapp" => Intake::Whatsapp,
-            "in_person" => Intake::InPerson,
-            _ => Intake::Paper,
-        }),
+        intake: Some(Intake::BY_HAND.into_iter().find(|i| i.as_str() == deed.field("medio")).unwrap_or_default()),
         reference: text("referencia"),
         language: if deed.field("idioma") == "en" { Tongue::En } else { Tongue::Es },
     };

@@ -50,6 +50,7 @@ pub(super) const ROWS: &[Row] = &[
     ("event.person.updated", "Persona actualizada", "Person updated"),
     ("event.person.deleted", "Persona borrada", "Person deleted"),
     ("event.person.merged", "Personas unidas", "People merged"),
+    ("event.person.link_requested", "Alguien pidió el enlace a sus datos", "Somebody asked for the link to their data"),
     ("event.company.created", "Empresa creada", "Company created"),
     ("event.company.updated", "Empresa actualizada", "Company updated"),
     ("event.company.deleted", "Empresa borrada", "Company deleted"),
