@@ -149,6 +149,7 @@ async function addresses(world) {
     casos: "/casos",
     caso: `/casos/${claim}`,
     "caso-nuevo": "/casos/nuevo",
+    conservacion: "/conservacion",
     incidentes: "/incidentes",
     incidente: `/incidentes/${incident}`,
     hoja: `/incidentes/${incident}/hoja`,

@@ -19,7 +19,7 @@ const SHORTEST_REST: Duration = Duration::from_millis(2);
 const BUSY: u64 = 16;
 const NAP: Duration = Duration::from_millis(20);
 /// A node that takes care has the turn for so long after each bite.
-const TURN_MS: u32 = 30_000;
+pub(crate) const TURN_MS: u32 = 30_000;
 /// Pages that are given back at a time.
 const PAGES: u32 = 128;
 /// Free space that new rows will use soon is not given back: this much, or this part of the file.
@@ -45,6 +45,12 @@ pub struct Retention {
     pub replays: Option<Duration>,
     /// What makes a fact known.
     pub facts: Option<Duration>,
+    /// Scans at the door: their events, and ended runs of these.
+    pub scans: Option<Duration>,
+    /// Profiles of people of whom nothing was heard: contacts, when they wrote, what the registry said.
+    pub marketing_profile: Option<Duration>,
+    /// Who said it, in consents, after they were taken back.
+    pub consent_proofs: Option<Duration>,
     /// Closed cases, incidents and holds: the term of commercial papers.
     pub commercial: Option<Duration>,
     /// Between two rounds.
@@ -64,6 +70,9 @@ impl Default for Retention {
             events: days(400),
             replays: days(90),
             facts: None,
+            scans: days(365),
+            marketing_profile: days(730),
+            consent_proofs: days(3653),
             commercial: days(3653),
             every: Duration::from_secs(3600),
             budget: Duration::from_secs(120),
@@ -80,9 +89,10 @@ impl Retention {
             Kept::Ignored => self.ignored,
             Kept::Deliveries => self.deliveries,
             Kept::Runs | Kept::Reads => self.runs,
+            Kept::ScanRuns | Kept::Scans => self.scans,
             Kept::Events => self.events,
             // A link goes when what it links is gone.
-            Kept::EventLinks => self.events.map(|_| Duration::ZERO),
+            Kept::EventLinks => self.events.or(self.scans).map(|_| Duration::ZERO),
             Kept::DeliveryLinks => self.deliveries.or(self.ignored).map(|_| Duration::ZERO),
             Kept::Replays => self.replays,
             Kept::Facts => self.facts,
@@ -239,15 +249,17 @@ impl Inner {
                 self.rest(begun).await;
             }
         }
-        round.removed += self.retain_records(retention.commercial).await?;
         *self.care.next.lock() = 0;
+        let walked = self.walk(until).await?;
+        round = Round { removed: round.removed + walked.removed, complete: walked.complete };
+        // A walk over everybody takes several rounds: when it came to its end, the report says.
         self.care.now.lock().behind_since = None;
         self.shrink(until).await?;
         Ok(round)
     }
 
     /// Lets the writer do its own work.
-    async fn rest(&self, begun: Instant) {
+    pub(crate) async fn rest(&self, begun: Instant) {
         tokio::time::sleep((begun.elapsed() * REST).max(SHORTEST_REST)).await;
         while self.store.stats().queued > BUSY && !self.is_stopping() {
             tokio::time::sleep(NAP).await;

@@ -1,24 +1,17 @@
-//! Legal holds, and the retention of the hub's own records.
+//! Legal holds.
 //!
 //! A hold is a record of the kind [`HOLD`]: while it is open, nothing about the people it names is removed by
-//! retention or redacted, and the case it names stays. Records that are closed go after their term, in bites,
-//! with the rounds of care (Ley 1581 de 2012, D.1377 art. 11; C.Co. art. 60).
+//! retention or redacted, and the case it names stays.
 
-use crate::cases::incidents::INCIDENT;
-use crate::cases::{CASE, CaseError};
+use crate::cases::CaseError;
 use crate::engine::Inner;
 use jiff::Timestamp;
-use pasarela_store::{CareRow, Error, HOLD, Kept, RecordFilter, RecordOrder, RecordWrite, Recorded};
+use pasarela_store::{Error, HOLD, RecordFilter, RecordOrder, RecordWrite, Recorded};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use std::time::Duration;
 
-/// Records of a bite.
-const BITE: u32 = 100;
-/// Kind of the records that keep what was removed.
-const TALLY: &str = "retention";
-/// Kinds of records that go after the commercial term, once they are closed. What is held by another goes first.
-const COMMERCIAL: [&str; 3] = [CASE, INCIDENT, HOLD];
+/// Holds that are looked at together.
+const PAGE: u32 = 100;
 
 /// A hold to set.
 #[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
@@ -61,31 +54,6 @@ pub struct Hold {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(skip)]
     pub(crate) subjects: Vec<i64>,
-}
-
-/// How one kind of thing is kept.
-#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
-pub struct RetentionRule {
-    /// What.
-    pub kind: String,
-    /// How long after it is finished, in days; null: for ever.
-    pub keep_days: Option<u64>,
-    /// Why so long: an article, or a choice of the hub's owner.
-    pub basis: &'static str,
-    /// Removed since the database was made.
-    pub removed: u64,
-    /// When a round last came to its end.
-    #[schemars(with = "Option<pasarela_domain::Moment>")]
-    pub passed_at: Option<Timestamp>,
-    /// The oldest that is there, where that is known by one look.
-    #[schemars(with = "Option<pasarela_domain::Moment>")]
-    pub oldest: Option<Timestamp>,
-}
-
-#[derive(Default, Serialize, Deserialize)]
-struct Tally {
-    removed: u64,
-    passed_at: Option<Timestamp>,
 }
 
 impl Inner {
@@ -164,33 +132,11 @@ impl Inner {
         self.store.keep_record(record).await
     }
 
-    /// Removes closed records whose term is over, but what is held: one bite of each kind.
-    pub(crate) async fn retain_records(&self, keep: Option<Duration>) -> Result<u64, Error> {
-        let Some(keep) = keep else { return Ok(0) };
-        let now = self.clock.now();
-        let before = now.checked_sub(keep).unwrap_or(Timestamp::MIN);
-        let held = self.held_cases().await?;
-        let mut all = 0;
-        for kind in COMMERCIAL {
-            let page = self.store.records(RecordFilter::first(kind, RecordOrder::Closed(before), BITE)).await?;
-            let mut removed = 0;
-            for row in page.rows.iter().filter(|r| !held.contains(&r.id)) {
-                if self.is_person_held(&row.data).await? {
-                    continue;
-                }
-                removed += u64::from(self.store.drop_record(kind, &row.id, row.version).await?);
-            }
-            self.tally(kind, removed, now).await?;
-            all += removed;
-        }
-        Ok(all)
-    }
-
     /// Numbers of the cases that open holds name.
-    async fn held_cases(&self) -> Result<Vec<String>, Error> {
+    pub(crate) async fn held_cases(&self) -> Result<Vec<String>, Error> {
         let (mut all, mut before) = (Vec::new(), None);
         loop {
-            let filter = RecordFilter { before, ..RecordFilter::first(HOLD, RecordOrder::Open, BITE) };
+            let filter = RecordFilter { before, ..RecordFilter::first(HOLD, RecordOrder::Open, PAGE) };
             let page = self.store.records(filter).await?;
             let holds = page.rows.iter().filter_map(|r| serde_json::from_slice::<Hold>(&r.data).ok());
             all.extend(holds.filter_map(|h| h.case));
@@ -202,59 +148,28 @@ impl Inner {
     }
 
     /// Is the person of this case held?
-    async fn is_person_held(&self, data: &[u8]) -> Result<bool, Error> {
+    pub(crate) async fn is_claimant_held(&self, data: &[u8]) -> Result<bool, Error> {
         let Ok(doc) = serde_json::from_slice::<crate::cases::Doc>(data) else { return Ok(false) };
         let claimant = &doc.case.claimant;
-        for person in self.people_of(claimant.email.as_deref(), claimant.phone.as_deref()) {
-            let Some(subject) = crate::standing::hash_of(&person) else { continue };
-            let about = RecordFilter::first(HOLD, RecordOrder::About(subject), BITE);
-            if self.store.records(about).await?.rows.iter().any(|r| r.open) {
-                return Ok(true);
+        self.has_hold(&self.people_of(claimant.email.as_deref(), claimant.phone.as_deref())).await
+    }
+
+    /// Is anybody held whose addresses these are, by their names among the read models?
+    pub(crate) async fn has_hold(&self, addresses: &[String]) -> Result<bool, Error> {
+        for subject in addresses.iter().filter_map(|a| crate::standing::hash_of(a)) {
+            let mut before = None;
+            loop {
+                let about = RecordFilter { before, ..RecordFilter::first(HOLD, RecordOrder::About(subject), PAGE) };
+                let page = self.store.records(about).await?;
+                if page.rows.iter().any(|r| r.open) {
+                    return Ok(true);
+                }
+                before = page.next;
+                if before.is_none() {
+                    break;
+                }
             }
         }
         Ok(false)
-    }
-
-    async fn tally(&self, kind: &str, removed: u64, now: Timestamp) -> Result<(), Error> {
-        let row = self.store.record(TALLY, kind).await?;
-        let known = row.as_ref().and_then(|r| serde_json::from_slice::<Tally>(&r.data).ok()).unwrap_or_default();
-        let next = Tally { removed: known.removed + removed, passed_at: Some(now) };
-        let write = self.plain_record(TALLY, kind, row.map_or(0, |r| r.version), now, &next);
-        // Another node counted at the same time: what is lost is a count, and not what was kept.
-        self.store.keep_record(write).await.map(|_| ())
-    }
-
-    /// How everything is kept: rule, basis, what went.
-    pub(crate) async fn retention_report(&self) -> Result<Vec<RetentionRule>, Error> {
-        let retention = self.care.retention;
-        let days = |age: Option<Duration>| age.map(|a| a.as_secs() / 86_400);
-        let mut rules = Vec::new();
-        for CareRow { kept, removed, passed_at, oldest } in self.store.care().await? {
-            let linked = matches!(kept, Kept::EventLinks | Kept::DeliveryLinks);
-            let basis = if linked { "goes with what it links" } else { "choice: what is finished, [retention]" };
-            let keep_days = days(retention.of(kept));
-            rules.push(RetentionRule { kind: kept.as_str().into(), keep_days, basis, removed, passed_at, oldest });
-        }
-        for kind in COMMERCIAL {
-            let row = self.store.record(TALLY, kind).await?;
-            let tally = row.and_then(|r| serde_json::from_slice::<Tally>(&r.data).ok()).unwrap_or_default();
-            let first = self.store.records(RecordFilter::first(kind, RecordOrder::Closed(Timestamp::MAX), 1)).await?;
-            rules.push(RetentionRule {
-                kind: kind.to_owned(),
-                keep_days: days(retention.commercial),
-                basis: "C.Co. art. 60 and Ley 962 de 2005, art. 28: 10 years, after it is closed",
-                removed: tally.removed,
-                passed_at: tally.passed_at,
-                oldest: first.rows.first().map(|r| r.changed_at),
-            });
-        }
-        for (kind, basis) in [
-            ("consents", "proof of consent (D.1377 art. 8): never removed by this release"),
-            ("read_models", "orders, tickets, people as the providers have them: never removed by this release"),
-        ] {
-            let kind = kind.to_owned();
-            rules.push(RetentionRule { kind, keep_days: None, basis, removed: 0, passed_at: None, oldest: None });
-        }
-        Ok(rules)
     }
 }

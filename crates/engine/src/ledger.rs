@@ -14,6 +14,7 @@ mod heard;
 mod import;
 mod links;
 mod people;
+mod proofs;
 mod statement;
 mod texts;
 
@@ -41,7 +42,7 @@ use std::time::Duration;
 pub const LEDGER: &str = "pasarela";
 
 /// Kind of the read model of one record.
-const RECORD: &str = "consent_record";
+pub(crate) const RECORD: &str = "consent_record";
 /// Kind of the read model of one e-mail address or phone.
 pub(crate) const CONSENT: &str = "consent";
 
@@ -94,12 +95,12 @@ pub struct PersonConsents {
 
 /// What lies in a delivery of the ledger.
 #[derive(Debug, Serialize, Deserialize)]
-struct Entry {
+pub(crate) struct Entry {
     record: ConsentRecord,
     /// Hash of the statement, by which a repeated key is known to mean the same.
     statement: String,
     /// Keyed hashes of the e-mail address and the phone.
-    people: Vec<String>,
+    pub(crate) people: Vec<String>,
     /// The channel's own id of the person, where they were heard there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     user: Option<String>,

@@ -31,6 +31,7 @@ mod reconcile;
 mod recover;
 mod registry;
 mod replay;
+mod retention;
 mod runs;
 mod standing;
 mod suppress;
@@ -50,7 +51,7 @@ pub use connections::{ApiState, ConnectionSetup, ConnectionState, DEFAULT_SENDER
 pub use engine::{Engine, Setup, StartError};
 pub use examine::{Examination, Finding as Looked, Grade, PublicAddress};
 pub use flows::{FlowChange, FlowSet, FlowState, PushError, Pushed};
-pub use holds::{Hold, NewHold, RetentionRule};
+pub use holds::{Hold, NewHold};
 pub use intake::{IntakeLimits, IntakeView};
 pub use lawful::{Explained, Explanation, Law, Registry};
 pub use ledger::{
@@ -62,6 +63,7 @@ pub use pauses::PauseError;
 pub use reconcile::{Ask, Difference, Finding, Policy, ReconcileError, ReconcileSettings, Report};
 pub use registry::{ListError, ListedAddress, RegistryList, RegistryView};
 pub use replay::{ReplayFilter, ReplayPage};
+pub use retention::RetentionRule;
 pub use runs::RunView;
 pub use tallies::{Day, Slot, StepTally};
 pub use telemetry::{Metrics, Snapshot};

@@ -31,7 +31,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 /// Kind of the records that hold addresses.
-const KEY: &str = "registry_key";
+pub(crate) const KEY: &str = "registry_key";
 /// Kind and id of the record that tells since when the registry is asked, or not.
 const SWITCH: (&str, &str) = ("market_switch", "registry");
 /// Where the nightly walk keeps its place.

@@ -133,7 +133,7 @@ impl Inner {
     }
 
     /// All senders of the configuration.
-    fn senders(&self) -> BTreeSet<i64> {
+    pub(crate) fn senders(&self) -> BTreeSet<i64> {
         self.connections.values().map(|c| self.sender_hash(&c.sender)).collect()
     }
 

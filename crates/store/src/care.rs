@@ -26,6 +26,10 @@ pub enum Kept {
     Runs,
     /// Ended reads of the engine's own, with their attempts.
     Reads,
+    /// Ended runs of scans at the door, with their effects and attempts.
+    ScanRuns,
+    /// Events of scans at the door ([`SCANS`]) that no run needs.
+    Scans,
     /// Events that no run needs.
     Events,
     /// Links of people to events that are gone.
@@ -40,7 +44,9 @@ pub enum Kept {
 
 impl Kept {
     /// All, in the order in which they are gone through: what others need goes last.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
+        Self::ScanRuns,
+        Self::Scans,
         Self::Runs,
         Self::Reads,
         Self::Events,
@@ -62,6 +68,8 @@ impl Kept {
             Self::Deliveries => "deliveries",
             Self::Runs => "runs",
             Self::Reads => "reads",
+            Self::ScanRuns => "scan_runs",
+            Self::Scans => "scans",
             Self::Events => "events",
             Self::EventLinks => "event_links",
             Self::DeliveryLinks => "delivery_links",
@@ -70,6 +78,9 @@ impl Kept {
         }
     }
 }
+
+/// Types of the events that a scan at the door makes (a choice of colombia.md 1.6: one year).
+pub const SCANS: [&str; 2] = ["ticket.checked_in", "ticket.check_in_undone"];
 
 /// Kind of the records that are legal holds: while one is open, nothing about the people it names is removed.
 pub const HOLD: &str = "hold";

@@ -19,7 +19,7 @@ mod seal;
 mod share;
 pub mod sqlite;
 
-pub use care::{Bite, Care, CareRow, HOLD, Kept, Person, Redacted, Space};
+pub use care::{Bite, Care, CareRow, HOLD, Kept, Person, Redacted, SCANS, Space};
 pub use contract::{
     Accepted, AttemptInsert, Claim, Decided, Decision, DedupKey, EffectGuard, EffectInsert, EffectState, EffectUpdate,
     EntityUpsert, Error, EventInsert, FactResult, FactWrite, Fut, Listen, NewDelivery, Page, PersonLink, ReadGuard,

@@ -74,8 +74,9 @@ pub enum RecordOrder {
     About(i64),
     /// Open ones of which something is due by then, the earliest first. One page, without a cursor.
     Due(Timestamp),
-    /// Those that are not open and did not change since, the longest untouched first. One page, without a cursor.
-    Closed(Timestamp),
+    /// Those that are not open and did not change since, the longest untouched first: behind that time of change and
+    /// that number, if one is named. There are more when the page has a cursor; its last row says behind what.
+    Closed(Timestamp, Option<(Timestamp, i64)>),
 }
 
 /// What a list of records asks for.
@@ -121,7 +122,7 @@ pub(crate) fn record_page(rows: Vec<RecordRow>, filter: &RecordFilter) -> Page<R
     });
     let limit = u32::try_from(fitting.count()).unwrap_or(u32::MAX).min(filter.limit);
     let mut page = page(rows, limit, |row| row.number);
-    if matches!(filter.order, RecordOrder::Due(_) | RecordOrder::Closed(_)) {
+    if matches!(filter.order, RecordOrder::Due(_)) {
         page.next = None;
     }
     page

@@ -134,6 +134,7 @@ macro_rules! conformance {
                     what_may_have_gone_out_is_held_back,
                     the_bytes_of_what_waits_are_counted,
                     must_07_what_is_about_somebody_who_is_held_stays,
+                    must_07_scans_at_the_door_go_before_other_events,
                     it_is_one_nodes_turn,
                 ];
                 recording: [

@@ -19,6 +19,7 @@ mod flows;
 mod guard;
 mod home;
 mod json;
+mod keeping;
 mod links;
 mod live;
 mod marks;
@@ -103,6 +104,9 @@ pub(crate) fn routes(app: App) -> Router<App> {
         .route("/casos/nuevo", get(cases::fresh).post(cases::create))
         .route("/casos/{number}", get(cases::show))
         .route("/casos/{number}/paso", post(cases::step))
+        .route("/conservacion", get(keeping::show))
+        .route("/conservacion/ordenes", post(keeping::add))
+        .route("/conservacion/ordenes/{number}/fin", post(keeping::end))
         .route("/incidentes", get(cases::incidents::list).post(cases::incidents::create))
         .route("/incidentes/{number}", get(cases::incidents::show))
         .route("/incidentes/{number}/hoja", get(cases::incidents::sheet))

@@ -69,6 +69,7 @@ const PAGES: &[&str] = &[
     "/por-resolver",
     "/conexiones",
     "/conciliacion",
+    "/conservacion",
     "/alarmas",
 ];
 
@@ -573,4 +574,32 @@ async fn a_new_connection_is_asked_for_as_its_manifest_says_and_checked_as_the_s
     }
     let hostile = ask("proveedor=http&nombre=%3Cscript%3E&direccion=%22%3E%3Cb%3E&revisar=1").await;
     assert!(!hostile.contains("<script>") && !hostile.contains("\"><b>"));
+}
+
+#[tokio::test]
+async fn must_07_holds_are_set_and_ended_where_the_terms_are_told() {
+    let hub = hub(None).await;
+    let session = sign_in(&hub, &hub.key).await;
+    let told = page(&hub, "/conservacion", &session).await;
+    for words in ["Perfil de mercadeo", "2 años", "Entradas por la puerta", "1 año", "10 años", "asesoría legal"] {
+        assert!(told.contains(words), "{words}");
+    }
+    assert!(!told.contains("keep_"), "every kind has its words: {told}");
+    let form = format!("csrf={}", csrf(&told));
+    let nobody = send(&hub, post("/conservacion/ordenes", &session, &format!("{form}&motivo=x"))).await;
+    assert_eq!(nobody.status(), StatusCode::BAD_REQUEST);
+    let new = format!("{form}&persona=laura@correo.example&motivo=proceso 12 <b>");
+    let set = send(&hub, post("/conservacion/ordenes", &session, &new)).await;
+    assert_eq!(location(&set), "/conservacion?aviso=case_done#ordenes");
+    let held = page(&hub, "/conservacion", &session).await;
+    assert!(held.contains("laura@correo.example") && held.contains("Vigente") && !held.contains("<b>"), "{held}");
+    let number = &held[held.find("HOLD-").unwrap()..][.."HOLD-2026-000001".len()];
+    let end = format!("/conservacion/ordenes/{number}/fin");
+    assert_eq!(send(&hub, post(&end, &session, "csrf=x")).await.status(), StatusCode::FORBIDDEN);
+    assert_eq!(location(&send(&hub, post(&end, &session, &form)).await), "/conservacion?aviso=case_done#ordenes");
+    assert!(page(&hub, "/conservacion", &session).await.contains("Terminada"));
+    let twice = send(&hub, post(&end, &session, &form)).await;
+    assert_eq!(twice.status(), StatusCode::BAD_REQUEST);
+    let none = send(&hub, post("/conservacion/ordenes/HOLD-1/fin", &session, &form)).await;
+    assert_eq!(none.status(), StatusCode::NOT_FOUND);
 }

@@ -50,6 +50,11 @@ impl Contacts {
         self.0.iter().filter(|c| c.effect != effect).filter_map(read).collect()
     }
 
+    /// When the last one was.
+    pub(crate) fn newest(&self) -> Option<Timestamp> {
+        self.0.iter().map(|c| c.at).max()
+    }
+
     /// The message behind a contact.
     pub(crate) fn effect_of(&self, past: &PastContact) -> Option<EffectId> {
         self.0.iter().find(|c| c.at == past.at && c.channel == past.channel.as_str()).map(|c| c.effect)

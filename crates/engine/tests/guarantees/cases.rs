@@ -7,8 +7,8 @@ use pasarela_domain::EntityRef;
 use pasarela_domain::case::{CaseState, Ruling, Step};
 use pasarela_domain::incident::IncidentStep;
 use pasarela_domain::standing::Standing;
-use pasarela_engine::{CaseError, CaseFilter, CaseView, LEDGER, NewCase, NewHold, NewIncident, Urgency};
-use pasarela_store::{RecordWrite, Recorded};
+use pasarela_engine::{CaseError, CaseFilter, CaseView, Hold, LEDGER, NewCase, NewHold, NewIncident, Urgency};
+use pasarela_store::{CONTACT, EffectState, RecordWrite, Recorded};
 use serde_json::{Value, json};
 
 const RECEIVED: &str = "2026-11-24T10:00:00-05:00";
@@ -45,13 +45,16 @@ async fn at(seconds: i64, flow: &str) -> Hub {
     hub
 }
 
-async fn claims(hub: &Hub, kind: &str, address: &str) -> Vec<String> {
+async fn standing(hub: &Hub, kind: &str, address: &str) -> Standing {
     let ledger = hub.engine.connection_id(LEDGER).unwrap();
     let name = format!("{:016x}", hub.engine.subject_hash(kind, address));
     let asked = vec![(ledger, EntityRef::new("standing", name))];
     let (_, rows) = hub.engine.store().lookup(Vec::new(), asked).await.unwrap();
-    let standing = rows[0].as_ref().map(|row| serde_json::from_slice::<Standing>(&row.data).unwrap());
-    standing.unwrap_or_default().claims.into_iter().map(|c| format!("{}: {}", c.case, c.reason)).collect()
+    rows[0].as_ref().map(|row| serde_json::from_slice(&row.data).unwrap()).unwrap_or_default()
+}
+
+async fn claims(hub: &Hub, kind: &str, address: &str) -> Vec<String> {
+    standing(hub, kind, address).await.claims.into_iter().map(|c| format!("{}: {}", c.case, c.reason)).collect()
 }
 
 async fn told(hub: &Hub) -> Vec<String> {
@@ -279,4 +282,132 @@ async fn must_07_closed_cases_go_after_ten_years_but_what_is_held() {
     hub.engine.take_care().await.unwrap();
     assert_eq!((there(0).await, there(1).await), (false, false), "the hold ended, and the term had");
     assert_eq!(hub.engine.holds(None, 9).await.unwrap().0.len(), 2, "that it was held is kept for its own term");
+}
+
+async fn hold(hub: &Hub, new: Value) -> Hold {
+    hub.engine.hold(serde_json::from_value(new).unwrap(), "mesa").await.unwrap()
+}
+
+async fn removed(hub: &Hub, kind: &str) -> u64 {
+    hub.engine.retention_report().await.unwrap().iter().find(|r| r.kind == kind).unwrap().removed
+}
+
+#[tokio::test]
+async fn must_07_what_is_held_does_not_keep_what_lies_behind_it() {
+    let hub = at(60, "").await;
+    let number = open(&hub, "reclamo").await.case.number;
+    step(&hub, &number, Step::Withdraw { reason: "Lo dijo por teléfono".into() }).await;
+    hold(&hub, json!({ "person": "laura@correo.example", "reason": "proceso 12" })).await;
+    // More than a bite takes, all of one person who is held.
+    let store = hub.engine.store();
+    let document = store.record("case", &number).await.unwrap().unwrap().data;
+    for n in 0..120 {
+        let copy = RecordWrite {
+            kind: "case".into(),
+            id: format!("RAD-2020-{n:06}"),
+            expected: 0,
+            due: None,
+            open: false,
+            subjects: Vec::new(),
+            at: hub.now(),
+            data: store.sealer().seal(&document),
+        };
+        assert_eq!(store.keep_record(copy).await.unwrap(), Recorded::Done(1));
+    }
+    hub.pass(60);
+    let other = json!({ "claimant": { "name": "Otra", "email": "otra@correo.example" } });
+    let other = hub.engine.open_case(new("reclamo", other), "mesa", None).await.unwrap().0.case.number;
+    step(&hub, &other, Step::Withdraw { reason: "Lo dijo por teléfono".into() }).await;
+    hub.pass(3660 * DAY);
+    hub.engine.take_care().await.unwrap();
+    assert!(hub.engine.case(&other).await.is_err(), "its turn came");
+    assert!(hub.engine.case(&number).await.is_ok());
+    assert_eq!(removed(&hub, "case").await, 1);
+}
+
+/// Contacts that are remembered, of everybody.
+async fn contacts(hub: &Hub) -> usize {
+    let ledger = hub.engine.connection_id(LEDGER).unwrap();
+    let names = hub.engine.store().entity_ids(ledger, CONTACT, "", 100).await.unwrap();
+    let asked = names.iter().map(|name| (ledger, EntityRef::new(CONTACT, name))).collect();
+    let (_, rows) = hub.engine.store().lookup(Vec::new(), asked).await.unwrap();
+    let kept = |row: &pasarela_store::EntityRow| serde_json::from_slice::<Vec<Value>>(&row.data).unwrap().len();
+    rows.iter().flatten().map(kept).sum()
+}
+
+#[tokio::test]
+async fn must_07_a_profile_goes_after_two_years_of_silence_and_what_was_allowed_stays() {
+    let flow = "  - id: a\n    do: ventas.carta\n    class: marketing\n    with: { to: \"{{ data.to }}\" }\n";
+    let hub = Hub::build().flow(&crate::hub::on_paid(flow)).start().await;
+    crate::g10::shown(&hub).await;
+    let people = ["+573005550117", "+573005550118", "+573005550119"];
+    let word = async |phone: &str, state: &str| {
+        crate::g10::says(&hub, json!({ "phone": phone }), "marketing", None, state).await;
+    };
+    for (n, phone) in people.into_iter().enumerate() {
+        word(phone, "given").await;
+        let wrote = json!({ "id": format!("m{n}"), "contact": { "phone": phone }, "text": "hola" });
+        hub.hear([json!({ "type": "message.received", "key": phone, "id": format!("m{n}"), "data": wrote })]).await;
+        hub.decided().await;
+    }
+    let heard = async |n: usize| !standing(&hub, "phone", people[n]).await.heard.is_empty();
+    hub.paid("1", json!({ "to": people[0] })).await;
+    hub.comes_to("a", EffectState::Done).await;
+    assert_eq!((heard(0).await, heard(1).await, heard(2).await, contacts(&hub).await), (true, true, true, 1));
+    let held = hold(&hub, json!({ "person": people[1], "reason": "SIC, orden 7" })).await;
+    hub.pass(700 * DAY);
+    word(people[2], "given").await;
+    hub.engine.take_care().await.unwrap();
+    assert!(heard(0).await && contacts(&hub).await == 1, "not yet two years");
+    hub.pass(32 * DAY);
+    hub.engine.take_care().await.unwrap();
+    assert_eq!((heard(0).await, heard(1).await, heard(2).await), (false, true, true), "held; and heard of since");
+    assert_eq!((contacts(&hub).await, removed(&hub, "marketing_profile").await), (0, 2));
+    let known = hub.engine.consents_of(people[0]).await.unwrap();
+    assert!(known.consents.given("marketing", None), "what was allowed is no profile");
+    hub.engine.end_hold(&held.number, "mesa").await.unwrap();
+    hub.pass(DAY);
+    hub.engine.take_care().await.unwrap();
+    assert_eq!((heard(1).await, heard(2).await), (false, true));
+}
+
+#[tokio::test]
+async fn must_07_who_took_a_consent_back_is_forgotten_ten_years_later_and_the_proof_stays() {
+    let hub = Hub::build().start().await;
+    crate::g10::shown(&hub).await;
+    let says = async |email: &str, state: &str| {
+        let person = json!({ "email": email, "name": "Laura Rincón Ávila" });
+        crate::g10::says(&hub, person, "marketing", Some("email"), state).await;
+    };
+    let people = ["fue@correo.example", "sigue@correo.example", "proceso@correo.example"];
+    for email in people {
+        says(email, "given").await;
+    }
+    hub.pass(DAY);
+    says(people[0], "withdrawn").await;
+    says(people[2], "withdrawn").await;
+    hold(&hub, json!({ "person": people[2], "reason": "proceso 12" })).await;
+    // Records that name their person, and all that there are.
+    let named = async |email: &str| {
+        let records = hub.engine.consents_of(email).await.unwrap().records;
+        let naming = |r: &&pasarela_domain::consent::ConsentRecord| {
+            r.contact.email.is_some() && r.contact.name == "Laura Rincón Ávila"
+        };
+        (records.iter().filter(naming).count(), records.len())
+    };
+    hub.pass(3652 * DAY);
+    hub.engine.take_care().await.unwrap();
+    assert_eq!(named(people[0]).await, (2, 2), "not yet ten years");
+    hub.pass(2 * DAY);
+    hub.engine.take_care().await.unwrap();
+    assert_eq!(named(people[0]).await, (0, 2));
+    assert_eq!((named(people[1]).await, named(people[2]).await), ((1, 1), (2, 2)), "treated still; held");
+    let known = hub.engine.consents_of(people[0]).await.unwrap();
+    let proof = &known.records.last().unwrap();
+    assert_eq!((proof.evidence.text_version.as_deref(), proof.proof.complete), (Some("v1"), true));
+    assert!(!known.consents.given("marketing", Some("email")));
+    assert_eq!(removed(&hub, "consent_proofs").await, 2);
+    hub.pass(DAY);
+    hub.engine.take_care().await.unwrap();
+    assert_eq!(removed(&hub, "consent_proofs").await, 2, "once");
 }

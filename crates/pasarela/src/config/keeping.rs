@@ -26,6 +26,13 @@ pub(crate) struct Retention {
     /// What makes a fact known for all time. When set, longer than `deliveries`, `events` and `runs`: a
     /// forgotten fact comes again as news.
     facts: Age,
+    /// Scans at the door: their events, and ended runs of these. Longer than `events`: they go with those.
+    scans: Age,
+    /// What is known of a person beside what they allowed, of whom nothing was heard for so long: contacts, when they
+    /// wrote, what the registry of excluded numbers said. What they allowed stays.
+    marketing_profile: Age,
+    /// Who said it, in consents, so long after they were taken back. What was said stays, under hashes.
+    consent_proofs: Age,
     /// Closed cases, incidents and legal holds: the ten years of commercial papers (C.Co. art. 60).
     commercial: Age,
     /// Between two rounds.
@@ -45,6 +52,9 @@ impl Default for Retention {
             events: Age(ages.events),
             replays: Age(ages.replays),
             facts: Age(ages.facts),
+            scans: Age(ages.scans),
+            marketing_profile: Age(ages.marketing_profile),
+            consent_proofs: Age(ages.consent_proofs),
             commercial: Age(ages.commercial),
             every: Span(ages.every),
             budget: Span(ages.budget),
@@ -66,6 +76,9 @@ impl Retention {
             ("events", self.events),
             ("replays", self.replays),
             ("facts", self.facts),
+            ("scans", self.scans),
+            ("marketing_profile", self.marketing_profile),
+            ("consent_proofs", self.consent_proofs),
             ("commercial", self.commercial),
         ];
         if let Some((name, _)) = named.iter().find(|(_, age)| age.0.is_some_and(|a| a < SHORTEST)) {
@@ -106,6 +119,9 @@ impl Retention {
                 events: self.events.0,
                 replays: self.replays.0,
                 facts: self.facts.0,
+                scans: self.scans.0,
+                marketing_profile: self.marketing_profile.0,
+                consent_proofs: self.consent_proofs.0,
                 commercial: self.commercial.0,
                 every: self.every.0,
                 budget: self.budget.0,

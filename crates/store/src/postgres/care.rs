@@ -6,7 +6,8 @@ use super::read::{self, Read, get, maybe_at, rows, small};
 use super::statement::{Param, bytes, int, ints, text};
 use crate::backup::{Manifest, Progress};
 use crate::care::{
-    Bite, Care, CareRow, EFFECTS, ERASED, ERASED_EVENT, ERASED_RUN, Kept, Person, Redacted, Space, first_id, named_in,
+    Bite, Care, CareRow, EFFECTS, ERASED, ERASED_EVENT, ERASED_RUN, Kept, Person, Redacted, SCANS, Space, first_id,
+    named_in,
 };
 use crate::codes::ms;
 use crate::contract::Fut;
@@ -62,6 +63,16 @@ async fn stand_of(db: &Client, kept: Kept) -> Read<(i64, i64, u64, Option<Timest
     }
 }
 
+/// Of scans at the door only: the types are [`crate::care::SCANS`].
+fn of_scans(kept: Kept, event: &str) -> String {
+    if matches!(kept, Kept::Scans | Kept::ScanRuns) {
+        let [there, undone] = SCANS;
+        format!("EXISTS (SELECT 1 FROM events scan WHERE scan.id = {event} AND scan.type IN ('{there}', '{undone}'))")
+    } else {
+        "true".to_owned()
+    }
+}
+
 async fn look(db: &Client, kept: Kept, before: Timestamp, limit: u32) -> Read<Look> {
     let (first, second, removed, _) = stand_of(db, kept).await?;
     let (bound, old) = (first_id(before), ms(before));
@@ -80,18 +91,20 @@ async fn look(db: &Client, kept: Kept, before: Timestamp, limit: u32) -> Read<Lo
             "SELECT d.id, d.received_at < $3 AND {FINISHED} AND {NO_EVENT} AND d.id < (SELECT max(id) FROM deliveries)
              FROM deliveries d WHERE d.id > $1 AND d.id < $2 ORDER BY d.id LIMIT $4"
         )),
-        Kept::Runs => Some(format!(
-            "SELECT r.id, r.updated_at < $3 AND r.id < (SELECT max(id) FROM runs) AND {ENDED} AND {FREE_RUN}
-             FROM runs r WHERE r.id > $1 AND r.id < $2 ORDER BY r.id LIMIT $4"
+        Kept::Runs | Kept::ScanRuns => Some(format!(
+            "SELECT r.id, r.updated_at < $3 AND {} AND r.id < (SELECT max(id) FROM runs) AND {ENDED} AND {FREE_RUN}
+             FROM runs r WHERE r.id > $1 AND r.id < $2 ORDER BY r.id LIMIT $4",
+            of_scans(kept, "r.event")
         )),
         Kept::Reads => Some(
             "SELECT id, status BETWEEN 10 AND 24 AND created_at < $3 AND id < (SELECT max(id) FROM effects)
              FROM effects WHERE run IS NULL AND id > $1 AND id < $2 ORDER BY run, id LIMIT $4"
                 .into(),
         ),
-        Kept::Events => Some(format!(
-            "SELECT e.id, e.received_at < $3 AND e.id < (SELECT max(id) FROM events) AND {UNUSED}
-             FROM events e WHERE e.id > $1 AND e.id < $2 ORDER BY e.id LIMIT $4"
+        Kept::Events | Kept::Scans => Some(format!(
+            "SELECT e.id, e.received_at < $3 AND {} AND e.id < (SELECT max(id) FROM events) AND {UNUSED}
+             FROM events e WHERE e.id > $1 AND e.id < $2 ORDER BY e.id LIMIT $4",
+            of_scans(kept, "e.id")
         )),
         _ => None,
     };
@@ -133,7 +146,7 @@ async fn look(db: &Client, kept: Kept, before: Timestamp, limit: u32) -> Read<Lo
         }
     }
     found.done = found.looked < u64::from(limit);
-    if kept == Kept::Runs {
+    if matches!(kept, Kept::Runs | Kept::ScanRuns) {
         with_effects(db, &mut found).await?;
     }
     Ok(found)
@@ -195,7 +208,7 @@ fn remove(
         Kept::Ignored | Kept::Deliveries => {
             format!("DELETE FROM deliveries d WHERE d.id = ANY($5) AND {FINISHED} AND {NO_EVENT} RETURNING d.id")
         }
-        Kept::Runs => {
+        Kept::Runs | Kept::ScanRuns => {
             params.push(ints(found.effects.iter().copied()));
             params.push(int(ms(before)));
             // All see the tables as they were: an effect that goes now is still there.
@@ -204,7 +217,7 @@ fn remove(
              RETURNING r.id")
         }
         Kept::Reads => "DELETE FROM effects WHERE id = ANY($5) AND status BETWEEN 10 AND 24 RETURNING id".into(),
-        Kept::Events => format!("DELETE FROM events e WHERE e.id = ANY($5) AND {UNUSED} RETURNING e.id"),
+        Kept::Events | Kept::Scans => format!("DELETE FROM events e WHERE e.id = ANY($5) AND {UNUSED} RETURNING e.id"),
         Kept::EventLinks | Kept::DeliveryLinks => {
             params.push(ints(found.go.iter().map(|g| g.1)));
             let (link, to, table) = if kept == Kept::EventLinks {
@@ -232,7 +245,7 @@ fn remove(
         Kept::Ignored | Kept::Deliveries => {
             ", beside AS (DELETE FROM delivery_result WHERE delivery IN (SELECT id FROM gone))".to_owned()
         }
-        Kept::Runs => format!(
+        Kept::Runs | Kept::ScanRuns => format!(
             ", e AS (DELETE FROM effects x WHERE x.id = ANY($6) AND x.status BETWEEN 10 AND 24
                  AND EXISTS (SELECT 1 FROM runs r WHERE r.id = x.run AND {FREE_RUN}) RETURNING id),
             a AS (DELETE FROM attempts WHERE effect IN (SELECT id FROM e))"

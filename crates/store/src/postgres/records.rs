@@ -101,13 +101,20 @@ pub(super) async fn list(db: &Client, sealer: &Sealer, filter: &RecordFilter) ->
             ms(at),
             "records r WHERE r.open AND r.due IS NOT NULL AND r.kind = $1 AND r.due <= $2 ORDER BY r.due, r.number",
         ),
-        RecordOrder::Closed(at) => {
-            (ms(at), "records r WHERE NOT r.open AND r.kind = $1 AND r.changed_at < $2 ORDER BY r.changed_at, r.number")
-        }
+        RecordOrder::Closed(at, _) => (
+            ms(at),
+            "records r WHERE NOT r.open AND r.kind = $1 AND r.changed_at < $2 AND (r.changed_at, r.number) > ($4, $5)
+             ORDER BY r.changed_at, r.number",
+        ),
     };
     let mut params = vec![text(filter.kind.as_str()), int(bound), int(i64::from(filter.limit) + 1)];
-    if let RecordOrder::About(subject) = filter.order {
-        params.push(int(subject));
+    match filter.order {
+        RecordOrder::About(subject) => params.push(int(subject)),
+        RecordOrder::Closed(_, after) => {
+            let (at, number) = after.map_or((i64::MIN, i64::MIN), |(at, number)| (ms(at), number));
+            params.extend([int(at), int(number)]);
+        }
+        RecordOrder::Newest | RecordOrder::Open | RecordOrder::Due(_) => {}
     }
     let found = rows(db, format!("SELECT {COLUMNS} FROM {which} LIMIT $3"), params).await?;
     let opened = found.iter().map(|r| opened(r, sealer)).collect::<Read<Vec<_>>>()?;

@@ -255,7 +255,7 @@ fn records_are_found_by_what_is_asked_for() {
         (RecordOrder::Newest, "INDEX records_kind (kind=? AND number<?)"),
         (RecordOrder::Open, "INDEX records_open (kind=? AND number<?)"),
         (RecordOrder::Due(now), "INDEX records_due (kind=? AND due>? AND due<?)"),
-        (RecordOrder::Closed(now), "INDEX records_closed (kind=? AND changed_at<?)"),
+        (RecordOrder::Closed(now, None), "INDEX records_closed (kind=? AND changed_at>? AND changed_at<?)"),
         (RecordOrder::About(7), "PRIMARY KEY (subject=? AND record<?)"),
     ];
     for (order, index) in by {

@@ -86,18 +86,23 @@ pub(super) fn list(db: &Connection, sealer: &Sealer, filter: &RecordFilter) -> R
             "records r INDEXED BY records_due",
             "r.open = 1 AND r.due IS NOT NULL AND r.kind = ?1 AND r.due <= ?2 ORDER BY r.due, r.number",
         ),
-        RecordOrder::Closed(_) => (
+        RecordOrder::Closed(..) => (
             "records r INDEXED BY records_closed",
-            "r.open = 0 AND r.kind = ?1 AND r.changed_at < ?2 ORDER BY r.changed_at, r.number",
+            "r.open = 0 AND r.kind = ?1 AND r.changed_at < ?2 AND (r.changed_at, r.number) > (?4, ?5) ORDER BY r.changed_at, r.number",
         ),
     };
     values.push(match filter.order {
-        RecordOrder::Due(at) | RecordOrder::Closed(at) => ms(at).into(),
+        RecordOrder::Due(at) | RecordOrder::Closed(at, _) => ms(at).into(),
         RecordOrder::Newest | RecordOrder::Open | RecordOrder::About(_) => below.into(),
     });
     values.push((i64::from(filter.limit) + 1).into());
-    if let RecordOrder::About(subject) = filter.order {
-        values.push(subject.into());
+    match filter.order {
+        RecordOrder::About(subject) => values.push(subject.into()),
+        RecordOrder::Closed(_, after) => {
+            let (at, number) = after.map_or((i64::MIN, i64::MIN), |(at, number)| (ms(at), number));
+            values.extend([at.into(), number.into()]);
+        }
+        RecordOrder::Newest | RecordOrder::Open | RecordOrder::Due(_) => {}
     }
     let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM {from} WHERE {which} LIMIT ?3"))?;
     let mut rows = statement.query(params_from_iter(values))?;

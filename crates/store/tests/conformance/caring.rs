@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use pasarela_domain::{DeliveryId, EntityRef};
 use pasarela_store::{
     Accepted, AttemptInsert, Decided, Decision, DedupKey, DeliveryStatus, EffectState, FactWrite, HOLD, Kept,
-    NewDelivery, Person, RecordWrite, RunStatus, Store, Work,
+    NewDelivery, Person, RecordWrite, RunStatus, SCANS, Store, Work,
 };
 
 const DAY: i64 = 86_400;
@@ -445,4 +445,43 @@ pub(crate) async fn must_07_what_is_about_somebody_who_is_held_stays(factory: &i
     pass(s, at(2 * DAY)).await;
     assert!(s.run(rn(1)).await.unwrap().is_none() && s.event(evt(1)).await.unwrap().is_none(), "its hold ended");
     assert!(s.delivery(held).await.unwrap().is_none());
+}
+
+pub(crate) async fn must_07_scans_at_the_door_go_before_other_events(factory: &impl Factory) {
+    let store = factory.open();
+    let s = &*store;
+    let mut deliveries = Vec::new();
+    for (id, event_type) in [(1, SCANS[0]), (2, SCANS[1]), (3, "order.paid"), (4, SCANS[0])] {
+        let delivery = accept(s, &format!("body {id}")).await;
+        let mut told = event(s, id, delivery);
+        // The last one is about somebody else.
+        (told.event_type, told.key, told.subjects) = (event_type.into(), id, vec![if id == 4 { 50 } else { 40 }]);
+        let fact = FactWrite { event: Some(told), runs: vec![run(s, id, id)], ..FactWrite::default() };
+        s.decide(decision(delivery, vec![fact])).await.unwrap();
+        // The run of the second is not over.
+        let status = if id == 2 { RunStatus::Running } else { RunStatus::Done };
+        write(s, Work { runs: vec![run_write(s, id, 1, status)], ..Work::default() }).await;
+        deliveries.push(delivery);
+    }
+    newest(s).await;
+    let hold = RecordWrite {
+        kind: HOLD.into(),
+        id: "h1".into(),
+        expected: 0,
+        due: None,
+        open: true,
+        subjects: vec![50],
+        at: at(0),
+        data: s.sealer().seal(b"proceso 12"),
+    };
+    s.keep_record(hold).await.unwrap();
+    assert_eq!(whole(s, Kept::ScanRuns, at(0), 100).await, 0, "not old");
+    assert_eq!(whole(s, Kept::ScanRuns, at(2 * DAY), 2).await, 1);
+    assert_eq!(whole(s, Kept::Scans, at(2 * DAY), 2).await, 1);
+    let mut left = Vec::new();
+    for id in 1..=4 {
+        left.push((s.run(rn(id)).await.unwrap().is_some(), s.event(evt(id)).await.unwrap().is_some()));
+    }
+    assert_eq!(left, [(false, false), (true, true), (true, true), (true, true)], "live, no scan, held");
+    assert!(s.delivery(deliveries[0]).await.unwrap().is_some(), "that something came goes with the deliveries");
 }

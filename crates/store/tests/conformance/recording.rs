@@ -77,8 +77,8 @@ pub(crate) async fn records_are_listed_by_what_is_open_due_closed_and_about_whom
     assert_eq!(ids(s, RecordOrder::About(8)).await, ["b", "a"]);
     assert_eq!(ids(s, RecordOrder::Due(at(30))).await, ["b", "a"], "the earliest first; what is closed is not due");
     assert_eq!(ids(s, RecordOrder::Due(at(29))).await, ["b"]);
-    assert_eq!(ids(s, RecordOrder::Closed(at(4))).await, ["d"]);
-    assert_eq!(ids(s, RecordOrder::Closed(at(9))).await, ["d", "e"]);
+    assert_eq!(ids(s, RecordOrder::Closed(at(4), None)).await, ["d"]);
+    assert_eq!(ids(s, RecordOrder::Closed(at(9), None)).await, ["d", "e"]);
 
     // A write says anew whom it is about, and whether it is open.
     let change = RecordWrite { open: false, subjects: vec![9], at: at(20), ..write(s, "a", 1, "a") };
@@ -86,7 +86,22 @@ pub(crate) async fn records_are_listed_by_what_is_open_due_closed_and_about_whom
     assert_eq!(ids(s, RecordOrder::About(7)).await, ["d"]);
     assert_eq!(ids(s, RecordOrder::About(9)).await, ["a"]);
     assert_eq!(ids(s, RecordOrder::Due(at(30))).await, ["b"]);
-    assert_eq!(ids(s, RecordOrder::Closed(at(21))).await, ["d", "e"], "two of three: one page");
+    // Behind the last row of a page, also where two changed at the same time.
+    let change = RecordWrite { open: false, subjects: vec![], at: at(20), ..write(s, "b", 1, "b") };
+    s.keep_record(change).await.unwrap();
+    let (mut after, mut walked) = (None, Vec::new());
+    loop {
+        let filter = RecordFilter::first("caso", RecordOrder::Closed(at(21), after), 1);
+        let page = s.records(filter).await.unwrap();
+        let row = page.rows.last().unwrap();
+        after = Some((row.changed_at, row.number));
+        walked.push(row.id.clone());
+        if page.next.is_none() {
+            break;
+        }
+    }
+    assert_eq!(walked, ["d", "e", "a", "b"]);
+    assert!(ids(s, RecordOrder::Closed(at(21), after)).await.is_empty());
 }
 
 pub(crate) async fn a_dropped_record_is_gone_with_its_links(factory: &impl Factory) {

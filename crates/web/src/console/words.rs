@@ -6,6 +6,7 @@
 mod alarms;
 mod cases;
 mod events;
+mod keeping;
 mod law;
 mod newcomer;
 mod pages;
@@ -30,6 +31,7 @@ fn rows() -> impl Iterator<Item = &'static Row> {
         .chain(theatre::ROWS)
         .chain(alarms::ROWS)
         .chain(cases::ROWS)
+        .chain(keeping::ROWS)
         .chain(law::ROWS)
         .chain(states::ROWS)
         .chain(events::ROWS)

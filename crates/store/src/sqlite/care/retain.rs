@@ -1,6 +1,6 @@
 //! Retention: what is finished and old is walked by id, in bites.
 
-use crate::care::{CareRow, EFFECTS, Kept, first_id};
+use crate::care::{CareRow, EFFECTS, Kept, SCANS, first_id};
 use crate::codes::{ms, time};
 use crate::sqlite::ReadError;
 use jiff::Timestamp;
@@ -45,6 +45,16 @@ const UNUSED: &str = "NOT EXISTS (SELECT 1 FROM runs r WHERE r.event = e.id)
     AND NOT EXISTS (SELECT 1 FROM records h INDEXED BY records_open CROSS JOIN record_subjects hs ON hs.record = h.number
       CROSS JOIN event_subject s ON s.subject = hs.subject AND s.event = e.id WHERE h.open = 1 AND h.kind = 'hold')";
 
+/// Of scans at the door only: the types are [`crate::care::SCANS`].
+fn of_scans(kept: Kept, event: &str) -> String {
+    if matches!(kept, Kept::Scans | Kept::ScanRuns) {
+        let [there, undone] = SCANS;
+        format!("EXISTS (SELECT 1 FROM events scan WHERE scan.id = {event} AND scan.type IN ('{there}', '{undone}'))")
+    } else {
+        "1".to_owned()
+    }
+}
+
 /// Walks what is older, from where the last bite ended. The newest row of a table never goes: ids go on above it.
 pub(in crate::sqlite) fn look(db: &Connection, kept: Kept, before: Timestamp, limit: u32) -> Found {
     let (first, second): (i64, i64) = db
@@ -83,9 +93,10 @@ pub(in crate::sqlite) fn look(db: &Connection, kept: Kept, before: Timestamp, li
             "SELECT d.id, d.received_at < ?3 AND {FINISHED} AND {NO_EVENT} AND d.id < (SELECT max(id) FROM deliveries)
              FROM deliveries d WHERE d.id > ?1 AND d.id < ?2 ORDER BY d.id LIMIT ?4"
         )),
-        Kept::Runs => {
+        Kept::Runs | Kept::ScanRuns => {
+            let of = of_scans(kept, "r.event");
             let mut found = by_id(format!(
-                "SELECT r.id, r.updated_at < ?3 AND r.id < (SELECT max(id) FROM runs) AND {ENDED} AND {FREE_RUN}
+                "SELECT r.id, r.updated_at < ?3 AND {of} AND r.id < (SELECT max(id) FROM runs) AND {ENDED} AND {FREE_RUN}
                  FROM runs r WHERE r.id > ?1 AND r.id < ?2 ORDER BY r.id LIMIT ?4"
             ))?;
             with_effects(db, &mut found)?;
@@ -96,9 +107,10 @@ pub(in crate::sqlite) fn look(db: &Connection, kept: Kept, before: Timestamp, li
              FROM effects INDEXED BY effects_run WHERE run IS NULL AND id > ?1 AND id < ?2 ORDER BY id LIMIT ?4"
                 .into(),
         ),
-        Kept::Events => by_id(format!(
-            "SELECT e.id, e.received_at < ?3 AND e.id < (SELECT max(id) FROM events) AND {UNUSED}
-             FROM events e WHERE e.id > ?1 AND e.id < ?2 ORDER BY e.id LIMIT ?4"
+        Kept::Events | Kept::Scans => by_id(format!(
+            "SELECT e.id, e.received_at < ?3 AND {} AND e.id < (SELECT max(id) FROM events) AND {UNUSED}
+             FROM events e WHERE e.id > ?1 AND e.id < ?2 ORDER BY e.id LIMIT ?4",
+            of_scans(kept, "e.id")
         )),
         Kept::EventLinks | Kept::DeliveryLinks => {
             let (link, to, table) = if kept == Kept::EventLinks {
@@ -201,7 +213,7 @@ pub(super) fn remove(
                 }
             }
         }
-        Kept::Runs => {
+        Kept::Runs | Kept::ScanRuns => {
             // Somebody was held since it was looked: the next bite looks again. The last effect may be one of a run
             // that does not fit into this bite.
             let mut held = db.prepare_cached(&format!("SELECT NOT {FREE_RUN} FROM runs r WHERE r.id = ?1"))?;
@@ -228,7 +240,7 @@ pub(super) fn remove(
             let ids: Vec<i64> = found.go.iter().map(|g| g.0).collect();
             removed += delete_effects(db, &ids)?;
         }
-        Kept::Events => {
+        Kept::Events | Kept::Scans => {
             let mut statement = db.prepare_cached(&format!("DELETE FROM events AS e WHERE e.id = ?1 AND {UNUSED}"))?;
             for (id, _) in &found.go {
                 removed += statement.execute([id])?;
