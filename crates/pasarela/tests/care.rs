@@ -260,7 +260,7 @@ fn what_is_finished_goes_after_its_time_beside_the_work() {
     };
     until("old events and deliveries to go", || (removed("events") == 4 && removed("deliveries") == 4).then_some(()));
     let care = hub.get("/api/v1/care", &key).json();
-    assert!(care["behind_since"].is_null() && care["kept"].as_array().unwrap().len() == 10, "{care}");
+    assert!(care["behind_since"].is_null() && care["kept"].as_array().unwrap().len() == 12, "{care}");
     assert_eq!(hub.event_keys(&key, 1).len(), 1, "ids go on above the newest, which stays");
     let quarantined = hub.get("/api/v1/dead-letters", &key).json();
     assert_eq!(quarantined["data"].as_array().unwrap().len(), 1, "what a person must look at stays");
