@@ -31,6 +31,21 @@ async function inside(browser, world, options) {
 }
 
 export const stories = {
+  // Before anything else needs a person: its letter is the only one.
+  "a dead letter is retried once what was missing is there": async (browser, world) => {
+    const page = await inside(browser, world);
+    await page.goto(`${world.console}/por-resolver`);
+    await has(page, "there is no approved template");
+    await world.act("whatsapp", "define_template", { name: "pedido_listo", language: "es", category: "UTILITY", body: "Tu pedido {{1}} está listo." });
+    // The hub asks for the language of the country first, as Meta has it.
+    await world.act("whatsapp", "define_template", { name: "pedido_listo", language: "es_CO", category: "UTILITY", body: "Tu pedido {{1}} está listo." });
+    await Promise.all([page.waitForNavigation(), press(page, "Reintentar")]);
+    await has(page, "la acción vuelve a la fila");
+    await until("the message is on the phone", async () => (await world.view("whatsapp", "sent")).some((m) => m.template === "pedido_listo"));
+    await page.waitForFunction(() => !document.body.innerText.includes("there is no approved template"), { timeout: 15_000 });
+    return page;
+  },
+
   "a claim on paper is entered, labelled, decided and answered": async (browser, world) => {
     const page = await inside(browser, world, { size: "phone" });
     await page.goto(`${world.console}/casos`);
@@ -102,19 +117,6 @@ export const stories = {
     return page;
   },
 
-  "a dead letter is retried once what was missing is there": async (browser, world) => {
-    const page = await inside(browser, world);
-    await page.goto(`${world.console}/por-resolver`);
-    await has(page, "there is no approved template");
-    await world.act("whatsapp", "define_template", { name: "pedido_listo", language: "es", category: "UTILITY", body: "Tu pedido {{1}} está listo." });
-    // The hub asks for the language of the country first, as Meta has it.
-    await world.act("whatsapp", "define_template", { name: "pedido_listo", language: "es_CO", category: "UTILITY", body: "Tu pedido {{1}} está listo." });
-    await Promise.all([page.waitForNavigation(), press(page, "Reintentar")]);
-    await has(page, "la acción vuelve a la fila");
-    await until("the message is on the phone", async () => (await world.view("whatsapp", "sent")).some((m) => m.template === "pedido_listo"));
-    await page.waitForFunction(() => !document.body.innerText.includes("there is no approved template"), { timeout: 15_000 });
-    return page;
-  },
 
   "a delivery in quarantine is looked at and replayed": async (browser, world) => {
     const page = await inside(browser, world, { size: "phone" });

@@ -180,7 +180,9 @@ event = { type = "/type", id = "/id", key = "/id" }
     for (const code of codes.slice(0, 4)) await this.act("boleteria", "scan", { code });
     await this.act("whatsapp", "say", { phone: "+573015550200", text: "¡Qué nota! Allá nos vemos." });
     // A template that is missing, and a request that is no JSON.
-    await this.webhook({ type: "order.created", id: "PED-1042", phone: "+573015550200" });
+    // A number of its own: what is dead stops the lane of its guest.
+    await this.act("whatsapp", "introduce", { phone: "+573015550209", name: "Tienda de Lino" });
+    await this.webhook({ type: "order.created", id: "PED-1042", phone: "+573015550209" });
     await this.webhook("esto no es JSON");
   }
 
