@@ -31,7 +31,6 @@ async function inside(browser, world, options) {
 }
 
 export const stories = {
-  // Before anything else needs a person: its letter is the only one.
   "a dead letter is retried once what was missing is there": async (browser, world) => {
     const page = await inside(browser, world);
     await page.goto(`${world.console}/por-resolver`);
@@ -39,7 +38,9 @@ export const stories = {
     await world.act("whatsapp", "define_template", { name: "pedido_listo", language: "es", category: "UTILITY", body: "Tu pedido {{1}} está listo." });
     // The hub asks for the language of the country first, as Meta has it.
     await world.act("whatsapp", "define_template", { name: "pedido_listo", language: "es_CO", category: "UTILITY", body: "Tu pedido {{1}} está listo." });
-    await Promise.all([page.waitForNavigation(), press(page, "Reintentar")]);
+    // Of all that needs a person, this one.
+    const own = await page.$$eval("main li[id]", (all) => all.find((e) => e.innerText.includes("there is no approved template")).id);
+    await Promise.all([page.waitForNavigation(), press(page, "Reintentar", `[id="${own}"]`)]);
     await has(page, "la acción vuelve a la fila");
     await until("the message is on the phone", async () => (await world.view("whatsapp", "sent")).some((m) => m.template === "pedido_listo"));
     await page.waitForFunction(() => !document.body.innerText.includes("there is no approved template"), { timeout: 15_000 });
