@@ -50,8 +50,17 @@ pub const EVERYTHING: &str = "all";
 /// before the hub knew texts (ADR 0080).
 const COUNTS_UNPROVEN: &[&str] = &["sale", "event_operation", "invoice", "analytics"];
 
+/// What a person's own purchase or request cannot do without: no yes is asked for.
+const NECESSARY: [&str; 4] = ["sale", "event_operation", "invoice", PRIVACY];
+
 /// Every channel.
 const ALL: &str = "*";
+
+/// Is no yes asked for where data is used for this, because a purchase or a request of the person's own needs it?
+#[must_use]
+pub fn is_necessary(purpose: &str) -> bool {
+    NECESSARY.contains(&purpose)
+}
 
 /// Is this one of the purposes?
 #[must_use]
@@ -206,6 +215,10 @@ pub struct Consents {
     ages: Vec<AgeSaid>,
 }
 
+fn newest<'s>(words: impl Iterator<Item = &'s Said>) -> Option<&'s Said> {
+    words.reduce(|best, said| if said.beats(best) { said } else { best })
+}
+
 impl Consents {
     /// What one record comes to.
     #[must_use]
@@ -297,9 +310,21 @@ impl Consents {
     /// The last word on a purpose and a channel, also where it was said of every channel or of everything.
     #[must_use]
     pub fn last(&self, purpose: &str, channel: Option<&str>) -> Option<&Said> {
-        let words = [purpose, EVERYTHING].into_iter().filter_map(|p| self.said.get(p));
-        let words = words.flat_map(|channels| [channels.get(ALL), channel.and_then(|c| channels.get(c))]).flatten();
-        words.fold(None, |best: Option<&Said>, said| if best.is_none_or(|b| said.beats(b)) { Some(said) } else { best })
+        newest(self.words(purpose, channel).chain(self.words(EVERYTHING, channel)))
+    }
+
+    /// The last word on this very purpose: one on everything does not reach what a purchase needs (Decreto 1377,
+    /// art. 9).
+    #[must_use]
+    pub fn last_named(&self, purpose: &str, channel: Option<&str>) -> Option<&Said> {
+        newest(self.words(purpose, channel))
+    }
+
+    /// Words on a purpose: of every channel, and of this one.
+    fn words(&self, purpose: &str, channel: Option<&str>) -> impl Iterator<Item = &Said> {
+        let channels = self.said.get(purpose);
+        let of = |name: &str| channels.and_then(|c| c.get(name));
+        [of(ALL), channel.and_then(of)].into_iter().flatten()
     }
 
     /// Was the person under 18 at that moment, as far as they said?

@@ -14,6 +14,7 @@ mod hours;
 mod view;
 
 pub(crate) use contacts::Contacts;
+pub(crate) use decide::class_of;
 pub(crate) use decide::last_closing;
 pub(crate) use gate::Passed;
 pub(crate) use hours::is_foreign;

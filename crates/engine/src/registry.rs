@@ -20,7 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use pasarela_connector::{Ctx, Outcome, Step};
 use pasarela_domain::EntityRef;
-use pasarela_domain::consent::{ConsentRecord, ConsentState, Consents, PRIVACY};
+use pasarela_domain::consent::{ConsentRecord, ConsentState, Consents, is_necessary};
 use pasarela_domain::standing::{RegistryAnswer, Standing};
 use pasarela_store::{EntityRow, Error, RecordFilter, RecordOrder, RecordRow, RecordWrite, Recorded, Work, Worked};
 use serde::{Deserialize, Serialize};
@@ -47,8 +47,6 @@ const WRITES: usize = 100;
 const TRIES: u32 = 20;
 /// Tries of one question.
 const ATTEMPTS: u32 = 6;
-/// What is no advertising needs no registry.
-const NECESSARY: [&str; 4] = ["sale", "event_operation", "invoice", PRIVACY];
 
 /// An address as the registry knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,7 +95,7 @@ impl Inner {
 
     /// Who allowed advertising is asked for soon, and each night.
     pub(crate) fn note_for_registry(self: &Arc<Self>, record: &ConsentRecord) {
-        if record.state != ConsentState::Given || NECESSARY.contains(&record.purpose.as_str()) {
+        if record.state != ConsentState::Given || is_necessary(&record.purpose) {
             return;
         }
         let phone = record.contact.phone.as_ref().map(|p| Key::Phone(p.as_e164().to_owned()));
@@ -451,7 +449,7 @@ impl Inner {
             data: self.store.sealer().seal_json(&json!({ "state": state, "history": history })),
         };
         if self.law.registry == Registry::Off {
-            tracing::warn!("advertising goes out without asking the registry: market.rne is \"off\"");
+            tracing::warn!("advertising goes out without asking the registry: the configuration switches it off");
         }
         // Another node that starts at the same time writes the same.
         self.store.keep_record(record).await.map(drop)
@@ -465,7 +463,7 @@ fn refusals(row: &Value) -> Option<(&str, Vec<String>)> {
 }
 
 fn allows_advertising(consents: &Consents) -> bool {
-    consents.said().any(|(purpose, _, said)| said.state == ConsentState::Given && !NECESSARY.contains(&purpose))
+    consents.said().any(|(purpose, _, said)| said.state == ConsentState::Given && !is_necessary(purpose))
 }
 
 /// An answer laid over what is known. False: it is known already, or a newer one is.

@@ -7,9 +7,12 @@
 //! manifests say; no provider is named here.
 
 use crate::engine::Inner;
+use crate::lawful::class_of;
 use crate::runs::OpenCall;
 use jiff::Timestamp;
+use pasarela_colombia::market::Class;
 use pasarela_connector::Outcome;
+use pasarela_domain::consent::PRIVACY;
 use pasarela_store::{Error, SuppressionCause, SuppressionRow};
 use serde_json::Value;
 use std::time::Duration;
@@ -27,13 +30,10 @@ impl Inner {
         let Some(action) = call.connection.manifest().action(&call.action) else { return Ok(None) };
         let Some(address) = action.mail_address(&member.input) else { return Ok(None) };
         let Some(row) = self.asked(|| self.store.suppression(address)).await? else { return Ok(None) };
-        if row.cause == SuppressionCause::Unsubscribed {
-            let class = self.asked(|| self.store.effect(member.id)).await?.and_then(|e| e.class);
-            if class.is_some_and(|c| c.starts_with("transactional")) {
-                return Ok(None);
-            }
-        }
-        Ok(Some(refusal(&row)))
+        let effect = self.asked(|| self.store.effect(member.id)).await?;
+        let class = class_of(effect.as_ref().and_then(|e| e.class.as_deref()));
+        let purpose = effect.and_then(|e| e.purpose).unwrap_or_default();
+        Ok(applies(row.cause, class, &purpose).then(|| refusal(&row)))
     }
 
     /// A mailbox that does not exist is not written to again.
@@ -83,6 +83,26 @@ pub(crate) fn of_event(event_type: &str, data: &Value, by: &str, at: Timestamp) 
     let address = data["email"].as_str().filter(|a| a.contains('@'))?.to_lowercase();
     let why = [&data["code"], &data["reason"]].into_iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ");
     Some(SuppressionRow { address, cause, why: (!why.is_empty()).then_some(why), by: by.to_owned(), since: at })
+}
+
+/// Strictly about what was bought or asked?
+pub(crate) fn is_free(class: Class) -> bool {
+    matches!(class, Class::Transactional | Class::TransactionalUrgent)
+}
+
+/// An answer that the law demands (Ley 1581, arts. 14 and 15)? What calls itself that and is advertising or
+/// collection is none.
+pub(crate) fn is_duty(class: Class, purpose: &str) -> bool {
+    is_free(class) && purpose == PRIVACY
+}
+
+/// Does a cause stand against such a message? Asked when it is decided, and once more right before it leaves.
+pub(crate) fn applies(cause: SuppressionCause, class: Class, purpose: &str) -> bool {
+    match cause {
+        SuppressionCause::Bounced => true,
+        SuppressionCause::Unsubscribed => !is_free(class),
+        SuppressionCause::Complained | SuppressionCause::Asked => !is_duty(class, purpose),
+    }
 }
 
 /// The outcome of a message to an address that is not written to.

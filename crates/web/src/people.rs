@@ -19,7 +19,7 @@ use crate::routes::{Routes, op};
 use crate::server::Peer;
 use askama::Template;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use pasarela_colombia::Lang;
 use pasarela_domain::consent::{TextKind, TextVersion};
@@ -205,22 +205,12 @@ fn html(status: StatusCode, page: &impl Template) -> Response {
 
 /// What a browser, a cache and a search engine may do with such a page: show it, and send its own forms.
 fn protect(headers: &mut HeaderMap) {
-    let fixed: [(HeaderName, &str); 7] = [
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-        ),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    crate::tickets::private(
+        headers,
+        "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
         // Of its own origin, so that a form says where it comes from.
-        (header::REFERRER_POLICY, "same-origin"),
-        (header::CACHE_CONTROL, "private, no-store"),
-        (HeaderName::from_static("x-robots-tag"), "noindex, nofollow"),
-        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-        (header::VARY, "accept-language"),
-    ];
-    for (name, value) in fixed {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
+        "same-origin",
+    );
 }
 
 /// Whom a pass lets in, for what. A pass to the data opens the preferences too.

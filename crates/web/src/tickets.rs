@@ -264,13 +264,19 @@ fn file(bytes: Option<Vec<u8>>, kind: &'static str, how: &str, boleta: &Boleta, 
 
 /// What a browser, a cache and a search engine may do with a ticket: show it.
 fn protect(headers: &mut HeaderMap) {
+    private(
+        headers,
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+        "no-referrer",
+    );
+}
+
+/// A page that is one person's own, opened by what is in its address: nobody keeps it, finds it or frames it.
+pub(crate) fn private(headers: &mut HeaderMap, policy: &'static str, referrer: &'static str) {
     let fixed: [(HeaderName, &str); 7] = [
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
-        ),
+        (header::CONTENT_SECURITY_POLICY, policy),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        (header::REFERRER_POLICY, referrer),
         (header::CACHE_CONTROL, "private, no-store"),
         (HeaderName::from_static("x-robots-tag"), "noindex, nofollow"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),

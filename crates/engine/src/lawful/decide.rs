@@ -7,15 +7,12 @@ use super::{Law, Registry, rules};
 use jiff::{SignedDuration, Timestamp};
 use pasarela_colombia::market::{Ask, Channel, Class, Frequency, Market, OwnHours, PastContact, Rule, Span, Window};
 use pasarela_domain::EffectId;
-use pasarela_domain::consent::{ConsentState, Consents, PRIVACY, Said};
+use pasarela_domain::consent::{ConsentState, Consents, Said, is_necessary};
 use pasarela_domain::standing::{ExtendedHours, Standing};
 use pasarela_store::{SuppressionCause, SuppressionRow};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-/// Purposes that the sale itself needs, or the law: no consent is asked for, and one that was taken back counts,
-/// except for what the law demands ([`Draft::is_duty`]).
-const NECESSARY: [&str; 4] = ["sale", "event_operation", "invoice", PRIVACY];
 /// How soon a registry that could not be asked is looked at again.
 const REGISTRY_AGAIN: SignedDuration = SignedDuration::from_mins(15);
 /// A search for an hour that all clocks allow takes no more steps.
@@ -147,13 +144,24 @@ impl Draft<'_> {
     }
 
     fn is_free(&self) -> bool {
-        matches!(self.asked.class, Class::Transactional | Class::TransactionalUrgent)
+        crate::suppress::is_free(self.asked.class)
+    }
+
+    /// Is no yes asked for?
+    fn is_necessary(&self) -> bool {
+        self.is_free() && is_necessary(self.asked.purpose)
+    }
+
+    /// The word that counts for this message. A no to everything does not reach what a purchase needs.
+    fn last_of<'c>(&self, consents: &'c Consents) -> Option<&'c Said> {
+        let (purpose, channel) = (self.asked.purpose, Some(self.asked.channel.as_str()));
+        if self.is_necessary() { consents.last_named(purpose, channel) } else { consents.last(purpose, channel) }
     }
 
     /// An answer to what the person asks about their own data (Ley 1581, arts. 14 and 15): no wish stops it. What
     /// calls itself that and is advertising or collection is none.
     fn is_duty(&self) -> bool {
-        self.is_free() && self.asked.purpose == PRIVACY
+        crate::suppress::is_duty(self.asked.class, self.asked.purpose)
     }
 
     fn note(&mut self, check: &str, facts: Value) {
@@ -172,11 +180,7 @@ impl Draft<'_> {
 
     fn suppression(&mut self) -> Stop {
         let row = self.known.suppression.as_ref()?;
-        let applies = match row.cause {
-            SuppressionCause::Bounced => true,
-            SuppressionCause::Unsubscribed => !self.is_free(),
-            SuppressionCause::Complained | SuppressionCause::Asked => !self.is_duty(),
-        };
+        let applies = crate::suppress::applies(row.cause, self.asked.class, self.asked.purpose);
         self.note("suppression", json!({ "cause": row.cause.as_str(), "since": row.since, "applies": applies }));
         // A mailbox that is not there is a failure, for which something may stand in. A wish is none.
         let verdict = if row.cause == SuppressionCause::Bounced { Verdict::Untakable } else { Verdict::Refuse };
@@ -186,13 +190,13 @@ impl Draft<'_> {
     /// Whether the purpose and the channel are allowed. What the sale itself needs is, until it is taken back.
     fn consent(&mut self) -> Stop {
         let (purpose, channel) = (self.asked.purpose, self.asked.channel.as_str());
-        let free = self.is_free() && NECESSARY.contains(&purpose);
+        let free = self.is_necessary();
         if !self.asked.named {
             self.note("consent", json!({ "person": null }));
             return (!free).then_some((Verdict::Refuse, rules::NO_PERSON));
         }
-        let own = word(&self.known.own, purpose, channel);
-        let all = word(&self.known.all, purpose, channel);
+        let own = self.last_of(&self.known.own);
+        let all = self.last_of(&self.known.all);
         let withdrawn = !self.is_duty() && all.is_some_and(|said| said.state == ConsentState::Withdrawn);
         // A word of another address of the person takes back, and never gives.
         let revoked = self.known.standing.revoked_all.filter(|at| own.is_none_or(|said| said.at <= *at));
@@ -262,7 +266,7 @@ impl Draft<'_> {
         if !refused {
             return None;
         }
-        let consent = word(&self.known.own, self.asked.purpose, self.asked.channel.as_str());
+        let consent = self.last_of(&self.known.own);
         let newer = consent.zip(answer.refused_since).is_some_and(|(said, since)| said.at > since);
         let stands = self.law.newer_consent_stands && newer;
         (!stands).then_some((Verdict::Refuse, rules::REGISTERED))
@@ -281,7 +285,7 @@ impl Draft<'_> {
             return None;
         }
         let own = self.known.standing.extended_hours.as_ref().and_then(own_hours);
-        let consent = word(&self.known.own, asked.purpose, asked.channel.as_str()).map(|said| said.at);
+        let consent = self.last_of(&self.known.own).map(|said| said.at);
         let own = own.filter(|o| consent.is_none_or(|at| o.count_after(at)));
         let foreign = is_foreign(asked.phone);
         let market = &*self.law.market;
@@ -380,15 +384,6 @@ fn own_hours(asked: &ExtendedHours) -> Option<OwnHours> {
     }
     let span = Span { from: minute(asked.from), to: minute(asked.to) };
     Some(OwnHours { asked_at: asked.asked_at, span, days, holidays: false })
-}
-
-/// The last word on a purpose and a channel: one on every channel counts for each.
-fn word<'c>(consents: &'c Consents, purpose: &str, channel: &str) -> Option<&'c Said> {
-    consents
-        .said()
-        .filter(|(p, c, _)| *p == purpose && c.is_none_or(|c| c == channel))
-        .map(|(.., said)| said)
-        .max_by_key(|said| (said.at, said.state == ConsentState::Withdrawn))
 }
 
 /// As a flow writes it.

@@ -4,7 +4,7 @@
 use crate::hub::{Hub, on_paid};
 use crate::server::Reply;
 use pasarela_engine::{Explanation, Law, Registry, Statement};
-use pasarela_store::{EffectState, TimerKind};
+use pasarela_store::{EffectState, SuppressionCause, SuppressionRow, TimerKind};
 use serde_json::{Value, json};
 
 /// A message with the class and purpose of the event's data.
@@ -288,4 +288,26 @@ async fn g10_a_cancelled_run_takes_back_what_was_deferred() {
     hub.pass(13 * 3600);
     hub.calm().await;
     assert!(hub.server.calls("/carta").is_empty());
+}
+
+#[tokio::test]
+async fn g10_an_answer_that_the_law_demands_reaches_who_wants_no_messages() {
+    let flows = ["privacy", "sale"].map(|purpose| {
+        let steps = format!(
+            "  - id: {purpose}\n    do: ventas.carta\n    class: transactional_urgent\n    purpose: {purpose}\n    with: {{ to: \"{{{{ data.to }}}}\" }}\n"
+        );
+        format!("flow: {purpose}\nversion: 1\non: order.paid\nsteps:\n{steps}")
+    });
+    let hub = Hub::build().flow(&flows[0]).flow(&flows[1]).start().await;
+    let complained = SuppressionRow {
+        address: ANA.into(),
+        cause: SuppressionCause::Complained,
+        why: None,
+        by: "ventas".into(),
+        since: hub.now(),
+    };
+    hub.engine.store().suppress(complained).await.unwrap();
+    hub.paid("1", json!({ "to": ANA })).await;
+    assert_eq!(hub.comes_to("sale", EffectState::Withheld).await.code.as_deref(), Some("suppressed_complained"));
+    hub.comes_to("privacy", EffectState::Done).await;
 }

@@ -79,6 +79,35 @@ pub(crate) struct Common {
     pub(crate) only: Option<Only>,
 }
 
+/// Which disk and which databases, for what fills them itself.
+#[derive(clap::Args, Clone)]
+pub(crate) struct Where {
+    /// Folder on the disk to be judged.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// As for the others.
+    #[arg(long, value_name = "URL")]
+    pub(crate) store: Option<String>,
+    /// Only one of the databases.
+    #[arg(long, value_name = "DATABASE")]
+    pub(crate) only: Option<Only>,
+}
+
+impl Where {
+    fn databases(&self) -> Result<Vec<Database>, Failure> {
+        databases(self.store.as_deref(), self.only)
+    }
+
+    /// What the figures mean nothing without.
+    fn conditions(&self, more: Value) -> Value {
+        let mut all = machine(self.dir.as_deref());
+        if let (Some(all), Some(more)) = (all.as_object_mut(), more.as_object()) {
+            all.extend(more.clone());
+        }
+        all
+    }
+}
+
 #[derive(clap::ValueEnum, Clone, Copy, PartialEq)]
 pub(crate) enum Only {
     Sqlite,
@@ -138,15 +167,8 @@ pub(crate) struct Growth {
     /// Cold starts.
     #[arg(long, default_value_t = 3)]
     pub(crate) rounds: usize,
-    /// Folder on the disk to be judged.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) dir: Option<PathBuf>,
-    /// As for the others.
-    #[arg(long, value_name = "URL")]
-    pub(crate) store: Option<String>,
-    /// Only one of the databases.
-    #[arg(long, value_name = "DATABASE")]
-    pub(crate) only: Option<Only>,
+    #[command(flatten)]
+    pub(crate) at: Where,
 }
 
 #[derive(clap::Args, Clone)]
@@ -160,15 +182,8 @@ pub(crate) struct Pages {
     /// Times that each page is asked for.
     #[arg(long, default_value_t = 50)]
     pub(crate) rounds: u64,
-    /// Folder on the disk to be judged.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) dir: Option<PathBuf>,
-    /// As for the others.
-    #[arg(long, value_name = "URL")]
-    pub(crate) store: Option<String>,
-    /// Only one of the databases.
-    #[arg(long, value_name = "DATABASE")]
-    pub(crate) only: Option<Only>,
+    #[command(flatten)]
+    pub(crate) at: Where,
 }
 
 /// How much, and where.
@@ -180,15 +195,8 @@ pub(crate) struct Decisions {
     /// Decisions that are measured.
     #[arg(long, default_value_t = 20_000)]
     pub(crate) rounds: u64,
-    /// Folder on the disk to be judged.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) dir: Option<PathBuf>,
-    /// As for the others.
-    #[arg(long, value_name = "URL")]
-    pub(crate) store: Option<String>,
-    /// Only one of the databases.
-    #[arg(long, value_name = "DATABASE")]
-    pub(crate) only: Option<Only>,
+    #[command(flatten)]
+    pub(crate) at: Where,
 }
 
 impl Common {
@@ -264,35 +272,20 @@ pub(crate) async fn run(args: Args, json: bool) -> Result<ExitCode, Failure> {
             ("flood", report, args.common.conditions(&databases, more))
         }
         What::Growth(args) => {
-            let databases = databases(args.store.as_deref(), args.only)?;
-            let report = growth::run(&args, &databases).await?;
-            let mut conditions = machine(args.dir.as_deref());
-            if let Some(all) = conditions.as_object_mut() {
-                all.insert("bodies".into(), json!("200 B"));
-                all.insert("events".into(), json!(args.events));
-                all.insert("finished_runs".into(), json!(args.runs));
-            }
-            ("growth", report, conditions)
+            let report = growth::run(&args, &args.at.databases()?).await?;
+            (
+                "growth",
+                report,
+                args.at.conditions(json!({ "bodies": "200 B", "events": args.events, "finished_runs": args.runs })),
+            )
         }
         What::Decisions(args) => {
-            let databases = databases(args.store.as_deref(), args.only)?;
-            let report = decisions::run(&args, &databases).await?;
-            let mut conditions = machine(args.dir.as_deref());
-            if let Some(all) = conditions.as_object_mut() {
-                all.insert("consents".into(), json!(args.consents));
-                all.insert("decisions".into(), json!(args.rounds));
-            }
-            ("decisions", report, conditions)
+            let report = decisions::run(&args, &args.at.databases()?).await?;
+            ("decisions", report, args.at.conditions(json!({ "consents": args.consents, "decisions": args.rounds })))
         }
         What::Pages(args) => {
-            let databases = databases(args.store.as_deref(), args.only)?;
-            let report = pages::run(&args, &databases).await?;
-            let mut conditions = machine(args.dir.as_deref());
-            if let Some(all) = conditions.as_object_mut() {
-                all.insert("events".into(), json!(args.events));
-                all.insert("finished_runs".into(), json!(args.runs));
-            }
-            ("pages", report, conditions)
+            let report = pages::run(&args, &args.at.databases()?).await?;
+            ("pages", report, args.at.conditions(json!({ "events": args.events, "finished_runs": args.runs })))
         }
         What::All(args) => {
             let databases = args.common.databases()?;

@@ -17,13 +17,17 @@ use jiff::Timestamp;
 use pasarela_colombia::calendar::date_with_year;
 use pasarela_colombia::market::Channel;
 use pasarela_domain::consent::{
-    AnalyticsIds, ConsentState, Denied, EVERYTHING, Evidence, LegalBasis, PRIVACY, TextKind, TextVersion, is_purpose,
+    AnalyticsIds, ConsentState, Denied, EVERYTHING, Evidence, LegalBasis, TextKind, TextVersion, is_necessary,
+    is_purpose,
 };
 use pasarela_engine::{LedgerError, PersonConsents, Statement};
 use pasarela_ticket::pass::Opens;
 
-/// What a sale cannot do without is not asked for here.
-const NECESSARY: &[&str] = &["sale", "event_operation", "invoice", "guardianship", PRIVACY];
+/// What a sale cannot do without, and what a guardian says of a child, is not asked for here.
+fn is_asked(purpose: &str) -> bool {
+    !is_necessary(purpose) && purpose != "guardianship"
+}
+
 /// Ways to write to a person or to call them: advertising is asked for on each, where the text names none.
 fn ways() -> [&'static str; Channel::ALL.len()] {
     Channel::ALL.map(Channel::as_str)
@@ -103,7 +107,7 @@ fn asking(known: &PersonConsents, w: Words, now: Timestamp) -> Vec<&TextVersion>
         .series(TextKind::Consent)
         .into_iter()
         .filter_map(|name| terms.in_force(TextKind::Consent, name, w.tag(), now));
-    current.filter(|t| t.purposes.iter().any(|p| !NECESSARY.contains(&p.as_str()))).collect()
+    current.filter(|t| t.purposes.iter().any(|p| is_asked(p))).collect()
 }
 
 fn channels_of(text: &TextVersion) -> Vec<&str> {
@@ -114,7 +118,7 @@ fn rows(known: &PersonConsents, w: Words, now: Timestamp) -> Vec<Row> {
     let mut asked: Vec<(String, Option<String>)> = Vec::new();
     let mut ask = |purpose: &str, channel: Option<&str>| {
         let one = (purpose.to_owned(), channel.map(str::to_owned));
-        if !NECESSARY.contains(&purpose) && purpose != EVERYTHING && !asked.contains(&one) {
+        if is_asked(purpose) && purpose != EVERYTHING && !asked.contains(&one) {
             asked.push(one);
         }
     };
@@ -167,7 +171,7 @@ fn offers(known: &PersonConsents, w: Words, now: Timestamp) -> Vec<Offer> {
     };
     let offer = |text: &TextVersion| {
         let mut boxes = Vec::new();
-        for name in text.purposes.iter().filter(|p| !NECESSARY.contains(&p.as_str())) {
+        for name in text.purposes.iter().filter(|p| is_asked(p)) {
             let channels =
                 if name == "marketing" { channels_of(text).into_iter().map(Some).collect() } else { vec![None] };
             for channel in channels.into_iter().filter(|c| open(name, *c)) {

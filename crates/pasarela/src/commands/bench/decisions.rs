@@ -58,7 +58,7 @@ fn address(n: u64) -> String {
 
 /// Microseconds of each decision.
 async fn one(args: &Decisions, database: &Database, consents: u64) -> Result<Vec<u32>, Failure> {
-    let place = Place::make(args.dir.as_deref(), database)?;
+    let place = Place::make(args.at.dir.as_deref(), database)?;
     let store = place.open().map_err(failed)?;
     let connection = store.connection_id("tienda", "http").await.map_err(failed)?;
     let flow = store.flow_id("banco", 1, sample::FLOW).await.map_err(failed)?;

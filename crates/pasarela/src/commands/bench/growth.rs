@@ -74,7 +74,7 @@ pub(super) async fn run(args: &Growth, databases: &[Database]) -> Result<Report,
 
 async fn fill(args: &Growth, database: &Database, events: u64, runs: u64) -> Result<Filled, Failure> {
     let failed = |e: pasarela_store::Error| Failure::Failed(e.to_string());
-    let place = Place::make(args.dir.as_deref(), database)?;
+    let place = Place::make(args.at.dir.as_deref(), database)?;
     let store = place.open().map_err(failed)?;
     let connection = store.connection_id("tienda", "http").await.map_err(failed)?;
     let flow = store.flow_id("banco", 1, super::sample::FLOW).await.map_err(failed)?;
