@@ -1,5 +1,6 @@
 //! The words of the business as types. Pure: no I/O, no clock, no provider.
 
+mod access;
 pub mod case;
 mod clock;
 pub mod consent;
@@ -13,6 +14,7 @@ mod money;
 mod secret;
 pub mod standing;
 
+pub use access::{Brands, Grant, InvalidRole, Role};
 pub use clock::{Clock, Pace, PacedClock, Segment, SystemClock};
 pub use contact::{EmailAddress, InvalidEmail, InvalidPhone, Phone};
 pub use event::{CANONICAL_EVENT_TYPES, EntityRef, Envelope, is_canonical};

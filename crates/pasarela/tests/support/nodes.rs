@@ -558,7 +558,7 @@ impl Ended {
         let held = stuck.iter().filter(|e| e["state"] == "unknown").count();
         assert_eq!(held, stuck.len(), "only what is unknown needs a person: {stuck:?}");
         assert!(unknown <= held, "{unknown} notices did not arrive, and {held} are told to be unknown");
-        assert!(held <= out, "{held} are unknown, and {out} were out at an interruption");
+        assert!(held <= out, "{held} are unknown, and {out} were out at an interruption: {stuck:?}");
         println!("{} orders: missing 0, twice 0, out of order 0; {held} unknown of {out} that were out", orders.len());
     }
 }
