@@ -7,20 +7,24 @@ mod auth;
 mod bodies;
 mod console;
 mod docs;
+mod gate;
 mod health;
 mod hooks;
 mod openapi;
 mod people;
+pub mod policy;
 mod problem;
 mod routes;
 mod server;
 mod stream;
 mod tickets;
+pub mod who;
 
 pub use alarms::explained as alarms_explained;
 pub use auth::{NewKey, create_key, revoke_key};
 pub use console::{NewLink, create_link};
 pub use openapi::openapi;
+pub use routes::Route;
 pub use server::{MAX_BODY, Running, serve, serve_unix};
 
 use axum::Router;
@@ -28,6 +32,7 @@ use pasarela_connector::Provider;
 use pasarela_domain::{Clock, SystemClock};
 use pasarela_engine::Engine;
 use pasarela_ticket::Desk;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What every handler holds.
@@ -43,9 +48,14 @@ pub struct App {
     pub(crate) tickets: Option<Arc<Desk>>,
     pub(crate) looked: Arc<tickets::Looked>,
     pub(crate) people: Arc<people::Rate>,
+    /// Brands of this hub: what somebody may do for none of them, they may not do.
+    pub(crate) brands: Arc<BTreeSet<String>>,
     /// The caller has the database file already: no key is asked for.
     pub(crate) trusted: bool,
 }
+
+/// The brand of whatever names none.
+const DEFAULT_BRAND: &str = "default";
 
 /// Settings of the web side.
 #[derive(Clone)]
@@ -58,11 +68,19 @@ pub struct Options {
     pub console_url: String,
     /// Time of the real world, by which sessions end. Business time may run faster.
     pub wall: Arc<dyn Clock>,
+    /// Brands of this hub, by the names of the configuration.
+    pub brands: BTreeSet<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { sandbox: None, tickets: None, console_url: "http://127.0.0.1:8081".into(), wall: Arc::new(SystemClock) }
+        Self {
+            sandbox: None,
+            tickets: None,
+            console_url: "http://127.0.0.1:8081".into(),
+            wall: Arc::new(SystemClock),
+            brands: [DEFAULT_BRAND.to_owned()].into(),
+        }
     }
 }
 
@@ -70,7 +88,7 @@ impl App {
     /// An app around a running engine.
     #[must_use]
     pub fn new(engine: Engine, options: Options) -> Self {
-        let tickets = options.tickets.clone();
+        let (tickets, brands) = (options.tickets.clone(), Arc::new(options.brands.clone()));
         Self {
             keys: Arc::new(auth::Keys::default()),
             console: Arc::new(console::Settings::new(options)),
@@ -78,6 +96,7 @@ impl App {
             tickets,
             looked: Arc::default(),
             people: Arc::default(),
+            brands,
             backup: Arc::default(),
             described: Arc::default(),
             engine,
@@ -103,7 +122,7 @@ impl App {
         let trusted = Self { trusted: true, ..self.clone() };
         Router::new()
             .merge(api::routes().into_router())
-            .merge(api::admin_routes())
+            .merge(api::admin_routes().into_router())
             .merge(health::routes().into_router())
             .fallback(problem::no_such_path)
             .with_state(trusted)
@@ -113,6 +132,27 @@ impl App {
     pub fn console(&self) -> Router {
         console::routes(self.clone()).with_state(self.clone())
     }
+}
+
+/// Every route of a listener, with who may call it.
+#[must_use]
+pub fn gates(listener: Listener) -> Vec<Route> {
+    match listener {
+        Listener::Public => public_routes().into_gates(),
+        Listener::Console => console::pages().into_gates(),
+        Listener::Socket => api::routes().merge(api::admin_routes()).merge(health::routes()).into_gates(),
+    }
+}
+
+/// Where the hub listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listener {
+    /// Hooks, API, health, pages for guests.
+    Public,
+    /// The console.
+    Console,
+    /// The socket beside the database.
+    Socket,
 }
 
 /// Everything on the public listener: what is not in here is not in its document, and the other way round.

@@ -4,6 +4,8 @@
 use super::session::{COOKIE, Session, cookie};
 use super::words::{self, Lang, Words};
 use crate::App;
+use crate::policy::{Action, Resource};
+use crate::who::Who;
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request, State};
 use axum::http::request::Parts;
@@ -22,7 +24,7 @@ const MAX_FORM: usize = 16 * 1024;
 
 /// A request that passed the guard.
 #[derive(Clone)]
-pub(super) struct Visit {
+pub(crate) struct Visit {
     /// Texts in the visitor's language.
     pub(super) w: Words,
     /// Who is there; `None` only on the sign-in page.
@@ -32,14 +34,31 @@ pub(super) struct Visit {
 }
 
 impl Visit {
-    /// May this person change things?
-    pub(super) fn may_write(&self) -> bool {
-        self.session.as_ref().is_some_and(|s| s.may_write)
+    /// Who it is; `None` at the door alone.
+    pub(crate) fn who(&self) -> Option<&Who> {
+        self.session.as_ref().map(|s| &s.who)
+    }
+
+    /// May this person do it, for any brand?
+    pub(super) fn may(&self, action: Action, resource: Resource) -> bool {
+        self.who().is_some_and(|w| w.may(action, resource))
+    }
+
+    /// May rows say what an event is about?
+    pub(super) fn sees_people(&self) -> bool {
+        self.may(Action::ReadPersonal, Resource::Events)
     }
 
     /// Who it is, for what is written down.
     pub(super) fn name(&self) -> &str {
-        self.session.as_ref().map_or("", |s| &s.name)
+        self.who().map_or("", |w| &w.name)
+    }
+
+    /// A page that says no: to a look, or to a deed.
+    pub(crate) fn refused(&self, action: Action) -> Response {
+        let looks = matches!(action, Action::Read | Action::ReadPersonal);
+        let why = if looks { "error.not_allowed" } else { "error.read_only" };
+        super::page::refusal(self, StatusCode::FORBIDDEN, why)
     }
 
     /// Token for this session's forms.
@@ -57,7 +76,8 @@ impl<S: Sync> FromRequestParts<S> for Visit {
     }
 }
 
-/// A form that was sent from one of this session's own pages by somebody who may change things.
+/// A form that was sent from one of this session's own pages. Whether this person may do what it asks for, the
+/// gate of its route has said.
 pub(super) struct Deed {
     pub(super) visit: Visit,
     /// Its other fields.
@@ -80,9 +100,6 @@ impl FromRequest<App> for Deed {
         let owned = visit.session.as_ref().is_some_and(|s| form.get("csrf").is_some_and(|t| s.owns(t)));
         if !owned {
             return Err(super::page::refusal(&visit, StatusCode::FORBIDDEN, "error.csrf"));
-        }
-        if !visit.may_write() {
-            return Err(super::page::refusal(&visit, StatusCode::FORBIDDEN, "error.read_only"));
         }
         Ok(Self { visit, form })
     }

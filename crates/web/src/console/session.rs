@@ -3,13 +3,17 @@
 //! key or the end of its time counts everywhere within seconds.
 
 use crate::App;
+use crate::auth;
+use crate::policy::{Action, Scope, Verb};
+use crate::who::Who;
 use axum::http::{HeaderMap, header};
 use jiff::Timestamp;
 use parking_lot::RwLock;
+use pasarela_domain::{Brands, Grant, Role};
 use pasarela_store::{ApiKeyRow, Error, PassKind, PassRow, Store};
 use rand::RngExt as _;
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 use subtle::ConstantTimeEq;
 
@@ -32,21 +36,18 @@ pub(super) fn hashed(secret: &str) -> [u8; 32] {
 pub(super) struct Session {
     /// Token that every form of this session carries.
     pub(super) csrf: String,
-    /// Who it is, as the link or the key names them.
-    pub(super) name: String,
-    /// May it change things?
-    pub(super) may_write: bool,
+    /// Who it is, as the link or the key names them, and what they may do.
+    pub(super) who: Who,
     ends: Timestamp,
     checked: Timestamp,
 }
 
 impl Session {
-    fn new(cookie: &str, pass: &PassRow, may_write: bool, now: Timestamp) -> Self {
+    fn new(cookie: &str, pass: &PassRow, who: Who, now: Timestamp) -> Self {
         Self {
             // Made of the cookie, which no page and no script sees: nothing more has to be kept.
             csrf: hex::encode(hashed(&format!("csrf {cookie}"))),
-            name: pass.name.clone(),
-            may_write,
+            who,
             ends: pass.expires_at,
             checked: now,
         }
@@ -90,16 +91,15 @@ impl Sessions {
 
     /// Signs in with an API key. The cookie's value.
     pub(super) async fn open_by_key(&self, app: &App, key: &str) -> Result<Result<String, Refused>, Error> {
-        let hash = hashed(key);
-        let rows = app.engine.store().api_keys().await?;
-        let Some(row) = rows.into_iter().find(|r| r.revoked_at.is_none() && r.hash == hash) else {
+        let Some(row) = auth::find(&**app.engine.store(), &hashed(key)).await? else {
             return Ok(Err(Refused::UnknownKey));
         };
-        if !has(&row, "read") {
+        if !looks(&row) {
             return Ok(Err(Refused::MayNotRead));
         }
         let cookie = random_cookie();
-        let may_write = has(&row, "write");
+        // What it may do is asked of the key each time.
+        let may_write = false;
         self.keep(app, &cookie, row.name, may_write, Some(row.id)).await?;
         Ok(Ok(cookie))
     }
@@ -130,8 +130,8 @@ impl Sessions {
             return known;
         }
         match look_up(&**app.engine.store(), id, now).await {
-            Ok(Some((pass, may_write))) => {
-                let session = Session::new(cookie, &pass, may_write, now);
+            Ok(Some((pass, who))) => {
+                let session = Session::new(cookie, &pass, who, now);
                 let mut all = self.0.write();
                 if all.len() >= MOST {
                     all.retain(|_, s| now.duration_since(s.checked) < BELIEF);
@@ -158,20 +158,30 @@ impl Sessions {
     }
 }
 
-/// A session that is kept, and whether it may change things now: a key's scopes are those of the key.
-async fn look_up(store: &dyn Store, id: [u8; 32], now: Timestamp) -> Result<Option<(PassRow, bool)>, Error> {
+/// A session that is kept, and who it is: a key's rights are those of the key now.
+async fn look_up(store: &dyn Store, id: [u8; 32], now: Timestamp) -> Result<Option<(PassRow, Who)>, Error> {
     let pass = store.pass(id).await?.filter(|p| p.kind == PassKind::Session && p.expires_at > now);
     let Some(pass) = pass else { return Ok(None) };
     let Some(key) = &pass.key else {
-        let may_write = pass.may_write;
-        return Ok(Some((pass, may_write)));
+        let who = if pass.may_write {
+            let owner = Grant { role: Role::Owner, brands: Brands::All, only: BTreeSet::new() };
+            Who::person("", &pass.name, vec![owner])
+        } else {
+            Who::person_by_scopes("", &pass.name, vec![Scope::Every(Verb::Read)], Brands::All)
+        };
+        return Ok(Some((pass, who)));
     };
     let row = store.api_keys().await?.into_iter().find(|r| r.id == *key && r.revoked_at.is_none());
-    Ok(row.filter(|r| has(r, "read")).map(|r| (pass, has(&r, "write"))))
+    Ok(row.filter(looks).map(|row| {
+        let who = Who::person_by_scopes(&row.id, &pass.name, auth::scopes_of(&row), Brands::All);
+        (pass, who)
+    }))
 }
 
-fn has(row: &ApiKeyRow, scope: &str) -> bool {
-    row.scopes.iter().any(|s| s == scope)
+/// May the key look at anything? One that only writes has nothing to do here.
+fn looks(row: &ApiKeyRow) -> bool {
+    let reads = |scope: &Scope| scope.rows().any(|(_, action)| matches!(action, Action::Read | Action::ReadPersonal));
+    auth::scopes_of(row).iter().any(reads)
 }
 
 fn random_cookie() -> String {
