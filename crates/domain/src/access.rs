@@ -68,7 +68,9 @@ impl fmt::Display for Role {
 
 /// There is no such role.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no role '{0}'; roles are owner, operator, producer, designer, support, finance, gate, privacy, viewer")]
+#[error(
+    "there is no role '{0}'; roles are owner, operator, producer, designer, support, finance, gate, privacy, viewer"
+)]
 pub struct InvalidRole(String);
 
 impl FromStr for Role {
