@@ -4,8 +4,8 @@
 use crate::audit::AuditEntry;
 use crate::rows::{
     ApiKeyRow, ArrivedRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow,
-    EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PassRow, PauseKind, PauseRow, PushedFlow,
-    QueuedRow, RunFilter, RunRow, SigningKeyRow, StandingOf, StandingRow, SuppressionRow, TimerRow,
+    EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PauseKind, PauseRow, PushedFlow, QueuedRow,
+    RunFilter, RunRow, SigningKeyRow, StandingOf, StandingRow, SuppressionRow, TimerRow,
 };
 use crate::seal::{Sealed, Sealer};
 use crate::share::{Ask, News, Share, Shares};
@@ -662,7 +662,7 @@ pub struct Stats {
 }
 
 /// A database that keeps the hub's truth.
-pub trait Store: crate::Care + crate::Records + crate::Audits {
+pub trait Store: crate::Audits + crate::Care + crate::Passes + crate::Records {
     /// Seals what goes in. Cheap to call from many threads.
     fn sealer(&self) -> &Sealer;
     /// Fence of this boot: higher than every earlier one.
@@ -871,15 +871,6 @@ pub trait Store: crate::Care + crate::Records + crate::Audits {
     fn keep_signing_key(&self, number: i64, seed: Sealed, at: Timestamp) -> Fut<'_, ()>;
     /// Keys that sign tickets, by number.
     fn signing_keys(&self) -> Fut<'_, Vec<SigningKeyRow>>;
-
-    /// Keeps a pass; those whose time was over when it was made go away.
-    fn keep_pass(&self, pass: PassRow) -> Fut<'_, ()>;
-    /// A pass that nobody took, by its hash; whether its time is over is the caller's to ask.
-    fn pass(&self, hash: [u8; 32]) -> Fut<'_, Option<PassRow>>;
-    /// Takes a pass. `true` for the first taker only, whichever node is asked; `taker` is that caller's alone.
-    fn take_pass(&self, hash: [u8; 32], taker: [u8; 32]) -> Fut<'_, bool>;
-    /// Ends a pass.
-    fn end_pass(&self, hash: [u8; 32]) -> Fut<'_, ()>;
 
     /// Writes a probe through the writer: proves that it answers.
     fn ping(&self) -> Fut<'_, ()>;

@@ -12,6 +12,7 @@ mod contract;
 pub mod erasures;
 mod history;
 mod page;
+mod passes;
 pub mod postgres;
 mod queue;
 mod records;
@@ -31,12 +32,13 @@ pub use contract::{
     RunInsert, RunStatus, RunWrite, Stats, Store, TimerKind, TimerSet, Work, Worked,
 };
 pub use history::{History, TYPE as HISTORY_TYPE};
+pub use passes::{PassKind, PassRow, Passes};
 pub use records::{RecordFilter, RecordOrder, RecordRow, RecordWrite, Recorded, Records};
 pub use rows::{
     ApiKeyRow, ArrivedRow, AttemptRow, CONTACT, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter,
-    EffectRow, EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PassKind, PassRow, PauseKind,
-    PauseRow, PushedFlow, QueuedRow, RunFilter, RunRow, SigningKeyRow, StandingOf, StandingRow, SuppressionCause,
-    SuppressionRow, TimerRow, contact_name, hash_name,
+    EffectRow, EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PauseKind, PauseRow, PushedFlow,
+    QueuedRow, RunFilter, RunRow, SigningKeyRow, StandingOf, StandingRow, SuppressionCause, SuppressionRow, TimerRow,
+    contact_name, hash_name,
 };
 pub use seal::{SealError, Sealed, Sealer, key_fingerprint};
 pub use share::{Ask, News, Share, Shares};

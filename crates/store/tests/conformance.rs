@@ -104,6 +104,7 @@ macro_rules! conformance {
                     cursors_move_and_add_up,
                     api_keys_are_revoked_once,
                     a_pass_is_taken_once_and_goes_when_its_time_is_over,
+                    an_accounts_passes_are_listed_noted_and_ended_together,
                     everything_is_there_after_a_reopening,
                     hashes_are_stable_within_a_database,
                 ];

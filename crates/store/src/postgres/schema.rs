@@ -126,7 +126,15 @@ DO $$ BEGIN
   END IF;
 END $$;
 CREATE TABLE IF NOT EXISTS passes (hash bytea PRIMARY KEY, kind text NOT NULL, name text NOT NULL,
-  may_write boolean NOT NULL, api_key text, created_at bigint NOT NULL, expires_at bigint NOT NULL, taker bytea);
+  may_write boolean NOT NULL, api_key text, created_at bigint NOT NULL, expires_at bigint NOT NULL, taker bytea,
+  account text, detail bytea);
+DO $$ BEGIN
+  IF NOT EXISTS (SELECT 1 FROM information_schema.columns WHERE table_schema = current_schema()
+                 AND table_name = 'passes' AND column_name = 'account') THEN
+    ALTER TABLE passes ADD COLUMN account text, ADD COLUMN detail bytea;
+  END IF;
+END $$;
+CREATE INDEX IF NOT EXISTS passes_account ON passes (account) WHERE account IS NOT NULL;
 CREATE TABLE IF NOT EXISTS suppressions (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, address bigint NOT NULL UNIQUE,
   cause bigint NOT NULL, who text NOT NULL, since bigint NOT NULL, body bytea NOT NULL);
 CREATE TABLE IF NOT EXISTS person_links (address bigint PRIMARY KEY, person bigint NOT NULL);

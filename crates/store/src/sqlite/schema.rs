@@ -23,7 +23,8 @@ CREATE TABLE IF NOT EXISTS pauses (kind TEXT NOT NULL, name TEXT NOT NULL, reaso
 CREATE TABLE IF NOT EXISTS pushed_flows (name TEXT PRIMARY KEY, flow INTEGER NOT NULL, who TEXT NOT NULL,
   at INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS passes (hash BLOB PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, may_write INTEGER NOT NULL,
-  api_key TEXT, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, taker BLOB) WITHOUT ROWID;
+  api_key TEXT, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, taker BLOB, account TEXT, detail BLOB) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS passes_account ON passes (account) WHERE account IS NOT NULL;
 CREATE INDEX IF NOT EXISTS delivery_proposed ON delivery_result (delivery) WHERE status = 6;
 CREATE INDEX IF NOT EXISTS effects_run ON effects (run);
 CREATE INDEX IF NOT EXISTS effects_due ON effects (not_before, created_at) WHERE status = 0;
@@ -136,7 +137,7 @@ INSERT INTO senders (id, brand, name) VALUES (1, 1, 'default');
 ";
 
 /// What a database of an earlier build lacks: (table, column, statements that add it).
-pub(super) const ADDED: [(&str, &str, &str); 5] = [
+pub(super) const ADDED: [(&str, &str, &str); 6] = [
     (
         "effects",
         "ended_at",
@@ -161,4 +162,5 @@ pub(super) const ADDED: [(&str, &str, &str); 5] = [
     ),
     ("effects", "expires_at", "ALTER TABLE effects ADD COLUMN expires_at INTEGER;"),
     ("dedup", "at", "ALTER TABLE dedup ADD COLUMN at INTEGER;"),
+    ("passes", "account", "ALTER TABLE passes ADD COLUMN account TEXT; ALTER TABLE passes ADD COLUMN detail BLOB;"),
 ];
