@@ -9,6 +9,7 @@
 
 mod alarms;
 mod assets;
+mod audit;
 mod cases;
 mod chart;
 mod connections;
@@ -61,6 +62,11 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// Time of the real world.
+    pub(crate) fn wall(&self) -> &dyn Clock {
+        &*self.wall
+    }
+
     pub(crate) fn new(options: Options) -> Self {
         let sandbox = options.sandbox.and_then(|url| {
             let sandbox = theatre::Sandbox::at(&url);
@@ -85,7 +91,7 @@ impl Settings {
 pub(crate) fn pages() -> Pages {
     use crate::policy::Action::{Operate, Read, ReadPersonal, Write};
     use crate::policy::Resource::{
-        Cases, Connections, DeadLetters, Deliveries, Events, Flows, Holds, Incidents, Overview, Pauses, Sandbox,
+        Audit, Cases, Connections, DeadLetters, Deliveries, Events, Flows, Holds, Incidents, Overview, Pauses, Sandbox,
     };
     Pages::new()
         .get("/", may(Read, Overview), home::show)
@@ -120,6 +126,7 @@ pub(crate) fn pages() -> Pages {
         .get("/incidentes/{number}", may(Read, Incidents), cases::incidents::show)
         .get("/incidentes/{number}/hoja", may(Read, Incidents), cases::incidents::sheet)
         .post("/incidentes/{number}/paso", may(Operate, Incidents), cases::incidents::step)
+        .get("/auditoria", may(ReadPersonal, Audit), audit::list)
         .get("/alarmas", may(Read, Overview), alarms::show)
         .get("/teatro", may(Read, Sandbox), theatre::show)
         .post("/teatro/acto", may(Operate, Sandbox), theatre::act)

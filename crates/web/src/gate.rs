@@ -3,6 +3,7 @@
 //! session that the guard found.
 
 use crate::App;
+use crate::audit;
 use crate::console::Visitor;
 use crate::policy::{Action, Gate, Resource, Scope};
 use crate::problem::Problem;
@@ -29,6 +30,10 @@ pub(crate) struct Guarded<H> {
     pub(crate) handler: H,
     pub(crate) gate: Gate,
     pub(crate) door: Door,
+    /// As the route was registered.
+    pub(crate) path: &'static str,
+    /// Does it change something? Then it is written down.
+    pub(crate) changes: bool,
 }
 
 impl<H, T> Handler<T, App> for Guarded<H>
@@ -45,10 +50,55 @@ where
                 Door::Session => by_session(&app, self.gate, &mut request),
             };
             match let_in {
-                Ok(()) => self.handler.call(request, app).await,
+                Ok(()) => match self.gate {
+                    Gate::May(action, resource) if self.changes => {
+                        let deed = Deed { door: self.door, action, resource, path: self.path };
+                        deed.done(self.handler, request, app).await
+                    }
+                    _ => self.handler.call(request, app).await,
+                },
                 Err(refusal) => refusal,
             }
         })
+    }
+}
+
+/// Something that is done behind a gate.
+struct Deed {
+    door: Door,
+    action: Action,
+    resource: Resource,
+    path: &'static str,
+}
+
+impl Deed {
+    /// Does it, and writes it down. An answer that says that it was done goes out when that is written.
+    async fn done<H: Handler<T, App>, T: 'static>(self, handler: H, request: Request, app: App) -> Response {
+        let who = request.extensions().get::<Who>().cloned();
+        let visitor = request.extensions().get::<Visitor>().cloned();
+        let asked = audit::parameters(self.path, request.uri().path());
+        let (response, mut noted) = audit::hearing(handler.call(request, app.clone())).await;
+        // The gate let somebody in, so there is somebody.
+        let Some(who) = who.filter(|_| audit::happened(&response, &noted)) else { return response };
+        noted.subject.get_or_insert(asked);
+        let brand = if self.resource.is_the_hubs() { "" } else { crate::DEFAULT_BRAND };
+        let action = audit::action_of(self.resource, self.action, self.path);
+        match app.write_down(&who, action, brand, noted).await {
+            Ok(()) => response,
+            Err(error) => {
+                tracing::error!(%error, path = self.path, "something was done and could not be written down");
+                match visitor {
+                    Some(visitor) if self.door == Door::Session => visitor.unwritten(),
+                    _ => Problem::new(
+                        StatusCode::INTERNAL_SERVER_ERROR,
+                        "not_written_down",
+                        "It was done, and could not be written down",
+                        "the change is in force, and the audit does not tell of it; the log says why",
+                    )
+                    .into_response(),
+                }
+            }
+        }
     }
 }
 

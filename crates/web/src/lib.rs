@@ -3,6 +3,7 @@
 
 mod alarms;
 mod api;
+mod audit;
 mod auth;
 mod bodies;
 mod console;

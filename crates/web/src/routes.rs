@@ -4,7 +4,7 @@
 
 use crate::App;
 use crate::gate::{Door, Guarded};
-use crate::policy::Gate;
+use crate::policy::{Action, Gate};
 use axum::Router;
 use axum::handler::Handler;
 use axum::routing::{MethodFilter, MethodRouter, any, on};
@@ -34,7 +34,7 @@ impl Routes {
         H: Handler<T, App>,
         T: 'static,
     {
-        let handlers = behind(Door::Key, operation.gate, MethodFilter::GET, handler);
+        let handlers = behind(Door::Key, operation.gate, MethodFilter::GET, path, handler);
         self.add(path, handlers, vec![Operation { method: "get", ..operation }])
     }
 
@@ -43,7 +43,7 @@ impl Routes {
         H: Handler<T, App>,
         T: 'static,
     {
-        let handlers = behind(Door::Key, operation.gate, MethodFilter::POST, handler);
+        let handlers = behind(Door::Key, operation.gate, MethodFilter::POST, path, handler);
         self.add(path, handlers, vec![Operation { method: "post", ..operation }])
     }
 
@@ -92,14 +92,20 @@ impl Routes {
 }
 
 /// A handler behind its gate. What is open stays as it is: nothing is asked there.
-fn behind<H, T>(door: Door, gate: Gate, method: MethodFilter, handler: H) -> MethodRouter<App>
+fn behind<H, T>(door: Door, gate: Gate, method: MethodFilter, path: &'static str, handler: H) -> MethodRouter<App>
 where
     H: Handler<T, App>,
     T: 'static,
 {
     match gate {
         Gate::Open(_) | Gate::Signed | Gate::Pass => on(method, handler),
-        Gate::May(..) | Gate::Known(_) => on(method, Guarded { handler, gate, door }),
+        Gate::May(action, _) => {
+            // Some look at things by a body.
+            let looks = matches!(action, Action::Read | Action::ReadPersonal);
+            let changes = method != MethodFilter::GET && !looks;
+            on(method, Guarded { handler, gate, door, path, changes })
+        }
+        Gate::Known(_) => on(method, Guarded { handler, gate, door, path, changes: false }),
     }
 }
 
@@ -137,7 +143,8 @@ impl Pages {
         H: Handler<T, App>,
         T: 'static,
     {
-        self.router = self.router.route(path, any(Guarded { handler, gate, door: Door::Session }));
+        self.router =
+            self.router.route(path, any(Guarded { handler, gate, door: Door::Session, path, changes: false }));
         self.gates.push(Route { method: "any", path: path.to_owned(), gate });
         self
     }
@@ -147,7 +154,7 @@ impl Pages {
         H: Handler<T, App>,
         T: 'static,
     {
-        self.router = self.router.route(path, behind(Door::Session, gate, method, handler));
+        self.router = self.router.route(path, behind(Door::Session, gate, method, path, handler));
         self.gates.push(Route { method: word, path: path.to_owned(), gate });
         self
     }

@@ -1,6 +1,7 @@
 //! API keys, for whoever holds the database file.
 
 use crate::App;
+use crate::audit;
 use crate::auth::{create_key, revoke_key};
 use crate::problem::Problem;
 use axum::Json;
@@ -33,11 +34,13 @@ pub(crate) async fn create(
     let now = app.engine.clock().now();
     let key =
         create_key(&**app.engine.store(), &wanted.name, &wanted.scopes, now).await.map_err(Problem::bad_request)?;
+    audit::done(&key.id, json!({ "name": wanted.name, "scopes": wanted.scopes }));
     Ok(Json(json!(key)))
 }
 
 pub(crate) async fn revoke(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
     let now = app.engine.clock().now();
     revoke_key(&**app.engine.store(), &id, now).await.map_err(Problem::not_found)?;
+    audit::done(&id, json!({ "revoked": true }));
     Ok(Json(json!({ "id": id, "revoked": true })))
 }

@@ -61,6 +61,11 @@ impl Visit {
         super::page::refusal(self, StatusCode::FORBIDDEN, why)
     }
 
+    /// A page that says that something was done and is not in the audit.
+    pub(crate) fn unwritten(&self) -> Response {
+        super::page::refusal(self, StatusCode::INTERNAL_SERVER_ERROR, "error.unwritten")
+    }
+
     /// Token for this session's forms.
     pub(super) fn csrf(&self) -> &str {
         self.session.as_ref().map_or("", |s| &s.csrf)

@@ -26,7 +26,7 @@ const TOKEN: &str = "una-clave-de-prueba";
 pub(crate) struct Hub {
     pub(crate) app: App,
     pub(crate) engine: Engine,
-    /// Key with `read` and `write`.
+    /// Key with `read`, `write` and `audit:read`.
     pub(crate) key: String,
     /// Key with `read`.
     pub(crate) reader: String,
@@ -99,7 +99,7 @@ pub(crate) async fn hub(sandbox: Option<&str>) -> Hub {
     .unwrap();
     let now = SystemClock.now();
     let scopes = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
-    let full = create_key(&*store, "mesa", &scopes(&["read", "write"]), now).await.unwrap();
+    let full = create_key(&*store, "mesa", &scopes(&["read", "write", "audit:read"]), now).await.unwrap();
     let reader = create_key(&*store, "mirador", &scopes(&["read"]), now).await.unwrap();
     let writer = create_key(&*store, "robot", &scopes(&["write"]), now).await.unwrap();
     let wall = Arc::new(Wall(AtomicU64::new(0)));
