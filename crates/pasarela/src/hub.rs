@@ -117,6 +117,7 @@ impl Plan {
         pasarela_web::Options {
             sandbox: self.config.sandbox.url.clone(),
             console_url: self.config.console.url(),
+            brands: self.config.brands.names(),
             ..pasarela_web::Options::default()
         }
     }

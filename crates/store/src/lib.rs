@@ -18,6 +18,7 @@ mod queue;
 mod records;
 mod rows;
 mod seal;
+mod seen;
 mod share;
 pub mod sqlite;
 
@@ -41,4 +42,5 @@ pub use rows::{
     contact_name, hash_name,
 };
 pub use seal::{SealError, Sealed, Sealer, key_fingerprint};
+pub use seen::{Seen, Within};
 pub use share::{Ask, News, Share, Shares};

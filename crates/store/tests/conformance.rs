@@ -124,6 +124,7 @@ macro_rules! conformance {
                     events_about_somebody_come_newest_first,
                     effects_page_by_every_filter,
                     the_largest_limit_is_no_trap,
+                    what_is_seen_is_of_the_connections_that_may_be_seen,
                 ];
                 caring: [
                     only_what_is_finished_and_old_goes,
