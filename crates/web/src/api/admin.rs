@@ -1,7 +1,7 @@
 //! What only the holder of the database file may do: served on the socket beside it, never on a
 //! listener, so it is no part of the public API's document.
 
-use super::{audit, backup, doctor, keys, links, registry, tickets};
+use super::{audit, backup, doctor, keys, links, registry, seal, tickets};
 use crate::policy::Action::{Operate, Read, ReadPersonal, Write};
 use crate::policy::Resource::{Audit, Backups, Connections, Keys, Registry, TicketKeys, Users};
 use crate::policy::may;
@@ -22,6 +22,8 @@ pub(crate) fn routes() -> Routes {
         .post("/admin/links", links::create, op(may(Write, Users), "Make a link that signs in once"))
         .post("/admin/audit/verify", audit::verify, op(may(ReadPersonal, Audit), "Verify the chain of the audit"))
         .get("/admin/audit/entries", audit::entries, op(may(ReadPersonal, Audit), "Entries in their order"))
+        .get("/admin/seal", seal::show, op(may(Read, Keys), "How sealing stands"))
+        .post("/admin/seal/rotate", seal::rotate, op(may(Write, Keys), "Change the master key and the data key"))
         .get("/admin/backup", backup::show, op(may(Operate, Backups), "How the last backup went"))
         .post("/admin/backup", backup::begin, op(may(Operate, Backups), "Begin a backup"))
         .post("/admin/doctor", doctor::look, op(may(Operate, Connections), "Look at the connections"))
