@@ -12,6 +12,7 @@ use axum::extract::Request;
 use axum::handler::Handler;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use pasarela_domain::Brands;
 use std::pin::Pin;
 
 /// At which door callers show who they are.
@@ -45,7 +46,7 @@ where
                 Door::Session => by_session(&app, self.gate, &mut request),
             };
             match let_in {
-                Ok(()) => self.handler.call(request, app).await,
+                Ok(brands) => self.handler.call(request, app.as_seen_by(&brands)).await,
                 Err(refusal) => refusal,
             }
         })
@@ -53,19 +54,20 @@ where
 }
 
 /// The key says who it is; the table says whether they may.
-async fn by_key(app: &App, gate: Gate, request: &mut Request) -> Result<(), Problem> {
+async fn by_key(app: &App, gate: Gate, request: &mut Request) -> Result<Brands, Problem> {
     let (action, resource) = match gate {
         Gate::May(action, resource) => (Some(action), Some(resource)),
         Gate::Known(_) => (None, None),
-        Gate::Open(_) | Gate::Signed | Gate::Pass => return Ok(()),
+        Gate::Open(_) | Gate::Signed | Gate::Pass => return Ok(Brands::none()),
     };
     let mut who = crate::auth::caller(app, request.headers()).await?;
     who.from = request.extensions().get::<Peer>().map(|p| p.0);
+    let mut brands = Brands::none();
     if let (Some(action), Some(resource)) = (action, resource) {
-        who::check(&who, action, resource, &app.brands).map_err(|why| refused(&who, action, resource, why))?;
+        brands = who::check(&who, action, resource, &app.brands).map_err(|why| refused(&who, action, resource, why))?;
     }
     request.extensions_mut().insert(who);
-    Ok(())
+    Ok(brands)
 }
 
 fn refused(who: &Who, action: Action, resource: Resource, why: Refusal) -> Problem {
@@ -89,23 +91,23 @@ fn refused(who: &Who, action: Action, resource: Resource, why: Refusal) -> Probl
 }
 
 /// The guard in front of the console found the session, or turned its absence away; the table says the rest.
-fn by_session(app: &App, gate: Gate, request: &mut Request) -> Result<(), Response> {
+fn by_session(app: &App, gate: Gate, request: &mut Request) -> Result<Brands, Response> {
     let visitor = request.extensions().get::<Visitor>().cloned();
     let (action, resource) = match gate {
         Gate::May(action, resource) => (action, resource),
         Gate::Known(_) | Gate::Signed | Gate::Pass => {
             let known = visitor.is_some_and(|v| v.who().is_some());
-            return if known { Ok(()) } else { Err(StatusCode::FORBIDDEN.into_response()) };
+            return if known { Ok(Brands::none()) } else { Err(StatusCode::FORBIDDEN.into_response()) };
         }
-        Gate::Open(_) => return Ok(()),
+        Gate::Open(_) => return Ok(Brands::none()),
     };
     let Some(visitor) = visitor else { return Err(StatusCode::FORBIDDEN.into_response()) };
-    let Some(who) = visitor.who() else { return Err(visitor.refused(action)) };
+    let Some(who) = visitor.who() else { return Err(visitor.refused(action, request.uri().path())) };
     let mut who = who.clone();
     who.from = request.extensions().get::<Peer>().map(|p| p.0);
-    if who::check(&who, action, resource, &app.brands).is_err() {
-        return Err(visitor.refused(action));
-    }
+    let Ok(brands) = who::check(&who, action, resource, &app.brands) else {
+        return Err(visitor.refused(action, request.uri().path()));
+    };
     request.extensions_mut().insert(who);
-    Ok(())
+    Ok(brands)
 }

@@ -16,6 +16,7 @@ pub mod policy;
 mod problem;
 mod routes;
 mod server;
+mod sight;
 mod stream;
 mod tickets;
 pub mod who;
@@ -29,8 +30,9 @@ pub use server::{MAX_BODY, Running, serve, serve_unix};
 
 use axum::Router;
 use pasarela_connector::Provider;
-use pasarela_domain::{Clock, SystemClock};
+use pasarela_domain::{Brands, Clock, SystemClock};
 use pasarela_engine::Engine;
+use pasarela_store::Seen;
 use pasarela_ticket::Desk;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -50,6 +52,9 @@ pub struct App {
     pub(crate) people: Arc<people::Rate>,
     /// Brands of this hub: what somebody may do for none of them, they may not do.
     pub(crate) brands: Arc<BTreeSet<String>>,
+    /// What the caller may see, as the gate in front of the route found it: nothing before there was one.
+    sight: Seen,
+    brands_seen: Brands,
     /// The caller has the database file already: no key is asked for.
     pub(crate) trusted: bool,
 }
@@ -99,6 +104,8 @@ impl App {
             brands,
             backup: Arc::default(),
             described: Arc::default(),
+            sight: engine.seen_by(&Brands::none()),
+            brands_seen: Brands::none(),
             engine,
             started: std::time::Instant::now(),
             trusted: false,
