@@ -657,7 +657,7 @@ pub struct Stats {
 }
 
 /// A database that keeps the hub's truth.
-pub trait Store: crate::Care + crate::Records {
+pub trait Store: crate::Care + crate::Records + crate::Gateway {
     /// Seals what goes in. Cheap to call from many threads.
     fn sealer(&self) -> &Sealer;
     /// Fence of this boot: higher than every earlier one.
@@ -841,7 +841,7 @@ pub trait Store: crate::Care + crate::Records {
     /// Ages and counts for health and metrics.
     fn health(&self, now: Timestamp) -> Fut<'_, HealthRow>;
 
-    /// Keeps an API key's hash.
+    /// Keeps an API key's hash and terms.
     fn keep_api_key(&self, key: ApiKeyRow) -> Fut<'_, ()>;
     /// All API keys.
     fn api_keys(&self) -> Fut<'_, Vec<ApiKeyRow>>;

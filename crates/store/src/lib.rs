@@ -9,6 +9,7 @@ mod care;
 mod codes;
 mod contract;
 pub mod erasures;
+mod gateway;
 mod history;
 mod page;
 pub mod postgres;
@@ -25,6 +26,7 @@ pub use contract::{
     EntityUpsert, Error, EventInsert, FactResult, FactWrite, Fut, Listen, NewDelivery, Page, PersonLink, ReadGuard,
     RunInsert, RunStatus, RunWrite, Stats, Store, TimerKind, TimerSet, Work, Worked,
 };
+pub use gateway::{AnswerBegin, Begun, Gateway, KeyTerms};
 pub use history::{History, TYPE as HISTORY_TYPE};
 pub use records::{RecordFilter, RecordOrder, RecordRow, RecordWrite, Recorded, Records};
 pub use rows::{

@@ -7,7 +7,7 @@ use crate::who::Who;
 use axum::http::{HeaderMap, StatusCode, header};
 use parking_lot::RwLock;
 use pasarela_domain::Brands;
-use pasarela_store::{ApiKeyRow, Store};
+use pasarela_store::{ApiKeyRow, KeyTerms, Store};
 use rand::RngExt as _;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -49,6 +49,7 @@ pub async fn create_key(
         scopes: scopes.to_vec(),
         created_at: now,
         revoked_at: None,
+        terms: KeyTerms::default(),
     };
     store.keep_api_key(row).await.map_err(|e| e.to_string())?;
     Ok(NewKey { id, key })
