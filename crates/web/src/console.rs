@@ -79,6 +79,11 @@ impl Settings {
             recalled: home::Recalled::default(),
         }
     }
+
+    /// The time of the real world.
+    pub(crate) fn wall(&self) -> jiff::Timestamp {
+        self.wall.now()
+    }
 }
 
 /// The pages, each with who may see it or do what it asks for.
