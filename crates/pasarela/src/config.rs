@@ -11,6 +11,7 @@ mod units;
 
 pub(crate) use connections::read_connections;
 pub(crate) use store::Database;
+pub(crate) use units::Span;
 
 use pasarela_domain::{Pace, Secret};
 use pasarela_store::{InvalidMaster, Master};
@@ -87,6 +88,9 @@ pub(crate) struct Server {
     /// How long requests are still taken after `/readyz` says no, when the hub is asked to stop. Not set:
     /// 2 s when other nodes are there to take them, else not at all.
     pub(crate) drain: Option<units::Span>,
+    /// Requests that an API key may make which has no limit of its own: `10/s`, `600/m`, `20000/h`. All at once or
+    /// one after another; each node counts for itself.
+    pub(crate) api_rate: units::Requests,
 }
 
 impl Default for Server {
@@ -95,6 +99,7 @@ impl Default for Server {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             public_url: "http://127.0.0.1:8080".into(),
             drain: None,
+            api_rate: units::Requests(pasarela_web::Rate::DEFAULT),
         }
     }
 }

@@ -10,6 +10,7 @@ mod care;
 mod codes;
 mod contract;
 pub mod erasures;
+mod gateway;
 mod history;
 mod page;
 mod passes;
@@ -32,6 +33,7 @@ pub use contract::{
     EntityUpsert, Error, EventInsert, FactResult, FactWrite, Fut, Listen, NewDelivery, Page, PersonLink, ReadGuard,
     RunInsert, RunStatus, RunWrite, Stats, Store, TimerKind, TimerSet, Work, Worked,
 };
+pub use gateway::{AnswerBegin, Begun, Gateway, KeyTerms};
 pub use history::{History, TYPE as HISTORY_TYPE};
 pub use passes::{PassKind, PassRow, Passes};
 pub use records::{RecordFilter, RecordOrder, RecordRow, RecordWrite, Recorded, Records};

@@ -59,7 +59,7 @@ pub(crate) async fn hearing<F: Future<Output = Response>>(handler: F) -> (Respon
 pub(crate) fn happened(response: &Response, noted: &Noted) -> bool {
     let status = response.status();
     let well = status.is_success() || status == StatusCode::SEE_OTHER;
-    well && !noted.nothing && !response.headers().contains_key("idempotent-replayed")
+    well && !noted.nothing && !response.headers().contains_key("idempotency-replayed")
 }
 
 impl App {
@@ -81,7 +81,7 @@ impl App {
         let store = self.engine.store();
         let id = if who.id.is_empty() { who.kind.word() } else { &who.id };
         let audited = Audited {
-            at: self.console.wall().now(),
+            at: self.console.wall(),
             who_kind: match who.kind {
                 Kind::Person => WhoKind::Person,
                 Kind::Key => WhoKind::Key,

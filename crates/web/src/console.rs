@@ -62,11 +62,6 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Time of the real world.
-    pub(crate) fn wall(&self) -> &dyn Clock {
-        &*self.wall
-    }
-
     pub(crate) fn new(options: Options) -> Self {
         let sandbox = options.sandbox.and_then(|url| {
             let sandbox = theatre::Sandbox::at(&url);
@@ -84,6 +79,11 @@ impl Settings {
             health: status::Cache::default(),
             recalled: home::Recalled::default(),
         }
+    }
+
+    /// The time of the real world.
+    pub(crate) fn wall(&self) -> jiff::Timestamp {
+        self.wall.now()
     }
 }
 

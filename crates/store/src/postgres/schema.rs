@@ -169,6 +169,11 @@ ALTER TABLE keys ADD COLUMN IF NOT EXISTS next bytea, ADD COLUMN IF NOT EXISTS u
 CREATE TABLE IF NOT EXISTS resealing (id bigint PRIMARY KEY, key bigint NOT NULL, part bigint NOT NULL, at text NOT NULL,
   renewed bigint NOT NULL);
 INSERT INTO audit_head (id, seq, at, hash, mac) VALUES (1, 0, 0, '', '') ON CONFLICT DO NOTHING;
+CREATE TABLE IF NOT EXISTS key_terms (key text PRIMARY KEY, brands text, expires_at bigint, rate text, used_at bigint,
+  old_hash bytea, old_until bigint);
+CREATE TABLE IF NOT EXISTS answers (id bigint PRIMARY KEY, request bigint NOT NULL, taker bigint NOT NULL,
+  boot bigint NOT NULL, at bigint NOT NULL, expires_at bigint NOT NULL, status bigint, answer bytea);
+CREATE INDEX IF NOT EXISTS answers_over ON answers (expires_at);
 ";
 
 /// Makes or checks the schema, and opens the keys.

@@ -140,7 +140,7 @@ impl Key {
     }
 }
 
-/// Every table with sealed columns, but `passes`: what is in those ends within a day.
+/// Every table with sealed columns, but `passes` and `answers`: what is in those ends within a day.
 pub(crate) const TABLES: &[Table] = &[
     Table { name: "credentials", key: &[Key::Int("connection")], columns: &["secret"] },
     Table { name: "signing_keys", key: &[Key::Int("number")], columns: &["secret"] },

@@ -3,6 +3,7 @@
 
 use super::{Params, limit, list as page};
 use crate::App;
+use crate::again;
 use crate::audit;
 use crate::problem::Problem;
 use crate::who::{Kind, Who};
@@ -130,7 +131,7 @@ pub(crate) async fn record(
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Result<Response, Problem> {
-    let key = super::idempotency_key(&headers)?;
+    let key = again::of_caller(again::key(&headers)?, &who);
     let statement: Statement = serde_json::from_slice(&bytes)
         .map_err(|e| Problem::bad_request(format!("the body cannot be used: {e}; see docs/consents.md")))?;
     let recorded = app.engine.record_consent(statement, key.as_deref()).await?;
@@ -150,7 +151,7 @@ pub(crate) async fn record(
     };
     let mut answer = (status, Json(counted(&recorded))).into_response();
     if recorded.repeated {
-        answer.headers_mut().insert("idempotent-replayed", axum::http::HeaderValue::from_static("true"));
+        again::replayed(&mut answer);
     }
     Ok(answer)
 }

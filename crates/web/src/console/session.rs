@@ -91,7 +91,9 @@ impl Sessions {
 
     /// Signs in with an API key. The cookie's value.
     pub(super) async fn open_by_key(&self, app: &App, key: &str) -> Result<Result<String, Refused>, Error> {
-        let Some(row) = auth::find(&**app.engine.store(), &hashed(key)).await? else {
+        let hash = hashed(key);
+        let found = auth::find(&**app.engine.store(), &hash).await?;
+        let Some(row) = found.filter(|row| auth::opens(row, &hash, app.console.wall()).is_ok()) else {
             return Ok(Err(Refused::UnknownKey));
         };
         if !looks(&row) {
@@ -182,9 +184,10 @@ async fn look_up(store: &dyn Store, id: [u8; 32], now: Timestamp) -> Result<Opti
         };
         return Ok(Some((pass, who)));
     };
-    let row = store.api_keys().await?.into_iter().find(|r| r.id == *key && r.revoked_at.is_none());
+    let in_force = |r: &ApiKeyRow| r.revoked_at.is_none() && r.terms.expires_at.is_none_or(|at| at > now);
+    let row = store.api_keys().await?.into_iter().find(|r| r.id == *key && in_force(r));
     Ok(row.filter(looks).map(|row| {
-        let who = Who::person_by_scopes(&row.id, &pass.name, auth::scopes_of(&row), Brands::All);
+        let who = Who::person_by_scopes(&row.id, &pass.name, auth::scopes_of(&row), auth::brands_of(&row));
         (pass, who)
     }))
 }

@@ -146,6 +146,12 @@ impl Hub {
         made.link.strip_prefix("http://127.0.0.1:8081").expect("the console's address").to_owned()
     }
 
+    /// A key with these scopes.
+    pub(crate) async fn key_of(&self, scopes: &[&str]) -> String {
+        let scopes: Vec<String> = scopes.iter().map(|s| (*s).to_owned()).collect();
+        create_key(&*self.store, "prueba", &scopes, SystemClock.now()).await.unwrap().key
+    }
+
     /// A console with a memory of its own on the same database.
     pub(crate) fn beside(&self) -> App {
         App::new(self.engine.clone(), settings(None, &self.wall))
