@@ -4,6 +4,7 @@
 mod again;
 mod alarms;
 mod api;
+mod audit;
 mod auth;
 mod bodies;
 mod console;
