@@ -11,10 +11,13 @@ mod alarms;
 mod assets;
 mod cases;
 mod chart;
+mod confirm;
 mod connections;
 mod dead;
 mod delivery;
+mod device;
 mod events;
+mod first;
 mod flows;
 mod guard;
 mod home;
@@ -26,6 +29,7 @@ mod marks;
 mod moments;
 mod newcomer;
 mod notice;
+mod own;
 mod page;
 mod reconciliation;
 mod search;
@@ -34,8 +38,11 @@ mod signin;
 mod status;
 mod story;
 mod theatre;
+mod users;
 mod words;
 
+pub use first::first_owner_link;
+pub(crate) use links::account_link;
 pub use links::{NewLink, create_link};
 
 use crate::{App, Options};
@@ -53,7 +60,8 @@ pub(crate) struct Settings {
     url: String,
     wall: Arc<dyn Clock>,
     sessions: session::Sessions,
-    tries: signin::Tries,
+    idle: jiff::SignedDuration,
+    oidc: Option<Arc<crate::accounts::oidc::Oidc>>,
     health: status::Cache,
     recalled: home::Recalled,
 }
@@ -72,10 +80,23 @@ impl Settings {
             url: options.console_url.trim_end_matches('/').to_owned(),
             wall: options.wall,
             sessions: session::Sessions::default(),
-            tries: signin::Tries::default(),
+            idle: options.idle.try_into().unwrap_or(jiff::SignedDuration::MAX),
+            oidc: options.oidc.map(|oidc| Arc::new(crate::accounts::oidc::Oidc::new(oidc))),
             health: status::Cache::default(),
             recalled: home::Recalled::default(),
         }
+    }
+}
+
+impl Settings {
+    /// The real world's time.
+    pub(crate) fn now(&self) -> jiff::Timestamp {
+        self.wall.now()
+    }
+
+    /// Do people reach the console by an encrypted way?
+    fn is_encrypted(&self) -> bool {
+        self.url.starts_with("https://")
     }
 }
 
@@ -119,6 +140,19 @@ pub(crate) fn routes(app: App) -> Router<App> {
         .route("/teatro/adjunto/{connection}/{message}/{n}", get(theatre::attachment))
         .route("/vivo", get(live::stream))
         .route("/entrar", get(signin::form).post(signin::enter))
+        .route("/entrar/enlace", post(signin::letter::send))
+        .route("/entrar/proveedor", get(signin::provider::leave))
+        .route("/entrar/vuelta", get(signin::provider::back))
+        .route("/primer-uso", get(first::form).post(first::make))
+        .route("/confirmar", get(confirm::form).post(confirm::prove))
+        .route("/mi-cuenta", get(own::show))
+        .route("/mi-cuenta/contrasena", post(own::set_password))
+        .route("/mi-cuenta/codigos", post(own::begin_codes))
+        .route("/mi-cuenta/codigos/activar", post(own::prove_codes))
+        .route("/mi-cuenta/codigos/quitar", post(own::end_codes))
+        .route("/mi-cuenta/sesiones/{id}/fin", post(own::end_session))
+        .route("/usuarios", get(users::list).post(users::add))
+        .route("/usuarios/{id}/{what}", post(users::change))
         .route("/salir", post(signin::leave))
         .route("/recursos/{file}", get(assets::file))
         // A route and not the router's fallback, so that it is behind the guard like everything else.

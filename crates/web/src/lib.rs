@@ -1,6 +1,7 @@
 //! HTTP: hooks, API, health, console, the book, pages for guests. Thin: it turns requests into calls of the engine and rows into
 //! JSON. No SQL, no business rule.
 
+mod accounts;
 mod alarms;
 mod api;
 mod auth;
@@ -17,9 +18,10 @@ mod server;
 mod stream;
 mod tickets;
 
+pub use accounts::oidc::OidcOptions;
 pub use alarms::explained as alarms_explained;
 pub use auth::{NewKey, create_key, revoke_key};
-pub use console::{NewLink, create_link};
+pub use console::{NewLink, create_link, first_owner_link};
 pub use openapi::openapi;
 pub use server::{MAX_BODY, Running, serve, serve_unix};
 
@@ -43,6 +45,7 @@ pub struct App {
     pub(crate) tickets: Option<Arc<Desk>>,
     pub(crate) looked: Arc<tickets::Looked>,
     pub(crate) people: Arc<people::Rate>,
+    pub(crate) passwords: accounts::password::Desk,
     /// The caller has the database file already: no key is asked for.
     pub(crate) trusted: bool,
 }
@@ -58,11 +61,22 @@ pub struct Options {
     pub console_url: String,
     /// Time of the real world, by which sessions end. Business time may run faster.
     pub wall: Arc<dyn Clock>,
+    /// After so long without a look at a page, a person's session is over.
+    pub idle: std::time::Duration,
+    /// An OpenID provider that vouches for people.
+    pub oidc: Option<OidcOptions>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { sandbox: None, tickets: None, console_url: "http://127.0.0.1:8081".into(), wall: Arc::new(SystemClock) }
+        Self {
+            sandbox: None,
+            tickets: None,
+            console_url: "http://127.0.0.1:8081".into(),
+            wall: Arc::new(SystemClock),
+            idle: std::time::Duration::from_secs(30 * 60),
+            oidc: None,
+        }
     }
 }
 
@@ -78,6 +92,7 @@ impl App {
             tickets,
             looked: Arc::default(),
             people: Arc::default(),
+            passwords: accounts::password::Desk::default(),
             backup: Arc::default(),
             described: Arc::default(),
             engine,

@@ -4,7 +4,6 @@
 
 use super::events::Row;
 use super::guard::Visit;
-use super::session::{COOKIE, cookie};
 use super::status::Status;
 use super::words::Words;
 use crate::App;
@@ -54,7 +53,7 @@ pub(super) async fn stream(
         wanted: ask.desde.is_some(),
         after: last.or(ask.desde).and_then(|t| t.parse().ok()),
         event_type: ask.tipo.filter(|t| !t.is_empty()),
-        cookie: cookie(&headers, COOKIE).unwrap_or_default().to_owned(),
+        headers,
         w: visit.w,
         rows: VecDeque::new(),
         app,
@@ -67,7 +66,8 @@ pub(super) async fn stream(
 struct Feed {
     app: App,
     w: Words,
-    cookie: String,
+    /// Of the request: they say whose it is.
+    headers: HeaderMap,
     live: broadcast::Receiver<Arc<Envelope>>,
     wanted: bool,
     after: Option<EventId>,
@@ -96,8 +96,7 @@ impl Feed {
                 },
                 _ = together.tick(), if !self.rows.is_empty() => self.take_rows(),
                 _ = status.tick() => {
-                    let sessions = &self.app.console.sessions;
-                    if sessions.find(&self.app, &self.cookie).await.is_none() {
+                    if !self.app.console.sessions.goes_on(&self.app, &self.headers).await {
                         return;
                     }
                     let line = Status::read(&self.app, self.w).await.render().unwrap_or_default();

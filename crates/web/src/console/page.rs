@@ -19,6 +19,8 @@ pub(super) struct Frame {
     /// Who is signed in.
     pub(super) name: String,
     pub(super) may_write: bool,
+    /// May they say who works here?
+    pub(super) owner: bool,
     /// A sandbox runs: there is a theatre.
     pub(super) theatre: bool,
     /// What needs a person, for the door to it.
@@ -39,6 +41,7 @@ impl Frame {
             csrf: visit.csrf().to_owned(),
             name: visit.name().to_owned(),
             may_write: visit.may_write(),
+            owner: visit.is_owner(),
             theatre: app.console.sandbox.is_some(),
             waiting: (waiting > 0).then(|| visit.w.number(waiting)),
             other_lang: visit.other_lang.clone(),

@@ -10,6 +10,7 @@ mod keeping;
 mod law;
 mod newcomer;
 mod pages;
+mod people;
 mod states;
 mod theatre;
 mod views;
@@ -33,6 +34,7 @@ fn rows() -> impl Iterator<Item = &'static Row> {
         .chain(cases::ROWS)
         .chain(keeping::ROWS)
         .chain(law::ROWS)
+        .chain(people::ROWS)
         .chain(states::ROWS)
         .chain(events::ROWS)
 }
