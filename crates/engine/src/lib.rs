@@ -7,6 +7,7 @@
 mod accept;
 mod admin;
 mod backoff;
+mod begun;
 mod care;
 mod cases;
 mod catalog;

@@ -1,6 +1,7 @@
 //! What the engine may ask of a store, as data. Closures over a database connection would not
 //! become arrays on PostgreSQL; these do.
 
+use crate::audit::AuditEntry;
 use crate::rows::{
     ApiKeyRow, ArrivedRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow,
     EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PauseKind, PauseRow, PushedFlow, QueuedRow,
@@ -554,6 +555,8 @@ pub struct Work {
     pub claims: Vec<Claim>,
     /// Connections of which another node may be the owner, and whose lanes are not as it knows them any more.
     pub marks: Vec<i64>,
+    /// Entries of the audit, in order: they are written with what they tell of, or not at all.
+    pub audit: Vec<AuditEntry>,
 }
 
 /// An address (its keyed hash) belongs to a person, who is named by the hash of one of the addresses.
@@ -581,6 +584,7 @@ impl Work {
             && self.progress.is_none()
             && self.claims.is_empty()
             && self.marks.is_empty()
+            && self.audit.is_empty()
     }
 
     /// Bytes of its bodies.
@@ -593,6 +597,7 @@ impl Work {
             + self.effects.iter().map(|e| e.input.0.len() + e.calling.iter().map(call).sum::<usize>()).sum::<usize>()
             + self.deliveries.iter().map(|d| d.packed.0.len()).sum::<usize>()
             + self.progress.iter().chain(&self.claims).map(call).sum::<usize>()
+            + self.audit.iter().map(AuditEntry::bytes).sum::<usize>()
     }
 }
 
@@ -657,7 +662,7 @@ pub struct Stats {
 }
 
 /// A database that keeps the hub's truth.
-pub trait Store: crate::Care + crate::Passes + crate::Records {
+pub trait Store: crate::Audits + crate::Care + crate::Passes + crate::Records {
     /// Seals what goes in. Cheap to call from many threads.
     fn sealer(&self) -> &Sealer;
     /// Fence of this boot: higher than every earlier one.
@@ -725,6 +730,11 @@ pub trait Store: crate::Care + crate::Passes + crate::Records {
     fn decide(&self, decision: Decision) -> Fut<'_, Decided>;
     /// Outcome and next, timers, cancellations. Answers after the commit.
     fn work(&self, work: Work) -> Fut<'_, Worked>;
+    /// Writes down what was done. Answers after the commit, which it shares with whatever else is written then.
+    fn audit(&self, entry: AuditEntry) -> Fut<'_, ()> {
+        let written = self.work(Work { audit: vec![entry], ..Work::default() });
+        Box::pin(async move { written.await.map(drop) })
+    }
     /// Begins attempts. `false`: the effect is no longer queued.
     fn claim(&self, claims: Vec<Claim>) -> Fut<'_, Vec<bool>>;
     /// Counts a failed try to decide; returns the tries so far.

@@ -4,6 +4,7 @@
 //!
 //! Every adapter implements [`Store`] and passes the same conformance suite (`tests/conformance.rs`).
 
+mod audit;
 pub mod backup;
 mod care;
 mod codes;
@@ -20,6 +21,10 @@ mod seal;
 mod share;
 pub mod sqlite;
 
+pub use audit::{
+    Anchor, AuditEntry, AuditFilter, AuditHead, AuditRow, Audited, Audits, Broken, FORGOTTEN, Link, Verified, Verifier,
+    WhoKind, forget, verify,
+};
 pub use care::{Bite, Care, CareRow, HOLD, Kept, Person, Redacted, SCANS, Space};
 pub use contract::{
     Accepted, AttemptInsert, Claim, Decided, Decision, DedupKey, EffectGuard, EffectInsert, EffectState, EffectUpdate,

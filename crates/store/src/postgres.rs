@@ -9,6 +9,7 @@
 //! (ADR 0011).
 
 mod addresses;
+mod audit;
 mod care;
 mod copy;
 mod fill;
@@ -264,7 +265,8 @@ async fn begin(options: &Options, address: Address, seat: &str, name: &str) -> R
     // Whoever believes to be alone is to know at once.
     inside.outgoing.put(News::NODES);
     let ids = IdMaker::above(number, highest);
-    Ok(((inside, sealer), Writer { client, address, handle, node, ids, shared }))
+    let chain = sealer.chain().clone();
+    Ok(((inside, sealer), Writer { client, address, handle, node, ids, chain, shared }))
 }
 
 /// The life of the store's thread: writes, signs of life and hints, until it is let go and everything is

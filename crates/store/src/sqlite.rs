@@ -2,6 +2,7 @@
 //! a checkpoint thread, a pool of read-only connections.
 
 mod addresses;
+mod audit;
 mod care;
 mod checkpoint;
 mod copy;
@@ -159,6 +160,7 @@ impl SqliteStore {
         let file = std::fs::File::open(path)
             .map(Arc::new)
             .map_err(|e| Error::Database(format!("cannot open {}: {e}", path.display())))?;
+        let chain = sealer.chain().clone();
         let (for_writer, for_checkpoint, to_sync) = (shared.clone(), shared.clone(), file.clone());
         let spawn = |name: &str, body: Box<dyn FnOnce() + Send>| {
             std::thread::Builder::new().name(name.into()).spawn(body).map_err(|e| Error::Database(e.to_string()))
@@ -167,7 +169,7 @@ impl SqliteStore {
             spawn(
                 "store-writer",
                 Box::new(move || {
-                    writer::run(&db, ids, seq, &for_writer);
+                    writer::run(&db, ids, seq, chain, &for_writer);
                     for_writer.close();
                     for_writer.log.end();
                     // Everything is on disk: leave the next start an empty log.

@@ -6,6 +6,8 @@
 
 #[path = "conformance/accepting.rs"]
 mod accepting;
+#[path = "conformance/auditing.rs"]
+mod auditing;
 #[path = "conformance/caring.rs"]
 mod caring;
 #[path = "conformance/claiming.rs"]
@@ -144,6 +146,12 @@ macro_rules! conformance {
                     a_dropped_record_is_gone_with_its_links,
                     of_many_who_write_one_version_one_does,
                     a_held_person_is_not_redacted_and_records_go_with_the_others,
+                ];
+                auditing: [
+                    an_entry_is_written_with_what_it_tells_of_or_not_at_all,
+                    entries_are_found_by_who_what_which_and_when,
+                    of_many_who_append_each_has_a_place,
+                    values_of_an_erased_person_go_and_the_chain_verifies,
                 ];
                 counting: [
                     health_counts_what_is_there,

@@ -12,6 +12,7 @@ pub(crate) mod lockout;
 pub(crate) mod oidc;
 pub(crate) mod password;
 pub(crate) mod second;
+mod told;
 
 use crate::App;
 use jiff::Timestamp;
@@ -152,7 +153,8 @@ impl App {
 }
 
 impl Accounts<'_> {
-    fn id_of(&self, email: &str) -> String {
+    /// Id of the account of an address, whether there is one or not.
+    pub(crate) fn id_of(&self, email: &str) -> String {
         format!("usr_{:016x}", self.store.sealer().hash(&["user", email]).cast_unsigned())
     }
 

@@ -24,6 +24,7 @@ mod runs;
 mod suppressions;
 mod texts;
 mod tickets;
+mod users;
 
 pub(crate) use admin::routes as admin_routes;
 pub(crate) use backup::Backup;
@@ -32,7 +33,7 @@ pub(crate) use effects::effect_json;
 pub(crate) use events::story_of;
 
 use crate::App;
-use crate::auth::Caller;
+use crate::policy::{Gate, may};
 use crate::problem::Problem;
 use crate::routes::{Routes, op};
 use axum::Json;
@@ -67,26 +68,31 @@ pub(crate) struct Reason {
 }
 
 pub(crate) fn routes() -> Routes {
+    use crate::policy::Action::{Operate, Read, ReadPersonal, Write};
+    use crate::policy::Resource::{
+        Care, Cases, Connections, Consents, DeadLetters, Deliveries, Effects, Events, Flows, Holds, Incidents,
+        Messages, Overview, Pauses, Runs, Suppressions, Texts, TicketKeys,
+    };
     let v1 = Routes::new()
-        .get("/", index, op("Names of everything that this API has").answers::<Names>())
-        .get("/alarms", alarms, op("What needs a person now").lists::<crate::alarms::Alarm>())
-        .get("/care", care::show, op("How the store is kept").answers::<care::Care>())
-        .get("/cases", cases::list, op("Requests of people: consultas, reclamos, PQR").query::<cases::Filter>().lists::<cases::Shown>())
+        .get("/", index, op(Gate::Known("names of lists, and nothing in them"), "Names of everything that this API has").answers::<Names>())
+        .get("/alarms", alarms, op(may(Read, Overview), "What needs a person now").lists::<crate::alarms::Alarm>())
+        .get("/care", care::show, op(may(Read, Care), "How the store is kept").answers::<care::Care>())
+        .get("/cases", cases::list, op(may(ReadPersonal, Cases), "Requests of people: consultas, reclamos, PQR").query::<cases::Filter>().lists::<cases::Shown>())
         .post(
             "/cases",
             cases::open,
-            op("Open a case: a request of a person, also one that came on paper")
+            op(may(Write, Cases), "Open a case: a request of a person, also one that came on paper")
                 .about("200 when the same `Idempotency-Key` opened it before. The terms count from `received_at`.")
                 .takes::<pasarela_engine::NewCase>()
                 .status(201)
                 .also(&[200])
                 .answers::<cases::Shown>(),
         )
-        .get("/cases/{id}", cases::one, op("One case, by its number").answers::<cases::Shown>().problems(&[404]))
+        .get("/cases/{id}", cases::one, op(may(ReadPersonal, Cases), "One case, by its number").answers::<cases::Shown>().problems(&[404]))
         .post(
             "/cases/{id}/steps",
             cases::step,
-            op("Do a step of a case: complete, extend, decide, answer, ...")
+            op(may(Operate, Cases), "Do a step of a case: complete, extend, decide, answer, ...")
                 .about(
                     "A reclamo that is complete is labelled \"reclamo en trámite\" with it. An answer without a text goes \
                      out as its template has it. 409 when the law or the state of the case forbids it.",
@@ -95,27 +101,27 @@ pub(crate) fn routes() -> Routes {
                 .answers::<cases::Shown>()
                 .problems(&[404, 409]),
         )
-        .get("/holds", holds::list, op("Legal holds").query::<holds::Page>().lists::<pasarela_engine::Hold>())
+        .get("/holds", holds::list, op(may(ReadPersonal, Holds), "Legal holds").query::<holds::Page>().lists::<pasarela_engine::Hold>())
         .post(
             "/holds",
             holds::add,
-            op("Set a legal hold: nothing about its person or of its case is removed until it is ended")
+            op(may(Write, Holds), "Set a legal hold: nothing about its person or of its case is removed until it is ended")
                 .takes::<pasarela_engine::NewHold>()
                 .status(201)
                 .answers::<pasarela_engine::Hold>()
                 .problems(&[404]),
         )
-        .post("/holds/{id}/end", holds::end, op("End a legal hold").answers::<pasarela_engine::Hold>().problems(&[404]))
+        .post("/holds/{id}/end", holds::end, op(may(Write, Holds), "End a legal hold").answers::<pasarela_engine::Hold>().problems(&[404]))
         .get(
             "/retention",
             holds::retention,
-            op("How long everything is kept, on which basis, and what went").lists::<pasarela_engine::RetentionRule>(),
+            op(may(Read, Care), "How long everything is kept, on which basis, and what went").lists::<pasarela_engine::RetentionRule>(),
         )
-        .get("/incidents", incidents::list, op("Security incidents").query::<incidents::Page>().lists::<incidents::Shown>())
+        .get("/incidents", incidents::list, op(may(Read, Incidents), "Security incidents").query::<incidents::Page>().lists::<incidents::Shown>())
         .post(
             "/incidents",
             incidents::open,
-            op("Register a security incident: its clock of 15 business days runs from `detected_at`")
+            op(may(Write, Incidents), "Register a security incident: its clock of 15 business days runs from `detected_at`")
                 .takes::<pasarela_engine::NewIncident>()
                 .status(201)
                 .answers::<incidents::Shown>(),
@@ -123,12 +129,12 @@ pub(crate) fn routes() -> Routes {
         .get(
             "/incidents/{id}",
             incidents::one,
-            op("One incident: the fields of the sheet for the authority").answers::<incidents::Shown>().problems(&[404]),
+            op(may(Read, Incidents), "One incident: the fields of the sheet for the authority").answers::<incidents::Shown>().problems(&[404]),
         )
         .post(
             "/incidents/{id}/steps",
             incidents::step,
-            op("Add what is known, note the report, or close an incident")
+            op(may(Operate, Incidents), "Add what is known, note the report, or close an incident")
                 .takes::<pasarela_domain::incident::IncidentStep>()
                 .answers::<incidents::Shown>()
                 .problems(&[404]),
@@ -136,14 +142,14 @@ pub(crate) fn routes() -> Routes {
         .get(
             "/consents",
             consents::of_person,
-            op("What a person has agreed to, by purpose and channel; with `history`, all that was ever said")
+            op(may(ReadPersonal, Consents), "What a person has agreed to, by purpose and channel; with `history`, all that was ever said")
                 .query::<consents::Filter>()
                 .lists::<consents::Told>(),
         )
         .post(
             "/consents",
             consents::record,
-            op("Record what a person said: given or withdrawn")
+            op(may(Write, Consents), "Record what a person said: given or withdrawn")
                 .about(
                     "201 when it counts, 202 when it is kept and counts as soon as it is decided, 200 when the same \
                      `Idempotency-Key` brought it before. A record is never changed.",
@@ -157,7 +163,7 @@ pub(crate) fn routes() -> Routes {
         .post(
             "/consents/import",
             consents::import,
-            op("Take in a list of consents that were given elsewhere")
+            op(may(Operate, Consents), "Take in a list of consents that were given elsewhere")
                 .about(
                     "Each row is taken in or refused by itself. A yes without proof of its own is refused; sent again, \
                      the same row is the same record.",
@@ -168,12 +174,12 @@ pub(crate) fn routes() -> Routes {
         .get(
             "/deliveries",
             deliveries::list,
-            op("Deliveries: what came in").query::<deliveries::Filter>().lists::<deliveries::Delivery>(),
+            op(may(Read, Deliveries), "Deliveries: what came in").query::<deliveries::Filter>().lists::<deliveries::Delivery>(),
         )
         .post(
             "/deliveries/replay",
             deliveries::replay_by_filter,
-            op("Decide deliveries again, a page at a time")
+            op(may(Operate, Deliveries), "Decide deliveries again, a page at a time")
                 .about("What is known stays known: nothing is done twice. With `dry_run` it only tells what it would do.")
                 .takes::<deliveries::Replay>()
                 .answers::<deliveries::ReplayAnswer>(),
@@ -181,24 +187,24 @@ pub(crate) fn routes() -> Routes {
         .get(
             "/deliveries/{id}",
             deliveries::one,
-            op("One delivery, with headers and body as received")
+            op(may(ReadPersonal, Deliveries), "One delivery, with headers and body as received")
                 .answers::<deliveries::WholeDelivery>()
                 .problems(&[404]),
         )
         .post(
             "/deliveries/{id}/replay",
             deliveries::replay,
-            op("Decide one delivery again").answers::<pasarela_engine::Replayed>().problems(&[404, 409]),
+            op(may(Operate, Deliveries), "Decide one delivery again").answers::<pasarela_engine::Replayed>().problems(&[404, 409]),
         )
         .get(
             "/events",
             events::list,
-            op("Canonical events").query::<events::Filter>().lists::<Envelope>().problems(&[404]),
+            op(may(ReadPersonal, Events), "Canonical events").query::<events::Filter>().lists::<Envelope>().problems(&[404]),
         )
         .get(
             "/events/stream",
             crate::stream::events,
-            op("Canonical events as they are written, as server-sent events")
+            op(may(ReadPersonal, Events), "Canonical events as they are written, as server-sent events")
                 .about(
                     "`Last-Event-ID`, or `after`, catches up from the log first, without a gap. Each message has the event's \
                      id, its type as `event`, and the event as `data`.",
@@ -206,51 +212,51 @@ pub(crate) fn routes() -> Routes {
                 .query::<crate::stream::From>()
                 .answers_media("text/event-stream"),
         )
-        .get("/events/{id}", events::one, op("One event").answers::<Envelope>().problems(&[404]))
+        .get("/events/{id}", events::one, op(may(ReadPersonal, Events), "One event").answers::<Envelope>().problems(&[404]))
         .get(
             "/events/{id}/story",
             events::story,
-            op("Everything that one event led to: delivery, runs, effects, attempts")
+            op(may(ReadPersonal, Events), "Everything that one event led to: delivery, runs, effects, attempts")
                 .answers::<events::Story>()
                 .problems(&[404]),
         )
-        .get("/runs", runs::list, op("Runs of flows").query::<runs::Filter>().lists::<pasarela_engine::RunView>())
-        .get("/runs/{id}", runs::one, op("One run").answers::<pasarela_engine::RunView>().problems(&[404]))
+        .get("/runs", runs::list, op(may(Read, Runs), "Runs of flows").query::<runs::Filter>().lists::<pasarela_engine::RunView>())
+        .get("/runs/{id}", runs::one, op(may(Read, Runs), "One run").answers::<pasarela_engine::RunView>().problems(&[404]))
         .post(
             "/runs/{id}/cancel",
             runs::cancel,
-            op("End a run")
+            op(may(Operate, Runs), "End a run")
                 .about("What was not sent is withdrawn; a call that is out ends and is recorded.")
                 .may_take::<Reason>()
                 .answers::<runs::Cancelled>()
                 .problems(&[404, 409]),
         )
-        .get("/flows", flows::list, op("Flows in force").lists::<pasarela_engine::FlowState>())
+        .get("/flows", flows::list, op(may(Read, Flows), "Flows in force").lists::<pasarela_engine::FlowState>())
         .post(
             "/flows",
             flows::push,
-            op("Put flows in force, all or none, without a restart")
+            op(may(Write, Flows), "Put flows in force, all or none, without a restart")
                 .takes::<flows::Push>()
                 .lists::<pasarela_engine::FlowChange>(),
         )
         .get(
             "/flows/{name}",
             flows::one,
-            op("One flow, with its text and outline").answers::<flows::WholeFlow>().problems(&[404]),
+            op(may(Read, Flows), "One flow, with its text and outline").answers::<flows::WholeFlow>().problems(&[404]),
         )
         .get(
             "/messages/{id}/explanation",
             effects::explain,
-            op("Why a message went out when it did, or did not")
+            op(may(ReadPersonal, Messages), "Why a message went out when it did, or did not")
                 .about("Every decision about the message (an effect's id), oldest first: verdict, rule, article, and what was looked at.")
                 .answers::<pasarela_engine::Explanation>()
                 .problems(&[404]),
         )
-        .get("/pauses", pauses::list, op("What people have paused").lists::<pasarela_store::PauseRow>())
+        .get("/pauses", pauses::list, op(may(Read, Pauses), "What people have paused").lists::<pasarela_store::PauseRow>())
         .post(
             "/{kind}/{name}/pause",
             pauses::pause,
-            op("Pause a connection, a flow or a class of message: what it would do is kept")
+            op(may(Operate, Pauses), "Pause a connection, a flow or a class of message: what it would do is kept")
                 .may_take::<Reason>()
                 .answers::<pasarela_store::PauseRow>()
                 .problems(&[404]),
@@ -258,13 +264,13 @@ pub(crate) fn routes() -> Routes {
         .post(
             "/{kind}/{name}/resume",
             pauses::resume,
-            op("Let what was paused go on, in its order").answers::<pauses::Resumed>().problems(&[404, 409]),
+            op(may(Operate, Pauses), "Let what was paused go on, in its order").answers::<pauses::Resumed>().problems(&[404, 409]),
         )
-        .get("/overview", overview::show, op("The hub's work, in one answer").answers::<overview::Overview>())
+        .get("/overview", overview::show, op(may(Read, Overview), "The hub's work, in one answer").answers::<overview::Overview>())
         .get(
             "/effects",
             effects::list,
-            op("Effects: calls that runs want made")
+            op(may(ReadPersonal, Effects), "Effects: calls that runs want made")
                 .query::<effects::Filter>()
                 .lists::<effects::Effect>()
                 .problems(&[404]),
@@ -272,36 +278,36 @@ pub(crate) fn routes() -> Routes {
         .get(
             "/effects/{id}",
             effects::one,
-            op("One effect, with its input, last request and attempts").answers::<effects::Effect>().problems(&[404]),
+            op(may(ReadPersonal, Effects), "One effect, with its input, last request and attempts").answers::<effects::Effect>().problems(&[404]),
         )
         .get(
             "/dead-letters",
             dead::list,
-            op("What needs a person: effects, deliveries in quarantine, proposals")
+            op(may(ReadPersonal, DeadLetters), "What needs a person: effects, deliveries in quarantine, proposals")
                 .query::<dead::Filter>()
                 .lists::<dead::DeadLetter>(),
         )
         .post(
             "/dead-letters/{id}/retry",
             dead::retry,
-            op("Send an effect again under a new key, or decide a delivery again")
+            op(may(Operate, DeadLetters), "Send an effect again under a new key, or decide a delivery again")
                 .answers::<Changed>()
                 .problems(&[404, 409]),
         )
         .post(
             "/dead-letters/{id}/drop",
             dead::drop_one,
-            op("Give up an effect, or leave a delivery undecided").answers::<Changed>().problems(&[404, 409]),
+            op(may(Write, DeadLetters), "Give up an effect, or leave a delivery undecided").answers::<Changed>().problems(&[404, 409]),
         )
         .get(
             "/suppressions",
             suppressions::list,
-            op("Addresses that are not written to, and why").query::<suppressions::Page>().lists::<SuppressionRow>(),
+            op(may(ReadPersonal, Suppressions), "Addresses that are not written to, and why").query::<suppressions::Page>().lists::<SuppressionRow>(),
         )
         .post(
             "/suppressions",
             suppressions::add,
-            op("Write to an address no more")
+            op(may(Write, Suppressions), "Write to an address no more")
                 .about("One that stands there for a stronger cause stays as it is.")
                 .takes::<suppressions::Add>()
                 .answers::<SuppressionRow>(),
@@ -309,7 +315,7 @@ pub(crate) fn routes() -> Routes {
         .post(
             "/suppressions/remove",
             suppressions::remove,
-            op("Write to an address again")
+            op(may(Operate, Suppressions), "Write to an address again")
                 .takes::<suppressions::Named>()
                 .answers::<suppressions::Removed>()
                 .problems(&[404]),
@@ -317,14 +323,14 @@ pub(crate) fn routes() -> Routes {
         .get(
             "/texts",
             texts::list,
-            op("Versions of the texts that people agree to, the latest in force first")
+            op(may(Read, Texts), "Versions of the texts that people agree to, the latest in force first")
                 .query::<texts::Filter>()
                 .lists::<texts::Shown>(),
         )
         .post(
             "/texts",
             texts::add,
-            op("Add a version of a text")
+            op(may(Write, Texts), "Add a version of a text")
                 .about("201 when it was added, 200 when the very same one is there. A version is never changed.")
                 .takes::<pasarela_engine::NewText>()
                 .status(201)
@@ -334,18 +340,18 @@ pub(crate) fn routes() -> Routes {
         .get(
             "/tickets/keys",
             tickets::keys,
-            op("Public keys that verify tickets without a network, the one that signs last").lists::<tickets::PublicKey>(),
+            op(may(Read, TicketKeys), "Public keys that verify tickets without a network, the one that signs last").lists::<tickets::PublicKey>(),
         )
-        .get("/connections", connections::list, op("Connections and how they stand").lists::<ConnectionState>())
+        .get("/connections", connections::list, op(may(Read, Connections), "Connections and how they stand").lists::<ConnectionState>())
         .get(
             "/connections/{name}",
             connections::one,
-            op("One connection, with its last reconciliations").answers::<connections::Connection>().problems(&[404]),
+            op(may(Read, Connections), "One connection, with its last reconciliations").answers::<connections::Connection>().problems(&[404]),
         )
         .post(
             "/connections/{name}/reconcile",
             connections::reconcile,
-            op("Read a connection's records now, and take in what its webhooks missed")
+            op(may(Operate, Connections), "Read a connection's records now, and take in what its webhooks missed")
                 .may_take::<pasarela_engine::Ask>()
                 .lists::<pasarela_engine::Report>()
                 .problems(&[404, 409]),
@@ -359,7 +365,7 @@ struct Names {
     data: Vec<&'static str>,
 }
 
-async fn index(_: Caller) -> Json<Names> {
+async fn index() -> Json<Names> {
     Json(Names {
         data: vec![
             "alarms",
@@ -387,7 +393,7 @@ async fn index(_: Caller) -> Json<Names> {
 }
 
 /// What needs a person now.
-async fn alarms(_: Caller, State(app): State<App>) -> Result<Json<Value>, Problem> {
+async fn alarms(State(app): State<App>) -> Result<Json<Value>, Problem> {
     let health = app.engine.store().health(app.engine.clock().now()).await?;
     Ok(list(crate::alarms::ringing(&app, &health).iter().map(|a| json!(a)).collect(), None))
 }

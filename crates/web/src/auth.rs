@@ -1,20 +1,22 @@
 //! API keys: `psk_` and 43 random characters, shown once, kept as SHA-256. Nothing is open by default.
 
 use crate::App;
+use crate::policy::Scope;
 use crate::problem::Problem;
-use axum::extract::FromRequestParts;
-use axum::http::request::Parts;
-use axum::http::{Method, StatusCode, header};
+use crate::who::Who;
+use axum::http::{HeaderMap, StatusCode, header};
 use parking_lot::RwLock;
+use pasarela_domain::Brands;
 use pasarela_store::{ApiKeyRow, Store};
 use rand::RngExt as _;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use subtle::ConstantTimeEq as _;
 
 /// How long a known key is believed without asking the store, so that a revocation counts soon.
 const MEMORY: Duration = Duration::from_secs(5);
-const SCOPES: &[&str] = &["read", "write"];
 
 /// A key that was just made. Its text exists only here.
 #[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema)]
@@ -33,10 +35,10 @@ pub async fn create_key(
     now: jiff::Timestamp,
 ) -> Result<NewKey, String> {
     if scopes.is_empty() {
-        return Err(format!("give at least one scope: {}", SCOPES.join(", ")));
+        return Err("give at least one scope: read, write, or one resource's as events:read".into());
     }
-    if let Some(unknown) = scopes.iter().find(|s| !SCOPES.contains(&s.as_str())) {
-        return Err(format!("there is no scope '{unknown}'; scopes are {}", SCOPES.join(", ")));
+    for scope in scopes {
+        scope.parse::<Scope>().map_err(|e| e.to_string())?;
     }
     let key = format!("psk_{}", random_text(43));
     let id = format!("key_{}", random_text(12).to_lowercase());
@@ -72,86 +74,65 @@ pub(crate) fn random_text(length: usize) -> String {
 #[derive(Default)]
 pub(crate) struct Keys(RwLock<HashMap<[u8; 32], Seen>>);
 
-/// When a key was looked up, and its scopes.
-type Seen = (Instant, Vec<String>);
+/// When a key was looked up, and what it says of itself.
+type Seen = (Instant, Arc<ApiKeyRow>);
 
 impl Keys {
-    /// Name of a key, for what its holder does.
-    async fn name(&self, store: &dyn Store, key: &str) -> Result<String, pasarela_store::Error> {
-        let hash: [u8; 32] = Sha256::digest(key.as_bytes()).into();
-        let found = store.api_keys().await?.into_iter().find(|r| r.hash == hash);
-        Ok(found.map(|r| r.name).unwrap_or_default())
-    }
-
-    /// Scopes of a key; `None` when it is unknown or revoked.
-    pub(crate) async fn scopes(
+    /// The key with this text; `None` when it is unknown or revoked.
+    pub(crate) async fn find(
         &self,
         store: &dyn Store,
         key: &str,
-    ) -> Result<Option<Vec<String>>, pasarela_store::Error> {
+    ) -> Result<Option<Arc<ApiKeyRow>>, pasarela_store::Error> {
         let hash: [u8; 32] = Sha256::digest(key.as_bytes()).into();
-        if let Some((at, scopes)) = self.0.read().get(&hash)
+        if let Some((at, row)) = self.0.read().get(&hash)
             && at.elapsed() < MEMORY
         {
-            return Ok(Some(scopes.clone()));
+            return Ok(Some(row.clone()));
         }
-        let rows = store.api_keys().await?;
-        let found = rows.into_iter().find(|r| r.revoked_at.is_none() && r.hash == hash).map(|r| r.scopes);
+        let found = find(store, &hash).await?.map(Arc::new);
         let mut known = self.0.write();
         known.retain(|_, (at, _)| at.elapsed() < MEMORY);
-        if let Some(scopes) = &found {
-            known.insert(hash, (Instant::now(), scopes.clone()));
+        if let Some(row) = &found {
+            known.insert(hash, (Instant::now(), row.clone()));
         }
         Ok(found)
     }
 }
 
-/// A caller whose key allows the method: `read` for GET, `write` for the rest.
-pub(crate) struct Caller {
-    /// Who it is, for what is written down: the key's name. Empty for who only reads.
-    pub(crate) name: String,
+/// The key in force with this hash.
+pub(crate) async fn find(store: &dyn Store, hash: &[u8; 32]) -> Result<Option<ApiKeyRow>, pasarela_store::Error> {
+    let rows = store.api_keys().await?;
+    Ok(rows.into_iter().find(|r| r.revoked_at.is_none() && bool::from(r.hash.as_slice().ct_eq(hash))))
 }
 
-impl FromRequestParts<App> for Caller {
-    type Rejection = Problem;
+/// What a key may do. A scope that this version does not know allows nothing.
+pub(crate) fn scopes_of(row: &ApiKeyRow) -> Vec<Scope> {
+    row.scopes.iter().filter_map(|s| s.parse().ok()).collect()
+}
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        if app.trusted {
-            return Ok(Self { name: "command line".into() });
-        }
-        let given = parts
-            .headers
-            .get(header::AUTHORIZATION)
-            .and_then(|v| v.to_str().ok())
-            .and_then(|v| v.strip_prefix("Bearer "));
-        let Some(key) = given else {
-            return Err(Problem::new(
-                StatusCode::UNAUTHORIZED,
-                "no_key",
-                "An API key is needed",
-                "send `Authorization: Bearer psk_...`; `pasarela keys create NAME --scopes read` makes a key",
-            ));
-        };
-        let scopes = app.keys.scopes(&**app.engine.store(), key).await?;
-        let Some(scopes) = scopes else {
-            return Err(Problem::new(
-                StatusCode::UNAUTHORIZED,
-                "unknown_key",
-                "The API key is not valid",
-                "it is unknown or was revoked",
-            ));
-        };
-        let needed = if parts.method == Method::GET || parts.method == Method::HEAD { "read" } else { "write" };
-        if scopes.iter().any(|s| s == needed) {
-            let name = if needed == "write" { app.keys.name(&**app.engine.store(), key).await? } else { String::new() };
-            Ok(Self { name })
-        } else {
-            Err(Problem::new(
-                StatusCode::FORBIDDEN,
-                "missing_scope",
-                "The API key does not allow this",
-                format!("this needs the scope '{needed}'; the key has {}", scopes.join(", ")),
-            ))
-        }
+/// Who calls the API.
+pub(crate) async fn caller(app: &App, headers: &HeaderMap) -> Result<Who, Problem> {
+    if app.trusted {
+        return Ok(Who::command_line());
     }
+    let given =
+        headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
+    let Some(key) = given else {
+        return Err(Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "no_key",
+            "An API key is needed",
+            "send `Authorization: Bearer psk_...`; `pasarela keys create NAME --scopes read` makes a key",
+        ));
+    };
+    let Some(row) = app.keys.find(&**app.engine.store(), key).await? else {
+        return Err(Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "unknown_key",
+            "The API key is not valid",
+            "it is unknown or was revoked",
+        ));
+    };
+    Ok(Who::key(&row.id, &row.name, scopes_of(&row), Brands::All))
 }

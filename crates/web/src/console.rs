@@ -42,13 +42,15 @@ mod users;
 mod words;
 
 pub use first::first_owner_link;
-pub(crate) use links::account_link;
+pub(crate) use links::{account_link, link_as};
+pub(crate) use guard::Visit as Visitor;
 pub use links::{NewLink, create_link};
 
+use crate::policy::{Gate, may};
+use crate::routes::Pages;
 use crate::{App, Options};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{any, get, post};
 use pasarela_domain::Clock;
 use std::sync::Arc;
 
@@ -94,69 +96,92 @@ impl Settings {
         self.wall.now()
     }
 
+    /// What is believed here of an account's sessions, which were ended in the store.
+    pub(crate) fn forget(&self, account: &str) {
+        self.sessions.forget(account, None);
+    }
+
     /// Do people reach the console by an encrypted way?
     fn is_encrypted(&self) -> bool {
         self.url.starts_with("https://")
     }
 }
 
-pub(crate) fn routes(app: App) -> Router<App> {
-    Router::new()
-        .route("/", get(home::show))
-        .route("/eventos", get(events::list))
-        .route("/buscar", get(search::show))
-        .route("/historia/{event}", get(story::show))
-        .route("/entregas/{delivery}", get(delivery::show))
-        .route("/entregas/{delivery}/cuerpo", get(delivery::raw_body))
-        .route("/flujos", get(flows::list))
-        .route("/flujos/{name}", get(flows::show))
-        .route("/flujos/{name}/pausar", post(flows::pause))
-        .route("/flujos/{name}/reanudar", post(flows::resume))
-        .route("/conexiones", get(connections::list))
-        .route("/conexiones/nueva", get(newcomer::show))
-        .route("/conexiones/{name}/pausar", post(connections::pause))
-        .route("/conexiones/{name}/reanudar", post(connections::resume))
-        .route("/conciliacion", get(reconciliation::show))
-        .route("/conciliacion/{name}", post(reconciliation::run))
-        .route("/por-resolver", get(dead::list))
-        .route("/por-resolver/{id}/reintentar", post(dead::retry))
-        .route("/por-resolver/{id}/descartar", post(dead::discard))
-        .route("/casos", get(cases::list))
-        .route("/casos/nuevo", get(cases::fresh).post(cases::create))
-        .route("/casos/{number}", get(cases::show))
-        .route("/casos/{number}/paso", post(cases::step))
-        .route("/conservacion", get(keeping::show))
-        .route("/conservacion/ordenes", post(keeping::add))
-        .route("/conservacion/ordenes/{number}/fin", post(keeping::end))
-        .route("/incidentes", get(cases::incidents::list).post(cases::incidents::create))
-        .route("/incidentes/{number}", get(cases::incidents::show))
-        .route("/incidentes/{number}/hoja", get(cases::incidents::sheet))
-        .route("/incidentes/{number}/paso", post(cases::incidents::step))
-        .route("/alarmas", get(alarms::show))
-        .route("/teatro", get(theatre::show))
-        .route("/teatro/acto", post(theatre::act))
-        .route("/teatro/red", post(theatre::network))
-        .route("/teatro/carta/{connection}/{message}", get(theatre::letter))
-        .route("/teatro/adjunto/{connection}/{message}/{n}", get(theatre::attachment))
-        .route("/vivo", get(live::stream))
-        .route("/entrar", get(signin::form).post(signin::enter))
-        .route("/entrar/enlace", post(signin::letter::send))
-        .route("/entrar/proveedor", get(signin::provider::leave))
-        .route("/entrar/vuelta", get(signin::provider::back))
-        .route("/primer-uso", get(first::form).post(first::make))
-        .route("/confirmar", get(confirm::form).post(confirm::prove))
-        .route("/mi-cuenta", get(own::show))
-        .route("/mi-cuenta/contrasena", post(own::set_password))
-        .route("/mi-cuenta/codigos", post(own::begin_codes))
-        .route("/mi-cuenta/codigos/activar", post(own::prove_codes))
-        .route("/mi-cuenta/codigos/quitar", post(own::end_codes))
-        .route("/mi-cuenta/sesiones/{id}/fin", post(own::end_session))
-        .route("/usuarios", get(users::list).post(users::add))
-        .route("/usuarios/{id}/{what}", post(users::change))
-        .route("/salir", post(signin::leave))
-        .route("/recursos/{file}", get(assets::file))
+/// The pages, each with who may see it or do what it asks for.
+pub(crate) fn pages() -> Pages {
+    use crate::policy::Action::{Operate, Read, ReadPersonal, Write};
+    use crate::policy::Resource::{
+        Cases, Connections, DeadLetters, Deliveries, Events, Flows, Holds, Incidents, Overview, Pauses, Sandbox, Users,
+    };
+    const OWN: Gate = Gate::Known("everybody's own account");
+    Pages::new()
+        .get("/", may(Read, Overview), home::show)
+        .get("/eventos", may(Read, Events), events::list)
+        .get("/buscar", may(ReadPersonal, Events), search::show)
+        .get("/historia/{event}", may(ReadPersonal, Events), story::show)
+        .get("/entregas/{delivery}", may(ReadPersonal, Deliveries), delivery::show)
+        .get("/entregas/{delivery}/cuerpo", may(ReadPersonal, Deliveries), delivery::raw_body)
+        .get("/flujos", may(Read, Flows), flows::list)
+        .get("/flujos/{name}", may(Read, Flows), flows::show)
+        .post("/flujos/{name}/pausar", may(Operate, Pauses), flows::pause)
+        .post("/flujos/{name}/reanudar", may(Operate, Pauses), flows::resume)
+        .get("/conexiones", may(Read, Connections), connections::list)
+        .get("/conexiones/nueva", may(Operate, Connections), newcomer::show)
+        .post("/conexiones/{name}/pausar", may(Operate, Pauses), connections::pause)
+        .post("/conexiones/{name}/reanudar", may(Operate, Pauses), connections::resume)
+        .get("/conciliacion", may(Read, Connections), reconciliation::show)
+        .post("/conciliacion/{name}", may(Operate, Connections), reconciliation::run)
+        .get("/por-resolver", may(ReadPersonal, DeadLetters), dead::list)
+        .post("/por-resolver/{id}/reintentar", may(Operate, DeadLetters), dead::retry)
+        .post("/por-resolver/{id}/descartar", may(Write, DeadLetters), dead::discard)
+        .get("/casos", may(ReadPersonal, Cases), cases::list)
+        .get("/casos/nuevo", may(ReadPersonal, Cases), cases::fresh)
+        .post("/casos/nuevo", may(Write, Cases), cases::create)
+        .get("/casos/{number}", may(ReadPersonal, Cases), cases::show)
+        .post("/casos/{number}/paso", may(Operate, Cases), cases::step)
+        .get("/conservacion", may(ReadPersonal, Holds), keeping::show)
+        .post("/conservacion/ordenes", may(Write, Holds), keeping::add)
+        .post("/conservacion/ordenes/{number}/fin", may(Write, Holds), keeping::end)
+        .get("/incidentes", may(Read, Incidents), cases::incidents::list)
+        .post("/incidentes", may(Write, Incidents), cases::incidents::create)
+        .get("/incidentes/{number}", may(Read, Incidents), cases::incidents::show)
+        .get("/incidentes/{number}/hoja", may(Read, Incidents), cases::incidents::sheet)
+        .post("/incidentes/{number}/paso", may(Operate, Incidents), cases::incidents::step)
+        .get("/alarmas", may(Read, Overview), alarms::show)
+        .get("/teatro", may(Read, Sandbox), theatre::show)
+        .post("/teatro/acto", may(Operate, Sandbox), theatre::act)
+        .post("/teatro/red", may(Operate, Sandbox), theatre::network)
+        .get("/teatro/carta/{connection}/{message}", may(Read, Sandbox), theatre::letter)
+        .get("/teatro/adjunto/{connection}/{message}/{n}", may(Read, Sandbox), theatre::attachment)
+        .get(
+            "/vivo",
+            Gate::Known("the status line of every page; rows of events where the table allows them"),
+            live::stream,
+        )
+        .get("/entrar", Gate::Open("the way in"), signin::form)
+        .post("/entrar", Gate::Open("the way in"), signin::enter)
+        .post("/entrar/enlace", Gate::Open("the way in"), signin::letter::send)
+        .get("/entrar/proveedor", Gate::Open("the way in"), signin::provider::leave)
+        .get("/entrar/vuelta", Gate::Open("the way in"), signin::provider::back)
+        .get("/primer-uso", Gate::Open("the first owner's way in; asks for the link that the terminal showed"), first::form)
+        .post("/primer-uso", Gate::Open("the first owner's way in; asks for the link that the terminal showed"), first::make)
+        .get("/confirmar", Gate::Known("whoever is in proves it again"), confirm::form)
+        .post("/confirmar", Gate::Known("whoever is in proves it again"), confirm::prove)
+        .get("/mi-cuenta", OWN, own::show)
+        .post("/mi-cuenta/contrasena", OWN, own::set_password)
+        .post("/mi-cuenta/codigos", OWN, own::begin_codes)
+        .post("/mi-cuenta/codigos/activar", OWN, own::prove_codes)
+        .post("/mi-cuenta/codigos/quitar", OWN, own::end_codes)
+        .post("/mi-cuenta/sesiones/{id}/fin", OWN, own::end_session)
+        .get("/usuarios", may(ReadPersonal, Users), users::list)
+        .post("/usuarios", may(Write, Users), users::add)
+        .post("/usuarios/{id}/{what}", may(Write, Users), users::change)
+        .post("/salir", Gate::Known("whoever is in may go out"), signin::leave)
+        .get("/recursos/{file}", Gate::Open("style, script and mark"), assets::file)
         // A route and not the router's fallback, so that it is behind the guard like everything else.
-        .route("/{*rest}", any(page::not_here))
-        .method_not_allowed_fallback(page::not_here)
-        .layer(from_fn_with_state(app, guard::guard))
+        .rest("/{*rest}", Gate::Known("says that there is no such page"), page::not_here)
+}
+
+pub(crate) fn routes(app: App) -> Router<App> {
+    pages().into_router().method_not_allowed_fallback(page::not_here).layer(from_fn_with_state(app, guard::guard))
 }

@@ -5,6 +5,7 @@ mod api;
 mod words;
 
 use crate::App;
+use crate::policy::Gate;
 use crate::problem::Problem;
 use crate::routes::{Routes, op};
 use askama::Template;
@@ -60,18 +61,26 @@ impl Described {
 
 pub(crate) fn routes() -> Routes {
     Routes::new()
-        .get("/openapi.json", openapi, op("This document").open().answers::<serde_json::Map<String, Value>>())
+        .get(
+            "/openapi.json",
+            openapi,
+            op(Gate::Open("it describes"), "This document").answers::<serde_json::Map<String, Value>>(),
+        )
         .get(
             "/docs",
             entrance,
-            op("The book, in the language that the browser asks for").open().status(303).answers_media("text/html"),
+            op(Gate::Open("the book"), "The book, in the language that the browser asks for")
+                .status(303)
+                .answers_media("text/html"),
         )
         .get(
             "/docs/{*page}",
             show,
-            op("A page of the book; `search?q=WORDS` finds one, `api` is this document for reading")
-                .open()
-                .answers_media("text/html"),
+            op(
+                Gate::Open("the book"),
+                "A page of the book; `search?q=WORDS` finds one, `api` is this document for reading",
+            )
+            .answers_media("text/html"),
         )
 }
 

@@ -1,6 +1,7 @@
 //! `/healthz`, `/readyz`, `/metrics`.
 
 use crate::App;
+use crate::policy::Gate;
 use crate::problem::Problem;
 use crate::routes::{Routes, op};
 use axum::Json;
@@ -17,22 +18,29 @@ const OLDEST_DUE: Duration = Duration::from_secs(30);
 
 pub(crate) fn routes() -> Routes {
     Routes::new()
-        .get("/healthz", healthz, op("Is the process alive?").open().answers::<Alive>())
+        .get(
+            "/healthz",
+            healthz,
+            op(Gate::Open("says that the process lives"), "Is the process alive?").answers::<Alive>(),
+        )
         .get(
             "/readyz",
             readyz,
-            op("Can it take work? 503, with the same body, when it cannot")
-                .about(
-                    "The writer answers a probe within 1 s, the oldest due work is younger than 30 s, and the hub is not \
+            op(
+                Gate::Open("says whether the hub can take work"),
+                "Can it take work? 503, with the same body, when it cannot",
+            )
+            .about(
+                "The writer answers a probe within 1 s, the oldest due work is younger than 30 s, and the hub is not \
                      about to stop.",
-                )
-                .open()
-                .answers::<Ready>(),
+            )
+            .answers::<Ready>(),
         )
         .get(
             "/metrics",
             metrics,
-            op("Metrics in Prometheus' text format").open().answers_media("text/plain; version=0.0.4"),
+            op(Gate::Open("counts, and names of connections"), "Metrics in Prometheus' text format")
+                .answers_media("text/plain; version=0.0.4"),
         )
 }
 

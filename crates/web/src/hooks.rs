@@ -2,6 +2,7 @@
 
 use crate::App;
 use crate::bodies::Refusal;
+use crate::policy::Gate;
 use crate::problem::Problem;
 use crate::routes::{Routes, op};
 use axum::extract::{Path, Request, State};
@@ -13,14 +14,12 @@ use schemars::JsonSchema;
 use std::sync::atomic::Ordering;
 
 pub(crate) fn routes() -> Routes {
-    let post = op("A webhook of the connection's provider: 200 only after its bytes are on disk")
+    let post = op(Gate::Signed, "A webhook of the connection's provider: 200 only after its bytes are on disk")
         .about("Body and signature are the provider's own. Any 503 carries `Retry-After`.")
-        .signed()
         .takes_bytes()
         .answers::<Taken>()
         .problems(&[401, 404, 405, 408, 413, 503]);
-    let get = op("The provider's challenge, where it has one; anything else is refused")
-        .signed()
+    let get = op(Gate::Signed, "The provider's challenge, where it has one; anything else is refused")
         .answers_media("*/*")
         .problems(&[401, 404]);
     Routes::new().any("/hooks/{connection}", hook, [("post", post), ("get", get)])

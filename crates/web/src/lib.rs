@@ -8,21 +8,25 @@ mod auth;
 mod bodies;
 mod console;
 mod docs;
+mod gate;
 mod health;
 mod hooks;
 mod openapi;
 mod people;
+pub mod policy;
 mod problem;
 mod routes;
 mod server;
 mod stream;
 mod tickets;
+pub mod who;
 
 pub use accounts::oidc::OidcOptions;
 pub use alarms::explained as alarms_explained;
 pub use auth::{NewKey, create_key, revoke_key};
 pub use console::{NewLink, create_link, first_owner_link};
 pub use openapi::openapi;
+pub use routes::Route;
 pub use server::{MAX_BODY, Running, serve, serve_unix};
 
 use axum::Router;
@@ -30,6 +34,7 @@ use pasarela_connector::Provider;
 use pasarela_domain::{Clock, SystemClock};
 use pasarela_engine::Engine;
 use pasarela_ticket::Desk;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What every handler holds.
@@ -46,9 +51,14 @@ pub struct App {
     pub(crate) looked: Arc<tickets::Looked>,
     pub(crate) people: Arc<people::Rate>,
     pub(crate) passwords: accounts::password::Desk,
+    /// Brands of this hub: what somebody may do for none of them, they may not do.
+    pub(crate) brands: Arc<BTreeSet<String>>,
     /// The caller has the database file already: no key is asked for.
     pub(crate) trusted: bool,
 }
+
+/// The brand of whatever names none.
+const DEFAULT_BRAND: &str = "default";
 
 /// Settings of the web side.
 #[derive(Clone)]
@@ -65,6 +75,8 @@ pub struct Options {
     pub idle: std::time::Duration,
     /// An OpenID provider that vouches for people.
     pub oidc: Option<OidcOptions>,
+    /// Brands of this hub, by the names of the configuration.
+    pub brands: BTreeSet<String>,
 }
 
 impl Default for Options {
@@ -76,6 +88,7 @@ impl Default for Options {
             wall: Arc::new(SystemClock),
             idle: std::time::Duration::from_secs(30 * 60),
             oidc: None,
+            brands: [DEFAULT_BRAND.to_owned()].into(),
         }
     }
 }
@@ -84,7 +97,7 @@ impl App {
     /// An app around a running engine.
     #[must_use]
     pub fn new(engine: Engine, options: Options) -> Self {
-        let tickets = options.tickets.clone();
+        let (tickets, brands) = (options.tickets.clone(), Arc::new(options.brands.clone()));
         Self {
             keys: Arc::new(auth::Keys::default()),
             console: Arc::new(console::Settings::new(options)),
@@ -93,6 +106,7 @@ impl App {
             looked: Arc::default(),
             people: Arc::default(),
             passwords: accounts::password::Desk::default(),
+            brands,
             backup: Arc::default(),
             described: Arc::default(),
             engine,
@@ -118,7 +132,7 @@ impl App {
         let trusted = Self { trusted: true, ..self.clone() };
         Router::new()
             .merge(api::routes().into_router())
-            .merge(api::admin_routes())
+            .merge(api::admin_routes().into_router())
             .merge(health::routes().into_router())
             .fallback(problem::no_such_path)
             .with_state(trusted)
@@ -128,6 +142,27 @@ impl App {
     pub fn console(&self) -> Router {
         console::routes(self.clone()).with_state(self.clone())
     }
+}
+
+/// Every route of a listener, with who may call it.
+#[must_use]
+pub fn gates(listener: Listener) -> Vec<Route> {
+    match listener {
+        Listener::Public => public_routes().into_gates(),
+        Listener::Console => console::pages().into_gates(),
+        Listener::Socket => api::routes().merge(api::admin_routes()).merge(health::routes()).into_gates(),
+    }
+}
+
+/// Where the hub listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listener {
+    /// Hooks, API, health, pages for guests.
+    Public,
+    /// The console.
+    Console,
+    /// The socket beside the database.
+    Socket,
 }
 
 /// Everything on the public listener: what is not in here is not in its document, and the other way round.

@@ -3,7 +3,8 @@
 
 mod actions;
 
-use crate::routes::{Access, Content, Operation, Shape};
+use crate::policy::{Gate, Scope};
+use crate::routes::{Content, Operation, Shape};
 use pasarela_connector::Manifest;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::transform::{RecursiveTransform, Transform};
@@ -145,7 +146,15 @@ impl Writer {
         if !o.about.is_empty() {
             described["description"] = json!(o.about);
         }
-        described["security"] = if o.access == Access::Key { json!([{ "key": [] }]) } else { json!([]) };
+        let keyed = matches!(o.gate, Gate::May(..) | Gate::Known(_));
+        described["security"] = match o.gate {
+            Gate::May(action, resource) => {
+                let scope = Scope::needed(resource, action).map(|s| s.to_string());
+                json!([{ "key": scope.into_iter().collect::<Vec<_>>() }])
+            }
+            Gate::Known(_) => json!([{ "key": [] }]),
+            Gate::Open(_) | Gate::Signed | Gate::Pass => json!([]),
+        };
         if !parameters.is_empty() {
             described["parameters"] = json!(parameters);
         }
@@ -164,7 +173,7 @@ impl Writer {
             answers.insert(status.to_string(), ok.clone());
         }
         answers.insert(o.status.to_string(), ok);
-        let of_all: &[u16] = if o.access == Access::Key { &[400, 401, 403, 503] } else { &[] };
+        let of_all: &[u16] = if keyed { &[400, 401, 403, 503] } else { &[] };
         for status in of_all.iter().chain(o.problems) {
             answers.entry(status.to_string()).or_insert_with(|| {
                 json!({

@@ -15,6 +15,7 @@ mod words;
 pub(crate) use rate::Rate;
 
 use crate::App;
+use crate::policy::Gate;
 use crate::routes::{Routes, op};
 use crate::server::Peer;
 use askama::Template;
@@ -36,77 +37,68 @@ pub(crate) fn routes() -> Routes {
         .get(
             "/preferencias/{pass}",
             preferences::show,
-            op("What a person allows, with boxes and buttons: a page")
+            op(Gate::Pass, "What a person allows, with boxes and buttons: a page")
                 .about("The address holds a sealed pass: whoever has it is believed to be the person. 404 is a page too.")
-                .open()
                 .query::<Asked>()
                 .answers_media("text/html"),
         )
         .post(
             "/preferencias/{pass}",
             preferences::change,
-            op("What a person gives or withdraws, as the page's form sends it")
+            op(Gate::Pass, "What a person gives or withdraws, as the page's form sends it")
                 .about("Leads back to the page by 303. A form of another site is refused.")
-                .open()
                 .takes_bytes()
                 .answers_media("text/html"),
         )
         .get(
             "/preferencias/{pass}/baja",
             preferences::show,
-            op("The same page, where a mailbox opens the way out of advertising")
-                .open()
+            op(Gate::Pass, "The same page, where a mailbox opens the way out of advertising")
                 .query::<Asked>()
                 .answers_media("text/html"),
         )
         .post(
             "/preferencias/{pass}/baja",
             preferences::leave,
-            op("The way out of advertising that a mailbox calls by one click (RFC 8058)")
-                .open()
+            op(Gate::Pass, "The way out of advertising that a mailbox calls by one click (RFC 8058)")
                 .takes_bytes()
                 .answers_media("text/html"),
         )
         .get(
             "/mis-datos",
             data::ask,
-            op("Where a person asks for the link to their own data: a page")
-                .open()
+            op(Gate::Open("an empty form"), "Where a person asks for the link to their own data: a page")
                 .query::<Asked>()
                 .answers_media("text/html"),
         )
         .post(
             "/mis-datos",
             data::send,
-            op("Sends the link to the address that was named")
+            op(Gate::Open("a person asks for their own link, which goes to their own address"), "Sends the link to the address that was named")
                 .about("It answers the same whether the address is known or not.")
-                .open()
                 .takes_bytes()
                 .answers_media("text/html"),
         )
         .get(
             "/mis-datos/{pass}",
             data::show,
-            op("What the hub holds about a person: a page, or JSON when the address ends in .json")
-                .open()
+            op(Gate::Pass, "What the hub holds about a person: a page, or JSON when the address ends in .json")
                 .query::<Asked>()
                 .answers_media("text/html"),
         )
         .post(
             "/mis-datos/{pass}",
             ask::send,
-            op("What a person asks for: a correction, a suppression, a question; it becomes a case")
+            op(Gate::Pass, "What a person asks for: a correction, a suppression, a question; it becomes a case")
                 .about("Leads back to the page by 303, with the number of the case.")
-                .open()
                 .takes_bytes()
                 .answers_media("text/html"),
         )
-        .get("/mis-datos/estilo.css", style, op("How a person's own pages look").open().answers_media("text/css"))
+        .get("/mis-datos/estilo.css", style, op(Gate::Open("a style sheet"), "How a person's own pages look").answers_media("text/css"))
         .get(
             "/textos/{kind}/{version}",
             text,
-            op("A version of a text that people agree to, a privacy notice or a policy: a page; `vigente` is the one in force")
-                .open()
+            op(Gate::Open("texts that everybody may read"), "A version of a text that people agree to, a privacy notice or a policy: a page; `vigente` is the one in force")
                 .query::<Asked>()
                 .answers_media("text/html"),
         )

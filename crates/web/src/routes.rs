@@ -1,7 +1,10 @@
-//! Routes that say what they are. Each is registered together with its description, so that the router
-//! and the OpenAPI document cannot differ: whoever adds a route describes it, or it does not compile.
+//! Routes that say what they are and who may call them. Each is registered together with its gate and, on the
+//! API's listener, its description: the router, the policy and the OpenAPI document cannot differ, and whoever
+//! adds a route says all of it, or it does not compile. The handler is put behind its gate here.
 
 use crate::App;
+use crate::gate::{Door, Guarded};
+use crate::policy::Gate;
 use axum::Router;
 use axum::handler::Handler;
 use axum::routing::{MethodFilter, MethodRouter, any, on};
@@ -31,7 +34,8 @@ impl Routes {
         H: Handler<T, App>,
         T: 'static,
     {
-        self.add(path, on(MethodFilter::GET, handler), vec![Operation { method: "get", ..operation }])
+        let handlers = behind(Door::Key, operation.gate, MethodFilter::GET, handler);
+        self.add(path, handlers, vec![Operation { method: "get", ..operation }])
     }
 
     pub(crate) fn post<H, T>(self, path: &'static str, handler: H, operation: Operation) -> Self
@@ -39,10 +43,12 @@ impl Routes {
         H: Handler<T, App>,
         T: 'static,
     {
-        self.add(path, on(MethodFilter::POST, handler), vec![Operation { method: "post", ..operation }])
+        let handlers = behind(Door::Key, operation.gate, MethodFilter::POST, handler);
+        self.add(path, handlers, vec![Operation { method: "post", ..operation }])
     }
 
-    /// A handler that sorts out methods by itself; one description for each that it takes.
+    /// A handler that sorts out methods by itself, and asks who calls by itself too: for providers' calls alone. One
+    /// description for each that it takes.
     pub(crate) fn any<H, T>(self, path: &'static str, handler: H, operations: [(&'static str, Operation); 2]) -> Self
     where
         H: Handler<T, App>,
@@ -76,20 +82,94 @@ impl Routes {
         self.router
     }
 
+    pub(crate) fn into_gates(self) -> Vec<Route> {
+        self.operations.into_iter().map(|o| Route { method: o.method, path: o.path, gate: o.gate }).collect()
+    }
+
     pub(crate) fn into_operations(self) -> Vec<Operation> {
         self.operations
     }
 }
 
-/// Who may call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Access {
-    /// A key: `read` for GET, `write` for the rest.
-    Key,
-    /// Anybody.
-    Open,
-    /// Whoever signs as the connection's provider does.
-    Signed,
+/// A handler behind its gate. What is open stays as it is: nothing is asked there.
+fn behind<H, T>(door: Door, gate: Gate, method: MethodFilter, handler: H) -> MethodRouter<App>
+where
+    H: Handler<T, App>,
+    T: 'static,
+{
+    match gate {
+        Gate::Open(_) | Gate::Signed | Gate::Pass => on(method, handler),
+        Gate::May(..) | Gate::Known(_) => on(method, Guarded { handler, gate, door }),
+    }
+}
+
+/// Pages of the console, each with its gate.
+#[derive(Default)]
+pub(crate) struct Pages {
+    router: Router<App>,
+    gates: Vec<Route>,
+}
+
+impl Pages {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn get<H, T>(self, path: &'static str, gate: Gate, handler: H) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        self.on("get", path, gate, MethodFilter::GET, handler)
+    }
+
+    pub(crate) fn post<H, T>(self, path: &'static str, gate: Gate, handler: H) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        self.on("post", path, gate, MethodFilter::POST, handler)
+    }
+
+    /// Whatever no other page answers, by any method.
+    pub(crate) fn rest<H, T>(mut self, path: &'static str, gate: Gate, handler: H) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        self.router = self.router.route(path, any(Guarded { handler, gate, door: Door::Session }));
+        self.gates.push(Route { method: "any", path: path.to_owned(), gate });
+        self
+    }
+
+    fn on<H, T>(mut self, word: &'static str, path: &'static str, gate: Gate, method: MethodFilter, handler: H) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        self.router = self.router.route(path, behind(Door::Session, gate, method, handler));
+        self.gates.push(Route { method: word, path: path.to_owned(), gate });
+        self
+    }
+
+    pub(crate) fn into_router(self) -> Router<App> {
+        self.router
+    }
+
+    pub(crate) fn into_gates(self) -> Vec<Route> {
+        self.gates
+    }
+}
+
+/// A route and who may call it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// `get`, `post`, or `any`.
+    pub method: &'static str,
+    /// As it was registered: `/api/v1/events/{id}`.
+    pub path: String,
+    /// Who may call it.
+    pub gate: Gate,
 }
 
 /// What a route takes and answers.
@@ -98,7 +178,7 @@ pub(crate) struct Operation {
     pub(crate) path: String,
     pub(crate) summary: &'static str,
     pub(crate) about: &'static str,
-    pub(crate) access: Access,
+    pub(crate) gate: Gate,
     pub(crate) query: Option<Shape>,
     pub(crate) body: Option<Content>,
     pub(crate) status: u16,
@@ -119,14 +199,14 @@ pub(crate) struct Content {
     pub(crate) required: bool,
 }
 
-/// A description, to be completed: what calling it does, in one line.
-pub(crate) fn op(summary: &'static str) -> Operation {
+/// A description, to be completed: who may call it, and what calling it does, in one line.
+pub(crate) fn op(gate: Gate, summary: &'static str) -> Operation {
     Operation {
         method: "get",
         path: String::new(),
         summary,
         about: "",
-        access: Access::Key,
+        gate,
         query: None,
         body: None,
         status: 200,
@@ -140,14 +220,6 @@ impl Operation {
     /// What one line does not say.
     pub(crate) fn about(self, about: &'static str) -> Self {
         Self { about, ..self }
-    }
-
-    pub(crate) fn open(self) -> Self {
-        Self { access: Access::Open, ..self }
-    }
-
-    pub(crate) fn signed(self) -> Self {
-        Self { access: Access::Signed, ..self }
     }
 
     /// Query parameters: the fields of `T`.

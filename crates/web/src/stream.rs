@@ -2,7 +2,6 @@
 //! `Last-Event-ID` (or `?after=`) catches up from the log first, without a gap.
 
 use crate::App;
-use crate::auth::Caller;
 use crate::problem::Problem;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
@@ -29,7 +28,6 @@ pub(crate) struct From {
 }
 
 pub(crate) async fn events(
-    _: Caller,
     State(app): State<App>,
     headers: HeaderMap,
     Query(from): Query<From>,

@@ -3,6 +3,7 @@
 //! page where the guest came from.
 
 use crate::App;
+use crate::policy::Gate;
 use crate::routes::{Routes, op};
 use askama::Template;
 use axum::extract::{Path, Query, State};
@@ -30,13 +31,16 @@ pub(crate) fn routes() -> Routes {
         .get(
             "/b/{ticket}",
             show,
-            op("A guest's ticket: a page, or a file when the address ends in .pdf, .png or .ics")
+            op(Gate::Pass, "A guest's ticket: a page, or a file when the address ends in .pdf, .png or .ics")
                 .about("The address holds the signed ticket: whoever has it has the ticket. 404 is a page too.")
-                .open()
                 .query::<Asked>()
                 .answers_media("text/html"),
         )
-        .get("/b/estilo.css", style, op("How tickets' pages look").open().answers_media("text/css"))
+        .get(
+            "/b/estilo.css",
+            style,
+            op(Gate::Open("a style sheet"), "How tickets' pages look").answers_media("text/css"),
+        )
 }
 
 /// When keys were last looked for.

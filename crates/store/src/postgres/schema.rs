@@ -18,6 +18,7 @@ pub(super) const MAKING: i64 = 0x7061_7361_7265_6c61;
 /// serves the database (`beside`: up to which epoch it knows that others write), `shares` whose a connection is (by epoch), `written`
 /// the number of the last group that a node committed, by which a commit whose answer was lost is asked after.
 /// `inbox.place` orders what several nodes accepted: what was answered before another began is before it.
+/// The row of `audit_head` is locked by whoever appends: nodes take turns, and the chain has no gap.
 /// What is sealed does not compress: it is stored as it is.
 pub(super) const SCHEMA: &str = "
 CREATE TABLE meta (name text PRIMARY KEY, value bigint NOT NULL);
@@ -149,6 +150,20 @@ CREATE INDEX IF NOT EXISTS records_due ON records (kind, due, number) WHERE open
 CREATE INDEX IF NOT EXISTS records_closed ON records (kind, changed_at, number) WHERE NOT open;
 CREATE TABLE IF NOT EXISTS record_subjects (subject bigint NOT NULL, record bigint NOT NULL, PRIMARY KEY (subject, record));
 CREATE INDEX IF NOT EXISTS record_subjects_record ON record_subjects (record);
+CREATE TABLE IF NOT EXISTS audit (seq bigint PRIMARY KEY, at bigint NOT NULL, who_kind text NOT NULL, who text NOT NULL,
+  named bigint NOT NULL, brand text NOT NULL, action text NOT NULL, subject text NOT NULL, about bytea NOT NULL,
+  forgets bytea NOT NULL, actor bytea, actor_digest bytea NOT NULL, detail bytea, detail_digest bytea NOT NULL,
+  previous bytea NOT NULL, hash bytea NOT NULL);
+CREATE INDEX IF NOT EXISTS audit_at ON audit (at, seq);
+CREATE INDEX IF NOT EXISTS audit_who ON audit (who, seq);
+CREATE INDEX IF NOT EXISTS audit_named ON audit (named, seq);
+CREATE INDEX IF NOT EXISTS audit_action ON audit (action, seq);
+CREATE INDEX IF NOT EXISTS audit_subject ON audit (subject, seq);
+CREATE TABLE IF NOT EXISTS audit_about (subject bigint NOT NULL, seq bigint NOT NULL, PRIMARY KEY (subject, seq));
+CREATE INDEX IF NOT EXISTS audit_about_seq ON audit_about (seq);
+CREATE TABLE IF NOT EXISTS audit_head (id bigint PRIMARY KEY, seq bigint NOT NULL, at bigint NOT NULL, hash bytea NOT NULL,
+  mac bytea NOT NULL);
+INSERT INTO audit_head (id, seq, at, hash, mac) VALUES (1, 0, 0, '', '') ON CONFLICT DO NOTHING;
 ";
 
 /// Makes or checks the schema, and opens the keys.

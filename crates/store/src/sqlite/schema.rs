@@ -46,10 +46,24 @@ CREATE INDEX IF NOT EXISTS records_closed ON records (kind, changed_at, number) 
 CREATE TABLE IF NOT EXISTS record_subjects (subject INTEGER NOT NULL, record INTEGER NOT NULL,
   PRIMARY KEY (subject, record)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS record_subjects_record ON record_subjects (record);
+CREATE TABLE IF NOT EXISTS audit (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, who_kind TEXT NOT NULL, who TEXT NOT NULL,
+  named INTEGER NOT NULL, brand TEXT NOT NULL, action TEXT NOT NULL, subject TEXT NOT NULL, about BLOB NOT NULL,
+  forgets BLOB NOT NULL, actor BLOB, actor_digest BLOB NOT NULL, detail BLOB, detail_digest BLOB NOT NULL,
+  previous BLOB NOT NULL, hash BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS audit_at ON audit (at);
+CREATE INDEX IF NOT EXISTS audit_who ON audit (who, seq);
+CREATE INDEX IF NOT EXISTS audit_named ON audit (named, seq);
+CREATE INDEX IF NOT EXISTS audit_action ON audit (action, seq);
+CREATE INDEX IF NOT EXISTS audit_subject ON audit (subject, seq);
+CREATE TABLE IF NOT EXISTS audit_about (subject INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (subject, seq)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS audit_about_seq ON audit_about (seq);
+CREATE TABLE IF NOT EXISTS audit_head (id INTEGER PRIMARY KEY, seq INTEGER NOT NULL, at INTEGER NOT NULL, hash BLOB NOT NULL,
+  mac BLOB NOT NULL);
+INSERT OR IGNORE INTO audit_head (id, seq, at, hash, mac) VALUES (1, 0, 0, x'', x'');
 ";
 
 /// Times are Unix milliseconds. Columns named `body`, `packed`, `state`, `input`, `call`, `outcome`,
-/// `detail`, `data`, `cursor`, `secret`, `reason` are sealed; `key`, `lane`, `subject`, `reference`, `hash`, `address` are keyed hashes.
+/// `detail`, `data`, `cursor`, `secret`, `reason`, `actor` are sealed; `key`, `lane`, `subject`, `reference`, `hash`, `address` are keyed hashes.
 ///
 /// What can be told from other rows has none of its own: a delivery that is neither in `inbox` nor in
 /// `delivery_result` is decided; a person whom an event names is linked to the event and not again to

@@ -50,8 +50,17 @@ struct Count {
 pub(crate) enum Admitted {
     /// Yes, and it is counted.
     Yes,
+    /// Yes, and it is the first after which there is a wait.
+    Last,
     /// Not for so long; nothing was counted.
     Wait(Duration),
+}
+
+impl Admitted {
+    /// May it be tried?
+    pub(crate) fn is_in(self) -> bool {
+        !matches!(self, Self::Wait(_))
+    }
 }
 
 /// Where somebody tries from, as it is counted: one network of IPv6 is one place.
@@ -72,13 +81,14 @@ pub(crate) fn place(from: Option<IpAddr>) -> String {
 /// Counts a try, unless it has to wait.
 pub(crate) async fn admit(store: &dyn Store, limit: Limit, who: &str, now: Timestamp) -> Result<Admitted, Error> {
     change(store, limit, who, now, |count| {
+        let last = count.tries.saturating_add(1) == limit.free;
         let waits = count.until.map(|until| until.duration_since(now)).filter(|left| left.is_positive());
         if let Some(left) = waits {
             return Err(Duration::from_secs(left.as_secs().unsigned_abs() + 1));
         }
         count.tries = count.tries.saturating_add(1);
         count.until = wait(limit, count.tries).and_then(|wait| now.checked_add(wait).ok());
-        Ok(())
+        Ok(if last { Admitted::Last } else { Admitted::Yes })
     })
     .await
 }
@@ -88,7 +98,7 @@ pub(crate) async fn take_back(store: &dyn Store, limit: Limit, who: &str, now: T
     let taken = change(store, limit, who, now, |count| {
         count.tries = count.tries.saturating_sub(1);
         count.until = None;
-        Ok(())
+        Ok(Admitted::Yes)
     });
     taken.await.map(|_| ())
 }
@@ -120,16 +130,17 @@ async fn change(
     limit: Limit,
     who: &str,
     now: Timestamp,
-    f: impl Fn(&mut Count) -> Result<(), Duration>,
+    f: impl Fn(&mut Count) -> Result<Admitted, Duration>,
 ) -> Result<Admitted, Error> {
     let id = id(store, limit, who);
     for _ in 0..RACES {
         let row = store.record(KIND, &id).await?;
         let alive = row.as_ref().filter(|row| row.due.is_some_and(|due| due > now));
         let mut count: Count = alive.and_then(|row| serde_json::from_slice(&row.data).ok()).unwrap_or_default();
-        if let Err(wait) = f(&mut count) {
-            return Ok(Admitted::Wait(wait));
-        }
+        let admitted = match f(&mut count) {
+            Ok(admitted) => admitted,
+            Err(wait) => return Ok(Admitted::Wait(wait)),
+        };
         let written = store.keep_record(RecordWrite {
             kind: KIND.into(),
             id: id.clone(),
@@ -144,7 +155,7 @@ async fn change(
             if version == 1 {
                 sweep(store, now).await?;
             }
-            return Ok(Admitted::Yes);
+            return Ok(admitted);
         }
     }
     Err(Error::Busy)

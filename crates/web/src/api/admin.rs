@@ -1,18 +1,34 @@
 //! What only the holder of the database file may do: served on the socket beside it, never on a
 //! listener, so it is no part of the public API's document.
 
-use super::{backup, doctor, keys, links, registry, tickets};
-use crate::App;
-use axum::Router;
-use axum::routing::{get, post};
+use super::{backup, doctor, keys, links, registry, tickets, users};
+use crate::policy::Action::{Operate, Read, ReadPersonal, Write};
+use crate::policy::Resource::{Backups, Connections, Keys, Registry, TicketKeys, Users};
+use crate::policy::may;
+use crate::routes::{Routes, op};
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/admin/keys", get(keys::list).post(keys::create))
-        .route("/admin/keys/{id}/revoke", post(keys::revoke))
-        .route("/admin/tickets/rotate", post(tickets::rotate))
-        .route("/admin/registry", get(registry::show).post(registry::import))
-        .route("/admin/links", post(links::create))
-        .route("/admin/backup", get(backup::show).post(backup::begin))
-        .route("/admin/doctor", post(doctor::look))
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/admin/keys", keys::list, op(may(Read, Keys), "API keys"))
+        .post("/admin/keys", keys::create, op(may(Write, Keys), "Make a key"))
+        .post("/admin/keys/{id}/revoke", keys::revoke, op(may(Write, Keys), "Revoke a key"))
+        .post("/admin/tickets/rotate", tickets::rotate, op(may(Write, TicketKeys), "A new key signs tickets"))
+        .get("/admin/registry", registry::show, op(may(Read, Registry), "How the registry stands"))
+        .post(
+            "/admin/registry",
+            registry::import,
+            op(may(Write, Registry), "Take in a list that was consulted by hand"),
+        )
+        .post("/admin/links", links::create, op(may(Write, Users), "Make a link that signs in once"))
+        .get("/admin/users", users::list, op(may(ReadPersonal, Users), "People who work in the hub"))
+        .post("/admin/users", users::add, op(may(Write, Users), "Make an account"))
+        .post(
+            "/admin/users/loose-link",
+            users::loose_link,
+            op(may(Write, Users), "Make a link for somebody without an account, in a role"),
+        )
+        .post("/admin/users/{user}/{step}", users::step, op(may(Write, Users), "Change an account"))
+        .get("/admin/backup", backup::show, op(may(Operate, Backups), "How the last backup went"))
+        .post("/admin/backup", backup::begin, op(may(Operate, Backups), "Begin a backup"))
+        .post("/admin/doctor", doctor::look, op(may(Operate, Connections), "Look at the connections"))
 }

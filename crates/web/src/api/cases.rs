@@ -2,8 +2,8 @@
 
 use super::{Params, body, cursor, limit, list as page};
 use crate::App;
-use crate::auth::Caller;
 use crate::problem::Problem;
+use crate::who::Who;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -123,26 +123,26 @@ pub(crate) struct Filter {
     cursor: Option<String>,
 }
 
-pub(crate) async fn list(_: Caller, State(app): State<App>, Params(f): Params<Filter>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn list(State(app): State<App>, Params(f): Params<Filter>) -> Result<Json<Value>, Problem> {
     let filter =
         CaseFilter { all: f.all, person: f.person, before: cursor(f.cursor.as_deref())?, limit: limit(f.limit)? };
     let (cases, next) = app.engine.cases(filter).await?;
     Ok(page(cases.into_iter().map(|c| json!(Shown::of(c))).collect(), next))
 }
 
-pub(crate) async fn one(_: Caller, State(app): State<App>, Path(id): Path<String>) -> Result<Json<Shown>, Problem> {
+pub(crate) async fn one(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Shown>, Problem> {
     Ok(Json(Shown::of(app.engine.case(&id).await?)))
 }
 
 pub(crate) async fn open(
-    caller: Caller,
+    who: Who,
     State(app): State<App>,
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Result<Response, Problem> {
     let key = super::idempotency_key(&headers)?;
     let new: NewCase = body(&bytes)?;
-    let (view, repeated) = app.engine.open_case(new, &caller.name, key.as_deref()).await?;
+    let (view, repeated) = app.engine.open_case(new, &who.name, key.as_deref()).await?;
     let status = if repeated { StatusCode::OK } else { StatusCode::CREATED };
     let mut answer = (status, Json(Shown::of(view))).into_response();
     if repeated {
@@ -152,13 +152,13 @@ pub(crate) async fn open(
 }
 
 pub(crate) async fn step(
-    caller: Caller,
+    who: Who,
     State(app): State<App>,
     Path(id): Path<String>,
     bytes: Bytes,
 ) -> Result<Json<Shown>, Problem> {
     let step: Step = body(&bytes)?;
-    Ok(Json(Shown::of(app.engine.step_case(&id, step, &caller.name).await?)))
+    Ok(Json(Shown::of(app.engine.step_case(&id, step, &who.name).await?)))
 }
 
 impl From<CaseError> for Problem {

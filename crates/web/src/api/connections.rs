@@ -2,7 +2,6 @@
 
 use super::list as page;
 use crate::App;
-use crate::auth::Caller;
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -20,22 +19,17 @@ pub(crate) struct Connection {
     reconciliation: Vec<Report>,
 }
 
-pub(crate) async fn list(_: Caller, State(app): State<App>) -> Json<Value> {
+pub(crate) async fn list(State(app): State<App>) -> Json<Value> {
     page(app.engine.connections().iter().map(|c| json!(c)).collect(), None)
 }
 
-pub(crate) async fn one(
-    _: Caller,
-    State(app): State<App>,
-    Path(name): Path<String>,
-) -> Result<Json<Connection>, Problem> {
+pub(crate) async fn one(State(app): State<App>, Path(name): Path<String>) -> Result<Json<Connection>, Problem> {
     let state = app.engine.connections().into_iter().find(|c| c.name == name);
     let state = state.ok_or_else(|| Problem::not_found(format!("there is no connection '{name}'")))?;
     Ok(Json(Connection { state, reconciliation: app.engine.reports(&name) }))
 }
 
 pub(crate) async fn reconcile(
-    _: Caller,
     State(app): State<App>,
     Path(name): Path<String>,
     body: axum::body::Bytes,

@@ -3,7 +3,6 @@
 
 use super::{Params, limit, list as page};
 use crate::App;
-use crate::auth::Caller;
 use crate::problem::Problem;
 use axum::Json;
 use axum::body::Bytes;
@@ -123,12 +122,7 @@ pub(crate) struct Filter {
     limit: Option<u32>,
 }
 
-pub(crate) async fn record(
-    _: Caller,
-    State(app): State<App>,
-    headers: HeaderMap,
-    bytes: Bytes,
-) -> Result<Response, Problem> {
+pub(crate) async fn record(State(app): State<App>, headers: HeaderMap, bytes: Bytes) -> Result<Response, Problem> {
     let key = super::idempotency_key(&headers)?;
     let statement: Statement = serde_json::from_slice(&bytes)
         .map_err(|e| Problem::bad_request(format!("the body cannot be used: {e}; see docs/consents.md")))?;
@@ -149,7 +143,7 @@ pub(crate) async fn record(
 /// Most rows of one import: an answer of all of them stays readable, and the writer hears others meanwhile.
 const MOST_ROWS: usize = 2000;
 
-pub(crate) async fn import(_: Caller, State(app): State<App>, bytes: Bytes) -> Result<Json<ImportReport>, Problem> {
+pub(crate) async fn import(State(app): State<App>, bytes: Bytes) -> Result<Json<ImportReport>, Problem> {
     let Rows { rows } = super::body(&bytes)?;
     if rows.len() > MOST_ROWS {
         return Err(Problem::bad_request(format!(
@@ -170,11 +164,7 @@ fn counted(recorded: &Recorded) -> Counted {
     }
 }
 
-pub(crate) async fn of_person(
-    _: Caller,
-    State(app): State<App>,
-    Params(filter): Params<Filter>,
-) -> Result<Json<Value>, Problem> {
+pub(crate) async fn of_person(State(app): State<App>, Params(filter): Params<Filter>) -> Result<Json<Value>, Problem> {
     let Some(person) = filter.person.as_deref().map(str::trim).filter(|p| !p.is_empty()) else {
         return Err(Problem::bad_request("name a person: ?person= and an e-mail address or a phone (%2B57...)"));
     };

@@ -4,7 +4,6 @@
 use super::effects::{Effect, effect};
 use super::{Changed, Params, cursor, id, limit, list as page};
 use crate::App;
-use crate::auth::Caller;
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -45,7 +44,7 @@ pub(crate) struct Filter {
     cursor: Option<String>,
 }
 
-pub(crate) async fn list(_: Caller, State(app): State<App>, Params(f): Params<Filter>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn list(State(app): State<App>, Params(f): Params<Filter>) -> Result<Json<Value>, Problem> {
     let (below, limit) = (cursor(f.cursor.as_deref())?, limit(f.limit)?);
     let store = app.engine.store();
     let filter =
@@ -82,11 +81,7 @@ pub(crate) async fn list(_: Caller, State(app): State<App>, Params(f): Params<Fi
     Ok(page(rows.into_iter().map(|(_, v)| v).collect(), next))
 }
 
-pub(crate) async fn retry(
-    _: Caller,
-    State(app): State<App>,
-    Path(text): Path<String>,
-) -> Result<Json<Changed>, Problem> {
+pub(crate) async fn retry(State(app): State<App>, Path(text): Path<String>) -> Result<Json<Changed>, Problem> {
     if text.starts_with("del_") {
         app.engine.replay(id(&text)?).await?;
     } else {
@@ -95,11 +90,7 @@ pub(crate) async fn retry(
     Ok(Json(Changed { id: text, state: "queued" }))
 }
 
-pub(crate) async fn drop_one(
-    _: Caller,
-    State(app): State<App>,
-    Path(text): Path<String>,
-) -> Result<Json<Changed>, Problem> {
+pub(crate) async fn drop_one(State(app): State<App>, Path(text): Path<String>) -> Result<Json<Changed>, Problem> {
     if text.starts_with("del_") {
         app.engine.drop_delivery(id(&text)?).await?;
     } else {

@@ -2,7 +2,6 @@
 
 use super::{Params, body, cursor, id, limit, list as page};
 use crate::App;
-use crate::auth::Caller;
 use crate::problem::Problem;
 use axum::Json;
 use axum::body::Bytes;
@@ -54,7 +53,7 @@ pub(crate) struct Filter {
     cursor: Option<String>,
 }
 
-pub(crate) async fn list(_: Caller, State(app): State<App>, Params(f): Params<Filter>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn list(State(app): State<App>, Params(f): Params<Filter>) -> Result<Json<Value>, Problem> {
     let found = app.engine.store().deliveries(f.status, cursor(f.cursor.as_deref())?, limit(f.limit)?).await?;
     let mut data = Vec::with_capacity(found.rows.len());
     for row in &found.rows {
@@ -90,11 +89,7 @@ pub(crate) async fn full(app: &App, row: &DeliveryRow) -> Result<WholeDelivery, 
     })
 }
 
-pub(crate) async fn one(
-    _: Caller,
-    State(app): State<App>,
-    Path(text): Path<String>,
-) -> Result<Json<WholeDelivery>, Problem> {
+pub(crate) async fn one(State(app): State<App>, Path(text): Path<String>) -> Result<Json<WholeDelivery>, Problem> {
     let id: DeliveryId = id(&text)?;
     let row = app
         .engine
@@ -139,7 +134,7 @@ pub(crate) struct ReplayAnswer {
 }
 
 /// One page; whoever asks with `next_cursor` goes on, whoever does not has stopped.
-pub(crate) async fn replay_by_filter(_: Caller, State(app): State<App>, bytes: Bytes) -> Result<Json<Value>, Problem> {
+pub(crate) async fn replay_by_filter(State(app): State<App>, bytes: Bytes) -> Result<Json<Value>, Problem> {
     let asked: Replay = body(&bytes)?;
     if asked.status.is_none() && asked.connection.is_none() && asked.since.is_none() && asked.event_type.is_none() {
         return Err(Problem::bad_request(
@@ -167,7 +162,6 @@ pub(crate) async fn replay_by_filter(_: Caller, State(app): State<App>, bytes: B
 }
 
 pub(crate) async fn replay(
-    _: Caller,
     State(app): State<App>,
     Path(text): Path<String>,
 ) -> Result<Json<pasarela_engine::Replayed>, Problem> {

@@ -2,7 +2,6 @@
 
 use super::{Params, cursor, id, json_or_null, limit, list as page};
 use crate::App;
-use crate::auth::Caller;
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -124,7 +123,7 @@ fn states(text: &str) -> Result<Vec<EffectState>, Problem> {
         .collect()
 }
 
-pub(crate) async fn list(_: Caller, State(app): State<App>, Params(f): Params<Filter>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn list(State(app): State<App>, Params(f): Params<Filter>) -> Result<Json<Value>, Problem> {
     let connection = match &f.connection {
         Some(name) => Some(
             app.engine
@@ -148,7 +147,7 @@ pub(crate) async fn list(_: Caller, State(app): State<App>, Params(f): Params<Fi
     Ok(page(data, found.next))
 }
 
-pub(crate) async fn one(_: Caller, State(app): State<App>, Path(text): Path<String>) -> Result<Json<Effect>, Problem> {
+pub(crate) async fn one(State(app): State<App>, Path(text): Path<String>) -> Result<Json<Effect>, Problem> {
     let id: EffectId = id(&text)?;
     let row =
         app.engine.store().effect(id).await?.ok_or_else(|| Problem::not_found(format!("there is no effect {id}")))?;
@@ -207,11 +206,7 @@ fn decisions(attempts: &[AttemptRow]) -> Vec<Explained> {
 }
 
 /// Why a message went out when it did, or did not.
-pub(crate) async fn explain(
-    _: Caller,
-    State(app): State<App>,
-    Path(text): Path<String>,
-) -> Result<Json<Explanation>, Problem> {
+pub(crate) async fn explain(State(app): State<App>, Path(text): Path<String>) -> Result<Json<Explanation>, Problem> {
     let id: EffectId = id(&text)?;
     let found = app.engine.explain_message(id).await?;
     Ok(Json(found.ok_or_else(|| Problem::not_found(format!("there is no message {id}")))?))

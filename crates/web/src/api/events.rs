@@ -4,7 +4,6 @@ use super::deliveries::{WholeDelivery, full};
 use super::effects::{Effect, effect};
 use super::{Params, cursor, id, limit, list as page};
 use crate::App;
-use crate::auth::Caller;
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -82,7 +81,7 @@ pub(crate) struct Filter {
     cursor: Option<String>,
 }
 
-pub(crate) async fn list(_: Caller, State(app): State<App>, Params(f): Params<Filter>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn list(State(app): State<App>, Params(f): Params<Filter>) -> Result<Json<Value>, Problem> {
     let connection = match &f.connection {
         Some(name) => Some(
             app.engine
@@ -118,16 +117,12 @@ async fn find(app: &App, text: &str) -> Result<EventRow, Problem> {
     app.engine.store().event(id).await?.ok_or_else(|| Problem::not_found(format!("there is no event {id}")))
 }
 
-pub(crate) async fn one(
-    _: Caller,
-    State(app): State<App>,
-    Path(text): Path<String>,
-) -> Result<Json<Envelope>, Problem> {
+pub(crate) async fn one(State(app): State<App>, Path(text): Path<String>) -> Result<Json<Envelope>, Problem> {
     let row = find(&app, &text).await?;
     Ok(Json(envelope(&app, &row)?))
 }
 
-pub(crate) async fn story(_: Caller, State(app): State<App>, Path(text): Path<String>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn story(State(app): State<App>, Path(text): Path<String>) -> Result<Json<Value>, Problem> {
     Ok(Json(story_of(&app, &text).await?))
 }
 

@@ -2,8 +2,8 @@
 
 use super::{body, list as page};
 use crate::App;
-use crate::auth::Caller;
 use crate::problem::Problem;
+use crate::who::Who;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -43,16 +43,12 @@ struct File {
     text: String,
 }
 
-pub(crate) async fn list(_: Caller, State(app): State<App>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn list(State(app): State<App>) -> Result<Json<Value>, Problem> {
     Ok(page(app.engine.flow_states().await?.iter().map(|f| json!(f)).collect(), None))
 }
 
 /// With its text and outline.
-pub(crate) async fn one(
-    _: Caller,
-    State(app): State<App>,
-    Path(name): Path<String>,
-) -> Result<Json<WholeFlow>, Problem> {
+pub(crate) async fn one(State(app): State<App>, Path(name): Path<String>) -> Result<Json<WholeFlow>, Problem> {
     let state = app.engine.flow_states().await?.into_iter().find(|f| f.name == name);
     let flow = app.engine.flows().into_iter().find(|f| f.name == name);
     let (Some(state), Some(flow)) = (state, flow) else {
@@ -62,12 +58,12 @@ pub(crate) async fn one(
 }
 
 /// All or none.
-pub(crate) async fn push(caller: Caller, State(app): State<App>, bytes: Bytes) -> Result<Json<Value>, Problem> {
+pub(crate) async fn push(who: Who, State(app): State<App>, bytes: Bytes) -> Result<Json<Value>, Problem> {
     let asked: Push = body(&bytes)?;
     let files: Vec<(String, String)> = asked.flows.into_iter().map(|f| (f.file, f.text)).collect();
     if files.is_empty() {
         return Err(Problem::bad_request("flows is empty; give at least one {\"file\", \"text\"}"));
     }
-    let changes = app.engine.push_flows(&files, &caller.name, asked.dry_run).await?;
+    let changes = app.engine.push_flows(&files, &who.name, asked.dry_run).await?;
     Ok(page(changes.iter().map(|c| json!(c)).collect(), None))
 }

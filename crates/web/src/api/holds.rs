@@ -2,8 +2,8 @@
 
 use super::{Params, body, cursor, limit, list as page};
 use crate::App;
-use crate::auth::Caller;
 use crate::problem::Problem;
+use crate::who::Who;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -22,26 +22,22 @@ pub(crate) struct Page {
     cursor: Option<String>,
 }
 
-pub(crate) async fn list(_: Caller, State(app): State<App>, Params(f): Params<Page>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn list(State(app): State<App>, Params(f): Params<Page>) -> Result<Json<Value>, Problem> {
     let (all, next) = app.engine.holds(cursor(f.cursor.as_deref())?, limit(f.limit)?).await?;
     Ok(page(all.into_iter().map(shown).collect(), next))
 }
 
-pub(crate) async fn add(caller: Caller, State(app): State<App>, bytes: Bytes) -> Result<Response, Problem> {
+pub(crate) async fn add(who: Who, State(app): State<App>, bytes: Bytes) -> Result<Response, Problem> {
     let new: NewHold = body(&bytes)?;
-    let hold = app.engine.hold(new, &caller.name).await?;
+    let hold = app.engine.hold(new, &who.name).await?;
     Ok((StatusCode::CREATED, Json(shown(hold))).into_response())
 }
 
-pub(crate) async fn end(
-    caller: Caller,
-    State(app): State<App>,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
-    Ok(Json(shown(app.engine.end_hold(&id, &caller.name).await?)))
+pub(crate) async fn end(who: Who, State(app): State<App>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+    Ok(Json(shown(app.engine.end_hold(&id, &who.name).await?)))
 }
 
-pub(crate) async fn retention(_: Caller, State(app): State<App>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn retention(State(app): State<App>) -> Result<Json<Value>, Problem> {
     Ok(page(app.engine.retention_report().await?.iter().map(|r| json!(r)).collect(), None))
 }
 

@@ -2,8 +2,8 @@
 
 use super::{Params, body, cursor, limit, list as page};
 use crate::App;
-use crate::auth::Caller;
 use crate::problem::Problem;
+use crate::who::Who;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -74,27 +74,27 @@ pub(crate) struct Page {
     cursor: Option<String>,
 }
 
-pub(crate) async fn list(_: Caller, State(app): State<App>, Params(f): Params<Page>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn list(State(app): State<App>, Params(f): Params<Page>) -> Result<Json<Value>, Problem> {
     let (all, next) = app.engine.incidents(cursor(f.cursor.as_deref())?, limit(f.limit)?).await?;
     Ok(page(all.into_iter().map(|i| json!(Shown::of(i))).collect(), next))
 }
 
-pub(crate) async fn one(_: Caller, State(app): State<App>, Path(id): Path<String>) -> Result<Json<Shown>, Problem> {
+pub(crate) async fn one(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Shown>, Problem> {
     Ok(Json(Shown::of(app.engine.incident(&id).await?)))
 }
 
-pub(crate) async fn open(caller: Caller, State(app): State<App>, bytes: Bytes) -> Result<Response, Problem> {
+pub(crate) async fn open(who: Who, State(app): State<App>, bytes: Bytes) -> Result<Response, Problem> {
     let new: NewIncident = body(&bytes)?;
-    let view = app.engine.open_incident(new, &caller.name).await?;
+    let view = app.engine.open_incident(new, &who.name).await?;
     Ok((StatusCode::CREATED, Json(Shown::of(view))).into_response())
 }
 
 pub(crate) async fn step(
-    caller: Caller,
+    who: Who,
     State(app): State<App>,
     Path(id): Path<String>,
     bytes: Bytes,
 ) -> Result<Json<Shown>, Problem> {
     let step: IncidentStep = body(&bytes)?;
-    Ok(Json(Shown::of(app.engine.step_incident(&id, step, &caller.name).await?)))
+    Ok(Json(Shown::of(app.engine.step_incident(&id, step, &who.name).await?)))
 }

@@ -2,8 +2,8 @@
 
 use super::{Reason, body, list as page};
 use crate::App;
-use crate::auth::Caller;
 use crate::problem::Problem;
+use crate::who::Who;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -21,7 +21,7 @@ pub(crate) struct Resumed {
     paused: bool,
 }
 
-pub(crate) async fn list(_: Caller, State(app): State<App>) -> Json<Value> {
+pub(crate) async fn list(State(app): State<App>) -> Json<Value> {
     page(app.engine.pauses().iter().map(|p| json!(p)).collect(), None)
 }
 
@@ -36,21 +36,21 @@ fn kind_of(text: &str) -> Result<PauseKind, Problem> {
 }
 
 pub(crate) async fn pause(
-    caller: Caller,
+    who: Who,
     State(app): State<App>,
     Path((kind, name)): Path<(String, String)>,
     bytes: Bytes,
 ) -> Result<Json<PauseRow>, Problem> {
     let asked: Reason = body(&bytes)?;
-    Ok(Json(app.engine.pause(kind_of(&kind)?, &name, &caller.name, asked.reason).await?))
+    Ok(Json(app.engine.pause(kind_of(&kind)?, &name, &who.name, asked.reason).await?))
 }
 
 pub(crate) async fn resume(
-    caller: Caller,
+    who: Who,
     State(app): State<App>,
     Path((kind, name)): Path<(String, String)>,
 ) -> Result<Json<Resumed>, Problem> {
     let kind = kind_of(&kind)?;
-    app.engine.resume(kind, &name, &caller.name).await?;
+    app.engine.resume(kind, &name, &who.name).await?;
     Ok(Json(Resumed { kind, name, paused: false }))
 }

@@ -2,8 +2,8 @@
 
 use super::{Params, Reason, body, cursor, id, limit, list as page};
 use crate::App;
-use crate::auth::Caller;
 use crate::problem::Problem;
+use crate::who::Who;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -48,7 +48,7 @@ fn status(text: &str) -> Result<RunStatus, Problem> {
     })
 }
 
-pub(crate) async fn list(_: Caller, State(app): State<App>, Params(f): Params<Filter>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn list(State(app): State<App>, Params(f): Params<Filter>) -> Result<Json<Value>, Problem> {
     let filter = RunFilter {
         status: f.status.as_deref().map(status).transpose()?,
         event: f.event,
@@ -64,18 +64,18 @@ pub(crate) async fn list(_: Caller, State(app): State<App>, Params(f): Params<Fi
 }
 
 pub(crate) async fn cancel(
-    caller: Caller,
+    who: Who,
     State(app): State<App>,
     Path(text): Path<String>,
     bytes: Bytes,
 ) -> Result<Json<Cancelled>, Problem> {
     let id: RunId = id(&text)?;
     let asked: Reason = body(&bytes)?;
-    app.engine.cancel_run(id, &caller.name, asked.reason.as_deref().filter(|r| !r.is_empty())).await?;
+    app.engine.cancel_run(id, &who.name, asked.reason.as_deref().filter(|r| !r.is_empty())).await?;
     Ok(Json(Cancelled { id, status: RunStatus::Cancelled }))
 }
 
-pub(crate) async fn one(_: Caller, State(app): State<App>, Path(text): Path<String>) -> Result<Json<RunView>, Problem> {
+pub(crate) async fn one(State(app): State<App>, Path(text): Path<String>) -> Result<Json<RunView>, Problem> {
     let id: RunId = id(&text)?;
     let row = app.engine.store().run(id).await?.ok_or_else(|| Problem::not_found(format!("there is no run {id}")))?;
     Ok(Json(app.engine.view_run(&row).await?))

@@ -2,8 +2,8 @@
 
 use super::{Params, body, cursor, limit, list as page};
 use crate::App;
-use crate::auth::Caller;
 use crate::problem::Problem;
+use crate::who::Who;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -49,24 +49,20 @@ pub(crate) struct Removed {
     suppressed: bool,
 }
 
-pub(crate) async fn list(
-    _: Caller,
-    State(app): State<App>,
-    Params(asked): Params<Page>,
-) -> Result<Json<Value>, Problem> {
+pub(crate) async fn list(State(app): State<App>, Params(asked): Params<Page>) -> Result<Json<Value>, Problem> {
     let before = cursor(asked.cursor.as_deref())?;
     let found = app.engine.store().suppressions(before, limit(asked.limit)?).await?;
     Ok(page(found.rows.iter().map(|r| json!(r)).collect(), found.next))
 }
 
-pub(crate) async fn add(caller: Caller, State(app): State<App>, bytes: Bytes) -> Result<Json<Value>, Problem> {
+pub(crate) async fn add(who: Who, State(app): State<App>, bytes: Bytes) -> Result<Json<Value>, Problem> {
     let asked: Add = body(&bytes)?;
     let address = address(&asked.email)?;
     let row = SuppressionRow {
         address: address.clone(),
         cause: asked.cause.unwrap_or(SuppressionCause::Asked),
         why: asked.why.filter(|w| !w.trim().is_empty()),
-        by: caller.name,
+        by: who.name,
         since: app.engine.clock().now(),
     };
     app.engine.store().suppress(row).await?;
@@ -74,7 +70,7 @@ pub(crate) async fn add(caller: Caller, State(app): State<App>, bytes: Bytes) ->
     Ok(Json(json!(app.engine.store().suppression(&address).await?)))
 }
 
-pub(crate) async fn remove(_: Caller, State(app): State<App>, bytes: Bytes) -> Result<Json<Removed>, Problem> {
+pub(crate) async fn remove(State(app): State<App>, bytes: Bytes) -> Result<Json<Removed>, Problem> {
     let asked: Named = body(&bytes)?;
     let address = address(&asked.email)?;
     if app.engine.store().unsuppress(&address).await? {

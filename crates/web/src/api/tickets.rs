@@ -2,8 +2,8 @@
 
 use super::list as page;
 use crate::App;
-use crate::auth::Caller;
 use crate::problem::Problem;
+use crate::who::Who;
 use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
@@ -29,7 +29,7 @@ pub(crate) struct PublicKey {
 }
 
 /// Public keys, the one that signs last.
-pub(crate) async fn keys(_: Caller, State(app): State<App>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn keys(State(app): State<App>) -> Result<Json<Value>, Problem> {
     let rows = app.engine.store().signing_keys().await?;
     let shown = rows.iter().filter_map(|row| {
         let signer = Signer::new(&row.seed).ok()?;
@@ -45,7 +45,7 @@ pub(crate) async fn keys(_: Caller, State(app): State<App>) -> Result<Json<Value
 }
 
 /// A new key signs from now on; what the earlier ones signed stays true.
-pub(crate) async fn rotate(caller: Caller, State(app): State<App>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn rotate(who: Who, State(app): State<App>) -> Result<Json<Value>, Problem> {
     let store = app.engine.store();
     let number = store.signing_keys().await?.last().map_or(1, |k| k.number + 1);
     let seed: [u8; 32] = rand::rng().random();
@@ -57,6 +57,6 @@ pub(crate) async fn rotate(caller: Caller, State(app): State<App>) -> Result<Jso
     }
     let signer = rows.last().and_then(|k| Signer::new(&k.seed).ok());
     let id = signer.map(|s| s.id().to_string()).unwrap_or_default();
-    tracing::info!(key = id, by = caller.name, "a new key signs tickets");
+    tracing::info!(key = id, by = who.name, "a new key signs tickets");
     Ok(Json(json!({ "id": id, "keys": rows.len() })))
 }

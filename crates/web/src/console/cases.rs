@@ -12,6 +12,7 @@ use super::notice::Notice;
 use super::page::{Frame, html, refusal, unreadable};
 use super::words::Words;
 use crate::App;
+use crate::policy::{Action, Resource};
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -220,7 +221,7 @@ async fn page(
         contact,
         missing: (!missing.is_empty() && case.state.is_open()).then_some(missing),
         label: case.label.as_ref().filter(|_| case.labelled()).map(|l| l.reason.clone()),
-        deals: if frame.may_write { deals(w, &case) } else { Vec::new() },
+        deals: if frame.may(Action::Operate, Resource::Cases) { deals(w, &case) } else { Vec::new() },
         over: !case.state.is_open(),
         no_email: case.claimant.email.is_none() && case.state == CaseState::Decided,
         documents: case.documents.join(", "),

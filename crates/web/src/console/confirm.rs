@@ -8,7 +8,7 @@ use super::page::{Frame, html, unreadable};
 use super::session::{Opening, Way};
 use super::signin::inside;
 use crate::App;
-use crate::accounts::lockout::{self, Admitted};
+use crate::accounts::lockout;
 use crate::accounts::{Account, AccountError};
 use askama::Template;
 use axum::extract::{Query, State};
@@ -84,7 +84,7 @@ async fn proved(app: &App, own: &OwnDeed) -> Result<Result<String, &'static str>
     let (accounts, store, now) = (app.accounts(), &**app.engine.store(), app.console.now());
     let account = accounts.find(&own.account).await?;
     for (limit, who) in [(lockout::ACCOUNT, account.email.clone()), (lockout::SOURCE, device::place(own.from))] {
-        if lockout::admit(store, limit, &who, now).await? != Admitted::Yes {
+        if !lockout::admit(store, limit, &who, now).await?.is_in() {
             return Ok(Err("signin.wait"));
         }
     }

@@ -37,12 +37,13 @@ pub(super) struct Row {
 }
 
 impl Row {
-    pub(super) fn new(w: Words, event: &Envelope, now: Timestamp) -> Self {
+    /// `personal`: what the event is about may be a phone or an address, which not everybody sees.
+    pub(super) fn new(w: Words, event: &Envelope, now: Timestamp, personal: bool) -> Self {
         Self {
             id: event.id.to_string(),
             title: w.named("event", &event.event_type),
             connection: event.connection.clone(),
-            key: event.key.clone(),
+            key: if personal { event.key.clone() } else { String::new() },
             at: Moment::brief(w, event.received_at, now),
         }
     }
@@ -87,7 +88,7 @@ pub(super) async fn list(State(app): State<App>, visit: Visit, Query(ask): Query
     for row in &found.rows {
         types.insert(row.event_type.clone());
         match app.engine.envelope(row) {
-            Ok(event) => rows.push(Row::new(w, &event, now)),
+            Ok(event) => rows.push(Row::new(w, &event, now, visit.sees_people())),
             Err(e) => tracing::error!(event = %row.id, error = %e, "an event cannot be shown"),
         }
     }

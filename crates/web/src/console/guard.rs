@@ -5,6 +5,8 @@ use super::session::{Session, cookie};
 use super::words::{self, Lang, Words};
 use crate::App;
 use crate::server::Peer;
+use crate::policy::{Action, Resource};
+use crate::who::Who;
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request, State};
 use axum::http::request::Parts;
@@ -26,7 +28,7 @@ const MAX_FORM: usize = 16 * 1024;
 
 /// A request that passed the guard.
 #[derive(Clone)]
-pub(super) struct Visit {
+pub(crate) struct Visit {
     /// Texts in the visitor's language.
     pub(super) w: Words,
     /// Who is there; `None` only on the sign-in page.
@@ -36,19 +38,31 @@ pub(super) struct Visit {
 }
 
 impl Visit {
-    /// May this person change things?
-    pub(super) fn may_write(&self) -> bool {
-        self.session.as_ref().is_some_and(|s| s.may_write)
+    /// Who it is; `None` at the door alone.
+    pub(crate) fn who(&self) -> Option<&Who> {
+        self.session.as_ref().map(|s| &s.who)
+    }
+
+    /// May this person do it, for any brand?
+    pub(super) fn may(&self, action: Action, resource: Resource) -> bool {
+        self.who().is_some_and(|w| w.may(action, resource))
+    }
+
+    /// May rows say what an event is about?
+    pub(super) fn sees_people(&self) -> bool {
+        self.may(Action::ReadPersonal, Resource::Events)
     }
 
     /// Who it is, for what is written down.
     pub(super) fn name(&self) -> &str {
-        self.session.as_ref().map_or("", |s| &s.name)
+        self.who().map_or("", |w| &w.name)
     }
 
-    /// May they say who works here?
-    pub(super) fn is_owner(&self) -> bool {
-        self.session.as_ref().is_some_and(Session::is_owner)
+    /// A page that says no: to a look, or to a deed.
+    pub(crate) fn refused(&self, action: Action) -> Response {
+        let looks = matches!(action, Action::Read | Action::ReadPersonal);
+        let why = if looks { "error.not_allowed" } else { "error.read_only" };
+        super::page::refusal(self, StatusCode::FORBIDDEN, why)
     }
 
     /// Was it proved lately who this is?
@@ -71,7 +85,8 @@ impl<S: Sync> FromRequestParts<S> for Visit {
     }
 }
 
-/// A form that was sent from one of this session's own pages by somebody who may change things.
+/// A form that was sent from one of this session's own pages. Whether this person may do what it asks for, the
+/// gate of its route has said.
 pub(super) struct Deed {
     pub(super) visit: Visit,
     /// Its other fields.
@@ -89,11 +104,7 @@ impl FromRequest<App> for Deed {
     type Rejection = Response;
 
     async fn from_request(request: Request, _: &App) -> Result<Self, Response> {
-        let deed = owned(request).await?;
-        if !deed.visit.may_write() {
-            return Err(super::page::refusal(&deed.visit, StatusCode::FORBIDDEN, "error.read_only"));
-        }
-        Ok(deed)
+        owned(request).await
     }
 }
 
@@ -130,17 +141,14 @@ impl FromRequest<App> for OwnDeed {
     }
 }
 
-/// A form that only an owner may send, who proved lately who they are.
-pub(super) struct OwnersDeed(pub(super) Deed);
+/// A form about who works here. Whoever sends it proved lately who they are.
+pub(super) struct FreshDeed(pub(super) Deed);
 
-impl FromRequest<App> for OwnersDeed {
+impl FromRequest<App> for FreshDeed {
     type Rejection = Response;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
         let deed = owned(request).await?;
-        if !deed.visit.is_owner() {
-            return Err(super::page::refusal(&deed.visit, StatusCode::FORBIDDEN, "error.owners"));
-        }
         if !deed.visit.is_fresh(app) {
             return Err(Redirect::to("/confirmar?a=/usuarios").into_response());
         }

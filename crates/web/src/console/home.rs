@@ -64,8 +64,12 @@ pub(super) async fn show(State(app): State<App>, visit: Visit) -> Result<Respons
     let needs = Status::needs(w, &health, &crate::alarms::ringing(&app, &health));
     let filter = EventFilter { below: app.engine.watermark(), limit: LATEST, ..EventFilter::default() };
     let found = app.engine.store().events(filter).await.map_err(|e| unreadable(&visit, e))?;
-    let rows: Vec<Row> =
-        found.rows.iter().filter_map(|r| app.engine.envelope(r).ok()).map(|e| Row::new(w, &e, now)).collect();
+    let rows: Vec<Row> = found
+        .rows
+        .iter()
+        .filter_map(|r| app.engine.envelope(r).ok())
+        .map(|e| Row::new(w, &e, now, visit.sees_people()))
+        .collect();
     let counted = app.engine.day();
     let page = HomePage {
         today: day_title(w, now),

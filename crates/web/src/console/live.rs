@@ -7,6 +7,7 @@ use super::guard::Visit;
 use super::status::Status;
 use super::words::Words;
 use crate::App;
+use crate::policy::{Action, Resource};
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
@@ -50,7 +51,8 @@ pub(super) async fn stream(
     let last = headers.get("last-event-id").and_then(|v| v.to_str().ok()).map(str::to_owned);
     let feed = Feed {
         live: app.engine.subscribe(),
-        wanted: ask.desde.is_some(),
+        wanted: ask.desde.is_some() && visit.may(Action::Read, Resource::Events),
+        personal: visit.sees_people(),
         after: last.or(ask.desde).and_then(|t| t.parse().ok()),
         event_type: ask.tipo.filter(|t| !t.is_empty()),
         headers,
@@ -70,6 +72,7 @@ struct Feed {
     headers: HeaderMap,
     live: broadcast::Receiver<Arc<Envelope>>,
     wanted: bool,
+    personal: bool,
     after: Option<EventId>,
     event_type: Option<String>,
     /// Waiting to be sent, the latest last.
@@ -151,7 +154,7 @@ impl Feed {
         let now = self.app.engine.clock().now();
         let mut html = String::new();
         for event in self.rows.iter().rev() {
-            html.push_str(&Row::new(self.w, event, now).render().unwrap_or_default());
+            html.push_str(&Row::new(self.w, event, now, self.personal).render().unwrap_or_default());
         }
         self.after = self.rows.iter().map(|e| e.id).chain(self.after).max();
         self.rows.clear();

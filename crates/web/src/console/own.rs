@@ -13,6 +13,7 @@ use super::words::Words;
 use crate::App;
 use crate::accounts::password::Weak;
 use crate::accounts::{Account, AccountError, second};
+use crate::who::Who;
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -51,7 +52,6 @@ struct OwnPage {
     codes: Vec<String>,
     sittings: Vec<Sitting>,
     fresh: bool,
-    owner: bool,
     notice: Option<&'static str>,
     problem: Option<String>,
 }
@@ -131,7 +131,6 @@ async fn page(app: &App, visit: &Visit, says: Says) -> Result<Response, Response
         codes: says.codes,
         sittings: passes.iter().filter(|p| p.kind == PassKind::Session).map(sitting).collect(),
         fresh: visit.is_fresh(app),
-        owner: visit.is_owner(),
         notice: says.notice,
         problem: says.problem,
         frame: Frame::new(app, visit, "own.title", "own").await,
@@ -176,11 +175,20 @@ async fn changed(app: &App, own: &OwnDeed, password: &str, again: &str) -> Resul
     if password != again {
         return Err(AccountError::Invalid(own.deed.visit.w.t("own.differ").to_owned()));
     }
-    let account = accounts.find(&own.account).await?;
-    let account = accounts.set_password(&account, password).await?;
+    let before = accounts.find(&own.account).await?;
+    let account = accounts.set_password(&before, password).await?;
     accounts.end_sessions(&account.id, None).await?;
     app.console.sessions.forget(&account.id, None);
+    note(app, own, "users.password", &before).await?;
     Ok(app.console.sessions.open(app, &own.headers, own.from, Opening::account(&account, Way::Password)).await?)
+}
+
+/// Writes down what somebody changed of their own account.
+async fn note(app: &App, own: &OwnDeed, action: &str, before: &Account) -> Result<(), AccountError> {
+    let after = app.accounts().find(&own.account).await?;
+    let mut who = Who::person(&after.id, &after.name, after.grants.clone());
+    who.from = own.from;
+    Ok(app.note_account(&who, action, &after, Some(before)).await?)
 }
 
 /// Shows an authenticator's secret.
@@ -192,10 +200,25 @@ pub(super) async fn begin_codes(State(app): State<App>, own: OwnDeed) -> Result<
     }
 }
 
+async fn proved(app: &App, own: &OwnDeed) -> Result<Option<Vec<String>>, AccountError> {
+    let before = app.accounts().find(&own.account).await?;
+    let codes = app.accounts().prove_second(&own.account, own.deed.field("codigo")).await?;
+    if codes.is_some() {
+        note(app, own, "users.second_factor", &before).await?;
+    }
+    Ok(codes)
+}
+
+async fn ended(app: &App, own: &OwnDeed) -> Result<(), AccountError> {
+    let before = app.accounts().find(&own.account).await?;
+    app.accounts().end_second(&own.account).await?;
+    note(app, own, "users.second_factor", &before).await
+}
+
 /// Takes it over with its first code.
 pub(super) async fn prove_codes(State(app): State<App>, own: OwnDeed) -> Result<Response, Response> {
     fresh(&app, &own)?;
-    match app.accounts().prove_second(&own.account, own.deed.field("codigo")).await {
+    match proved(&app, &own).await {
         Ok(Some(codes)) => {
             // Whoever is in elsewhere came in without it.
             if let Some(session) = &own.deed.visit.session {
@@ -216,7 +239,7 @@ pub(super) async fn prove_codes(State(app): State<App>, own: OwnDeed) -> Result<
 /// Takes it away.
 pub(super) async fn end_codes(State(app): State<App>, own: OwnDeed) -> Result<Response, Response> {
     fresh(&app, &own)?;
-    match app.accounts().end_second(&own.account).await {
+    match ended(&app, &own).await {
         Ok(()) => Ok(Redirect::to("/mi-cuenta?aviso=codes_off").into_response()),
         Err(why) => refused(&app, &own, why).await,
     }

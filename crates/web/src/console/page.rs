@@ -4,7 +4,9 @@ use super::guard::Visit;
 use super::status::Status;
 use super::words::Words;
 use crate::App;
+use crate::policy::{Action, Resource};
 use crate::problem::Problem;
+use crate::who::Who;
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
@@ -18,9 +20,7 @@ pub(super) struct Frame {
     pub(super) csrf: String,
     /// Who is signed in.
     pub(super) name: String,
-    pub(super) may_write: bool,
-    /// May they say who works here?
-    pub(super) owner: bool,
+    who: Option<Who>,
     /// A sandbox runs: there is a theatre.
     pub(super) theatre: bool,
     /// What needs a person, for the door to it.
@@ -40,13 +40,103 @@ impl Frame {
             here,
             csrf: visit.csrf().to_owned(),
             name: visit.name().to_owned(),
-            may_write: visit.may_write(),
-            owner: visit.is_owner(),
+            who: visit.who().cloned(),
             theatre: app.console.sandbox.is_some(),
             waiting: (waiting > 0).then(|| visit.w.number(waiting)),
             other_lang: visit.other_lang.clone(),
             status: Status::read(app, visit.w).await,
         }
+    }
+}
+
+/// A section of the console.
+pub(super) struct Section {
+    /// As pages name it in `Frame::here`.
+    pub(super) name: &'static str,
+    pub(super) path: &'static str,
+    /// Key of its name.
+    pub(super) word: &'static str,
+    action: Action,
+    resource: Resource,
+}
+
+const fn section(
+    name: &'static str,
+    path: &'static str,
+    word: &'static str,
+    action: Action,
+    resource: Resource,
+) -> Section {
+    Section { name, path, word, action, resource }
+}
+
+/// In the order of the bar. The gate is that of the page's route.
+const SECTIONS: [Section; 10] = [
+    section("home", "/", "nav.home", Action::Read, Resource::Overview),
+    section("events", "/eventos", "nav.events", Action::Read, Resource::Events),
+    section("flows", "/flujos", "nav.flows", Action::Read, Resource::Flows),
+    section("dead", "/por-resolver", "nav.dead", Action::ReadPersonal, Resource::DeadLetters),
+    section("connections", "/conexiones", "nav.connections", Action::Read, Resource::Connections),
+    section("reconciliation", "/conciliacion", "nav.reconciliation", Action::Read, Resource::Connections),
+    section("cases", "/casos", "nav.cases", Action::ReadPersonal, Resource::Cases),
+    section("alarms", "/alarmas", "nav.alarms", Action::Read, Resource::Overview),
+    section("users", "/usuarios", "nav.users", Action::ReadPersonal, Resource::Users),
+    section("theatre", "/teatro", "nav.theatre", Action::Read, Resource::Sandbox),
+];
+
+/// What the person may do: a page offers nothing that its gate would refuse.
+impl Frame {
+    pub(super) fn may(&self, action: Action, resource: Resource) -> bool {
+        self.who.as_ref().is_some_and(|w| w.may(action, resource))
+    }
+
+    pub(super) fn sections(&self) -> impl Iterator<Item = &'static Section> {
+        let there = |s: &&Section| (s.name != "theatre" || self.theatre) && self.may(s.action, s.resource);
+        SECTIONS.iter().filter(there)
+    }
+
+    pub(super) fn may_manage_users(&self) -> bool {
+        self.may(Action::Write, Resource::Users)
+    }
+
+    pub(super) fn may_search(&self) -> bool {
+        self.may(Action::ReadPersonal, Resource::Events)
+    }
+
+    pub(super) fn may_pause(&self) -> bool {
+        self.may(Action::Operate, Resource::Pauses)
+    }
+
+    pub(super) fn may_retry(&self) -> bool {
+        self.may(Action::Operate, Resource::DeadLetters)
+    }
+
+    pub(super) fn may_drop(&self) -> bool {
+        self.may(Action::Write, Resource::DeadLetters)
+    }
+
+    pub(super) fn may_reconcile(&self) -> bool {
+        self.may(Action::Operate, Resource::Connections)
+    }
+
+    pub(super) fn may_open_cases(&self) -> bool {
+        self.may(Action::Write, Resource::Cases)
+    }
+
+    pub(super) fn may_open_incidents(&self) -> bool {
+        self.may(Action::Write, Resource::Incidents)
+    }
+
+    pub(super) fn may_step_incidents(&self) -> bool {
+        self.may(Action::Operate, Resource::Incidents)
+    }
+
+    pub(super) fn may_hold(&self) -> bool {
+        self.may(Action::Write, Resource::Holds)
+    }
+
+    pub(super) fn may_play(&self) -> bool {
+        self.may(Action::Operate, Resource::Sandbox)
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) async fn show(State(app): State<App>, visit: Visit, Query(ask): Query
         .rev()
         .take(MOST as usize)
         .filter_map(|row| app.engine.envelope(row).ok())
-        .map(|event| Row::new(visit.w, &event, now))
+        .map(|event| Row::new(visit.w, &event, now, visit.sees_people()))
         .collect();
     let more = found.len() > MOST as usize;
     let frame = Frame::new(&app, &visit, "search.title", "search").await;

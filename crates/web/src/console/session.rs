@@ -8,6 +8,9 @@
 use super::device;
 use crate::App;
 use crate::accounts::Account;
+use crate::auth;
+use crate::policy::{Action, Scope, Verb};
+use crate::who::Who;
 use axum::http::{HeaderMap, header};
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::RwLock;
@@ -109,10 +112,8 @@ impl Kept {
 pub(super) struct Session {
     /// Token that every form of this session carries.
     pub(super) csrf: String,
-    /// Who it is, as the account, the link or the key names them.
-    pub(super) name: String,
-    /// May it change things?
-    pub(super) may_write: bool,
+    /// Who it is, as the account, the link or the key names them, and what they may do.
+    pub(super) who: Who,
     /// Id of the account; `None`: a link without one, or a key.
     pub(super) account: Option<String>,
     /// What they are, and for whom.
@@ -128,12 +129,11 @@ pub(super) struct Session {
 
 impl Session {
     fn new(cookie: &str, id: [u8; 32], found: Found, now: Timestamp) -> Self {
-        let Found { pass, kept, grants, may_write } = found;
+        let Found { pass, kept, grants, who } = found;
         Self {
             // Made of the cookie, which no page and no script sees: nothing more has to be kept.
             csrf: hex::encode(hashed(&format!("csrf {cookie}"))),
-            name: pass.name,
-            may_write,
+            who,
             account: pass.account,
             grants,
             id,
@@ -152,11 +152,6 @@ impl Session {
     /// Was it proved so lately who this is that dangerous things may be done?
     pub(super) fn is_fresh(&self, now: Timestamp) -> bool {
         now.duration_since(self.proved) <= FRESH
-    }
-
-    /// May they say who works here?
-    pub(super) fn is_owner(&self) -> bool {
-        crate::accounts::is_owner(&self.grants)
     }
 }
 
@@ -230,6 +225,7 @@ impl Sessions {
         let cookie = self.open(app, headers, from, opening).await?;
         if let Some(account) = &account {
             app.accounts().signed_in(account).await;
+            app.note_sign_in(account, "link", from).await;
         }
         Ok(Ok(cookie))
     }
@@ -242,15 +238,14 @@ impl Sessions {
         from: Option<IpAddr>,
         key: &str,
     ) -> Result<Result<String, Refused>, Error> {
-        let hash = hashed(key);
-        let rows = app.engine.store().api_keys().await?;
-        let Some(row) = rows.into_iter().find(|r| r.revoked_at.is_none() && r.hash == hash) else {
+        let Some(row) = auth::find(&**app.engine.store(), &hashed(key)).await? else {
             return Ok(Err(Refused::UnknownKey));
         };
-        if !has(&row, "read") {
+        if !looks(&row) {
             return Ok(Err(Refused::MayNotRead));
         }
-        let may_write = has(&row, "write");
+        // What it may do is asked of the key each time.
+        let may_write = false;
         let opening = Opening {
             name: &row.name,
             account: None,
@@ -320,6 +315,7 @@ impl Sessions {
             if let Err(e) = self.end(app, id).await {
                 tracing::error!(error = %e, "a session whose cookie was copied could not be ended");
             }
+            app.note_kept_out("session.copied", session.account.as_deref().unwrap_or_default(), None).await;
             return None;
         }
         // What a page asks by itself must not hide the next look of a person.
@@ -334,6 +330,11 @@ impl Sessions {
             all.insert(id, session.clone());
         }
         Some(session)
+    }
+
+    /// Who has a session that was just opened.
+    pub(super) async fn who(&self, app: &App, cookie: &str) -> Option<Who> {
+        look_up(app, hashed(cookie), app.console.now(), false).await.ok().flatten().map(|found| found.who)
     }
 
     /// Does the session of a request go on? Asked by a page that nobody may be looking at: it keeps nothing alive.
@@ -367,12 +368,12 @@ struct Found {
     pass: PassRow,
     kept: Kept,
     grants: Vec<Grant>,
-    may_write: bool,
+    who: Who,
 }
 
 /// A session that is kept, and what it may do now: a key's scopes are those of the key, an account's roles those
 /// of the account.
-async fn look_up(app: &App, id: [u8; 32], now: Timestamp, looks: bool) -> Result<Option<Found>, Error> {
+async fn look_up(app: &App, id: [u8; 32], now: Timestamp, noted: bool) -> Result<Option<Found>, Error> {
     let store = app.engine.store();
     let pass = store.pass(id).await?.filter(|p| p.kind == PassKind::Session && p.expires_at > now);
     let Some(pass) = pass else { return Ok(None) };
@@ -384,33 +385,41 @@ async fn look_up(app: &App, id: [u8; 32], now: Timestamp, looks: bool) -> Result
             store.end_pass(id).await?;
             return Ok(None);
         };
-        if looks && idle.is_none_or(|idle| idle >= NOTED) {
+        if noted && idle.is_none_or(|idle| idle >= NOTED) {
             kept.seen = Some(now);
             store.note_pass(id, kept.bytes()).await?;
         }
-        let may_write = may_write(&account.grants);
-        return Ok(Some(Found { pass, kept, grants: account.grants, may_write }));
+        let who = Who::person(&account.id, &account.name, account.grants.clone());
+        return Ok(Some(Found { pass, kept, grants: account.grants, who }));
     }
     if let Some(key) = &pass.key {
         let row = store.api_keys().await?.into_iter().find(|r| r.id == *key && r.revoked_at.is_none());
-        let row = row.filter(|r| has(r, "read"));
-        return Ok(row.map(|r| Found { pass, kept, grants: Vec::new(), may_write: has(&r, "write") }));
+        return Ok(row.filter(looks).map(|row| {
+            let who = Who::person_by_scopes(&row.id, &pass.name, auth::scopes_of(&row), Brands::All);
+            Found { pass, kept, grants: Vec::new(), who }
+        }));
     }
     // Whoever may open the database made it: it is as they wanted.
-    let role = if pass.may_write { Role::Owner } else { Role::Viewer };
-    let whole = || vec![Grant { role, brands: Brands::All, only: BTreeSet::new() }];
-    let grants = kept.grants.clone().unwrap_or_else(whole);
-    let may_write = pass.may_write;
-    Ok(Some(Found { pass, kept, grants, may_write }))
+    let who = match (&kept.grants, pass.may_write) {
+        (Some(grants), _) => Who::person("", &pass.name, grants.clone()),
+        (None, true) => {
+            Who::person("", &pass.name, vec![Grant { role: Role::Owner, brands: Brands::All, only: BTreeSet::new() }])
+        }
+        (None, false) => Who::person_by_scopes("", &pass.name, vec![Scope::Every(Verb::Read)], Brands::All),
+    };
+    let grants = kept.grants.clone().unwrap_or_default();
+    Ok(Some(Found { pass, kept, grants, who }))
 }
 
-/// May somebody with these roles change things on pages that know only this question?
+/// May somebody with these roles change everything? An earlier version, put back, knows only this of a session.
 pub(super) fn may_write(grants: &[Grant]) -> bool {
-    grants.iter().any(|g| matches!(g.role, Role::Owner | Role::Operator | Role::Privacy) && g.brands.is_all())
+    crate::accounts::is_owner(grants)
 }
 
-fn has(row: &ApiKeyRow, scope: &str) -> bool {
-    row.scopes.iter().any(|s| s == scope)
+/// May the key look at anything? One that only writes has nothing to do here.
+fn looks(row: &ApiKeyRow) -> bool {
+    let reads = |scope: &Scope| scope.rows().any(|(_, action)| matches!(action, Action::Read | Action::ReadPersonal));
+    auth::scopes_of(row).iter().any(reads)
 }
 
 pub(super) fn random_cookie() -> String {

@@ -15,6 +15,7 @@ use super::session::{Opening, Refused, Way, set_cookie};
 use crate::App;
 use crate::accounts::AccountError;
 use crate::accounts::lockout::{self, Admitted};
+use crate::policy::{Action, Resource};
 use askama::Template;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -156,13 +157,16 @@ async fn sign_in(
         Shown::Key(key) => sessions.open_by_key(app, headers, from, key).await?.map_err(|why| (why.key(), true)),
         Shown::Password { email, password, code } => {
             let account = email.to_lowercase();
-            if let Admitted::Wait(left) = lockout::admit(store, lockout::ACCOUNT, &account, now).await? {
-                return Ok(wait(app, visit, left));
+            match lockout::admit(store, lockout::ACCOUNT, &account, now).await? {
+                Admitted::Wait(left) => return Ok(wait(app, visit, left)),
+                Admitted::Last => app.note_kept_out("sign_in.held", &app.accounts().id_of(&account), from).await,
+                Admitted::Yes => {}
             }
             match app.accounts().by_password(email, password, code).await {
                 Ok(Some(account)) => {
                     let cookie = sessions.open(app, headers, from, Opening::account(&account, Way::Password)).await?;
                     app.accounts().signed_in(&account).await;
+                    app.note_sign_in(&account, "password", from).await;
                     Ok(cookie)
                 }
                 Ok(None) => Err(("signin.wrong", false)),
@@ -174,7 +178,7 @@ async fn sign_in(
     match opened {
         Ok(value) => {
             lockout::take_back(store, lockout::SOURCE, &place, now).await?;
-            Ok(inside(app, headers, &value, Redirect::to("/").into_response()).await)
+            Ok(inside(app, headers, &value, Redirect::to(landing(app, &value).await).into_response()).await)
         }
         Err((problem, by_key)) => {
             tracing::info!("a sign-in to the console was refused");
@@ -197,6 +201,12 @@ impl Refused {
             Self::SpentLink => "signin.spent",
         }
     }
+}
+
+/// Where somebody who has just come in goes: the first page, unless it is not for them.
+pub(super) async fn landing(app: &App, cookie: &str) -> &'static str {
+    let who = app.console.sessions.who(app, cookie).await;
+    if who.is_some_and(|who| !who.may(Action::Read, Resource::Overview)) { "/mi-cuenta" } else { "/" }
 }
 
 /// Somebody is in: the answer with their new cookie. The session that they had before is over.

@@ -73,8 +73,12 @@ pub(super) async fn show(
     let scene = Scene::look(sandbox).await;
     let filter = EventFilter { below: app.engine.watermark(), limit: LATEST, ..EventFilter::default() };
     let found = app.engine.store().events(filter).await.map_err(|e| unreadable(&visit, e))?;
-    let rows: Vec<Row> =
-        found.rows.iter().filter_map(|r| app.engine.envelope(r).ok()).map(|e| Row::new(w, &e, now)).collect();
+    let rows: Vec<Row> = found
+        .rows
+        .iter()
+        .filter_map(|r| app.engine.envelope(r).ok())
+        .map(|e| Row::new(w, &e, now, visit.sees_people()))
+        .collect();
     let frame = Frame::new(&app, &visit, "theatre.title", "theatre").await;
     let mut page = TheatrePage {
         here: here(&ask),

@@ -3,7 +3,7 @@
 //! Promise: only an owner sees it, and changes something only shortly after they proved who they are. A link that
 //! is made here is shown once, or sent and not shown.
 
-use super::guard::{Deed, OwnersDeed, Visit};
+use super::guard::{Deed, FreshDeed, Visit};
 use super::links::LETTER;
 use super::marks::Mark;
 use super::moments::Moment;
@@ -13,6 +13,7 @@ use super::page::{Frame, html, refusal, unreadable};
 use super::signin::letter;
 use super::{account_link, words::Words};
 use crate::App;
+use crate::who::Who;
 use crate::accounts::{self, Account, AccountError};
 use askama::Template;
 use axum::extract::{Path, Query, State};
@@ -99,9 +100,6 @@ struct Says {
 }
 
 async fn page(app: &App, visit: &Visit, says: Says) -> Result<Response, Response> {
-    if !visit.is_owner() {
-        return Err(refusal(visit, StatusCode::FORBIDDEN, "error.owners"));
-    }
     let (w, now) = (visit.w, app.console.now());
     let all = app.accounts().list().await.map_err(|e| unreadable(visit, e))?;
     let own = visit.session.as_ref().and_then(|s| s.account.as_deref());
@@ -142,13 +140,16 @@ async fn refused(app: &App, deed: &Deed, why: AccountError) -> Result<Response, 
 }
 
 /// Invites somebody.
-pub(super) async fn add(State(app): State<App>, OwnersDeed(deed): OwnersDeed) -> Result<Response, Response> {
+pub(super) async fn add(State(app): State<App>, who: Who, FreshDeed(deed): FreshDeed) -> Result<Response, Response> {
     let made = match grant(&deed) {
         Ok(grant) => app.accounts().add(deed.field("correo"), deed.field("nombre"), vec![grant]).await,
         Err(why) => Err(why),
     };
     match made {
-        Ok(account) => lead_in(&app, &deed, &account).await,
+        Ok(account) => {
+            app.note_account(&who, "users.added", &account, None).await.map_err(|e| unreadable(&deed.visit, e))?;
+            lead_in(&app, &deed, &account).await
+        }
         Err(why) => refused(&app, &deed, why).await,
     }
 }
@@ -172,10 +173,16 @@ async fn lead_in(app: &App, deed: &Deed, account: &Account) -> Result<Response, 
 
 pub(super) async fn change(
     State(app): State<App>,
+    who: Who,
     Path((id, what)): Path<(String, String)>,
-    OwnersDeed(deed): OwnersDeed,
+    FreshDeed(deed): FreshDeed,
 ) -> Result<Response, Response> {
     let accounts = app.accounts();
+    let before = match accounts.find(&id).await {
+        Ok(before) => before,
+        Err(AccountError::Store(e)) => return Err(unreadable(&deed.visit, e)),
+        Err(_) => return Err(refusal(&deed.visit, StatusCode::NOT_FOUND, "error.not_found")),
+    };
     let done = match what.as_str() {
         "rol" => match grant(&deed) {
             Ok(grant) => accounts.set_grants(&id, |all| accounts::with(all, grant.clone())).await,
@@ -195,15 +202,25 @@ pub(super) async fn change(
         "desactivar" => accounts.set_disabled(&id, true).await,
         "activar" => accounts.set_disabled(&id, false).await,
         "reiniciar" => accounts.reset(&id).await,
-        "enlace" => match accounts.find(&id).await {
-            Ok(account) => return lead_in(&app, &deed, &account).await,
-            Err(why) => Err(why),
-        },
+        "enlace" => {
+            let noted = app.note_account(&who, "users.link", &before, None).await;
+            noted.map_err(|e| unreadable(&deed.visit, e))?;
+            return lead_in(&app, &deed, &before).await;
+        }
         _ => return Err(refusal(&deed.visit, StatusCode::NOT_FOUND, "error.not_found")),
     };
     match done {
         Ok(account) => {
             app.console.sessions.forget(&account.id, None);
+            let action = match what.as_str() {
+                "rol" => "users.granted",
+                "quitar" => "users.revoked",
+                "desactivar" => "users.disabled",
+                "activar" => "users.enabled",
+                _ => "users.reset",
+            };
+            let noted = app.note_account(&who, action, &account, Some(&before)).await;
+            noted.map_err(|e| unreadable(&deed.visit, e))?;
             Ok(Redirect::to(&format!("/usuarios?aviso=user_changed#{}", account.id)).into_response())
         }
         Err(why) => refused(&app, &deed, why).await,

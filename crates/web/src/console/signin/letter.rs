@@ -27,7 +27,7 @@ pub(in crate::console) async fn send(State(app): State<App>, visit: Visit, reque
     };
     let (store, now) = (&**app.engine.store(), app.console.now());
     match lockout::admit(store, lockout::SOURCE, &device::place(from), now).await {
-        Ok(Admitted::Yes) => {}
+        Ok(Admitted::Yes | Admitted::Last) => {}
         Ok(Admitted::Wait(left)) => return wait(&app, &visit, left),
         Err(e) => return later(&app, &visit, &e),
     }
@@ -48,7 +48,7 @@ async fn write(app: &App, w: Words, email: &EmailAddress) -> Result<(), String> 
         return Ok(());
     }
     let admitted = lockout::admit(store, lockout::LETTER, &account.email, app.console.now()).await;
-    if admitted.map_err(|e| e.to_string())? != Admitted::Yes {
+    if !admitted.map_err(|e| e.to_string())?.is_in() {
         return Err("so many were asked for that the mailbox is left alone for a while".into());
     }
     post(app, w, &account).await

@@ -3,7 +3,7 @@
 //! The page that says "you are in" goes on by itself: the way back began on another site, and a browser keeps a
 //! strict cookie to itself until a page of ours leads on.
 
-use super::{Says, inside, later, page, with_cookie};
+use super::{Says, inside, landing, later, page, with_cookie};
 use crate::App;
 use crate::accounts::AccountError;
 use crate::accounts::oidc::{Back, OidcError, Person};
@@ -19,6 +19,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 #[template(path = "console/adentro.html")]
 struct InsidePage {
     frame: Bare,
+    next: &'static str,
 }
 
 /// Where the provider sends people back to.
@@ -75,7 +76,9 @@ pub(in crate::console) async fn back(
                     Err(e) => later(&app, &visit, &e),
                     Ok(cookie) => {
                         app.accounts().signed_in(&account).await;
-                        let shown = html(&InsidePage { frame: Bare::new(&visit, "signin.inside") });
+                        app.note_sign_in(&account, "provider", from).await;
+                        let next = landing(&app, &cookie).await;
+                        let shown = html(&InsidePage { frame: Bare::new(&visit, "signin.inside"), next });
                         inside(&app, &headers, &cookie, shown).await
                     }
                 }
@@ -93,8 +96,10 @@ async fn admit(app: &App, person: &Person) -> Result<Option<crate::accounts::Acc
         Some(grants) if grants.is_empty() => Ok(None),
         Some(grants) if *grants == account.grants => Ok(Some(account)),
         Some(grants) => {
-            let account = app.accounts().set_grants(&account.id, |_| grants.clone()).await?;
+            let before = account;
+            let account = app.accounts().set_grants(&before.id, |_| grants.clone()).await?;
             app.console.sessions.forget(&account.id, None);
+            app.note_account(&crate::who::Who::system(), "users.granted", &account, Some(&before)).await?;
             Ok(Some(account))
         }
     }

@@ -331,6 +331,11 @@ pub(super) const ROWS: &[Row] = &[
         "La página venció o no salió de esta sesión. No se hizo nada. Vuelve atrás, recarga e intenta otra vez.",
         "The page has expired or does not belong to this session. Nothing was done. Go back, reload and try again.",
     ),
+    (
+        "error.not_allowed",
+        "Esta página no es parte de tu acceso. Si la necesitas, pídesela a quien administra la pasarela.",
+        "This page is not part of your access. If you need it, ask whoever runs the gateway.",
+    ),
     ("error.read_only", "Tu acceso solo permite mirar. No se hizo nada.", "You may only look. Nothing was done."),
     ("error.back", "Ir al inicio", "Go home"),
 ];

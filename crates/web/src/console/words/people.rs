@@ -70,11 +70,6 @@ pub(super) const ROWS: &[Row] = &[
         "Entraste sin cuenta (con un enlace suelto o una clave). Para esto hace falta una cuenta: pasarela users add.",
         "You came in without an account (by a loose link or a key). This needs an account: pasarela users add.",
     ),
-    (
-        "error.owners",
-        "Esto es para quien es dueño del hub. Pide a esa persona lo que necesitas.",
-        "This is for owners of the hub. Ask one of them for what you need.",
-    ),
     ("first.title", "Primer uso", "First use"),
     (
         "first.lead",
