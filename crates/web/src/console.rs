@@ -42,9 +42,9 @@ mod users;
 mod words;
 
 pub use first::first_owner_link;
-pub(crate) use links::{account_link, link_as};
 pub(crate) use guard::Visit as Visitor;
 pub use links::{NewLink, create_link};
+pub(crate) use links::{account_link, link_as};
 
 use crate::policy::{Gate, may};
 use crate::routes::Pages;
@@ -163,8 +163,16 @@ pub(crate) fn pages() -> Pages {
         .post("/entrar/enlace", Gate::Open("the way in"), signin::letter::send)
         .get("/entrar/proveedor", Gate::Open("the way in"), signin::provider::leave)
         .get("/entrar/vuelta", Gate::Open("the way in"), signin::provider::back)
-        .get("/primer-uso", Gate::Open("the first owner's way in; asks for the link that the terminal showed"), first::form)
-        .post("/primer-uso", Gate::Open("the first owner's way in; asks for the link that the terminal showed"), first::make)
+        .get(
+            "/primer-uso",
+            Gate::Open("the first owner's way in; asks for the link that the terminal showed"),
+            first::form,
+        )
+        .post(
+            "/primer-uso",
+            Gate::Open("the first owner's way in; asks for the link that the terminal showed"),
+            first::make,
+        )
         .get("/confirmar", Gate::Known("whoever is in proves it again"), confirm::form)
         .post("/confirmar", Gate::Known("whoever is in proves it again"), confirm::prove)
         .get("/mi-cuenta", OWN, own::show)

@@ -27,7 +27,7 @@ pub use auth::{NewKey, create_key, revoke_key};
 pub use console::{NewLink, create_link, first_owner_link};
 pub use openapi::openapi;
 pub use routes::Route;
-pub use server::{MAX_BODY, Running, serve, serve_unix};
+pub use server::{MAX_BODY, Peer, Running, serve, serve_unix};
 
 use axum::Router;
 use pasarela_connector::Provider;

@@ -114,7 +114,10 @@ pub(crate) async fn run(config: &Path, action: Action, json: bool) -> Result<Exi
                 line(&made.to_string());
             } else {
                 line(made["link"].as_str().unwrap_or_default());
-                note(&format!("for '{name}'; it works once, until {}", made["expires_at"].as_str().unwrap_or_default()));
+                note(&format!(
+                    "for '{name}'; it works once, until {}",
+                    made["expires_at"].as_str().unwrap_or_default()
+                ));
             }
             return Ok(ExitCode::SUCCESS);
         }

@@ -63,7 +63,9 @@ impl Oidc {
             Ok(Grant { role, brands: Brands::All, only: BTreeSet::new() })
         };
         let groups = self.roles.iter();
-        groups.map(|(group, roles)| Ok((group.clone(), roles.iter().map(grant).collect::<Result<_, String>>()?))).collect()
+        groups
+            .map(|(group, roles)| Ok((group.clone(), roles.iter().map(grant).collect::<Result<_, String>>()?)))
+            .collect()
     }
 
     /// As the console takes it. The secret is resolved here.

@@ -121,7 +121,8 @@ pub(crate) async fn step(
     let before = accounts.find(&user).await?;
     let id = before.id.as_str();
     let given = || {
-        let given = step.grant.as_ref().ok_or_else(|| Problem::bad_request("say which role: --role ROLE[:BRAND,...]"))?;
+        let given =
+            step.grant.as_ref().ok_or_else(|| Problem::bad_request("say which role: --role ROLE[:BRAND,...]"))?;
         given.grant().map_err(Problem::from)
     };
     let (action, account) = match what.as_str() {
@@ -133,7 +134,8 @@ pub(crate) async fn step(
             let grant = given()?;
             let same = |g: &Grant| g.role == grant.role && g.brands == grant.brands;
             if !before.grants.iter().any(same) {
-                let why = format!("{} has not this role for these brands; `pasarela users list` shows them", before.email);
+                let why =
+                    format!("{} has not this role for these brands; `pasarela users list` shows them", before.email);
                 return Err(Problem::not_found(why));
             }
             let without = |all: Vec<Grant>| all.into_iter().filter(|g| !same(g)).collect();

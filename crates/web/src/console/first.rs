@@ -117,8 +117,7 @@ async fn made(
     [link, name, email, secret]: [&str; 4],
 ) -> Result<Option<String>, AccountError> {
     let (store, accounts, now) = (app.engine.store(), app.accounts(), app.console.now());
-    if !lockout::admit(&**store, lockout::SOURCE, &device::place(from), now).await?.is_in()
-        || !opens(app, link).await?
+    if !lockout::admit(&**store, lockout::SOURCE, &device::place(from), now).await?.is_in() || !opens(app, link).await?
     {
         return Ok(None);
     }
@@ -137,8 +136,13 @@ async fn made(
     lockout::take_back(&**store, lockout::SOURCE, &device::place(from), now).await?;
     let cookie = app.console.sessions.open(app, headers, from, Opening::account(&account, Way::Link)).await?;
     accounts.signed_in(&account).await;
-    app.note_account(&crate::who::Who::person(&account.id, &account.name, account.grants.clone()), "users.first", &account, None)
-        .await?;
+    app.note_account(
+        &crate::who::Who::person(&account.id, &account.name, account.grants.clone()),
+        "users.first",
+        &account,
+        None,
+    )
+    .await?;
     tracing::info!(account = account.id, "the first owner was made");
     Ok(Some(cookie))
 }

@@ -4,8 +4,8 @@
 use super::session::{Session, cookie};
 use super::words::{self, Lang, Words};
 use crate::App;
-use crate::server::Peer;
 use crate::policy::{Action, Resource};
+use crate::server::Peer;
 use crate::who::Who;
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request, State};

@@ -55,8 +55,8 @@ pub(super) const ROWS: &[Row] = &[
     ("signin.go_on", "Continuar", "Continue"),
     (
         "signin.how",
-        "¿Sin cuenta todavía? Quien administra el hub te da un enlace con:",
-        "No account yet? Whoever runs the hub gives you a link with:",
+        "¿Sin cuenta todavía? Quien administra el hub te da un enlace que sirve una vez:",
+        "No account yet? Whoever runs the hub gives you a link that works once:",
     ),
     ("signin.link_command", "pasarela users link CORREO", "pasarela users link EMAIL"),
     ("letter.subject", "Tu enlace para entrar a Pasarela", "Your link to Pasarela"),
