@@ -263,7 +263,7 @@ impl Inner {
 /// The engine, as its users hold it. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 impl Engine {

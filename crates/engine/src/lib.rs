@@ -35,6 +35,7 @@ mod registry;
 mod replay;
 mod retention;
 mod runs;
+mod sight;
 mod standing;
 mod suppress;
 mod tallies;
@@ -49,7 +50,7 @@ pub use cases::{
     CaseError, CaseFilter, CaseView, CasesNow, IncidentError, IncidentView, NewCase, NewIncident, Urgency, answer_draft,
 };
 pub use catalog::{Completion, HubCatalog};
-pub use connections::{ApiState, ConnectionSetup, ConnectionState, DEFAULT_SENDER, LimitOverride};
+pub use connections::{ApiState, ConnectionSetup, ConnectionState, DEFAULT_BRAND, DEFAULT_SENDER, LimitOverride};
 pub use engine::{Engine, Setup, StartError};
 pub use errands::ErrandError;
 pub use examine::{Examination, Finding as Looked, Grade, PublicAddress};

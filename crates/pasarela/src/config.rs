@@ -1,6 +1,7 @@
 //! The configuration: one TOML file, environment overrides, secrets by reference. Unknown keys and
 //! contradictions stop the start with a sentence that says what to change.
 
+mod brands;
 mod connections;
 mod keeping;
 mod market;
@@ -11,6 +12,7 @@ mod units;
 
 pub(crate) use connections::read_connections;
 pub(crate) use store::Database;
+pub(crate) use units::Span;
 
 use pasarela_domain::{Pace, Secret};
 use serde::Deserialize;
@@ -61,6 +63,9 @@ pub(crate) struct Config {
     /// Simulators in place of providers.
     #[serde(default)]
     pub(crate) sandbox: Sandbox,
+    /// Legal entities that sell shows and hold data; connections name theirs.
+    #[serde(default)]
+    pub(crate) brands: brands::Brands,
     /// Accounts at providers.
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "serde_json::Value"))]
@@ -80,6 +85,9 @@ pub(crate) struct Server {
     /// How long requests are still taken after `/readyz` says no, when the hub is asked to stop. Not set:
     /// 2 s when other nodes are there to take them, else not at all.
     pub(crate) drain: Option<units::Span>,
+    /// Requests that an API key may make which has no limit of its own: `10/s`, `600/m`, `20000/h`. All at once or
+    /// one after another; each node counts for itself.
+    pub(crate) api_rate: units::Requests,
 }
 
 impl Default for Server {
@@ -88,6 +96,7 @@ impl Default for Server {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             public_url: "http://127.0.0.1:8080".into(),
             drain: None,
+            api_rate: units::Requests(pasarela_web::Rate::DEFAULT),
         }
     }
 }
@@ -240,6 +249,9 @@ impl Config {
 
     fn check(&self) -> Result<(), Error> {
         let wrong = |why: String| Err(Error::Wrong { path: self.path.clone(), why });
+        if let Err(why) = self.brands.check() {
+            return wrong(why);
+        }
         if self.market.country != "CO" {
             return wrong(format!(
                 "market.country is '{}'; this release knows the rules of CO only",
@@ -354,8 +366,8 @@ fn distance(a: &str, b: &str) -> usize {
 
 /// The settings as schemas, for the documentation: the whole file, and what every connection has.
 #[cfg(test)]
-pub(crate) fn schemas() -> (schemars::Schema, schemars::Schema) {
-    (schemars::schema_for!(Config), schemars::schema_for!(connections::Common))
+pub(crate) fn schemas() -> [schemars::Schema; 3] {
+    [schemars::schema_for!(Config), schemars::schema_for!(connections::Common), schemars::schema_for!(brands::Brand)]
 }
 
 #[cfg(test)]

@@ -118,6 +118,8 @@ impl Plan {
             sandbox: self.config.sandbox.url.clone(),
             console_url: self.config.console.url(),
             idle: self.config.console.idle.0,
+            brands: self.config.brands.names(),
+            api_rate: self.config.server.api_rate.0,
             ..pasarela_web::Options::default()
         }
     }

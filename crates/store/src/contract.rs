@@ -662,7 +662,7 @@ pub struct Stats {
 }
 
 /// A database that keeps the hub's truth.
-pub trait Store: crate::Audits + crate::Care + crate::Passes + crate::Records {
+pub trait Store: crate::Audits + crate::Care + crate::Gateway + crate::Passes + crate::Records {
     /// Seals what goes in. Cheap to call from many threads.
     fn sealer(&self) -> &Sealer;
     /// Fence of this boot: higher than every earlier one.
@@ -851,7 +851,7 @@ pub trait Store: crate::Audits + crate::Care + crate::Passes + crate::Records {
     /// Ages and counts for health and metrics.
     fn health(&self, now: Timestamp) -> Fut<'_, HealthRow>;
 
-    /// Keeps an API key's hash.
+    /// Keeps an API key's hash and terms.
     fn keep_api_key(&self, key: ApiKeyRow) -> Fut<'_, ()>;
     /// All API keys.
     fn api_keys(&self) -> Fut<'_, Vec<ApiKeyRow>>;

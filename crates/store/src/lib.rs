@@ -10,6 +10,7 @@ mod care;
 mod codes;
 mod contract;
 pub mod erasures;
+mod gateway;
 mod history;
 mod page;
 mod passes;
@@ -18,6 +19,7 @@ mod queue;
 mod records;
 mod rows;
 mod seal;
+mod seen;
 mod share;
 pub mod sqlite;
 
@@ -31,6 +33,7 @@ pub use contract::{
     EntityUpsert, Error, EventInsert, FactResult, FactWrite, Fut, Listen, NewDelivery, Page, PersonLink, ReadGuard,
     RunInsert, RunStatus, RunWrite, Stats, Store, TimerKind, TimerSet, Work, Worked,
 };
+pub use gateway::{AnswerBegin, Begun, Gateway, KeyTerms};
 pub use history::{History, TYPE as HISTORY_TYPE};
 pub use passes::{PassKind, PassRow, Passes};
 pub use records::{RecordFilter, RecordOrder, RecordRow, RecordWrite, Recorded, Records};
@@ -41,4 +44,5 @@ pub use rows::{
     contact_name, hash_name,
 };
 pub use seal::{SealError, Sealed, Sealer, key_fingerprint};
+pub use seen::{Seen, Within};
 pub use share::{Ask, News, Share, Shares};

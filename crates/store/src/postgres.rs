@@ -14,6 +14,7 @@ mod care;
 mod copy;
 mod fill;
 mod footprint;
+mod gateway;
 mod group;
 #[cfg(test)]
 mod growth;
@@ -53,7 +54,7 @@ use piece::Job;
 use read::ReadError;
 pub use scratch::Scratch;
 use seat::Seat;
-use statement::{Statement, bytes, int, ints, maybe_bytes, text};
+use statement::{Statement, bytes, int, ints, maybe_bytes, maybe_int, maybe_text, text};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -691,8 +692,18 @@ impl Store for PostgresStore {
 
     fn keep_api_key(&self, key: ApiKeyRow) -> Fut<'_, ()> {
         self.misc(
-            "INSERT INTO api_keys (id, name, hash, scopes, created_at) VALUES ($1, $2, $3, $4, $5)",
-            vec![text(key.id), text(key.name), bytes(key.hash), text(key.scopes.join(",")), int(ms(key.created_at))],
+            "WITH kept AS (INSERT INTO key_terms (key, brands, expires_at, rate) VALUES ($1, $6, $7, $8))
+             INSERT INTO api_keys (id, name, hash, scopes, created_at) VALUES ($1, $2, $3, $4, $5)",
+            vec![
+                text(key.id),
+                text(key.name),
+                bytes(key.hash),
+                text(key.scopes.join(",")),
+                int(ms(key.created_at)),
+                maybe_text(key.terms.brands.map(|b| b.join(","))),
+                maybe_int(key.terms.expires_at.map(ms)),
+                maybe_text(key.terms.rate),
+            ],
         )
     }
     fn api_keys(&self) -> Fut<'_, Vec<ApiKeyRow>> {

@@ -394,12 +394,14 @@ pub struct ApiKeyRow {
     pub name: String,
     /// SHA-256 of the key.
     pub hash: Vec<u8>,
-    /// `read`, `write`.
+    /// `read`, `events:read`, `role:viewer`.
     pub scopes: Vec<String>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+    /// Its other terms.
+    pub terms: crate::KeyTerms,
 }
 
 /// What a person may stop for a while.

@@ -8,6 +8,7 @@ mod checkpoint;
 mod copy;
 mod examine;
 mod fill;
+mod gateway;
 #[cfg(test)]
 mod growth;
 mod integrity;
@@ -678,6 +679,11 @@ impl Store for SqliteStore {
             db.execute(
                 "INSERT INTO api_keys (id, name, hash, scopes, created_at, revoked_at) VALUES (?1, ?2, ?3, ?4, ?5, NULL)",
                 params![key.id, key.name, key.hash, key.scopes.join(","), ms(key.created_at)],
+            )?;
+            let terms = key.terms;
+            db.execute(
+                "INSERT INTO key_terms (key, brands, expires_at, rate) VALUES (?1, ?2, ?3, ?4)",
+                params![key.id, terms.brands.map(|b| b.join(",")), terms.expires_at.map(ms), terms.rate],
             )
             .map(|_| ())
         })

@@ -16,6 +16,8 @@ mod claiming;
 mod counting;
 #[path = "conformance/deciding.rs"]
 mod deciding;
+#[path = "conformance/gateway.rs"]
+mod gateway;
 #[path = "conformance/grouping.rs"]
 mod grouping;
 #[path = "conformance/keeping.rs"]
@@ -76,6 +78,11 @@ macro_rules! conformance {
                     a_refused_member_does_not_undo_its_neighbours,
                     a_refused_piece_of_housekeeping_does_not_undo_its_neighbours,
                 ];
+                gateway: [
+                    a_key_keeps_its_terms_and_both_its_texts_while_they_overlap,
+                    of_many_who_begin_a_request_one_does_it_and_all_get_its_answer,
+                    a_request_without_an_end_is_lost_and_begun_again_only_where_that_is_safe,
+                ];
                 claiming: [
                     only_queued_effects_are_claimed,
                     a_claim_is_the_attempt_record,
@@ -124,6 +131,7 @@ macro_rules! conformance {
                     events_about_somebody_come_newest_first,
                     effects_page_by_every_filter,
                     the_largest_limit_is_no_trap,
+                    what_is_seen_is_of_the_connections_that_may_be_seen,
                 ];
                 caring: [
                     only_what_is_finished_and_old_goes,

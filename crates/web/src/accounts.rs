@@ -148,7 +148,7 @@ pub(crate) struct Accounts<'a> {
 impl App {
     /// The accounts, now.
     pub(crate) fn accounts(&self) -> Accounts<'_> {
-        Accounts { store: &**self.engine.store(), desk: &self.passwords, now: self.console.now() }
+        Accounts { store: &**self.engine.store(), desk: &self.passwords, now: self.console.wall() }
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) use events::story_of;
 use crate::App;
 use crate::policy::{Gate, may};
 use crate::problem::Problem;
-use crate::routes::{Routes, op};
+use crate::routes::{Again, Routes, op};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Query, State};
@@ -70,7 +70,7 @@ pub(crate) struct Reason {
 pub(crate) fn routes() -> Routes {
     use crate::policy::Action::{Operate, Read, ReadPersonal, Write};
     use crate::policy::Resource::{
-        Care, Cases, Connections, Consents, DeadLetters, Deliveries, Effects, Events, Flows, Holds, Incidents,
+        Care, Cases, Connections, Consents, DeadLetters, Deliveries, Effects, Events, Flows, Holds, Incidents, Keys,
         Messages, Overview, Pauses, Runs, Suppressions, Texts, TicketKeys,
     };
     let v1 = Routes::new()
@@ -81,7 +81,7 @@ pub(crate) fn routes() -> Routes {
         .post(
             "/cases",
             cases::open,
-            op(may(Write, Cases), "Open a case: a request of a person, also one that came on paper")
+            op(may(Write, Cases), "Open a case: a request of a person, also one that came on paper").again(Again::Own)
                 .about("200 when the same `Idempotency-Key` opened it before. The terms count from `received_at`.")
                 .takes::<pasarela_engine::NewCase>()
                 .status(201)
@@ -92,7 +92,7 @@ pub(crate) fn routes() -> Routes {
         .post(
             "/cases/{id}/steps",
             cases::step,
-            op(may(Operate, Cases), "Do a step of a case: complete, extend, decide, answer, ...")
+            op(may(Operate, Cases), "Do a step of a case: complete, extend, decide, answer, ...").again(Again::Safe)
                 .about(
                     "A reclamo that is complete is labelled \"reclamo en trámite\" with it. An answer without a text goes \
                      out as its template has it. 409 when the law or the state of the case forbids it.",
@@ -100,6 +100,31 @@ pub(crate) fn routes() -> Routes {
                 .takes::<pasarela_domain::case::Step>()
                 .answers::<cases::Shown>()
                 .problems(&[404, 409]),
+        )
+        .get("/keys", keys::list, op(may(Read, Keys), "API keys, without their texts").lists::<keys::Shown>())
+        .post(
+            "/keys",
+            keys::create,
+            op(may(Write, Keys), "Make a key: its text is shown once")
+                .about("A key can be given what its maker has, and nothing beyond.")
+                .takes::<crate::auth::KeyWish>()
+                .status(201)
+                .answers::<crate::auth::NewKey>()
+                .again(Again::Secret),
+        )
+        .post(
+            "/keys/{id}/rotate",
+            keys::rotate,
+            op(may(Write, Keys), "Give a key a new text; the old one still opens for a time")
+                .may_take::<keys::Rotation>()
+                .answers::<crate::auth::NewKey>()
+                .problems(&[404, 409])
+                .again(Again::Secret),
+        )
+        .post(
+            "/keys/{id}/revoke",
+            keys::revoke,
+            op(may(Write, Keys), "End a key for good").answers::<keys::Revoked>().problems(&[404]).again(Again::Safe),
         )
         .get("/holds", holds::list, op(may(ReadPersonal, Holds), "Legal holds").query::<holds::Page>().lists::<pasarela_engine::Hold>())
         .post(
@@ -111,7 +136,7 @@ pub(crate) fn routes() -> Routes {
                 .answers::<pasarela_engine::Hold>()
                 .problems(&[404]),
         )
-        .post("/holds/{id}/end", holds::end, op(may(Write, Holds), "End a legal hold").answers::<pasarela_engine::Hold>().problems(&[404]))
+        .post("/holds/{id}/end", holds::end, op(may(Write, Holds), "End a legal hold").again(Again::Safe).answers::<pasarela_engine::Hold>().problems(&[404]))
         .get(
             "/retention",
             holds::retention,
@@ -134,7 +159,7 @@ pub(crate) fn routes() -> Routes {
         .post(
             "/incidents/{id}/steps",
             incidents::step,
-            op(may(Operate, Incidents), "Add what is known, note the report, or close an incident")
+            op(may(Operate, Incidents), "Add what is known, note the report, or close an incident").again(Again::Safe)
                 .takes::<pasarela_domain::incident::IncidentStep>()
                 .answers::<incidents::Shown>()
                 .problems(&[404]),
@@ -149,7 +174,7 @@ pub(crate) fn routes() -> Routes {
         .post(
             "/consents",
             consents::record,
-            op(may(Write, Consents), "Record what a person said: given or withdrawn")
+            op(may(Write, Consents), "Record what a person said: given or withdrawn").again(Again::Own)
                 .about(
                     "201 when it counts, 202 when it is kept and counts as soon as it is decided, 200 when the same \
                      `Idempotency-Key` brought it before. A record is never changed.",
@@ -163,7 +188,7 @@ pub(crate) fn routes() -> Routes {
         .post(
             "/consents/import",
             consents::import,
-            op(may(Operate, Consents), "Take in a list of consents that were given elsewhere")
+            op(may(Operate, Consents), "Take in a list of consents that were given elsewhere").again(Again::Safe)
                 .about(
                     "Each row is taken in or refused by itself. A yes without proof of its own is refused; sent again, \
                      the same row is the same record.",
@@ -179,7 +204,7 @@ pub(crate) fn routes() -> Routes {
         .post(
             "/deliveries/replay",
             deliveries::replay_by_filter,
-            op(may(Operate, Deliveries), "Decide deliveries again, a page at a time")
+            op(may(Operate, Deliveries), "Decide deliveries again, a page at a time").again(Again::Safe)
                 .about("What is known stays known: nothing is done twice. With `dry_run` it only tells what it would do.")
                 .takes::<deliveries::Replay>()
                 .answers::<deliveries::ReplayAnswer>(),
@@ -194,7 +219,7 @@ pub(crate) fn routes() -> Routes {
         .post(
             "/deliveries/{id}/replay",
             deliveries::replay,
-            op(may(Operate, Deliveries), "Decide one delivery again").answers::<pasarela_engine::Replayed>().problems(&[404, 409]),
+            op(may(Operate, Deliveries), "Decide one delivery again").again(Again::Safe).answers::<pasarela_engine::Replayed>().problems(&[404, 409]),
         )
         .get(
             "/events",
@@ -225,7 +250,7 @@ pub(crate) fn routes() -> Routes {
         .post(
             "/runs/{id}/cancel",
             runs::cancel,
-            op(may(Operate, Runs), "End a run")
+            op(may(Operate, Runs), "End a run").again(Again::Safe)
                 .about("What was not sent is withdrawn; a call that is out ends and is recorded.")
                 .may_take::<Reason>()
                 .answers::<runs::Cancelled>()
@@ -235,7 +260,7 @@ pub(crate) fn routes() -> Routes {
         .post(
             "/flows",
             flows::push,
-            op(may(Write, Flows), "Put flows in force, all or none, without a restart")
+            op(may(Write, Flows), "Put flows in force, all or none, without a restart").again(Again::Safe)
                 .takes::<flows::Push>()
                 .lists::<pasarela_engine::FlowChange>(),
         )
@@ -256,7 +281,7 @@ pub(crate) fn routes() -> Routes {
         .post(
             "/{kind}/{name}/pause",
             pauses::pause,
-            op(may(Operate, Pauses), "Pause a connection, a flow or a class of message: what it would do is kept")
+            op(may(Operate, Pauses), "Pause a connection, a flow or a class of message: what it would do is kept").again(Again::Safe)
                 .may_take::<Reason>()
                 .answers::<pasarela_store::PauseRow>()
                 .problems(&[404]),
@@ -264,7 +289,7 @@ pub(crate) fn routes() -> Routes {
         .post(
             "/{kind}/{name}/resume",
             pauses::resume,
-            op(may(Operate, Pauses), "Let what was paused go on, in its order").answers::<pauses::Resumed>().problems(&[404, 409]),
+            op(may(Operate, Pauses), "Let what was paused go on, in its order").again(Again::Safe).answers::<pauses::Resumed>().problems(&[404, 409]),
         )
         .get("/overview", overview::show, op(may(Read, Overview), "The hub's work, in one answer").answers::<overview::Overview>())
         .get(
@@ -297,7 +322,7 @@ pub(crate) fn routes() -> Routes {
         .post(
             "/dead-letters/{id}/drop",
             dead::drop_one,
-            op(may(Write, DeadLetters), "Give up an effect, or leave a delivery undecided").answers::<Changed>().problems(&[404, 409]),
+            op(may(Write, DeadLetters), "Give up an effect, or leave a delivery undecided").again(Again::Safe).answers::<Changed>().problems(&[404, 409]),
         )
         .get(
             "/suppressions",
@@ -307,7 +332,7 @@ pub(crate) fn routes() -> Routes {
         .post(
             "/suppressions",
             suppressions::add,
-            op(may(Write, Suppressions), "Write to an address no more")
+            op(may(Write, Suppressions), "Write to an address no more").again(Again::Safe)
                 .about("One that stands there for a stronger cause stays as it is.")
                 .takes::<suppressions::Add>()
                 .answers::<SuppressionRow>(),
@@ -315,7 +340,7 @@ pub(crate) fn routes() -> Routes {
         .post(
             "/suppressions/remove",
             suppressions::remove,
-            op(may(Operate, Suppressions), "Write to an address again")
+            op(may(Operate, Suppressions), "Write to an address again").again(Again::Safe)
                 .takes::<suppressions::Named>()
                 .answers::<suppressions::Removed>()
                 .problems(&[404]),
@@ -330,7 +355,7 @@ pub(crate) fn routes() -> Routes {
         .post(
             "/texts",
             texts::add,
-            op(may(Write, Texts), "Add a version of a text")
+            op(may(Write, Texts), "Add a version of a text").again(Again::Safe)
                 .about("201 when it was added, 200 when the very same one is there. A version is never changed.")
                 .takes::<pasarela_engine::NewText>()
                 .status(201)
@@ -351,7 +376,7 @@ pub(crate) fn routes() -> Routes {
         .post(
             "/connections/{name}/reconcile",
             connections::reconcile,
-            op(may(Operate, Connections), "Read a connection's records now, and take in what its webhooks missed")
+            op(may(Operate, Connections), "Read a connection's records now, and take in what its webhooks missed").again(Again::Safe)
                 .may_take::<pasarela_engine::Ask>()
                 .lists::<pasarela_engine::Report>()
                 .problems(&[404, 409]),
@@ -382,6 +407,7 @@ async fn index() -> Json<Names> {
             "flows",
             "holds",
             "incidents",
+            "keys",
             "pauses",
             "overview",
             "retention",
@@ -417,18 +443,6 @@ impl<T: DeserializeOwned + Send> FromRequestParts<App> for Params<T> {
 pub(crate) fn body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let bytes = if bytes.trim_ascii().is_empty() { b"{}" } else { bytes };
     serde_json::from_slice(bytes).map_err(|e| Problem::bad_request(format!("the body cannot be used: {e}")))
-}
-
-/// Longest idempotency key that is taken.
-const LONGEST_KEY: usize = 255;
-
-/// The caller's key that makes a repeated request the same one, if it names one.
-pub(crate) fn idempotency_key(headers: &axum::http::HeaderMap) -> Result<Option<String>, Problem> {
-    match headers.get("idempotency-key").map(|v| v.to_str()) {
-        None => Ok(None),
-        Some(Ok(text)) if (1..=LONGEST_KEY).contains(&text.trim().len()) => Ok(Some(text.trim().to_owned())),
-        Some(_) => Err(Problem::bad_request(format!("Idempotency-Key must have 1 to {LONGEST_KEY} plain characters"))),
-    }
 }
 
 /// `limit` within its bounds.

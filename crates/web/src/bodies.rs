@@ -28,6 +28,9 @@ const LEAST: usize = 1024;
 /// Steps by which a body takes more that did not tell its length.
 const STEP: usize = 256 * 1024;
 
+/// Bytes for bodies of the API, of which only small ones may take the first.
+const API_ROOM: (usize, usize) = (1024 * 1024, 8 * 1024 * 1024);
+
 /// The room.
 pub(crate) struct Bodies {
     small: Arc<Semaphore>,
@@ -66,6 +69,11 @@ impl AsRef<[u8]> for Held {
 }
 
 impl Bodies {
+    /// A room for callers of the API.
+    pub(crate) fn of_the_api() -> Self {
+        Self { small: Arc::new(Semaphore::new(API_ROOM.0)), all: Arc::new(Semaphore::new(API_ROOM.1)) }
+    }
+
     /// Reads a body whole. One that is refused is read on and thrown away, unless its sender
     /// `waits` for leave to send it: who still writes hears the answer, and no broken connection.
     pub(crate) async fn read(&self, mut body: Body, waits: bool) -> Result<Bytes, Refusal> {

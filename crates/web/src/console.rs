@@ -88,14 +88,14 @@ impl Settings {
             recalled: home::Recalled::default(),
         }
     }
+
+    /// The time of the real world.
+    pub(crate) fn wall(&self) -> jiff::Timestamp {
+        self.wall.now()
+    }
 }
 
 impl Settings {
-    /// The real world's time.
-    pub(crate) fn now(&self) -> jiff::Timestamp {
-        self.wall.now()
-    }
-
     /// What is believed here of an account's sessions, which were ended in the store.
     pub(crate) fn forget(&self, account: &str) {
         self.sessions.forget(account, None);

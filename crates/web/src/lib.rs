@@ -2,6 +2,7 @@
 //! JSON. No SQL, no business rule.
 
 mod accounts;
+mod again;
 mod alarms;
 mod api;
 mod auth;
@@ -15,24 +16,28 @@ mod openapi;
 mod people;
 pub mod policy;
 mod problem;
+mod rate;
 mod routes;
 mod server;
+mod sight;
 mod stream;
 mod tickets;
 pub mod who;
 
 pub use accounts::oidc::OidcOptions;
 pub use alarms::explained as alarms_explained;
-pub use auth::{NewKey, create_key, revoke_key};
+pub use auth::{KeyWish, NewKey, create_key, revoke_key};
 pub use console::{NewLink, create_link, first_owner_link};
 pub use openapi::openapi;
+pub use rate::Rate;
 pub use routes::Route;
 pub use server::{MAX_BODY, Peer, Running, serve, serve_unix};
 
 use axum::Router;
 use pasarela_connector::Provider;
-use pasarela_domain::{Clock, SystemClock};
+use pasarela_domain::{Brands, Clock, SystemClock};
 use pasarela_engine::Engine;
+use pasarela_store::Seen;
 use pasarela_ticket::Desk;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -44,6 +49,11 @@ pub struct App {
     pub(crate) keys: Arc<auth::Keys>,
     pub(crate) console: Arc<console::Settings>,
     pub(crate) bodies: Arc<bodies::Bodies>,
+    /// Bodies of the API: providers' have a room of their own.
+    pub(crate) asked: Arc<bodies::Bodies>,
+    pub(crate) buckets: Arc<rate::Buckets>,
+    /// Limit of a key that has none of its own.
+    pub(crate) api_rate: Rate,
     pub(crate) backup: Arc<parking_lot::Mutex<api::Backup>>,
     pub(crate) described: Arc<docs::Described>,
     pub(crate) started: std::time::Instant,
@@ -53,6 +63,9 @@ pub struct App {
     pub(crate) passwords: accounts::password::Desk,
     /// Brands of this hub: what somebody may do for none of them, they may not do.
     pub(crate) brands: Arc<BTreeSet<String>>,
+    /// What the caller may see, as the gate in front of the route found it: nothing before there was one.
+    sight: Seen,
+    brands_seen: Brands,
     /// The caller has the database file already: no key is asked for.
     pub(crate) trusted: bool,
 }
@@ -77,6 +90,8 @@ pub struct Options {
     pub oidc: Option<OidcOptions>,
     /// Brands of this hub, by the names of the configuration.
     pub brands: BTreeSet<String>,
+    /// Requests that an API key may make which has no limit of its own.
+    pub api_rate: Rate,
 }
 
 impl Default for Options {
@@ -89,6 +104,7 @@ impl Default for Options {
             idle: std::time::Duration::from_secs(30 * 60),
             oidc: None,
             brands: [DEFAULT_BRAND.to_owned()].into(),
+            api_rate: Rate::DEFAULT,
         }
     }
 }
@@ -98,10 +114,14 @@ impl App {
     #[must_use]
     pub fn new(engine: Engine, options: Options) -> Self {
         let (tickets, brands) = (options.tickets.clone(), Arc::new(options.brands.clone()));
+        let api_rate = options.api_rate;
         Self {
             keys: Arc::new(auth::Keys::default()),
             console: Arc::new(console::Settings::new(options)),
             bodies: Arc::default(),
+            asked: Arc::new(bodies::Bodies::of_the_api()),
+            buckets: Arc::default(),
+            api_rate,
             tickets,
             looked: Arc::default(),
             people: Arc::default(),
@@ -109,6 +129,8 @@ impl App {
             brands,
             backup: Arc::default(),
             described: Arc::default(),
+            sight: engine.seen_by(&Brands::none()),
+            brands_seen: Brands::none(),
             engine,
             started: std::time::Instant::now(),
             trusted: false,
@@ -124,7 +146,11 @@ impl App {
 
     /// Public listener: hooks, API, health, tickets, the book.
     pub fn public(&self) -> Router {
-        public_routes().into_router().fallback(problem::no_such_path).with_state(self.clone())
+        public_routes()
+            .into_router()
+            .fallback(problem::no_such_path)
+            .method_not_allowed_fallback(problem::other_method)
+            .with_state(self.clone())
     }
 
     /// The API for whoever may open the database file: no key is asked for, keys can be made.

@@ -134,7 +134,15 @@ impl Resource {
     pub fn is_the_hubs(self) -> bool {
         matches!(
             self,
-            Self::Care
+            Self::Overview
+                | Self::Care
+                | Self::Flows
+                | Self::Pauses
+                | Self::Consents
+                | Self::Suppressions
+                | Self::Cases
+                | Self::Holds
+                | Self::Texts
                 | Self::Registry
                 | Self::Incidents
                 | Self::TicketKeys

@@ -1,7 +1,7 @@
 //! Errors for API users: RFC 9457 problem details with stable codes. What the log needs and the
 //! client does not, goes to the log.
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use pasarela_engine::{AdminError, PauseError, PushError, ReconcileError};
 use serde_json::json;
@@ -34,10 +34,17 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// May be tried again after so many seconds.
+    pub(crate) fn wait(self, seconds: u32) -> Self {
+        Self { retry_after: Some(seconds), ..self }
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = json!({
-            "type": format!("https://docs.pasarela.example/errors/{}", self.code),
+            "type": format!("/docs/errors/{}", self.code),
             "title": self.title, "status": self.status.as_u16(), "code": self.code, "detail": self.detail,
         });
         let mut response = (self.status, body.to_string()).into_response();
@@ -131,4 +138,18 @@ impl From<ReconcileError> for Problem {
 
 pub(crate) async fn no_such_path() -> Problem {
     Problem::not_found("there is nothing at this address; /api/v1 lists what there is")
+}
+
+/// The address is there, for other methods: the router says which in `Allow`. OPTIONS asks for just that.
+pub(crate) async fn other_method(method: Method) -> Response {
+    if method == Method::OPTIONS {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "Another method is needed",
+        "the header Allow says which methods this address has",
+    )
+    .into_response()
 }

@@ -3,7 +3,7 @@
 //! adds a route says all of it, or it does not compile. The handler is put behind its gate here.
 
 use crate::App;
-use crate::gate::{Door, Guarded};
+use crate::gate::{Keyed, Paged};
 use crate::policy::Gate;
 use axum::Router;
 use axum::handler::Handler;
@@ -34,7 +34,7 @@ impl Routes {
         H: Handler<T, App>,
         T: 'static,
     {
-        let handlers = behind(Door::Key, operation.gate, MethodFilter::GET, handler);
+        let handlers = keyed(&operation, MethodFilter::GET, handler);
         self.add(path, handlers, vec![Operation { method: "get", ..operation }])
     }
 
@@ -43,7 +43,7 @@ impl Routes {
         H: Handler<T, App>,
         T: 'static,
     {
-        let handlers = behind(Door::Key, operation.gate, MethodFilter::POST, handler);
+        let handlers = keyed(&operation, MethodFilter::POST, handler);
         self.add(path, handlers, vec![Operation { method: "post", ..operation }])
     }
 
@@ -92,15 +92,47 @@ impl Routes {
 }
 
 /// A handler behind its gate. What is open stays as it is: nothing is asked there.
-fn behind<H, T>(door: Door, gate: Gate, method: MethodFilter, handler: H) -> MethodRouter<App>
+fn keyed<H, T>(operation: &Operation, method: MethodFilter, handler: H) -> MethodRouter<App>
 where
     H: Handler<T, App>,
     T: 'static,
 {
-    match gate {
+    match operation.gate {
         Gate::Open(_) | Gate::Signed | Gate::Pass => on(method, handler),
-        Gate::May(..) | Gate::Known(_) => on(method, Guarded { handler, gate, door }),
+        gate @ (Gate::May(..) | Gate::Known(_)) => {
+            let terms = Terms {
+                takes_json: operation.body.is_some_and(|b| b.media == JSON),
+                answers: operation.answer.map_or(JSON, |a| a.media),
+                again: operation.again,
+            };
+            on(method, Keyed { handler, gate, terms })
+        }
     }
+}
+
+const JSON: &str = "application/json";
+
+/// What the gate holds callers of a route to, beside the table.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    /// A body must be JSON.
+    pub(crate) takes_json: bool,
+    /// Media type of the answer.
+    pub(crate) answers: &'static str,
+    pub(crate) again: Again,
+}
+
+/// How a POST stands with an `Idempotency-Key`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// It is done once. Where nobody knows whether it was, it is not done again.
+    Once,
+    /// It is done once, and where nobody knows, again: twice done, it is as once.
+    Safe,
+    /// Once, and its answer holds a secret: it is not kept.
+    Secret,
+    /// Whoever handles it knows keys by itself, in the transaction of the deed and without an end.
+    Own,
 }
 
 /// Pages of the console, each with its gate.
@@ -137,7 +169,7 @@ impl Pages {
         H: Handler<T, App>,
         T: 'static,
     {
-        self.router = self.router.route(path, any(Guarded { handler, gate, door: Door::Session }));
+        self.router = self.router.route(path, any(Paged { handler, gate }));
         self.gates.push(Route { method: "any", path: path.to_owned(), gate });
         self
     }
@@ -147,7 +179,7 @@ impl Pages {
         H: Handler<T, App>,
         T: 'static,
     {
-        self.router = self.router.route(path, behind(Door::Session, gate, method, handler));
+        self.router = self.router.route(path, on(method, Paged { handler, gate }));
         self.gates.push(Route { method: word, path: path.to_owned(), gate });
         self
     }
@@ -187,6 +219,7 @@ pub(crate) struct Operation {
     pub(crate) answer: Option<Content>,
     /// Statuses with a problem, beside those that every route has.
     pub(crate) problems: &'static [u16],
+    pub(crate) again: Again,
 }
 
 /// A body.
@@ -213,6 +246,7 @@ pub(crate) fn op(gate: Gate, summary: &'static str) -> Operation {
         also: &[],
         answer: None,
         problems: &[],
+        again: Again::Once,
     }
 }
 
@@ -222,6 +256,11 @@ impl Operation {
         Self { about, ..self }
     }
 
+    /// How it stands with an `Idempotency-Key`, if it is not done once alone.
+    pub(crate) fn again(self, again: Again) -> Self {
+        Self { again, ..self }
+    }
+
     /// Query parameters: the fields of `T`.
     pub(crate) fn query<T: JsonSchema>(self) -> Self {
         Self { query: Some(shape::<T>), ..self }
@@ -229,12 +268,12 @@ impl Operation {
 
     /// A JSON body that must be there.
     pub(crate) fn takes<T: JsonSchema>(self) -> Self {
-        Self { body: Some(Content { media: "application/json", shape: Some(shape::<T>), required: true }), ..self }
+        Self { body: Some(Content { media: JSON, shape: Some(shape::<T>), required: true }), ..self }
     }
 
     /// A JSON body that may be left out.
     pub(crate) fn may_take<T: JsonSchema>(self) -> Self {
-        Self { body: Some(Content { media: "application/json", shape: Some(shape::<T>), required: false }), ..self }
+        Self { body: Some(Content { media: JSON, shape: Some(shape::<T>), required: false }), ..self }
     }
 
     /// A body of any media type.
@@ -243,7 +282,7 @@ impl Operation {
     }
 
     pub(crate) fn answers<T: JsonSchema>(self) -> Self {
-        Self { answer: Some(Content { media: "application/json", shape: Some(shape::<T>), required: true }), ..self }
+        Self { answer: Some(Content { media: JSON, shape: Some(shape::<T>), required: true }), ..self }
     }
 
     /// A list: `{"data": [...], "next_cursor": null | "..."}`.

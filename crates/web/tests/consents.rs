@@ -53,7 +53,7 @@ async fn a_consent_is_recorded_once_for_a_key_and_read_by_its_person() {
         first["id"].as_str().is_some_and(|id| id.starts_with("cns_")) && first["analytics"]["ga_client_id"] == "12.34"
     );
     let again = call(&hub, Method::POST, PATH, &hub.key, Some("k1"), statement("given")).await;
-    assert_eq!((again.status(), again.headers().get("idempotent-replayed").is_some()), (StatusCode::OK, true));
+    assert_eq!((again.status(), again.headers().get("idempotency-replayed").is_some()), (StatusCode::OK, true));
     assert_eq!(read(again).await, first, "the same answer");
     let other = call(&hub, Method::POST, PATH, &hub.key, Some("k1"), statement("withdrawn")).await;
     assert_eq!(other.status(), StatusCode::UNPROCESSABLE_ENTITY);

@@ -50,6 +50,16 @@ impl<'de> Deserialize<'de> for Age {
     }
 }
 
+/// A limit of requests as the configuration writes it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Requests(pub(crate) pasarela_web::Rate);
+
+impl<'de> Deserialize<'de> for Requests {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        String::deserialize(d)?.parse().map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
 /// A number of bytes as the configuration writes it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Size(pub(crate) u64);
@@ -86,7 +96,7 @@ impl<'de> Deserialize<'de> for Size {
 /// How the documentation writes them.
 #[cfg(test)]
 mod told {
-    use super::{Age, Size, Span};
+    use super::{Age, Requests, Size, Span};
     use serde::{Serialize, Serializer};
     use std::borrow::Cow;
     use std::time::Duration;
@@ -110,6 +120,12 @@ mod told {
         }
     }
 
+    impl Serialize for Requests {
+        fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+            s.serialize_str(&self.0.to_string())
+        }
+    }
+
     impl Serialize for Size {
         fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
             let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"), (1, "B")];
@@ -127,7 +143,7 @@ mod told {
             }
         )*};
     }
-    texts!(Span Age Size);
+    texts!(Span Age Size Requests);
 
     #[test]
     fn what_is_told_reads_back_as_the_same() {

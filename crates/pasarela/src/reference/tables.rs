@@ -34,11 +34,12 @@ pub(super) async fn all() -> BTreeMap<String, String> {
     add("metrics", metrics().await);
     add("crates", crates());
     add("evidence", evidence::table(&manifests));
-    let (whole, connection) = schemas();
+    let [whole, connection, brand] = schemas();
     for section in ["server", "console", "store", "retention", "market", "flows", "tickets", "sandbox"] {
         add(&format!("settings.{section}"), settings(&section_of(whole.as_value(), section)));
     }
     add("settings.connection", settings(connection.as_value()));
+    add("settings.brand", settings(brand.as_value()));
     tables
 }
 
@@ -302,15 +303,17 @@ fn routes(manifests: &[&Manifest]) -> String {
     let rows = paths.flat_map(|(path, methods)| {
         let methods = methods.as_object().unwrap().iter();
         methods.map(move |(method, operation)| {
-            let open = operation["security"].as_array().is_some_and(Vec::is_empty);
-            let who = match (open, method.as_str()) {
-                (true, _) if path.starts_with("/hooks") => "signature",
-                (true, _) => "anybody",
-                (false, "get") => "`read`",
-                (false, _) => "`write`",
+            let security = operation["security"].as_array();
+            let who = match security.and_then(|all| all.first()).map(|one| one["key"].as_array()) {
+                None if path.starts_with("/hooks") => "signature".to_owned(),
+                None => "anybody".to_owned(),
+                Some(scopes) => {
+                    let scope = scopes.and_then(|s| s.first()).and_then(Value::as_str);
+                    scope.map_or_else(|| "any key".to_owned(), code)
+                }
             };
             let summary = operation["summary"].as_str().unwrap_or_default();
-            vec![format!("`{} {path}`", method.to_uppercase()), who.to_owned(), summary.to_owned()]
+            vec![format!("`{} {path}`", method.to_uppercase()), who, summary.to_owned()]
         })
     });
     table(&["route", "who may", "what"], rows)

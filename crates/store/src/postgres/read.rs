@@ -5,6 +5,7 @@ mod effects;
 use super::statement::{Param, Statement, int, ints, maybe_int, maybe_list, text, texts};
 use crate::codes::{DONE, ms, run_code, run_status, time, timer_kind};
 use crate::contract::{DedupKey, EffectState, Error, Page, RunStatus};
+use crate::gateway::KeyTerms;
 use crate::page::{PAGE_BYTES, page};
 use crate::rows::{
     ApiKeyRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EntityRow, EventFilter, EventRow,
@@ -578,7 +579,8 @@ pub(super) async fn attempts(client: &Client, sealer: &Sealer, effect: EffectId)
 }
 
 pub(super) async fn api_keys(client: &Client) -> Read<Vec<ApiKeyRow>> {
-    let sql = "SELECT id, name, hash, scopes, created_at, revoked_at FROM api_keys ORDER BY created_at, id";
+    let sql = "SELECT id, name, hash, scopes, created_at, revoked_at, brands, expires_at, rate, used_at, old_hash,
+        old_until FROM api_keys LEFT JOIN key_terms ON key = id ORDER BY created_at, id";
     let found = rows(client, sql, vec![]).await?;
     (found.iter())
         .map(|r| {
@@ -589,6 +591,13 @@ pub(super) async fn api_keys(client: &Client) -> Read<Vec<ApiKeyRow>> {
                 scopes: get::<String>(r, 3)?.split(',').map(str::to_owned).collect(),
                 created_at: at(r, 4)?,
                 revoked_at: maybe_at(r, 5)?,
+                terms: KeyTerms {
+                    brands: get::<Option<String>>(r, 6)?.map(|b| b.split(',').map(str::to_owned).collect()),
+                    expires_at: maybe_at(r, 7)?,
+                    rate: get(r, 8)?,
+                    used_at: maybe_at(r, 9)?,
+                    old: get::<Option<Vec<u8>>>(r, 10)?.zip(maybe_at(r, 11)?),
+                },
             })
         })
         .collect()

@@ -3,6 +3,7 @@
 use super::ReadError;
 use crate::codes::{DONE, ms, run_code, run_status, time, timer_kind};
 use crate::contract::{DedupKey, EffectState, Page, RunStatus};
+use crate::gateway::KeyTerms;
 use crate::page::{PAGE_BYTES, page};
 use crate::rows::{
     ApiKeyRow, AttemptRow, CONTACT, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow,
@@ -632,7 +633,8 @@ pub(super) fn attempts(db: &Connection, sealer: &Sealer, effect: EffectId) -> Re
 
 pub(super) fn api_keys(db: &Connection) -> Read<Vec<ApiKeyRow>> {
     let mut statement = db.prepare_cached(
-        "SELECT id, name, hash, scopes, created_at, revoked_at FROM api_keys ORDER BY created_at, id",
+        "SELECT id, name, hash, scopes, created_at, revoked_at, brands, expires_at, rate, used_at, old_hash, old_until
+         FROM api_keys LEFT JOIN key_terms ON key = id ORDER BY created_at, id",
     )?;
     let rows = statement.query_map([], |r| {
         Ok(ApiKeyRow {
@@ -642,6 +644,13 @@ pub(super) fn api_keys(db: &Connection) -> Read<Vec<ApiKeyRow>> {
             scopes: r.get::<_, String>(3)?.split(',').map(str::to_owned).collect(),
             created_at: at(r, 4)?,
             revoked_at: maybe_at(r, 5)?,
+            terms: KeyTerms {
+                brands: r.get::<_, Option<String>>(6)?.map(|b| b.split(',').map(str::to_owned).collect()),
+                expires_at: maybe_at(r, 7)?,
+                rate: r.get(8)?,
+                used_at: maybe_at(r, 9)?,
+                old: r.get::<_, Option<Vec<u8>>>(10)?.zip(maybe_at(r, 11)?),
+            },
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -60,10 +60,15 @@ CREATE INDEX IF NOT EXISTS audit_about_seq ON audit_about (seq);
 CREATE TABLE IF NOT EXISTS audit_head (id INTEGER PRIMARY KEY, seq INTEGER NOT NULL, at INTEGER NOT NULL, hash BLOB NOT NULL,
   mac BLOB NOT NULL);
 INSERT OR IGNORE INTO audit_head (id, seq, at, hash, mac) VALUES (1, 0, 0, x'', x'');
+CREATE TABLE IF NOT EXISTS key_terms (key TEXT PRIMARY KEY, brands TEXT, expires_at INTEGER, rate TEXT, used_at INTEGER,
+  old_hash BLOB, old_until INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS answers (id INTEGER PRIMARY KEY, request INTEGER NOT NULL, taker INTEGER NOT NULL,
+  boot INTEGER NOT NULL, at INTEGER NOT NULL, expires_at INTEGER NOT NULL, status INTEGER, answer BLOB);
+CREATE INDEX IF NOT EXISTS answers_over ON answers (expires_at);
 ";
 
 /// Times are Unix milliseconds. Columns named `body`, `packed`, `state`, `input`, `call`, `outcome`,
-/// `detail`, `data`, `cursor`, `secret`, `reason`, `actor` are sealed; `key`, `lane`, `subject`, `reference`, `hash`, `address` are keyed hashes.
+/// `detail`, `data`, `cursor`, `secret`, `reason`, `actor`, `answer` are sealed; `key`, `lane`, `subject`, `reference`, `hash`, `address` are keyed hashes.
 ///
 /// What can be told from other rows has none of its own: a delivery that is neither in `inbox` nor in
 /// `delivery_result` is decided; a person whom an event names is linked to the event and not again to

@@ -1,7 +1,7 @@
 //! Members of one group are committed together and fail alone.
 
 use crate::support::{Factory, at, delivery, eff, effect, queue, update};
-use pasarela_store::{Accepted, ApiKeyRow, EffectGuard, EffectState, Store, Work, Worked};
+use pasarela_store::{Accepted, ApiKeyRow, EffectGuard, EffectState, KeyTerms, Store, Work, Worked};
 use std::sync::Arc;
 
 const MANY: i64 = 60;
@@ -69,6 +69,7 @@ pub(crate) async fn a_refused_piece_of_housekeeping_does_not_undo_its_neighbours
         scopes: vec!["read".into()],
         created_at: at(0),
         revoked_at: None,
+        terms: KeyTerms::default(),
     };
     store.keep_api_key(key()).await.unwrap();
     let accepts: Vec<_> = (0..MANY)

@@ -2,8 +2,8 @@
 
 use crate::support::{Factory, accept, at, decide, eff, evt, fact, queue, rn, run, timer, write};
 use pasarela_store::{
-    ApiKeyRow, DeliveryStatus, FactWrite, PassKind, PassRow, PauseKind, PauseRow, SuppressionCause, SuppressionRow,
-    Work,
+    ApiKeyRow, DeliveryStatus, FactWrite, KeyTerms, PassKind, PassRow, PauseKind, PauseRow, SuppressionCause,
+    SuppressionRow, Work,
 };
 
 pub(crate) async fn connections_keep_their_row(factory: &impl Factory) {
@@ -148,6 +148,7 @@ pub(crate) async fn api_keys_are_revoked_once(factory: &impl Factory) {
             scopes: vec!["read".into(), "write".into()],
             created_at: at(i64::from(n)),
             revoked_at: None,
+            terms: KeyTerms::default(),
         };
         store.keep_api_key(key).await.unwrap();
     }

@@ -149,7 +149,7 @@ impl Oidc {
         let found = self.find(app, false).await?;
         let secret = || crate::auth::random_text(43);
         let (state, nonce, verifier, cookie) = (secret(), secret(), secret(), secret());
-        let now = app.console.now();
+        let now = app.console.wall();
         let errand = Errand { nonce, verifier, browser: Sha256::digest(cookie.as_bytes()).into() };
         let pass = PassRow {
             hash: errand_hash(&state),
@@ -180,7 +180,7 @@ impl Oidc {
 
     /// Somebody is back: who it is, as the provider vouches.
     pub(crate) async fn finish(&self, app: &App, answer: Back, cookie: &str, back: &str) -> Result<Person, OidcError> {
-        let (store, now) = (app.engine.store(), app.console.now());
+        let (store, now) = (app.engine.store(), app.console.wall());
         let hash = errand_hash(&answer.state);
         let pass = store.pass(hash).await?.filter(|p| p.kind == PassKind::Errand && p.expires_at > now);
         let errand = pass.and_then(|p| serde_json::from_slice::<Errand>(&p.detail).ok());
@@ -276,7 +276,7 @@ impl Oidc {
     /// The provider's addresses and keys.
     async fn find(&self, app: &App, anew: bool) -> Result<Arc<Found>, OidcError> {
         let mut known = self.found.lock().await;
-        let now = app.console.now();
+        let now = app.console.wall();
         if let Some(found) = known.as_ref().filter(|f| !anew && now.duration_since(f.at) < BELIEF) {
             return Ok(found.clone());
         }

@@ -38,7 +38,7 @@ impl App {
             from: who.from.map(|ip| ip.to_string()),
             before: before.map(state),
             after: Some(state(account)),
-            ..Audited::by_system(self.console.now(), action, &account.id)
+            ..Audited::by_system(self.console.wall(), action, &account.id)
         };
         self.note(entry).await
     }
@@ -51,7 +51,7 @@ impl App {
             name: account.name.clone(),
             from: from.map(|ip| ip.to_string()),
             after: Some(json!({ "way": way })),
-            ..Audited::by_system(self.console.now(), "sign_in.done", &account.id)
+            ..Audited::by_system(self.console.wall(), "sign_in.done", &account.id)
         };
         self.note_anyhow(entry).await;
     }
@@ -59,7 +59,7 @@ impl App {
     /// Writes down that the hub kept somebody out: who tries too often (`sign_in.held`), whose cookie was copied.
     pub(crate) async fn note_kept_out(&self, action: &str, subject: &str, from: Option<IpAddr>) {
         let from = from.map(|ip| ip.to_string());
-        let entry = Audited { from, ..Audited::by_system(self.console.now(), action, subject) };
+        let entry = Audited { from, ..Audited::by_system(self.console.wall(), action, subject) };
         self.note_anyhow(entry).await;
     }
 

@@ -11,6 +11,7 @@ pub(crate) fn routes() -> Routes {
     Routes::new()
         .get("/admin/keys", keys::list, op(may(Read, Keys), "API keys"))
         .post("/admin/keys", keys::create, op(may(Write, Keys), "Make a key"))
+        .post("/admin/keys/{id}/rotate", keys::rotate, op(may(Write, Keys), "Give a key a new text"))
         .post("/admin/keys/{id}/revoke", keys::revoke, op(may(Write, Keys), "Revoke a key"))
         .post("/admin/tickets/rotate", tickets::rotate, op(may(Write, TicketKeys), "A new key signs tickets"))
         .get("/admin/registry", registry::show, op(may(Read, Registry), "How the registry stands"))

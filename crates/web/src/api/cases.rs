@@ -2,6 +2,7 @@
 
 use super::{Params, body, cursor, limit, list as page};
 use crate::App;
+use crate::again;
 use crate::problem::Problem;
 use crate::who::Who;
 use axum::Json;
@@ -140,13 +141,13 @@ pub(crate) async fn open(
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Result<Response, Problem> {
-    let key = super::idempotency_key(&headers)?;
+    let key = again::of_caller(again::key(&headers)?, &who);
     let new: NewCase = body(&bytes)?;
     let (view, repeated) = app.engine.open_case(new, &who.name, key.as_deref()).await?;
     let status = if repeated { StatusCode::OK } else { StatusCode::CREATED };
     let mut answer = (status, Json(Shown::of(view))).into_response();
     if repeated {
-        answer.headers_mut().insert("idempotent-replayed", axum::http::HeaderValue::from_static("true"));
+        again::replayed(&mut answer);
     }
     Ok(answer)
 }

@@ -3,7 +3,9 @@
 
 use super::{Params, limit, list as page};
 use crate::App;
+use crate::again;
 use crate::problem::Problem;
+use crate::who::Who;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -122,8 +124,13 @@ pub(crate) struct Filter {
     limit: Option<u32>,
 }
 
-pub(crate) async fn record(State(app): State<App>, headers: HeaderMap, bytes: Bytes) -> Result<Response, Problem> {
-    let key = super::idempotency_key(&headers)?;
+pub(crate) async fn record(
+    who: Who,
+    State(app): State<App>,
+    headers: HeaderMap,
+    bytes: Bytes,
+) -> Result<Response, Problem> {
+    let key = again::of_caller(again::key(&headers)?, &who);
     let statement: Statement = serde_json::from_slice(&bytes)
         .map_err(|e| Problem::bad_request(format!("the body cannot be used: {e}; see docs/consents.md")))?;
     let recorded = app.engine.record_consent(statement, key.as_deref()).await?;
@@ -135,7 +142,7 @@ pub(crate) async fn record(State(app): State<App>, headers: HeaderMap, bytes: By
     };
     let mut answer = (status, Json(counted(&recorded))).into_response();
     if recorded.repeated {
-        answer.headers_mut().insert("idempotent-replayed", axum::http::HeaderValue::from_static("true"));
+        again::replayed(&mut answer);
     }
     Ok(answer)
 }

@@ -81,7 +81,7 @@ pub(super) async fn prove(State(app): State<App>, own: OwnDeed) -> Response {
 
 /// A new session's cookie, if the proof is good.
 async fn proved(app: &App, own: &OwnDeed) -> Result<Result<String, &'static str>, AccountError> {
-    let (accounts, store, now) = (app.accounts(), &**app.engine.store(), app.console.now());
+    let (accounts, store, now) = (app.accounts(), &**app.engine.store(), app.console.wall());
     let account = accounts.find(&own.account).await?;
     for (limit, who) in [(lockout::ACCOUNT, account.email.clone()), (lockout::SOURCE, device::place(own.from))] {
         if !lockout::admit(store, limit, &who, now).await?.is_in() {

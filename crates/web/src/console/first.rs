@@ -44,7 +44,7 @@ pub async fn first_owner_link(app: &App) -> Result<Option<String>, pasarela_stor
         return Ok(None);
     }
     let token = format!("pso_{}", random_text(43));
-    let now = app.console.now();
+    let now = app.console.wall();
     let pass = PassRow {
         hash: hashed(&token),
         kind: PassKind::First,
@@ -62,7 +62,7 @@ pub async fn first_owner_link(app: &App) -> Result<Option<String>, pasarela_stor
 
 /// Is the link good, and is there nobody yet?
 async fn opens(app: &App, token: &str) -> Result<bool, pasarela_store::Error> {
-    let now = app.console.now();
+    let now = app.console.wall();
     let pass = app.engine.store().pass(hashed(token)).await?;
     Ok(pass.is_some_and(|p| p.kind == PassKind::First && p.expires_at > now) && !app.accounts().has_owner().await?)
 }
@@ -116,7 +116,7 @@ async fn made(
     from: Option<std::net::IpAddr>,
     [link, name, email, secret]: [&str; 4],
 ) -> Result<Option<String>, AccountError> {
-    let (store, accounts, now) = (app.engine.store(), app.accounts(), app.console.now());
+    let (store, accounts, now) = (app.engine.store(), app.accounts(), app.console.wall());
     if !lockout::admit(&**store, lockout::SOURCE, &device::place(from), now).await?.is_in() || !opens(app, link).await?
     {
         return Ok(None);

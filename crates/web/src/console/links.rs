@@ -84,7 +84,7 @@ async fn keep(app: &App, of: Pass<'_>, life: Duration) -> Result<NewLink, String
         return Err("a link lives from 1 minute to 24 hours".into());
     }
     let token = format!("psl_{}", random_text(43));
-    let now = app.console.now();
+    let now = app.console.wall();
     let expires_at = now.checked_add(life).map_err(|e| e.to_string())?;
     let pass = PassRow {
         hash: hashed(&token),

@@ -91,7 +91,7 @@ struct Says {
 }
 
 async fn page(app: &App, visit: &Visit, says: Says) -> Result<Response, Response> {
-    let (w, now, accounts) = (visit.w, app.console.now(), app.accounts());
+    let (w, now, accounts) = (visit.w, app.console.wall(), app.accounts());
     let session = visit.session.as_ref();
     let account = match session.and_then(|s| s.account.as_deref()) {
         Some(id) => accounts.by_id(id).await.map_err(|e| unreadable(visit, e))?,

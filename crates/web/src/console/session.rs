@@ -197,7 +197,7 @@ impl Sessions {
         from: Option<IpAddr>,
         token: &str,
     ) -> Result<Result<String, Refused>, Error> {
-        let (store, now) = (app.engine.store(), app.console.now());
+        let (store, now) = (app.engine.store(), app.console.wall());
         let link = hashed(token);
         let pass = store.pass(link).await?.filter(|p| p.kind == PassKind::Link && p.expires_at > now);
         let Some(pass) = pass else { return Ok(Err(Refused::SpentLink)) };
@@ -238,7 +238,9 @@ impl Sessions {
         from: Option<IpAddr>,
         key: &str,
     ) -> Result<Result<String, Refused>, Error> {
-        let Some(row) = auth::find(&**app.engine.store(), &hashed(key)).await? else {
+        let hash = hashed(key);
+        let found = auth::find(&**app.engine.store(), &hash).await?;
+        let Some(row) = found.filter(|row| auth::opens(row, &hash, app.console.wall()).is_ok()) else {
             return Ok(Err(Refused::UnknownKey));
         };
         if !looks(&row) {
@@ -265,7 +267,7 @@ impl Sessions {
         from: Option<IpAddr>,
         opening: Opening<'_>,
     ) -> Result<String, Error> {
-        let (cookie, now) = (random_cookie(), app.console.now());
+        let (cookie, now) = (random_cookie(), app.console.wall());
         let kept = Kept {
             grants: opening.grants,
             browser: Some(device::hash(headers)),
@@ -292,7 +294,7 @@ impl Sessions {
     /// The session of a request's cookie, if it lives.
     pub(super) async fn find(&self, app: &App, headers: &HeaderMap) -> Option<Session> {
         let cookie = value(app, headers)?;
-        let (id, now) = (hashed(cookie), app.console.now());
+        let (id, now) = (hashed(cookie), app.console.wall());
         let known = self.0.read().get(&id).cloned();
         let believed = known.as_ref().filter(|s| s.ends > now && now.duration_since(s.checked) < BELIEF).cloned();
         let session = match believed {
@@ -334,13 +336,13 @@ impl Sessions {
 
     /// Who has a session that was just opened.
     pub(super) async fn who(&self, app: &App, cookie: &str) -> Option<Who> {
-        look_up(app, hashed(cookie), app.console.now(), false).await.ok().flatten().map(|found| found.who)
+        look_up(app, hashed(cookie), app.console.wall(), false).await.ok().flatten().map(|found| found.who)
     }
 
     /// Does the session of a request go on? Asked by a page that nobody may be looking at: it keeps nothing alive.
     pub(super) async fn goes_on(&self, app: &App, headers: &HeaderMap) -> bool {
         let Some(cookie) = value(app, headers) else { return false };
-        let (id, now) = (hashed(cookie), app.console.now());
+        let (id, now) = (hashed(cookie), app.console.wall());
         look_up(app, id, now, false).await.is_ok_and(|found| found.is_some())
     }
 
@@ -393,9 +395,10 @@ async fn look_up(app: &App, id: [u8; 32], now: Timestamp, noted: bool) -> Result
         return Ok(Some(Found { pass, kept, grants: account.grants, who }));
     }
     if let Some(key) = &pass.key {
-        let row = store.api_keys().await?.into_iter().find(|r| r.id == *key && r.revoked_at.is_none());
+        let in_force = |r: &ApiKeyRow| r.revoked_at.is_none() && r.terms.expires_at.is_none_or(|at| at > now);
+        let row = store.api_keys().await?.into_iter().find(|r| r.id == *key && in_force(r));
         return Ok(row.filter(looks).map(|row| {
-            let who = Who::person_by_scopes(&row.id, &pass.name, auth::scopes_of(&row), Brands::All);
+            let who = Who::person_by_scopes(&row.id, &pass.name, auth::scopes_of(&row), auth::brands_of(&row));
             Found { pass, kept, grants: Vec::new(), who }
         }));
     }

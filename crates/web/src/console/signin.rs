@@ -147,7 +147,7 @@ async fn sign_in(
     from: Option<IpAddr>,
     shown: &Shown,
 ) -> Result<Response, Error> {
-    let (store, place, now) = (&**app.engine.store(), device::place(from), app.console.now());
+    let (store, place, now) = (&**app.engine.store(), device::place(from), app.console.wall());
     if let Admitted::Wait(left) = lockout::admit(store, lockout::SOURCE, &place, now).await? {
         return Ok(wait(app, visit, left));
     }

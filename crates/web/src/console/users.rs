@@ -100,7 +100,7 @@ struct Says {
 }
 
 async fn page(app: &App, visit: &Visit, says: Says) -> Result<Response, Response> {
-    let (w, now) = (visit.w, app.console.now());
+    let (w, now) = (visit.w, app.console.wall());
     let all = app.accounts().list().await.map_err(|e| unreadable(visit, e))?;
     let own = visit.session.as_ref().and_then(|s| s.account.as_deref());
     Ok(html(&UsersPage {

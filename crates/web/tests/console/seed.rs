@@ -91,6 +91,7 @@ async fn built(sandbox: Option<&str>, mail: Option<std::net::SocketAddr>) -> Hub
         limits: LimitOverride::default(),
         reconcile: ReconcileSettings::default(),
         sender: pasarela_engine::DEFAULT_SENDER.into(),
+        brand: pasarela_engine::DEFAULT_BRAND.into(),
     };
     let mut connections = vec![setup(http, tienda), setup(crm, directorio)];
     if let Some(server) = mail {
@@ -160,6 +161,12 @@ impl Hub {
         let life = Duration::from_secs(minutes * 60);
         let made = pasarela_web::create_link(&self.app, "Luz Ospina", &scopes, life).await.unwrap();
         made.link.strip_prefix("http://127.0.0.1:8081").expect("the console's address").to_owned()
+    }
+
+    /// A key with these scopes.
+    pub(crate) async fn key_of(&self, scopes: &[&str]) -> String {
+        let scopes: Vec<String> = scopes.iter().map(|s| (*s).to_owned()).collect();
+        create_key(&*self.store, "prueba", &scopes, SystemClock.now()).await.unwrap().key
     }
 
     /// A console with a memory of its own on the same database.

@@ -25,7 +25,7 @@ pub(in crate::console) async fn send(State(app): State<App>, visit: Visit, reque
     let Ok(email) = typed.parse::<EmailAddress>() else {
         return no(&app, &visit, StatusCode::BAD_REQUEST, "signin.bad_email");
     };
-    let (store, now) = (&**app.engine.store(), app.console.now());
+    let (store, now) = (&**app.engine.store(), app.console.wall());
     match lockout::admit(store, lockout::SOURCE, &device::place(from), now).await {
         Ok(Admitted::Yes | Admitted::Last) => {}
         Ok(Admitted::Wait(left)) => return wait(&app, &visit, left),
@@ -47,7 +47,7 @@ async fn write(app: &App, w: Words, email: &EmailAddress) -> Result<(), String> 
     if account.disabled_at.is_some() {
         return Ok(());
     }
-    let admitted = lockout::admit(store, lockout::LETTER, &account.email, app.console.now()).await;
+    let admitted = lockout::admit(store, lockout::LETTER, &account.email, app.console.wall()).await;
     if !admitted.map_err(|e| e.to_string())?.is_in() {
         return Err("so many were asked for that the mailbox is left alone for a while".into());
     }
