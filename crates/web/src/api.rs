@@ -25,6 +25,7 @@ mod runs;
 mod suppressions;
 mod texts;
 mod tickets;
+mod users;
 
 pub(crate) use admin::routes as admin_routes;
 pub(crate) use audit::whom;
