@@ -155,6 +155,8 @@ async function addresses(world) {
     incidente: `/incidentes/${incident}`,
     hoja: `/incidentes/${incident}/hoja`,
     alarmas: "/alarmas",
+    usuarios: "/usuarios",
+    "mi-cuenta": "/mi-cuenta",
     teatro: "/teatro",
     nada: "/nada",
   };

@@ -5,6 +5,7 @@ mod brands;
 mod connections;
 mod keeping;
 mod market;
+mod oidc;
 mod secrets;
 mod store;
 mod units;
@@ -112,8 +113,12 @@ pub(crate) struct Console {
     /// origin of its own.
     pub(crate) listen: SocketAddr,
     /// What people open, where that is not `http://` and `listen`: behind a proxy. Links of `pasarela users link`
-    /// begin with it.
+    /// begin with it. With `https://`, cookies go by encrypted ways only.
     pub(crate) public_url: Option<String>,
+    /// After so long without a look at a page, a person's session is over; 12 h after the sign-in, every one is.
+    pub(crate) idle: units::Span,
+    /// An OpenID provider that vouches for people ([people and roles](people.md)).
+    pub(crate) oidc: Option<oidc::Oidc>,
 }
 
 impl Console {
@@ -126,7 +131,12 @@ impl Console {
 
 impl Default for Console {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8081)), public_url: None }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8081)),
+            public_url: None,
+            idle: units::Span(std::time::Duration::from_secs(30 * 60)),
+            oidc: None,
+        }
     }
 }
 
@@ -295,6 +305,12 @@ impl Config {
             && !(url.starts_with("http://") || url.starts_with("https://"))
         {
             return wrong(format!("console.public_url is '{url}'; write the address that people open: https://..."));
+        }
+        if self.console.idle.0.as_secs() < 60 || self.console.idle.0.as_secs() > 12 * 3600 {
+            return wrong("console.idle is between 1m and 12h".into());
+        }
+        if let Some(oidc) = &self.console.oidc {
+            oidc.check().or_else(wrong)?;
         }
         if self.store.max_pending.0 < 1 << 16 {
             return wrong("store.max_pending is less than 64KiB; no delivery would be taken in".into());

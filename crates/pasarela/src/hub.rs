@@ -117,10 +117,17 @@ impl Plan {
         pasarela_web::Options {
             sandbox: self.config.sandbox.url.clone(),
             console_url: self.config.console.url(),
+            idle: self.config.console.idle.0,
             brands: self.config.brands.names(),
             api_rate: self.config.server.api_rate.0,
             ..pasarela_web::Options::default()
         }
+    }
+
+    /// The OpenID provider of the console, with its secret.
+    pub(crate) fn oidc(&self) -> Result<Option<pasarela_web::OidcOptions>, Failure> {
+        let read = self.config.console.oidc.as_ref().map(|oidc| oidc.options());
+        read.transpose().map_err(|why| Failure::Usage(format!("{}: {why}", self.config.path.display())))
     }
 
     /// The clock of the configuration.

@@ -26,6 +26,7 @@ mod seal;
 mod suppressions;
 mod texts;
 mod tickets;
+mod users;
 
 pub(crate) use admin::routes as admin_routes;
 pub(crate) use audit::whom;

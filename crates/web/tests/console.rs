@@ -1,5 +1,7 @@
 //! The console as a browser meets it: the door, the pages, the deeds, the stream.
 
+#[path = "console/people.rs"]
+mod people;
 #[path = "console/seed.rs"]
 mod seed;
 

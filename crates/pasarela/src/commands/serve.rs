@@ -43,7 +43,7 @@ async fn serve(config_path: &Path, asked_to_stop: &mut StopSignal) -> Result<End
     let database = plan.config.database()?;
     let (public, console) = (plan.config.server.listen, plan.config.console.listen);
     let store = plan.open_store()?;
-    let options = Options { tickets: Some(plan.desk(&store).await?), ..plan.web_options() };
+    let options = Options { tickets: Some(plan.desk(&store).await?), oidc: plan.oidc()?, ..plan.web_options() };
     // Listeners before the engine: a port in use stops the start before anything is sent.
     let public = listen(public, "server.listen").await?;
     let console = listen(console, "console.listen").await?;
@@ -133,6 +133,14 @@ async fn offer_link(app: &App) {
     if !std::io::stdout().is_terminal() {
         tracing::info!("`pasarela users link` makes a link that signs in to the console");
         return;
+    }
+    match pasarela_web::first_owner_link(app).await {
+        Ok(Some(link)) => {
+            note("Nobody works here yet. To make the owner, once, in the next hour:");
+            return line(&link);
+        }
+        Ok(None) => {}
+        Err(e) => tracing::warn!(error = %e, "no link for the first owner could be made"),
     }
     let scopes = ["read".to_owned(), "write".to_owned()];
     match pasarela_web::create_link(app, "console", &scopes, Duration::from_secs(MINUTES * 60)).await {

@@ -135,7 +135,7 @@ DO $$ BEGIN
     ALTER TABLE passes ADD COLUMN account text, ADD COLUMN detail bytea;
   END IF;
 END $$;
-CREATE INDEX IF NOT EXISTS passes_account ON passes (account) WHERE account IS NOT NULL;
+CREATE INDEX IF NOT EXISTS passes_account ON passes (account, created_at) WHERE account IS NOT NULL;
 CREATE TABLE IF NOT EXISTS suppressions (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, address bigint NOT NULL UNIQUE,
   cause bigint NOT NULL, who text NOT NULL, since bigint NOT NULL, body bytea NOT NULL);
 CREATE TABLE IF NOT EXISTS person_links (address bigint PRIMARY KEY, person bigint NOT NULL);

@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS pushed_flows (name TEXT PRIMARY KEY, flow INTEGER NOT
   at INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS passes (hash BLOB PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, may_write INTEGER NOT NULL,
   api_key TEXT, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, taker BLOB, account TEXT, detail BLOB) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS passes_account ON passes (account) WHERE account IS NOT NULL;
+CREATE INDEX IF NOT EXISTS passes_account ON passes (account, created_at) WHERE account IS NOT NULL;
 CREATE INDEX IF NOT EXISTS delivery_proposed ON delivery_result (delivery) WHERE status = 6;
 CREATE INDEX IF NOT EXISTS effects_run ON effects (run);
 CREATE INDEX IF NOT EXISTS effects_due ON effects (not_before, created_at) WHERE status = 0;

@@ -2,10 +2,9 @@
 
 use super::{Params, body, cursor, limit, list as page};
 use crate::App;
-use crate::again;
-use crate::audit;
 use crate::problem::Problem;
 use crate::who::Who;
+use crate::{again, audit};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};

@@ -3,10 +3,9 @@
 
 use super::{Params, limit, list as page};
 use crate::App;
-use crate::again;
-use crate::audit;
 use crate::problem::Problem;
 use crate::who::{Kind, Who};
+use crate::{again, audit};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;

@@ -118,14 +118,14 @@ pub(crate) async fn create(
 
 /// Makes a key that its maker may give.
 pub(crate) async fn make(app: &App, who: &Who, wish: KeyWish) -> Result<NewKey, Problem> {
-    let name = wish.name.clone();
+    let called = wish.name.trim().to_owned();
     let wished = wish.check(&app.brands, app.console.wall()).map_err(Problem::bad_request)?;
     if !who.may_give(&wished.scopes, &wished.brands) {
         return Err(beyond());
     }
-    let after = json!({ "name": name, "scopes": wished.scopes.iter().map(ToString::to_string).collect::<Vec<_>>() });
+    let scopes = wished.scopes.iter().map(ToString::to_string).collect::<Vec<_>>();
     let made = wished.keep(&**app.engine.store()).await?;
-    audit::done(&made.id, after);
+    audit::done(&made.id, json!({ "name": called, "scopes": scopes }));
     tracing::info!(key = made.id, by = who.name, "an API key was made");
     Ok(made)
 }
@@ -155,7 +155,7 @@ pub(crate) async fn renew(app: &App, who: &Who, id: &str, overlap_s: u64) -> Res
     }
     let made = rotate_key(&**store, id, until).await?.ok_or_else(|| unknown(id))?;
     app.keys.forget();
-    audit::done(id, json!({ "old_until": until }));
+    audit::done(id, json!({ "renewed": true, "old_until": until }));
     tracing::info!(key = id, by = who.name, "an API key was given a new text");
     Ok(made)
 }

@@ -11,6 +11,7 @@ mod keeping;
 mod law;
 mod newcomer;
 mod pages;
+mod people;
 mod states;
 mod theatre;
 mod views;
@@ -35,6 +36,7 @@ fn rows() -> impl Iterator<Item = &'static Row> {
         .chain(cases::ROWS)
         .chain(keeping::ROWS)
         .chain(law::ROWS)
+        .chain(people::ROWS)
         .chain(states::ROWS)
         .chain(events::ROWS)
 }

@@ -59,6 +59,15 @@ impl Clock for Wall {
 }
 
 pub(crate) async fn hub(sandbox: Option<&str>) -> Hub {
+    built(sandbox, None).await
+}
+
+/// With a connection that sends e-mail.
+pub(crate) async fn hub_with_mail(server: std::net::SocketAddr) -> Hub {
+    built(None, Some(server)).await
+}
+
+async fn built(sandbox: Option<&str>, mail: Option<std::net::SocketAddr>) -> Hub {
     let folder = tempfile::tempdir().unwrap();
     let options = StoreOptions::file(folder.path().join("hub.db"));
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&options).unwrap());
@@ -84,10 +93,18 @@ pub(crate) async fn hub(sandbox: Option<&str>) -> Hub {
         sender: pasarela_engine::DEFAULT_SENDER.into(),
         brand: pasarela_engine::DEFAULT_BRAND.into(),
     };
+    let mut connections = vec![setup(http, tienda), setup(crm, directorio)];
+    if let Some(server) = mail {
+        let smtp = registry.iter().find(|p| p.manifest().name == "smtp").unwrap().clone();
+        let mut correo = ConnectionConfig::bare("correo", "smtp");
+        correo.base_url = Some(format!("smtp://{server}"));
+        correo.settings = json!({ "from": "Pasarela <hub@example.com>", "tls": "none" });
+        connections.push(setup(smtp, correo));
+    }
     let engine = Engine::start(Setup {
         store: store.clone(),
         clock: Arc::new(SystemClock),
-        connections: vec![setup(http, tienda), setup(crm, directorio)],
+        connections,
         flows: vec![flow(&catalog)],
         catalog: Arc::new(catalog),
         vars: Value::Null,
@@ -134,7 +151,9 @@ pub(crate) async fn hub(sandbox: Option<&str>) -> Hub {
 }
 
 fn settings(sandbox: Option<&str>, wall: &Arc<Wall>) -> Options {
-    Options { sandbox: sandbox.map(str::to_owned), wall: wall.clone(), ..Options::default() }
+    // The hub has another brand, which has nothing yet: what is somebody's is told from what is everybody's.
+    let brands = ["default", "luna"].map(str::to_owned).into();
+    Options { sandbox: sandbox.map(str::to_owned), wall: wall.clone(), brands, ..Options::default() }
 }
 
 impl Hub {
@@ -147,6 +166,7 @@ impl Hub {
     }
 
     /// A key with these scopes.
+    #[allow(dead_code, reason = "not every binary that shares this asks for one")]
     pub(crate) async fn key_of(&self, scopes: &[&str]) -> String {
         let scopes: Vec<String> = scopes.iter().map(|s| (*s).to_owned()).collect();
         create_key(&*self.store, "prueba", &scopes, SystemClock.now()).await.unwrap().key
