@@ -130,6 +130,7 @@ impl Inner {
             holding: None,
         };
         let _busy = self.connection_by_id(row.connection).map(|c| c.busy());
+        let _piece = self.go_on_with();
         let Some(Changed { calls, .. }) = self.change_effect(change, None, None, &[], now).await else {
             let state = self.store.effect(row.id).await?.map_or("gone", |r| r.state.as_str());
             return Err(AdminError::WrongState { id: row.id, state });

@@ -32,7 +32,12 @@ pub struct ConnectionSetup {
     pub reconcile: ReconcileSettings,
     /// Whose number or address writes: contacts of all connections of one sender count together.
     pub sender: String,
+    /// Whose rows are what comes in and goes out by it: a legal entity. Empty: the hub's own.
+    pub brand: String,
 }
+
+/// The brand of connections that name none.
+pub const DEFAULT_BRAND: &str = "default";
 
 /// The sender of connections that name none.
 pub const DEFAULT_SENDER: &str = "default";
@@ -92,6 +97,7 @@ pub(crate) struct ConnectionRuntime {
     pub(crate) limits: Limits,
     pub(crate) reconcile: ReconcileSettings,
     pub(crate) sender: String,
+    pub(crate) brand: String,
     /// Before this moment reading has had its share of the rate.
     pub(crate) next_read: Mutex<Timestamp>,
     /// One task is read at a time.
@@ -201,6 +207,7 @@ impl ConnectionRuntime {
             limits,
             reconcile: setup.reconcile,
             sender: setup.sender,
+            brand: setup.brand,
             next_read: Mutex::new(now),
             reconciling: tokio::sync::Mutex::new(()),
             wake: Notify::new(),

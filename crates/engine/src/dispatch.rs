@@ -115,6 +115,7 @@ impl Inner {
                 }
             };
             if !starts.is_empty() {
+                let Some(_piece) = self.take_up() else { return };
                 self.claim_and_call(&connection, starts, above).await;
             }
             // What may start does not wait for what is read, and the other way round.

@@ -135,6 +135,7 @@ pub(crate) struct Inner {
     pub(crate) calls: AtomicU64,
     pub(crate) stream: broadcast::Sender<Arc<Envelope>>,
     leaving: AtomicBool,
+    pub(crate) begun: crate::begun::Begun,
     stopping: AtomicBool,
     stop: Notify,
     fail_points: Vec<String>,
@@ -230,7 +231,7 @@ impl Inner {
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
+        self.stopping.load(Ordering::SeqCst)
     }
 
     /// Returns when the engine is to stop.
@@ -261,7 +262,7 @@ impl Inner {
 /// The engine, as its users hold it. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 impl Engine {
@@ -336,6 +337,7 @@ impl Engine {
             calls: AtomicU64::new(0),
             stream: broadcast::channel(STREAM).0,
             leaving: AtomicBool::new(false),
+            begun: crate::begun::Begun::default(),
             stopping: AtomicBool::new(false),
             stop: Notify::new(),
             fail_points: fail_points.split(',').filter(|p| !p.is_empty()).map(str::to_owned).collect(),
@@ -898,7 +900,7 @@ impl Engine {
         let deadline = tokio::time::Instant::now() + patience;
         loop {
             self.inner.stop.notify_waiters();
-            if self.inner.calls.load(Ordering::Relaxed) == 0 || tokio::time::Instant::now() >= deadline {
+            if self.inner.is_at_rest() || tokio::time::Instant::now() >= deadline {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -297,6 +297,7 @@ impl Inner {
                 () = self.stopped() => return,
             };
             let Some(pending) = pending else { return };
+            let Some(_piece) = self.take_up() else { return };
             let id = pending.id;
             self.decide(pending).await;
             self.feed.done(id);

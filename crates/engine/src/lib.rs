@@ -7,6 +7,7 @@
 mod accept;
 mod admin;
 mod backoff;
+mod begun;
 mod care;
 mod cases;
 mod catalog;
@@ -33,6 +34,7 @@ mod registry;
 mod replay;
 mod retention;
 mod runs;
+mod sight;
 mod standing;
 mod suppress;
 mod tallies;
@@ -47,7 +49,7 @@ pub use cases::{
     CaseError, CaseFilter, CaseView, CasesNow, IncidentError, IncidentView, NewCase, NewIncident, Urgency, answer_draft,
 };
 pub use catalog::{Completion, HubCatalog};
-pub use connections::{ApiState, ConnectionSetup, ConnectionState, DEFAULT_SENDER, LimitOverride};
+pub use connections::{ApiState, ConnectionSetup, ConnectionState, DEFAULT_BRAND, DEFAULT_SENDER, LimitOverride};
 pub use engine::{Engine, Setup, StartError};
 pub use examine::{Examination, Finding as Looked, Grade, PublicAddress};
 pub use flows::{FlowChange, FlowSet, FlowState, PushError, Pushed};

@@ -52,12 +52,15 @@ impl Inner {
             }
             let mut failed = false;
             for timer in due {
+                let Some(piece) = self.take_up() else { return };
                 if timer.kind == TimerKind::Check {
                     // It may have to ask the provider: other timers do not wait for that.
                     self.checking.lock().insert(timer.id);
                     let inner = self.clone();
                     tokio::spawn(async move {
-                        if !inner.fire_check(&timer, now).await {
+                        let fired = inner.fire_check(&timer, now).await;
+                        drop(piece);
+                        if !fired {
                             tokio::time::sleep(Duration::from_secs(1)).await;
                         }
                         inner.checking.lock().remove(&timer.id);

@@ -1,6 +1,7 @@
 //! The configuration: one TOML file, environment overrides, secrets by reference. Unknown keys and
 //! contradictions stop the start with a sentence that says what to change.
 
+mod brands;
 mod connections;
 mod keeping;
 mod market;
@@ -61,6 +62,9 @@ pub(crate) struct Config {
     /// Simulators in place of providers.
     #[serde(default)]
     pub(crate) sandbox: Sandbox,
+    /// Legal entities that sell shows and hold data; connections name theirs.
+    #[serde(default)]
+    pub(crate) brands: brands::Brands,
     /// Accounts at providers.
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "serde_json::Value"))]
@@ -235,6 +239,9 @@ impl Config {
 
     fn check(&self) -> Result<(), Error> {
         let wrong = |why: String| Err(Error::Wrong { path: self.path.clone(), why });
+        if let Err(why) = self.brands.check() {
+            return wrong(why);
+        }
         if self.market.country != "CO" {
             return wrong(format!(
                 "market.country is '{}'; this release knows the rules of CO only",
@@ -343,8 +350,8 @@ fn distance(a: &str, b: &str) -> usize {
 
 /// The settings as schemas, for the documentation: the whole file, and what every connection has.
 #[cfg(test)]
-pub(crate) fn schemas() -> (schemars::Schema, schemars::Schema) {
-    (schemars::schema_for!(Config), schemars::schema_for!(connections::Common))
+pub(crate) fn schemas() -> [schemars::Schema; 3] {
+    [schemars::schema_for!(Config), schemars::schema_for!(connections::Common), schemars::schema_for!(brands::Brand)]
 }
 
 #[cfg(test)]

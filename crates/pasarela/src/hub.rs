@@ -118,6 +118,7 @@ impl Plan {
             sandbox: self.config.sandbox.url.clone(),
             console_url: self.config.console.url(),
             api_rate: self.config.server.api_rate.0,
+            brands: self.config.brands.names(),
             ..pasarela_web::Options::default()
         }
     }

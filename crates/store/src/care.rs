@@ -164,8 +164,8 @@ pub trait Care: Send + Sync + 'static {
 
     /// Replaces what is sealed about a person by nothing, from `after` on: bodies of deliveries that name
     /// the person, their events, read models of the personal kinds that those events name, runs,
-    /// effects and attempts, and, with the first bite, records of the kinds named. What was open of it is
-    /// ended and not sent. Links and ids stay. Nothing of somebody who is held.
+    /// effects and attempts, and, with the first bite (`after` below 0), records of the kinds named and what the
+    /// audit holds of the person. What was open of it is ended and not sent. Links and ids stay. Nothing of somebody who is held.
     fn redact(&self, who: Person, after: i64, limit: u32, now: Timestamp) -> Fut<'_, Redacted>;
     /// Effects that are queued, but for these (connection, action) and those that may be sent twice, become
     /// `unknown` with a code and a reason: a person must say. For a database that was put back from an

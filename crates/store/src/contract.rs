@@ -1,10 +1,11 @@
 //! What the engine may ask of a store, as data. Closures over a database connection would not
 //! become arrays on PostgreSQL; these do.
 
+use crate::audit::AuditEntry;
 use crate::rows::{
     ApiKeyRow, ArrivedRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow,
-    EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PassRow, PauseKind, PauseRow, PushedFlow,
-    QueuedRow, RunFilter, RunRow, SigningKeyRow, StandingOf, StandingRow, SuppressionRow, TimerRow,
+    EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PauseKind, PauseRow, PushedFlow, QueuedRow,
+    RunFilter, RunRow, SigningKeyRow, StandingOf, StandingRow, SuppressionRow, TimerRow,
 };
 use crate::seal::{Sealed, Sealer};
 use crate::share::{Ask, News, Share, Shares};
@@ -554,6 +555,8 @@ pub struct Work {
     pub claims: Vec<Claim>,
     /// Connections of which another node may be the owner, and whose lanes are not as it knows them any more.
     pub marks: Vec<i64>,
+    /// Entries of the audit, in order: they are written with what they tell of, or not at all.
+    pub audit: Vec<AuditEntry>,
 }
 
 /// An address (its keyed hash) belongs to a person, who is named by the hash of one of the addresses.
@@ -581,6 +584,7 @@ impl Work {
             && self.progress.is_none()
             && self.claims.is_empty()
             && self.marks.is_empty()
+            && self.audit.is_empty()
     }
 
     /// Bytes of its bodies.
@@ -593,6 +597,7 @@ impl Work {
             + self.effects.iter().map(|e| e.input.0.len() + e.calling.iter().map(call).sum::<usize>()).sum::<usize>()
             + self.deliveries.iter().map(|d| d.packed.0.len()).sum::<usize>()
             + self.progress.iter().chain(&self.claims).map(call).sum::<usize>()
+            + self.audit.iter().map(AuditEntry::bytes).sum::<usize>()
     }
 }
 
@@ -657,7 +662,7 @@ pub struct Stats {
 }
 
 /// A database that keeps the hub's truth.
-pub trait Store: crate::Care + crate::Records + crate::Gateway {
+pub trait Store: crate::Audits + crate::Care + crate::Gateway + crate::Passes + crate::Records {
     /// Seals what goes in. Cheap to call from many threads.
     fn sealer(&self) -> &Sealer;
     /// Fence of this boot: higher than every earlier one.
@@ -725,6 +730,11 @@ pub trait Store: crate::Care + crate::Records + crate::Gateway {
     fn decide(&self, decision: Decision) -> Fut<'_, Decided>;
     /// Outcome and next, timers, cancellations. Answers after the commit.
     fn work(&self, work: Work) -> Fut<'_, Worked>;
+    /// Writes down what was done. Answers after the commit, which it shares with whatever else is written then.
+    fn audit(&self, entry: AuditEntry) -> Fut<'_, ()> {
+        let written = self.work(Work { audit: vec![entry], ..Work::default() });
+        Box::pin(async move { written.await.map(drop) })
+    }
     /// Begins attempts. `false`: the effect is no longer queued.
     fn claim(&self, claims: Vec<Claim>) -> Fut<'_, Vec<bool>>;
     /// Counts a failed try to decide; returns the tries so far.
@@ -861,15 +871,6 @@ pub trait Store: crate::Care + crate::Records + crate::Gateway {
     fn keep_signing_key(&self, number: i64, seed: Sealed, at: Timestamp) -> Fut<'_, ()>;
     /// Keys that sign tickets, by number.
     fn signing_keys(&self) -> Fut<'_, Vec<SigningKeyRow>>;
-
-    /// Keeps a pass; those whose time was over when it was made go away.
-    fn keep_pass(&self, pass: PassRow) -> Fut<'_, ()>;
-    /// A pass that nobody took, by its hash; whether its time is over is the caller's to ask.
-    fn pass(&self, hash: [u8; 32]) -> Fut<'_, Option<PassRow>>;
-    /// Takes a pass. `true` for the first taker only, whichever node is asked; `taker` is that caller's alone.
-    fn take_pass(&self, hash: [u8; 32], taker: [u8; 32]) -> Fut<'_, bool>;
-    /// Ends a pass.
-    fn end_pass(&self, hash: [u8; 32]) -> Fut<'_, ()>;
 
     /// Writes a probe through the writer: proves that it answers.
     fn ping(&self) -> Fut<'_, ()>;

@@ -4,6 +4,7 @@
 //!
 //! Every adapter implements [`Store`] and passes the same conformance suite (`tests/conformance.rs`).
 
+mod audit;
 pub mod backup;
 mod care;
 mod codes;
@@ -12,14 +13,20 @@ pub mod erasures;
 mod gateway;
 mod history;
 mod page;
+mod passes;
 pub mod postgres;
 mod queue;
 mod records;
 mod rows;
 mod seal;
+mod seen;
 mod share;
 pub mod sqlite;
 
+pub use audit::{
+    Anchor, AuditEntry, AuditFilter, AuditHead, AuditRow, Audited, Audits, Broken, FORGOTTEN, Link, Verified, Verifier,
+    WhoKind, forget, verify,
+};
 pub use care::{Bite, Care, CareRow, HOLD, Kept, Person, Redacted, SCANS, Space};
 pub use contract::{
     Accepted, AttemptInsert, Claim, Decided, Decision, DedupKey, EffectGuard, EffectInsert, EffectState, EffectUpdate,
@@ -28,12 +35,14 @@ pub use contract::{
 };
 pub use gateway::{AnswerBegin, Begun, Gateway, KeyTerms};
 pub use history::{History, TYPE as HISTORY_TYPE};
+pub use passes::{PassKind, PassRow, Passes};
 pub use records::{RecordFilter, RecordOrder, RecordRow, RecordWrite, Recorded, Records};
 pub use rows::{
     ApiKeyRow, ArrivedRow, AttemptRow, CONTACT, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter,
-    EffectRow, EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PassKind, PassRow, PauseKind,
-    PauseRow, PushedFlow, QueuedRow, RunFilter, RunRow, SigningKeyRow, StandingOf, StandingRow, SuppressionCause,
-    SuppressionRow, TimerRow, contact_name, hash_name,
+    EffectRow, EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PauseKind, PauseRow, PushedFlow,
+    QueuedRow, RunFilter, RunRow, SigningKeyRow, StandingOf, StandingRow, SuppressionCause, SuppressionRow, TimerRow,
+    contact_name, hash_name,
 };
 pub use seal::{SealError, Sealed, Sealer, key_fingerprint};
+pub use seen::{Seen, Within};
 pub use share::{Ask, News, Share, Shares};

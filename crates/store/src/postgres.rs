@@ -9,6 +9,7 @@
 //! (ADR 0011).
 
 mod addresses;
+mod audit;
 mod care;
 mod copy;
 mod fill;
@@ -20,6 +21,7 @@ mod growth;
 mod hints;
 mod link;
 mod node;
+mod passes;
 mod piece;
 mod read;
 mod records;
@@ -38,8 +40,8 @@ use crate::contract::{
 };
 use crate::rows::{
     ApiKeyRow, ArrivedRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow,
-    EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PassRow, PauseKind, PauseRow, PushedFlow,
-    QueuedRow, RunFilter, RunRow, SigningKeyRow, StandingOf, StandingRow, SuppressionRow, TimerRow, Told,
+    EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PauseKind, PauseRow, PushedFlow, QueuedRow,
+    RunFilter, RunRow, SigningKeyRow, StandingOf, StandingRow, SuppressionRow, TimerRow, Told,
 };
 use crate::seal::{Sealed, Sealer};
 use crate::share::{Ask, Letterbox, News, Shares};
@@ -264,7 +266,8 @@ async fn begin(options: &Options, address: Address, seat: &str, name: &str) -> R
     // Whoever believes to be alone is to know at once.
     inside.outgoing.put(News::NODES);
     let ids = IdMaker::above(number, highest);
-    Ok(((inside, sealer), Writer { client, address, handle, node, ids, shared }))
+    let chain = sealer.chain().clone();
+    Ok(((inside, sealer), Writer { client, address, handle, node, ids, chain, shared }))
 }
 
 /// The life of the store's thread: writes, signs of life and hints, until it is let go and everything is
@@ -748,39 +751,6 @@ impl Store for PostgresStore {
     }
     fn signing_keys(&self) -> Fut<'_, Vec<SigningKeyRow>> {
         self.read(|db, sealer| async move { addresses::signing_keys(&db, &sealer).await })
-    }
-
-    fn keep_pass(&self, pass: PassRow) -> Fut<'_, ()> {
-        self.misc(
-            "WITH over AS (DELETE FROM passes WHERE expires_at <= $6)
-             INSERT INTO passes (hash, kind, name, may_write, api_key, created_at, expires_at)
-             VALUES ($1, $2, $3, $4 <> 0, $5, $6, $7)",
-            vec![
-                bytes(pass.hash.to_vec()),
-                text(pass.kind.as_str()),
-                text(pass.name),
-                int(i64::from(pass.may_write)),
-                maybe_text(pass.key),
-                int(ms(pass.created_at)),
-                int(ms(pass.expires_at)),
-            ],
-        )
-    }
-    fn pass(&self, hash: [u8; 32]) -> Fut<'_, Option<PassRow>> {
-        self.read(move |db, _| async move { read::pass(&db, hash).await })
-    }
-    fn take_pass(&self, hash: [u8; 32], taker: [u8; 32]) -> Fut<'_, bool> {
-        Box::pin(async move {
-            self.misc(
-                "UPDATE passes SET taker = $2 WHERE hash = $1 AND taker IS NULL",
-                vec![bytes(hash.to_vec()), bytes(taker.to_vec())],
-            )
-            .await?;
-            self.read(move |db, _| async move { read::has_taken(&db, hash, taker).await }).await
-        })
-    }
-    fn end_pass(&self, hash: [u8; 32]) -> Fut<'_, ()> {
-        self.misc("DELETE FROM passes WHERE hash = $1", vec![bytes(hash.to_vec())])
     }
 
     fn ping(&self) -> Fut<'_, ()> {

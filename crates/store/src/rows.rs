@@ -404,49 +404,6 @@ pub struct ApiKeyRow {
     pub terms: crate::KeyTerms,
 }
 
-/// What lets a person into the console: a link that signs in once, or the session that it became.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PassRow {
-    /// SHA-256 of the link's or the session's random text.
-    pub hash: [u8; 32],
-    /// Which of the two.
-    pub kind: PassKind,
-    /// Whose it is, as told when the link was made.
-    pub name: String,
-    /// May its holder change things?
-    pub may_write: bool,
-    /// Id of the API key that it was signed in with: it ends with the key.
-    pub key: Option<String>,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When it is worth nothing any more.
-    pub expires_at: Timestamp,
-}
-
-/// Kind of a [`PassRow`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PassKind {
-    /// Signs in, once.
-    Link,
-    /// Somebody who has signed in.
-    Session,
-}
-
-impl PassKind {
-    /// As it is stored.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Link => "link",
-            Self::Session => "session",
-        }
-    }
-
-    /// From the stored name.
-    pub(crate) fn from_name(name: &str) -> Self {
-        if name == "session" { Self::Session } else { Self::Link }
-    }
-}
-
 /// What a person may stop for a while.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize, schemars::JsonSchema,

@@ -4,6 +4,7 @@
 //! development) wraps a data key and an index key that the database keeps. Sealed bytes are
 //! `[key id, 1 byte][nonce, 12 bytes][AES-256-GCM ciphertext and tag]`. Searches go by keyed hash.
 
+use crate::audit::Chain;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom, SystemRandom};
 use std::hash::Hasher as _;
@@ -49,6 +50,7 @@ pub enum SealError {
 pub struct Sealer {
     data: LessSafeKey,
     index: [u8; 16],
+    chain: Chain,
     nonce_prefix: [u8; 4],
     nonce_counter: AtomicU64,
 }
@@ -67,6 +69,7 @@ impl Sealer {
         Ok(Self {
             data: LessSafeKey::new(unbound),
             index: std::array::from_fn(|i| index[i]),
+            chain: Chain::new(index),
             nonce_prefix,
             nonce_counter: AtomicU64::new(u64::from_le_bytes(start)),
         })
@@ -124,6 +127,16 @@ impl Sealer {
     /// Keyed hash by which an address is looked for among those that are not written to.
     pub(crate) fn address(&self, address: &str) -> i64 {
         self.hash(&["address", &address.trim().to_lowercase()])
+    }
+
+    /// Keyed hash by which entries of the audit are looked for by a name.
+    pub(crate) fn named(&self, name: &str) -> i64 {
+        self.hash(&["audit name", &name.trim().to_lowercase()])
+    }
+
+    /// Key of the audit's chain.
+    pub(crate) fn chain(&self) -> &Chain {
+        &self.chain
     }
 
     /// Keyed hash of bytes.

@@ -2,6 +2,7 @@
 //! a checkpoint thread, a pool of read-only connections.
 
 mod addresses;
+mod audit;
 mod care;
 mod checkpoint;
 mod copy;
@@ -11,6 +12,7 @@ mod gateway;
 #[cfg(test)]
 mod growth;
 mod integrity;
+mod passes;
 #[cfg(test)]
 mod plans;
 mod read;
@@ -28,8 +30,8 @@ use crate::contract::{
 };
 use crate::rows::{
     ApiKeyRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow, EntityRow,
-    EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PassRow, PauseKind, PauseRow, PushedFlow, QueuedRow,
-    RunFilter, RunRow, SigningKeyRow, StandingOf, StandingRow, SuppressionRow, TimerRow, Told,
+    EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PauseKind, PauseRow, PushedFlow, QueuedRow, RunFilter,
+    RunRow, SigningKeyRow, StandingOf, StandingRow, SuppressionRow, TimerRow, Told,
 };
 use crate::seal::{self, Sealed, Sealer};
 pub use checkpoint::BOUND as LOG_BOUND;
@@ -159,6 +161,7 @@ impl SqliteStore {
         let file = std::fs::File::open(path)
             .map(Arc::new)
             .map_err(|e| Error::Database(format!("cannot open {}: {e}", path.display())))?;
+        let chain = sealer.chain().clone();
         let (for_writer, for_checkpoint, to_sync) = (shared.clone(), shared.clone(), file.clone());
         let spawn = |name: &str, body: Box<dyn FnOnce() + Send>| {
             std::thread::Builder::new().name(name.into()).spawn(body).map_err(|e| Error::Database(e.to_string()))
@@ -167,7 +170,7 @@ impl SqliteStore {
             spawn(
                 "store-writer",
                 Box::new(move || {
-                    writer::run(&db, ids, seq, &for_writer);
+                    writer::run(&db, ids, seq, chain, &for_writer);
                     for_writer.close();
                     for_writer.log.end();
                     // Everything is on disk: leave the next start an empty log.
@@ -372,11 +375,10 @@ fn prepare(db: &mut Connection, path: &Path, key_path: &Path) -> Result<Sealer, 
 /// Adds what this build's schema has and an earlier build's had not. The earlier build runs on it still.
 fn expand(db: &mut Connection) -> rusqlite::Result<()> {
     for (table, column, statements) in schema::ADDED {
-        let there: bool =
-            db.query_row("SELECT count(*) > 0 FROM pragma_table_info(?1) WHERE name = ?2", [table, column], |r| {
-                r.get(0)
-            })?;
-        if !there {
+        // A table that is not there at all is made whole, below.
+        let sql = "SELECT count(*) > 0 AND count(*) FILTER (WHERE name = ?2) = 0 FROM pragma_table_info(?1)";
+        let lacks: bool = db.query_row(sql, [table, column], |r| r.get(0))?;
+        if lacks {
             let tx = db.transaction()?;
             tx.execute_batch(statements)?;
             tx.commit()?;
@@ -735,46 +737,6 @@ impl Store for SqliteStore {
     }
     fn signing_keys(&self) -> Fut<'_, Vec<SigningKeyRow>> {
         self.read(addresses::signing_keys)
-    }
-
-    fn keep_pass(&self, pass: PassRow) -> Fut<'_, ()> {
-        self.misc(move |db| {
-            db.execute("DELETE FROM passes WHERE expires_at <= ?1", [ms(pass.created_at)])?;
-            db.execute(
-                "INSERT INTO passes (hash, kind, name, may_write, api_key, created_at, expires_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                params![
-                    pass.hash.as_slice(),
-                    pass.kind.as_str(),
-                    pass.name,
-                    pass.may_write,
-                    pass.key,
-                    ms(pass.created_at),
-                    ms(pass.expires_at)
-                ],
-            )
-            .map(|_| ())
-        })
-    }
-    fn pass(&self, hash: [u8; 32]) -> Fut<'_, Option<PassRow>> {
-        self.read(move |db, _| read::pass(db, hash))
-    }
-    fn take_pass(&self, hash: [u8; 32], taker: [u8; 32]) -> Fut<'_, bool> {
-        Box::pin(async move {
-            self.misc(move |db| {
-                let first = "UPDATE passes SET taker = ?2 WHERE hash = ?1 AND taker IS NULL";
-                db.execute(first, [hash.as_slice(), taker.as_slice()]).map(|_| ())
-            })
-            .await?;
-            self.read(move |db, _| {
-                let sql = "SELECT EXISTS (SELECT 1 FROM passes WHERE hash = ?1 AND taker = ?2)";
-                Ok(db.prepare_cached(sql)?.query_row([hash.as_slice(), taker.as_slice()], |r| r.get(0))?)
-            })
-            .await
-        })
-    }
-    fn end_pass(&self, hash: [u8; 32]) -> Fut<'_, ()> {
-        self.misc(move |db| db.execute("DELETE FROM passes WHERE hash = ?1", [hash.as_slice()]).map(|_| ()))
     }
 
     fn ping(&self) -> Fut<'_, ()> {

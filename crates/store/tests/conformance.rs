@@ -6,6 +6,8 @@
 
 #[path = "conformance/accepting.rs"]
 mod accepting;
+#[path = "conformance/auditing.rs"]
+mod auditing;
 #[path = "conformance/caring.rs"]
 mod caring;
 #[path = "conformance/claiming.rs"]
@@ -109,6 +111,7 @@ macro_rules! conformance {
                     cursors_move_and_add_up,
                     api_keys_are_revoked_once,
                     a_pass_is_taken_once_and_goes_when_its_time_is_over,
+                    an_accounts_passes_are_listed_noted_and_ended_together,
                     everything_is_there_after_a_reopening,
                     hashes_are_stable_within_a_database,
                 ];
@@ -128,6 +131,7 @@ macro_rules! conformance {
                     events_about_somebody_come_newest_first,
                     effects_page_by_every_filter,
                     the_largest_limit_is_no_trap,
+                    what_is_seen_is_of_the_connections_that_may_be_seen,
                 ];
                 caring: [
                     only_what_is_finished_and_old_goes,
@@ -150,6 +154,12 @@ macro_rules! conformance {
                     a_dropped_record_is_gone_with_its_links,
                     of_many_who_write_one_version_one_does,
                     a_held_person_is_not_redacted_and_records_go_with_the_others,
+                ];
+                auditing: [
+                    an_entry_is_written_with_what_it_tells_of_or_not_at_all,
+                    entries_are_found_by_who_what_which_and_when,
+                    of_many_who_append_each_has_a_place,
+                    values_of_an_erased_person_go_and_the_chain_verifies,
                 ];
                 counting: [
                     health_counts_what_is_there,

@@ -9,7 +9,9 @@ mod support;
 
 use pasarela_domain::EntityRef;
 use pasarela_store::postgres::{Options, PostgresStore};
-use pasarela_store::{Decided, Error, FactWrite, Listen, ReadGuard, RunInsert, RunStatus, Store, Work, Worked};
+use pasarela_store::{
+    Audited, Decided, Error, FactWrite, Listen, ReadGuard, RunInsert, RunStatus, Store, Work, Worked, verify,
+};
 use std::path::Path;
 use std::sync::Arc;
 use support::server::{self, Database};
@@ -83,6 +85,29 @@ async fn the_key_and_the_schema_are_checked_before_anything_is_written() {
     server::run(&foreign.url(), "CREATE TABLE guests (name text)".into());
     let why = PostgresStore::open(&foreign.options(&key)).map(|_| ()).unwrap_err().to_string();
     assert!(why.contains("not a database of pasarela"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_nodes_append_to_one_chain_without_gap_or_fork() {
+    let Some(database) = Database::make() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let nodes: Vec<Arc<dyn Store>> = ["hub.key", "dos.key"]
+        .map(|key| Arc::new(PostgresStore::open(&node(&database, folder.path(), key)).unwrap()) as Arc<dyn Store>)
+        .into();
+    let tasks: Vec<_> = (0..60)
+        .map(|n| {
+            let store = nodes[n % 2].clone();
+            tokio::spawn(async move {
+                let note = Audited::by_system(support::at(0), "retention.ran", &n.to_string());
+                store.audit(note.sealed(store.sealer()).unwrap()).await.unwrap();
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let chain = verify(&*nodes[1], [], |_| ()).await.unwrap().unwrap();
+    assert_eq!(chain.entries, 60);
 }
 
 /// ADR 0008 with two writers: one begins to wait for a record that is not there, the other brings it and

@@ -1,5 +1,8 @@
 //! What only SQLite has: files beside one another, their lock and key, and a writer that can be held up.
 
+#[path = "sqlite/tampering.rs"]
+mod tampering;
+
 use jiff::Timestamp;
 use pasarela_domain::{DeliveryId, EntityRef, EventId};
 use pasarela_store::sqlite::{Options, SqliteStore};

@@ -1,6 +1,7 @@
 //! The console as a browser meets it: the door, the pages, the deeds, the stream.
 
 #[path = "console/seed.rs"]
+#[expect(dead_code, reason = "others use more of it")]
 mod seed;
 
 use axum::body::Body;

@@ -80,6 +80,7 @@ async fn hub_with(more: &[ConnectionConfig], flows: &[&str]) -> Hub {
                 limits: LimitOverride::default(),
                 reconcile: ReconcileSettings::default(),
                 sender: pasarela_engine::DEFAULT_SENDER.into(),
+                brand: pasarela_engine::DEFAULT_BRAND.into(),
             })
             .collect(),
         flows: flows.iter().map(flow).collect(),

@@ -37,7 +37,9 @@ impl Inner {
     pub(crate) fn spawn_call(self: &Arc<Self>, call: OpenCall) {
         let inner = self.clone();
         self.calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let piece = self.go_on_with();
         tokio::spawn(async move {
+            let _piece = piece;
             inner.run_chain(call).await;
             inner.calls.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
         });

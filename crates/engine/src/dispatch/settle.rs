@@ -383,9 +383,7 @@ impl Inner {
     /// time, the run's timer (`TimerKind::Resume`) comes back to it.
     pub(crate) async fn go_on(self: Arc<Self>, id: RunId) {
         loop {
-            if self.is_stopping() {
-                return;
-            }
+            let Some(_piece) = self.take_up() else { return };
             let cell = self.runs.cell(id);
             let mut guard = cell.clone().lock_owned().await;
             if guard.is_none() {

@@ -300,8 +300,11 @@ impl Inner {
 
     /// Hands the turn of a message to the gate, on a task of its own.
     pub(crate) fn spawn_gate(self: &Arc<Self>, turn: Turn) {
-        let inner = self.clone();
-        tokio::spawn(async move { inner.take_turn(turn).await });
+        let (inner, piece) = (self.clone(), self.go_on_with());
+        tokio::spawn(async move {
+            let _piece = piece;
+            inner.take_turn(turn).await;
+        });
     }
 
     /// When a wait of a flow ends: one that is to end lawfully ends at the last moment before its own at which a

@@ -25,6 +25,8 @@ pub(crate) fn setup() -> ConnectionSetup {
         limits: LimitOverride::default(),
         reconcile: ReconcileSettings::default(),
         sender: crate::connections::DEFAULT_SENDER.into(),
+        // What people said about their data is the hub's, and no brand's.
+        brand: String::new(),
     }
 }
 

@@ -2,10 +2,12 @@
 //! provider counts.
 
 use crate::g07::flow;
-use crate::hub::Hub;
+use crate::hub::{Hub, Place, on_paid};
 use crate::server::Reply;
+use crate::server_of_tests;
 use pasarela_store::EffectState;
 use serde_json::json;
+use std::time::Duration;
 
 /// A hub that ended while the call of step `a` was out.
 async fn ended(action: &str, path: &str, more: &str) -> Hub {
@@ -102,4 +104,39 @@ async fn g07_after_a_restart_nothing_that_ended_is_done_again() {
     let hub = hub.crash().await;
     hub.calm().await;
     assert_eq!((hub.server.calls("/clave").len(), hub.server.calls("/flujo").len()), (10, 10));
+}
+
+/// Waits in the database until `what` is true of its locks.
+fn until_locks(what: &str) -> String {
+    format!(
+        "DO $$ BEGIN FOR i IN 1..3000 LOOP IF EXISTS (SELECT FROM pg_locks WHERE relation = 'effects'::regclass AND {what}) \
+         THEN RETURN; END IF; PERFORM pg_sleep(0.01); END LOOP; RAISE EXCEPTION 'it never came to it'; END $$"
+    )
+}
+
+/// A database that is slow is enough: what was decided is about to be written when the hub is asked to stop.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g07_a_stop_in_good_order_leaves_nothing_that_is_not_known() {
+    let Some(place) = Place::postgres() else {
+        // There is no server; scripts/postgres brings one.
+        return;
+    };
+    let Place::Postgres(server) = &place else { return };
+    let url = server.url();
+    let hub =
+        Hub::build().flow(&on_paid("  - id: a\n    do: ventas.unavez\n    with: { n: 1 }\n")).on(place).start().await;
+    let waits = until_locks("NOT granted");
+    let hold = format!("BEGIN; LOCK TABLE effects IN EXCLUSIVE MODE; {waits}; SELECT pg_sleep(1); COMMIT");
+    let held = std::thread::spawn({
+        let url = url.clone();
+        move || server_of_tests::run(&url, hold)
+    });
+    server_of_tests::run(&url, until_locks("granted AND mode = 'ExclusiveLock'"));
+    hub.hear([json!({ "type": "order.paid", "key": "order:1", "id": "1", "data": {} })]).await;
+    server_of_tests::run(&url, waits);
+    hub.engine.stop(Duration::from_secs(30)).await;
+    held.join().expect("the table was locked");
+    assert_eq!(hub.server.calls("/unavez").len(), 1, "what had begun was done");
+    let row = hub.effect("a").await.expect("and written");
+    assert_eq!(row.state, EffectState::Done);
 }

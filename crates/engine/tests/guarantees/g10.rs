@@ -1,7 +1,7 @@
 //! G10 Lawful: what may be sent is decided when it is sent, again at each deferral, and two deciders never both
 //! find what only one of them may find.
 
-use crate::hub::{Hub, on_paid};
+use crate::hub::{Hub, Place, on_paid};
 use crate::server::Reply;
 use pasarela_engine::{Explanation, Law, Registry, Statement};
 use pasarela_store::{EffectState, SuppressionCause, SuppressionRow, TimerKind};
@@ -150,6 +150,46 @@ async fn g10_one_contact_a_day_over_all_connections_and_addresses_of_a_person() 
     hub.pass(3 * 86_400);
     let path = deferred.path.clone();
     hub.comes_to(&path, EffectState::Done).await;
+}
+
+/// Two connections of one sender, each with a hub of its own: both decide at the same moment about the same people.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g10_two_hubs_never_both_find_that_nobody_wrote_today() {
+    let Some(place) = Place::postgres() else {
+        // There is no server; scripts/postgres brings one.
+        return;
+    };
+    let two = "  - id: a\n    do: ventas.carta\n    class: marketing\n    with: { to: \"{{ data.mail }}\" }\n  - id: b\n    do: otra.aviso\n    class: marketing\n    with: { to: \"{{ data.phone }}\" }\n";
+    let first = Hub::build().with_another().flow(&on_paid(two)).on(place).start().await;
+    shown(&first).await;
+    let people: Vec<(String, String)> =
+        (0..16).map(|n| (format!("ana{n}@correo.example"), format!("+5730012345{n:02}"))).collect();
+    for (mail, phone) in &people {
+        says(&first, json!({ "email": mail, "phone": phone }), "marketing", None, "given").await;
+    }
+    let second = first.beside().await;
+    let owned = |hub: &Hub| {
+        let all = hub.engine.connections();
+        all.iter().filter(|c| ["ventas", "otra"].contains(&c.name.as_str()) && c.node.is_none()).count()
+    };
+    first.until("each hub to have one", async || (owned(&first) == 1 && owned(&second) == 1).then_some(())).await;
+    for (n, (mail, phone)) in people.iter().enumerate() {
+        let hub = if n % 2 == 0 { &first } else { &second };
+        hub.paid(&n.to_string(), json!({ "mail": mail, "phone": phone })).await;
+    }
+    first
+        .until("every message to be decided", async || {
+            let rows = first.effects().await;
+            let decided = rows.iter().filter(|r| matches!(r.state, EffectState::Done | EffectState::Deferred)).count();
+            (decided == 2 * people.len()).then_some(())
+        })
+        .await;
+    let calls: Vec<Value> =
+        ["/carta", "/aviso"].into_iter().flat_map(|way| first.server.calls(way)).map(|c| c.json()).collect();
+    for (mail, phone) in &people {
+        let sent = calls.iter().filter(|c| c["to"] == json!(mail) || c["to"] == json!(phone)).count();
+        assert_eq!(sent, 1, "{mail} was written to {sent} times on one day");
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
-//! Histories of chance against the law (G10): people allow, take back, turn out to be one person; the clock goes on;
-//! orders make messages of every class on two connections; the hub crashes. Whatever happened, no message reached
-//! the provider that the rules forbade at that moment. The judge here knows nothing of the hub: it keeps what people
-//! said, and looks at what arrived.
+//! Histories of chance against the law (G10): people allow, take back, turn out to be one person, and are found in
+//! lists that come late; the clock goes on; orders make messages of every class on two connections; the hub crashes.
+//! Whatever happened, no message reached the provider that the rules forbade at that moment. The judge here knows
+//! nothing of the hub: it keeps what people said, and looks at what arrived.
 //!
 //! Seeds are committed; `PASARELA_TEST_SEED` plays one more.
 #![allow(clippy::print_stdout, reason = "the seed must be seen when a test fails")]
@@ -12,13 +12,13 @@ use crate::hub::Hub;
 use jiff::civil::{Date, Weekday};
 use jiff::tz::{TimeZone, offset};
 use jiff::{Timestamp, ToSpan as _};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Seeds that are played always.
 const SEEDS: &[u64] = &[1, 7, 2300];
 /// Things that happen in one history.
-const STEPS: usize = 36;
+const STEPS: usize = 44;
 /// Two people with a mailbox and a phone each.
 const MAILS: [&str; 2] = ["ana@correo.example", "luz@correo.example"];
 const PHONES: [&str; 2] = ["+573001234567", "+573015550117"];
@@ -145,6 +145,22 @@ fn open(at: Timestamp) -> bool {
     (from..to - 5).contains(&minute)
 }
 
+/// A row of a list: what somebody said up to six days ago, with its proof.
+fn row(dice: &mut Dice, line: u64, now: Timestamp) -> (u64, Value) {
+    let (who, back) = (dice.below(2) as usize, i64::try_from(dice.below(144)).unwrap());
+    let person = if dice.below(2) == 0 { json!({ "email": MAILS[who] }) } else { json!({ "phone": PHONES[who] }) };
+    let told = json!({
+        "person": person,
+        "purpose": if dice.below(4) == 0 { "sale" } else { "marketing" },
+        "state": if dice.below(2) == 0 { "given" } else { "withdrawn" },
+        "evidence": {
+            "channel": "import", "text_version": "v1", "reference": format!("hoja {line}"),
+            "ip_hash": "9f2c", "at": (now - back.hours()).to_string(),
+        },
+    });
+    (line, told)
+}
+
 async fn play(seed: u64) {
     println!("seed {seed}");
     let mut build = Hub::build().with_another();
@@ -174,19 +190,33 @@ async fn play(seed: u64) {
                 judge.said(address, hub.now(), purpose, given);
             }
             13 => {
-                // The mailbox and the phone, or the two mailboxes, turn out to be one person's.
-                let pair = if dice.below(3) == 0 { (MAILS[0], None) } else { (MAILS[who], Some(PHONES[who])) };
-                if let (mail, Some(phone)) = pair
-                    && linked.insert(mail)
-                {
+                // A mailbox and a phone turn out to be one person's; now and then those of two who were two.
+                let other = if dice.below(3) == 0 { 1 - who } else { who };
+                let (mail, phone) = (MAILS[who], PHONES[other]);
+                if linked.insert((mail, phone)) {
                     hub.engine.link_people(Some(mail), Some(phone)).await.unwrap();
                     judge.link(mail, phone);
+                }
+            }
+            15 => {
+                // A list of what was said elsewhere comes in, days late, and now and then twice.
+                let rows: Vec<(u64, Value)> =
+                    (0..1 + dice.below(3)).map(|line| row(&mut dice, line, hub.now())).collect();
+                for _ in 0..=dice.below(2) {
+                    hub.engine.import_consents(rows.clone()).await.unwrap();
+                }
+                for (_, told) in &rows {
+                    let person = &told["person"];
+                    let address = person["email"].as_str().or(person["phone"].as_str()).unwrap();
+                    let purpose = if told["purpose"] == "sale" { "sale" } else { "marketing" };
+                    let at = told["evidence"]["at"].as_str().unwrap().parse().unwrap();
+                    judge.said(address, at, purpose, told["state"] == "given");
                 }
             }
             14 => {
                 hub = hub.crash().await;
             }
-            15..18 => hub.pass(i64::try_from(dice.below(40)).unwrap() * 900),
+            16..18 => hub.pass(i64::try_from(dice.below(40)).unwrap() * 900),
             _ => hub.pass(i64::try_from(dice.below(4)).unwrap() * 43_200 + 60),
         }
         hub.calm().await;

@@ -266,6 +266,7 @@ impl Hub {
                 limits: *limits,
                 reconcile: plan.reconcile,
                 sender: pasarela_engine::DEFAULT_SENDER.into(),
+                brand: pasarela_engine::DEFAULT_BRAND.into(),
             }
         });
         let setup = Setup {

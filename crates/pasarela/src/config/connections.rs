@@ -1,5 +1,6 @@
 //! `[connections.NAME]`: what is common to all providers is read here, the rest by the manifest.
 
+use super::brands::Brands;
 use super::secrets::resolve;
 use super::units::Span;
 use super::{Config, Error, nearest};
@@ -48,6 +49,9 @@ pub(super) struct Common {
     /// Whose number or address writes to people: messages of all connections of one sender count together when
     /// the law limits how often a person is contacted. `"default"` when it is not set.
     sender: Option<String>,
+    /// Whose it is: a name of `[brands]`; what comes in and goes out by it is seen by people and keys of that brand.
+    /// `"default"` when it is not set.
+    brand: Option<String>,
     /// Share of the connection's rate that reading may use, above 0 and at most 1; 0.5 when it is not set.
     reconcile_share: Option<f64>,
 }
@@ -77,6 +81,7 @@ const COMMON: &[&str] = &[
     "reconcile",
     "reconcile_share",
     "sender",
+    "brand",
 ];
 
 /// All connections of a configuration; every problem is an error that names the connection.
@@ -85,13 +90,18 @@ pub(crate) fn read_connections(config: &Config, registry: &[Arc<dyn Provider>]) 
         .connections
         .iter()
         .map(|(name, value)| {
-            read(name, value, registry)
+            read(name, value, registry, &config.brands)
                 .map_err(|why| Error::Wrong { path: config.path.clone(), why: format!("[connections.{name}] {why}") })
         })
         .collect()
 }
 
-fn read(name: &str, value: &toml::Value, registry: &[Arc<dyn Provider>]) -> Result<ConnectionSetup, String> {
+fn read(
+    name: &str,
+    value: &toml::Value,
+    registry: &[Arc<dyn Provider>],
+    brands: &Brands,
+) -> Result<ConnectionSetup, String> {
     if name == pasarela_engine::LEDGER {
         return Err("this name is the hub's own: choose another".into());
     }
@@ -169,6 +179,7 @@ fn read(name: &str, value: &toml::Value, registry: &[Arc<dyn Provider>]) -> Resu
     };
     let sender = common.sender.unwrap_or_else(|| DEFAULT_SENDER.into());
     pasarela_connector::check_name(&sender).map_err(|why| format!("'sender': {why}"))?;
+    let brand = brands.named(common.brand.as_deref())?;
     // The connector itself says what else is wrong, before anything starts.
     provider.connect(config.clone()).map_err(|e| e.message)?;
     let rate = common
@@ -187,6 +198,7 @@ fn read(name: &str, value: &toml::Value, registry: &[Arc<dyn Provider>]) -> Resu
         },
         reconcile: ReconcileSettings { every: common.reconcile_every.map(|s| s.0), policy: common.reconcile, share },
         sender,
+        brand,
     })
 }
 

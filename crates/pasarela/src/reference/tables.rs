@@ -34,11 +34,12 @@ pub(super) async fn all() -> BTreeMap<String, String> {
     add("metrics", metrics().await);
     add("crates", crates());
     add("evidence", evidence::table(&manifests));
-    let (whole, connection) = schemas();
+    let [whole, connection, brand] = schemas();
     for section in ["server", "console", "store", "retention", "market", "flows", "tickets", "sandbox"] {
         add(&format!("settings.{section}"), settings(&section_of(whole.as_value(), section)));
     }
     add("settings.connection", settings(connection.as_value()));
+    add("settings.brand", settings(brand.as_value()));
     tables
 }
 

@@ -424,7 +424,7 @@ impl Care for PostgresStore {
     }
 
     fn redact(&self, who: Person, after: i64, limit: u32, now: Timestamp) -> Fut<'_, Redacted> {
-        let who = Arc::new(who);
+        let (subject, who) = (who.subject, Arc::new(who));
         Box::pin(async move {
             let found = self
                 .read(move |db, sealer| {
@@ -435,9 +435,10 @@ impl Care for PostgresStore {
             if found.held {
                 return Ok(Redacted { held: true, ..Redacted::default() });
             }
+            let forgotten = if after < 0 { crate::audit::forget(self, subject, now).await? } else { 0 };
             let (sql, params) = blank(&found, &self.sealer, now);
             self.misc(&sql, params).await?;
-            Ok(Redacted { rows: found.rows(), next: found.next, held: false })
+            Ok(Redacted { rows: found.rows() + forgotten, next: found.next, held: false })
         })
     }
     fn hold_back(&self, but: Vec<(i64, String)>, code: &'static str, why: String) -> Fut<'_, u64> {

@@ -4,7 +4,7 @@
 use super::link::{Address, said};
 use super::read::{Read, get, rows, small};
 use super::statement::{Statement, bytes, int, text, texts};
-use super::{Options, PostgresStore, care, schema};
+use super::{Options, PostgresStore, audit, care, schema};
 use crate::backup::{self, Draft, Manifest, Progress, Table};
 use crate::care::Person;
 use crate::codes::ms;
@@ -216,6 +216,7 @@ async fn settle(db: &Client, sealer: &Sealer, after: &Aftermath) -> Read<Restore
                 None => break,
             }
         }
+        done.redacted += audit::forget(db, sealer, who.subject, after.now).await?;
     }
     if let Some((but, code, why)) = &after.hold {
         let sql = "UPDATE effects e SET status = 31, code = $1, outcome = $2, not_before = NULL

@@ -12,6 +12,7 @@ mod look;
 use super::node::{self, Node};
 use super::piece::{Job, Piece, pieces};
 use super::statement::{Ran, Statement, ints};
+use crate::audit::{Chain, Head};
 use crate::contract::{Accepted, Decided, FactResult, Worked};
 use pasarela_domain::{DeliveryId, IdMaker};
 use std::collections::HashSet;
@@ -69,6 +70,8 @@ struct Book {
     work: Vec<(Vec<i64>, Vec<DeliveryId>, Vec<bool>)>,
     /// Per member: what a statement of its own gave back.
     own: Vec<Option<i64>>,
+    /// Where the chain of the audit stands, when something is appended to it.
+    audit: Option<(Chain, Head)>,
     rows: u64,
 }
 
@@ -96,6 +99,7 @@ pub(super) async fn write(
     tangled: bool,
     hope: bool,
     ids: &mut IdMaker,
+    chain: &Chain,
 ) -> Result<Ready, Trouble> {
     let all: Vec<Piece<'_>> = jobs.iter().enumerate().flat_map(|(n, job)| pieces(n, job)).collect();
     let stages: Vec<&[Piece<'_>]> = if tangled { all.chunks(1).collect() } else { vec![&all[..]] };
@@ -107,6 +111,7 @@ pub(super) async fn write(
         facts: jobs.iter().map(facts).collect(),
         work: vec![Default::default(); jobs.len()],
         own: vec![None; jobs.len()],
+        audit: None,
         rows: 0,
     };
 
@@ -124,6 +129,12 @@ pub(super) async fn write(
             vec![ints(decided.iter().map(|d| d.1))],
         ));
     }
+    // The last of what is locked before anything is looked at: whoever waits for it holds nothing that its
+    // holder still wants.
+    let audited = all.iter().any(|p| !p.work.audit.is_empty()).then_some(opening.len());
+    if audited.is_some() {
+        opening.push(Statement::new(super::audit::LOCK_HEAD, vec![]));
+    }
     let mut numbered = None;
     let mut failing: Vec<usize> = Vec::new();
     let (mut committed, mut lost) = (false, None);
@@ -138,6 +149,10 @@ pub(super) async fn write(
         if number == 0 {
             let answer = ran.get(node::FENCE_ANSWER).and_then(|r| r.rows.first());
             numbered = Some(answer.ok_or(Trouble::Fenced)?.try_get::<_, i64>(0)?);
+            if let Some(row) = audited.and_then(|n| ran.get(n)).and_then(|r| r.rows.first()) {
+                let head = Head { seq: row.try_get(0)?, at: row.try_get(1)?, hash: row.try_get(2)? };
+                book.audit = Some((chain.clone(), head));
+            }
             if !decided.is_empty() {
                 let gone = column(&ran[inbox])?;
                 // Decided before: by a try whose answer was lost, or by another node.

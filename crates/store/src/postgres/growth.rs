@@ -211,9 +211,10 @@ impl Filled {
             Job::Claim(vec![claim], channel().0),
         ];
         let locks = jobs.iter().flat_map(|j| survey(j).0.locks()).collect();
-        let mut ids = IdMaker::above(0, fresh);
+        let (mut ids, chain) = (IdMaker::above(0, fresh), crate::audit::Chain::new(&[7; 32]));
         // Whatever becomes of the group (its effects are done already): its statements have been planned.
-        let plans = Self::plans(group::write(&self.client, self.node, &jobs, locks, false, false, &mut ids)).await;
+        let plans =
+            Self::plans(group::write(&self.client, self.node, &jobs, locks, false, false, &mut ids, &chain)).await;
         self.client.batch_execute("ROLLBACK").await.unwrap();
         plans
     }

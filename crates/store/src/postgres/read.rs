@@ -2,15 +2,14 @@
 
 mod effects;
 
-use super::statement::{Param, Statement, bytes, int, ints, maybe_int, maybe_list, text, texts};
+use super::statement::{Param, Statement, int, ints, maybe_int, maybe_list, text, texts};
 use crate::codes::{DONE, ms, run_code, run_status, time, timer_kind};
 use crate::contract::{DedupKey, EffectState, Error, Page, RunStatus};
 use crate::gateway::KeyTerms;
 use crate::page::{PAGE_BYTES, page};
 use crate::rows::{
     ApiKeyRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EntityRow, EventFilter, EventRow,
-    HealthRow, InboxRow, PassKind, PassRow, PauseKind, PauseRow, PushedFlow, RunFilter, RunRow, StandingOf,
-    StandingRow, TimerRow,
+    HealthRow, InboxRow, PauseKind, PauseRow, PushedFlow, RunFilter, RunRow, StandingOf, StandingRow, TimerRow,
 };
 use crate::seal::{SealError, Sealer};
 use jiff::Timestamp;
@@ -51,7 +50,7 @@ pub(super) type Read<T> = Result<T, ReadError>;
 pub(super) fn get<T: FromSqlOwned>(row: &Row, i: usize) -> Read<T> {
     Ok(row.try_get(i)?)
 }
-fn at(row: &Row, i: usize) -> Read<Timestamp> {
+pub(super) fn at(row: &Row, i: usize) -> Read<Timestamp> {
     get(row, i).map(time)
 }
 pub(super) fn maybe_at(row: &Row, i: usize) -> Read<Option<Timestamp>> {
@@ -555,30 +554,6 @@ pub(super) async fn open_steps(
          GROUP BY path, status";
     let found = rows(client, sql, vec![int(flow), ints(connections), int(most)]).await?;
     found.iter().map(|r| Ok((get(r, 0)?, EffectState::from_code(get(r, 1)?), small(r, 2)?))).collect()
-}
-
-pub(super) async fn pass(client: &Client, hash: [u8; 32]) -> Read<Option<PassRow>> {
-    let sql = "SELECT kind, name, may_write, api_key, created_at, expires_at FROM passes
-        WHERE hash = $1 AND taker IS NULL";
-    let found = rows(client, sql, vec![bytes(hash.to_vec())]).await?;
-    let row = |r: &Row| {
-        Ok(PassRow {
-            hash,
-            kind: PassKind::from_name(&get::<String>(r, 0)?),
-            name: get(r, 1)?,
-            may_write: get(r, 2)?,
-            key: get(r, 3)?,
-            created_at: at(r, 4)?,
-            expires_at: at(r, 5)?,
-        })
-    };
-    found.first().map(row).transpose()
-}
-
-pub(super) async fn has_taken(client: &Client, hash: [u8; 32], taker: [u8; 32]) -> Read<bool> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM passes WHERE hash = $1 AND taker = $2)";
-    let found = rows(client, sql, vec![bytes(hash.to_vec()), bytes(taker.to_vec())]).await?;
-    found.first().map_or(Ok(false), |r| get(r, 0))
 }
 
 /// The attempt that did an effect lies in the effect's row, behind all others.

@@ -18,6 +18,7 @@ pub(super) const MAKING: i64 = 0x7061_7361_7265_6c61;
 /// serves the database (`beside`: up to which epoch it knows that others write), `shares` whose a connection is (by epoch), `written`
 /// the number of the last group that a node committed, by which a commit whose answer was lost is asked after.
 /// `inbox.place` orders what several nodes accepted: what was answered before another began is before it.
+/// The row of `audit_head` is locked by whoever appends: nodes take turns, and the chain has no gap.
 /// What is sealed does not compress: it is stored as it is.
 pub(super) const SCHEMA: &str = "
 CREATE TABLE meta (name text PRIMARY KEY, value bigint NOT NULL);
@@ -125,7 +126,15 @@ DO $$ BEGIN
   END IF;
 END $$;
 CREATE TABLE IF NOT EXISTS passes (hash bytea PRIMARY KEY, kind text NOT NULL, name text NOT NULL,
-  may_write boolean NOT NULL, api_key text, created_at bigint NOT NULL, expires_at bigint NOT NULL, taker bytea);
+  may_write boolean NOT NULL, api_key text, created_at bigint NOT NULL, expires_at bigint NOT NULL, taker bytea,
+  account text, detail bytea);
+DO $$ BEGIN
+  IF NOT EXISTS (SELECT 1 FROM information_schema.columns WHERE table_schema = current_schema()
+                 AND table_name = 'passes' AND column_name = 'account') THEN
+    ALTER TABLE passes ADD COLUMN account text, ADD COLUMN detail bytea;
+  END IF;
+END $$;
+CREATE INDEX IF NOT EXISTS passes_account ON passes (account) WHERE account IS NOT NULL;
 CREATE TABLE IF NOT EXISTS suppressions (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, address bigint NOT NULL UNIQUE,
   cause bigint NOT NULL, who text NOT NULL, since bigint NOT NULL, body bytea NOT NULL);
 CREATE TABLE IF NOT EXISTS person_links (address bigint PRIMARY KEY, person bigint NOT NULL);
@@ -146,6 +155,20 @@ CREATE TABLE IF NOT EXISTS key_terms (key text PRIMARY KEY, brands text, expires
 CREATE TABLE IF NOT EXISTS answers (id bigint PRIMARY KEY, request bigint NOT NULL, taker bigint NOT NULL,
   boot bigint NOT NULL, at bigint NOT NULL, expires_at bigint NOT NULL, status bigint, answer bytea);
 CREATE INDEX IF NOT EXISTS answers_over ON answers (expires_at);
+CREATE TABLE IF NOT EXISTS audit (seq bigint PRIMARY KEY, at bigint NOT NULL, who_kind text NOT NULL, who text NOT NULL,
+  named bigint NOT NULL, brand text NOT NULL, action text NOT NULL, subject text NOT NULL, about bytea NOT NULL,
+  forgets bytea NOT NULL, actor bytea, actor_digest bytea NOT NULL, detail bytea, detail_digest bytea NOT NULL,
+  previous bytea NOT NULL, hash bytea NOT NULL);
+CREATE INDEX IF NOT EXISTS audit_at ON audit (at, seq);
+CREATE INDEX IF NOT EXISTS audit_who ON audit (who, seq);
+CREATE INDEX IF NOT EXISTS audit_named ON audit (named, seq);
+CREATE INDEX IF NOT EXISTS audit_action ON audit (action, seq);
+CREATE INDEX IF NOT EXISTS audit_subject ON audit (subject, seq);
+CREATE TABLE IF NOT EXISTS audit_about (subject bigint NOT NULL, seq bigint NOT NULL, PRIMARY KEY (subject, seq));
+CREATE INDEX IF NOT EXISTS audit_about_seq ON audit_about (seq);
+CREATE TABLE IF NOT EXISTS audit_head (id bigint PRIMARY KEY, seq bigint NOT NULL, at bigint NOT NULL, hash bytea NOT NULL,
+  mac bytea NOT NULL);
+INSERT INTO audit_head (id, seq, at, hash, mac) VALUES (1, 0, 0, '', '') ON CONFLICT DO NOTHING;
 ";
 
 /// Makes or checks the schema, and opens the keys.

@@ -162,3 +162,7 @@ pub(super) fn maybe_text<'a>(value: Option<String>) -> Param<'a> {
 pub(super) fn owned_texts<'a>(values: Vec<String>) -> Param<'a> {
     param(values, Type::TEXT_ARRAY)
 }
+/// A column of bytes that nobody else holds.
+pub(super) fn owned_blobs<'a>(values: impl IntoIterator<Item = Vec<u8>>) -> Param<'a> {
+    param(values.into_iter().collect::<Vec<_>>(), Type::BYTEA_ARRAY)
+}

@@ -10,6 +10,7 @@ use super::link::{Address, may_repeat};
 use super::node::Node;
 use super::piece::{Job, survey};
 use super::statement::Statement;
+use crate::audit::Chain;
 use crate::contract::Error;
 use crate::queue::{GROUP_BYTES, Queues};
 use parking_lot::Mutex;
@@ -85,6 +86,7 @@ pub(super) struct Writer {
     pub(super) handle: Handle,
     pub(super) node: Node,
     pub(super) ids: IdMaker,
+    pub(super) chain: Chain,
     pub(super) shared: Arc<Shared>,
 }
 
@@ -193,8 +195,8 @@ impl Writer {
             self.client = client;
         }
         let locks = group.locks.clone();
-        let written =
-            group::write(&self.client, self.node, &group.jobs, locks, group.tangled, hope, &mut self.ids).await;
+        let (ids, chain) = (&mut self.ids, &self.chain);
+        let written = group::write(&self.client, self.node, &group.jobs, locks, group.tangled, hope, ids, chain).await;
         match written {
             Ok(ready) if ready.committed => Ok(ready),
             Err(Trouble::Lost(e, ready)) => {

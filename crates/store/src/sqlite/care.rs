@@ -92,13 +92,15 @@ impl Care for SqliteStore {
 
     fn redact(&self, who: Person, after: i64, limit: u32, now: Timestamp) -> Fut<'_, Redacted> {
         Box::pin(async move {
+            let subject = who.subject;
             let found = self.read(move |db, sealer| traces(db, sealer, &who, after, limit)).await?;
             if found.held {
                 return Ok(Redacted { held: true, ..Redacted::default() });
             }
+            let forgotten = if after < 0 { crate::audit::forget(self, subject, now).await? } else { 0 };
             let (next, with) = (found.next, Blank::new(&self.sealer));
             let rows = self.told(move |db| blank(db, &found, &with, ms(now))).await?;
-            Ok(Redacted { rows, next, held: false })
+            Ok(Redacted { rows: rows + forgotten, next, held: false })
         })
     }
     fn hold_back(&self, but: Vec<(i64, String)>, code: &'static str, why: String) -> Fut<'_, u64> {

@@ -62,7 +62,8 @@ type Ask = (&'static str, fn(&Connection, &Sealer, &History));
 fn written(db: &Connection, write: impl FnOnce(&mut Writer<'_>)) {
     db.execute_batch("BEGIN").unwrap();
     let (mut ids, mut seq) = (IdMaker::above(0, History::delivery(1 << 40).get()), 1 << 40);
-    write(&mut Writer { db, ids: &mut ids, seq: &mut seq, rows: 0 });
+    let chain = crate::audit::Chain::new(&[7; 32]);
+    write(&mut Writer { db, ids: &mut ids, seq: &mut seq, chain: &chain, rows: 0 });
     db.execute_batch("ROLLBACK").unwrap();
 }
 

@@ -2,7 +2,7 @@
 //! backlog and never the history. The statements are those that the functions really run, caught
 //! on their way into SQLite, so that a changed text cannot slip past.
 
-use super::{read, records, schema};
+use super::{passes, read, records, schema};
 use crate::contract::{DedupKey, EffectState, RunStatus};
 use crate::records::{RecordFilter, RecordOrder};
 use crate::rows::{DeliveryStatus, EffectFilter, EventFilter, RunFilter};
@@ -180,7 +180,8 @@ fn what_each_event_reads_is_a_search() {
         &b.plan(|db, s| read::events_about(db, s, 1, None, 10)),
         &["PRIMARY KEY (subject=? AND event<?)", "e USING INTEGER PRIMARY KEY (rowid=?)"],
     );
-    goes_by(&b.plan(|db, _| read::pass(db, [1; 32])), &["PRIMARY KEY (hash=?)"]);
+    goes_by(&b.plan(|db, sealer| passes::one(db, sealer, [1; 32])), &["PRIMARY KEY (hash=?)"]);
+    goes_by(&b.plan(|db, sealer| passes::of(db, sealer, "usr_1")), &["passes_account (account=?)"]);
 }
 
 #[test]

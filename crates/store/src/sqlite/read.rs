@@ -7,8 +7,8 @@ use crate::gateway::KeyTerms;
 use crate::page::{PAGE_BYTES, page};
 use crate::rows::{
     ApiKeyRow, AttemptRow, CONTACT, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow,
-    EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PassKind, PassRow, PauseKind, PauseRow,
-    PushedFlow, QueuedRow, RunFilter, RunRow, StandingOf, StandingRow, TimerRow, contact_name, hash_name,
+    EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PauseKind, PauseRow, PushedFlow, QueuedRow,
+    RunFilter, RunRow, StandingOf, StandingRow, TimerRow, contact_name, hash_name,
 };
 use crate::seal::Sealer;
 use jiff::Timestamp;
@@ -19,7 +19,7 @@ use std::path::Path;
 
 pub(super) type Read<T> = Result<T, ReadError>;
 
-fn at(row: &Row<'_>, i: usize) -> rusqlite::Result<Timestamp> {
+pub(super) fn at(row: &Row<'_>, i: usize) -> rusqlite::Result<Timestamp> {
     row.get(i).map(time)
 }
 
@@ -570,24 +570,6 @@ pub(super) fn open_steps(
     let rows =
         statement.query_map(params![flow, most], |r| Ok((r.get(0)?, EffectState::from_code(r.get(1)?), r.get(2)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
-}
-
-pub(super) fn pass(db: &Connection, hash: [u8; 32]) -> Read<Option<PassRow>> {
-    let mut statement = db.prepare_cached(
-        "SELECT kind, name, may_write, api_key, created_at, expires_at FROM passes WHERE hash = ?1 AND taker IS NULL",
-    )?;
-    let row = statement.query_row([hash.as_slice()], |r| {
-        Ok(PassRow {
-            hash,
-            kind: PassKind::from_name(&r.get::<_, String>(0)?),
-            name: r.get(1)?,
-            may_write: r.get(2)?,
-            key: r.get(3)?,
-            created_at: at(r, 4)?,
-            expires_at: at(r, 5)?,
-        })
-    });
-    Ok(row.optional()?)
 }
 
 pub(super) fn effect(db: &Connection, sealer: &Sealer, id: EffectId) -> Read<Option<EffectRow>> {

@@ -129,7 +129,7 @@ fn salvage(from: &Connection, to: &Connection) -> Result<Vec<Gap>, Error> {
     to.execute_batch(schema::NEW_FILE).map_err(failed)?;
     to.execute_batch(schema::SCHEMA).map_err(failed)?;
     to.execute_batch(schema::EXPANSION).map_err(failed)?;
-    to.execute_batch("DELETE FROM brands; DELETE FROM senders; BEGIN").map_err(failed)?;
+    to.execute_batch("DELETE FROM brands; DELETE FROM senders; DELETE FROM audit_head; BEGIN").map_err(failed)?;
     let mut gaps = Vec::new();
     for table in names(to).map_err(failed)? {
         Rescue { from, to, table: &table, tries: TRIES }.run(&mut gaps).map_err(failed)?;
@@ -145,6 +145,7 @@ fn salvage(from: &Connection, to: &Connection) -> Result<Vec<Gap>, Error> {
         "DELETE FROM inbox WHERE delivery NOT IN (SELECT id FROM deliveries);
          INSERT OR IGNORE INTO brands (id, name) VALUES (1, 'default');
          INSERT OR IGNORE INTO senders (id, brand, name) VALUES (1, 1, 'default');
+         INSERT OR IGNORE INTO audit_head (id, seq, at, hash, mac) VALUES (1, 0, 0, x'', x'');
          INSERT OR IGNORE INTO meta (name, value) SELECT 'boot', coalesce(max(boot), 0) + 1 FROM effects;",
     )
     .and_then(|()| {

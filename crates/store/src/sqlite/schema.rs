@@ -23,7 +23,8 @@ CREATE TABLE IF NOT EXISTS pauses (kind TEXT NOT NULL, name TEXT NOT NULL, reaso
 CREATE TABLE IF NOT EXISTS pushed_flows (name TEXT PRIMARY KEY, flow INTEGER NOT NULL, who TEXT NOT NULL,
   at INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS passes (hash BLOB PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, may_write INTEGER NOT NULL,
-  api_key TEXT, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, taker BLOB) WITHOUT ROWID;
+  api_key TEXT, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, taker BLOB, account TEXT, detail BLOB) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS passes_account ON passes (account) WHERE account IS NOT NULL;
 CREATE INDEX IF NOT EXISTS delivery_proposed ON delivery_result (delivery) WHERE status = 6;
 CREATE INDEX IF NOT EXISTS effects_run ON effects (run);
 CREATE INDEX IF NOT EXISTS effects_due ON effects (not_before, created_at) WHERE status = 0;
@@ -50,10 +51,24 @@ CREATE TABLE IF NOT EXISTS key_terms (key TEXT PRIMARY KEY, brands TEXT, expires
 CREATE TABLE IF NOT EXISTS answers (id INTEGER PRIMARY KEY, request INTEGER NOT NULL, taker INTEGER NOT NULL,
   boot INTEGER NOT NULL, at INTEGER NOT NULL, expires_at INTEGER NOT NULL, status INTEGER, answer BLOB);
 CREATE INDEX IF NOT EXISTS answers_over ON answers (expires_at);
+CREATE TABLE IF NOT EXISTS audit (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, who_kind TEXT NOT NULL, who TEXT NOT NULL,
+  named INTEGER NOT NULL, brand TEXT NOT NULL, action TEXT NOT NULL, subject TEXT NOT NULL, about BLOB NOT NULL,
+  forgets BLOB NOT NULL, actor BLOB, actor_digest BLOB NOT NULL, detail BLOB, detail_digest BLOB NOT NULL,
+  previous BLOB NOT NULL, hash BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS audit_at ON audit (at);
+CREATE INDEX IF NOT EXISTS audit_who ON audit (who, seq);
+CREATE INDEX IF NOT EXISTS audit_named ON audit (named, seq);
+CREATE INDEX IF NOT EXISTS audit_action ON audit (action, seq);
+CREATE INDEX IF NOT EXISTS audit_subject ON audit (subject, seq);
+CREATE TABLE IF NOT EXISTS audit_about (subject INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (subject, seq)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS audit_about_seq ON audit_about (seq);
+CREATE TABLE IF NOT EXISTS audit_head (id INTEGER PRIMARY KEY, seq INTEGER NOT NULL, at INTEGER NOT NULL, hash BLOB NOT NULL,
+  mac BLOB NOT NULL);
+INSERT OR IGNORE INTO audit_head (id, seq, at, hash, mac) VALUES (1, 0, 0, x'', x'');
 ";
 
 /// Times are Unix milliseconds. Columns named `body`, `packed`, `state`, `input`, `call`, `outcome`,
-/// `detail`, `data`, `cursor`, `secret`, `reason`, `answer` are sealed; `key`, `lane`, `subject`, `reference`, `hash`, `address` are keyed hashes.
+/// `detail`, `data`, `cursor`, `secret`, `reason`, `actor`, `answer` are sealed; `key`, `lane`, `subject`, `reference`, `hash`, `address` are keyed hashes.
 ///
 /// What can be told from other rows has none of its own: a delivery that is neither in `inbox` nor in
 /// `delivery_result` is decided; a person whom an event names is linked to the event and not again to
@@ -127,7 +142,7 @@ INSERT INTO senders (id, brand, name) VALUES (1, 1, 'default');
 ";
 
 /// What a database of an earlier build lacks: (table, column, statements that add it).
-pub(super) const ADDED: [(&str, &str, &str); 5] = [
+pub(super) const ADDED: [(&str, &str, &str); 6] = [
     (
         "effects",
         "ended_at",
@@ -152,4 +167,5 @@ pub(super) const ADDED: [(&str, &str, &str); 5] = [
     ),
     ("effects", "expires_at", "ALTER TABLE effects ADD COLUMN expires_at INTEGER;"),
     ("dedup", "at", "ALTER TABLE dedup ADD COLUMN at INTEGER;"),
+    ("passes", "account", "ALTER TABLE passes ADD COLUMN account TEXT; ALTER TABLE passes ADD COLUMN detail BLOB;"),
 ];

@@ -1,6 +1,7 @@
 //! The statements behind each member of a group. Every function writes all of its member or
 //! returns an error, upon which the writer rolls its savepoint back.
 
+use crate::audit::{AuditEntry, Chain, Head, packed};
 use crate::codes::{is_end_of, ms, replay_hash, run_code};
 use crate::contract::{
     Accepted, AttemptInsert, Claim, Decided, Decision, EffectGuard, EffectInsert, EffectState, EffectUpdate,
@@ -41,6 +42,7 @@ pub(super) struct Writer<'c> {
     pub(super) db: &'c Connection,
     pub(super) ids: &'c mut IdMaker,
     pub(super) seq: &'c mut i64,
+    pub(super) chain: &'c Chain,
     pub(super) rows: u64,
 }
 
@@ -291,7 +293,58 @@ impl Writer<'_> {
             }
         }
         let claimed = self.claim(&w.claims)?;
+        self.audit(&w.audit)?;
         Ok(Worked::Done { seqs, deliveries, claimed })
+    }
+
+    /// Appends to the chain of the audit. This is the only place that writes to it, and one thread comes here.
+    fn audit(&mut self, entries: &[AuditEntry]) -> Result<(), Stop> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let mut head = self
+            .db
+            .prepare_cached("SELECT seq, at, hash FROM audit_head WHERE id = 1")?
+            .query_row([], |r| Ok(Head { seq: r.get(0)?, at: r.get(1)?, hash: r.get(2)? }))?;
+        for e in entries {
+            let link = self.chain.append(&mut head, e);
+            self.run(
+                "INSERT INTO audit (seq, at, who_kind, who, named, brand, action, subject, about, forgets, actor,
+                   actor_digest, detail, detail_digest, previous, hash)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                params![
+                    link.seq,
+                    link.at,
+                    e.who_kind.as_str(),
+                    e.who,
+                    e.named,
+                    e.brand,
+                    e.action,
+                    e.subject,
+                    packed(&e.about),
+                    packed(&e.forgets),
+                    e.actor.0,
+                    e.actor_digest.as_slice(),
+                    e.detail.as_ref().map(|d| &d.0),
+                    e.detail_digest.as_slice(),
+                    link.previous,
+                    link.hash
+                ],
+            )?;
+            for subject in &e.about {
+                self.run("INSERT OR IGNORE INTO audit_about (subject, seq) VALUES (?1, ?2)", [*subject, link.seq])?;
+            }
+            for seq in &e.forgets {
+                self.run("UPDATE audit SET detail = NULL WHERE seq = ?1", [*seq])?;
+                self.run("DELETE FROM audit_about WHERE seq = ?1", [*seq])?;
+            }
+        }
+        let mac = self.chain.mac(&head);
+        self.run(
+            "UPDATE audit_head SET seq = ?1, at = ?2, hash = ?3, mac = ?4 WHERE id = 1",
+            params![head.seq, head.at, head.hash, mac],
+        )?;
+        Ok(())
     }
 
     /// `last`: the call that ended the effect, if its history is to lie in the effect's own row.

@@ -11,6 +11,7 @@
 use super::checkpoint::Log;
 use super::copy::{self, Order};
 use super::write::{Stop, Writer};
+use crate::audit::Chain;
 use crate::contract::{Accepted, Decided, Error, Worked};
 use crate::queue::{DOOR_SHARE, GROUP, GROUP_BYTES, Queues};
 use parking_lot::{Condvar, Mutex};
@@ -93,12 +94,13 @@ struct Turns<'c> {
     seq: i64,
     group: Vec<Job>,
     shared: &'c Shared,
+    chain: Chain,
 }
 
 /// The writer's loop: ends when the queues are closed and empty.
-pub(super) fn run(db: &Connection, ids: IdMaker, seq: i64, shared: &Arc<Shared>) {
+pub(super) fn run(db: &Connection, ids: IdMaker, seq: i64, chain: Chain, shared: &Arc<Shared>) {
     let group = Vec::with_capacity(GROUP + DOOR_SHARE);
-    let mut turns = Turns { db, ids, seq, group, shared };
+    let mut turns = Turns { db, ids, seq, group, shared, chain };
     while turns.next(true) {
         let order = shared.order.lock().take();
         if let Some(order) = order {
@@ -129,7 +131,7 @@ impl Turns<'_> {
             queues.fill(&mut self.group);
         }
         let _gate = shared.gate.lock();
-        commit(self.db, &mut self.ids, &mut self.seq, &mut self.group, shared);
+        commit(self.db, &mut self.ids, &mut self.seq, &mut self.group, &self.chain, shared);
         true
     }
 }
@@ -155,18 +157,18 @@ enum Care {
     Savepoints,
 }
 
-fn commit(db: &Connection, ids: &mut IdMaker, seq: &mut i64, group: &mut Vec<Job>, shared: &Shared) {
+fn commit(db: &Connection, ids: &mut IdMaker, seq: &mut i64, group: &mut Vec<Job>, chain: &Chain, shared: &Shared) {
     let (before_seq, before_ids, count) = (*seq, ids.clone(), group.len());
     // Housekeeping is taken when it is written, and could not be written again.
     let again = !group.iter().any(|job| matches!(job, Job::Misc(..)));
-    let hoped = again.then(|| write_group(db, ids, seq, group, Care::Hope, || shared.queues.lock().late()));
+    let hoped = again.then(|| write_group(db, ids, seq, group, chain, Care::Hope, || shared.queues.lock().late()));
     let result = match hoped {
         Some(Ok(written)) => Ok(written),
         Some(Err(Some(e))) if concerns_all(&e) => Err(Some(e)),
         _ => {
             roll_back(db);
             (*seq, *ids) = (before_seq, before_ids);
-            write_group(db, ids, seq, group, Care::Savepoints, Vec::new)
+            write_group(db, ids, seq, group, chain, Care::Savepoints, Vec::new)
         }
     };
     match result {
@@ -212,12 +214,13 @@ fn write_group(
     ids: &mut IdMaker,
     seq: &mut i64,
     group: &mut Vec<Job>,
+    chain: &Chain,
     care: Care,
     late: impl FnOnce() -> Vec<Job>,
 ) -> Result<(Vec<Result<Outcome, Error>>, u64), Option<rusqlite::Error>> {
     let run = |sql: &str| db.prepare_cached(sql).and_then(|mut s| s.execute([])).map_err(Some);
     run("BEGIN IMMEDIATE")?;
-    let mut writer = Writer { db, ids, seq, rows: 0 };
+    let mut writer = Writer { db, ids, seq, chain, rows: 0 };
     let mut outcomes = Vec::with_capacity(group.len());
     let crowd = group.iter().filter(|job| matches!(job, Job::Accept(..))).count() >= CROWD;
     let most = if crowd { GROUP_TIME } else { SHORT_TIME };

@@ -7,8 +7,8 @@ use crate::support::{
 use jiff::Timestamp;
 use pasarela_domain::{DeliveryId, EntityRef};
 use pasarela_store::{
-    Accepted, AttemptInsert, Decided, Decision, DedupKey, DeliveryStatus, EffectState, FactWrite, HOLD, Kept,
-    NewDelivery, Person, RecordWrite, RunStatus, SCANS, Store, Work,
+    Accepted, AttemptInsert, Audited, Decided, Decision, DedupKey, DeliveryStatus, EffectState, FactWrite, HOLD, Kept,
+    NewDelivery, Person, RecordWrite, RunStatus, SCANS, Store, Work, verify,
 };
 
 const DAY: i64 = 86_400;
@@ -312,6 +312,9 @@ pub(crate) async fn a_person_is_redacted_everywhere_and_nobody_else(factory: &im
         }
         deliveries.push(delivery);
     }
+    let noted =
+        Audited { about: vec![77], after: Some("Valentina".into()), ..Audited::by_system(at(40), "cases.write", "1") };
+    s.audit(noted.sealed(s.sealer()).unwrap()).await.unwrap();
     let pending = accept(s, "not decided").await;
     let who = Person { subject: 77, personal: vec!["order".into()], records: vec![], held_by: None };
     let first = s.redact(who.clone(), -1, 1, at(50)).await.unwrap();
@@ -347,6 +350,8 @@ pub(crate) async fn a_person_is_redacted_everywhere_and_nobody_else(factory: &im
     assert_eq!(s.run(rn(2)).await.unwrap().unwrap().status, RunStatus::Running);
     assert_eq!(state(s, 20).await, EffectState::Queued);
     assert_eq!(s.inbox(-1, 10).await.unwrap().rows[0].id, pending);
+    assert!(s.audit_entry(1).await.unwrap().unwrap().forgotten, "nor does the audit know it any more");
+    assert_eq!(verify(s, [], |_| ()).await.unwrap().unwrap().entries, 2);
     // Again is nothing worse.
     assert!(s.redact(who, -1, 10, at(60)).await.unwrap().next.is_none());
 }

@@ -169,6 +169,8 @@ pub(crate) async fn a_pass_is_taken_once_and_goes_when_its_time_is_over(factory:
         name: "Luz Ospina".into(),
         may_write: n == 1,
         key: (n == 2).then(|| "key_1".into()),
+        account: None,
+        detail: Vec::new(),
         created_at: at(made),
         expires_at: at(until),
     };
@@ -192,6 +194,39 @@ pub(crate) async fn a_pass_is_taken_once_and_goes_when_its_time_is_over(factory:
     assert_eq!(store.pass([2; 32]).await.unwrap(), Some(session));
     store.end_pass([2; 32]).await.unwrap();
     assert_eq!(store.pass([2; 32]).await.unwrap(), None);
+}
+
+pub(crate) async fn an_accounts_passes_are_listed_noted_and_ended_together(factory: &impl Factory) {
+    let store = factory.open();
+    let pass = |n: u8, account: &str, made| PassRow {
+        hash: [n; 32],
+        kind: PassKind::Session,
+        name: "Luz Ospina".into(),
+        may_write: true,
+        key: None,
+        account: Some(account.into()),
+        detail: vec![n; 3],
+        created_at: at(made),
+        expires_at: at(1000),
+    };
+    for row in [pass(1, "usr_1", 1), pass(2, "usr_1", 2), pass(3, "usr_1", 3), pass(4, "usr_2", 4)] {
+        store.keep_pass(row).await.unwrap();
+    }
+    store.note_pass([2; 32], b"seen at the desk".to_vec()).await.unwrap();
+    let seen = PassRow { detail: b"seen at the desk".to_vec(), ..pass(2, "usr_1", 2) };
+    drop(store);
+    let store = factory.open();
+    let listed = store.passes_of("usr_1").await.unwrap();
+    assert_eq!(listed, [pass(3, "usr_1", 3), seen.clone(), pass(1, "usr_1", 1)]);
+    assert!(store.take_pass([3; 32], [9; 32]).await.unwrap());
+    store.note_pass([3; 32], b"too late".to_vec()).await.unwrap();
+    assert_eq!(store.passes_of("usr_1").await.unwrap(), [seen.clone(), pass(1, "usr_1", 1)], "taken ones are gone");
+    store.end_passes_of("usr_1", Some([2; 32])).await.unwrap();
+    assert_eq!(store.passes_of("usr_1").await.unwrap(), [seen], "all but the one that was named");
+    store.end_passes_of("usr_1", None).await.unwrap();
+    assert_eq!(store.passes_of("usr_1").await.unwrap(), []);
+    assert_eq!(store.pass([4; 32]).await.unwrap(), Some(pass(4, "usr_2", 4)), "nobody else's");
+    assert_eq!(store.passes_of("usr").await.unwrap(), [], "no part of a name is a name");
 }
 
 pub(crate) async fn everything_is_there_after_a_reopening(factory: &impl Factory) {

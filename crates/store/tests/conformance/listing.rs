@@ -1,13 +1,16 @@
 //! Lists: pages without gap or repeat, while others write; filters that mean what they say.
 
 use crate::support::{
-    Factory, accept, bring, decide, decision, eff, effect, entity, event, evt, fact, rn, run, run_write, write,
+    Factory, accept, bring, decide, decision, delivery, eff, effect, entity, event, evt, fact, rn, run, run_write,
+    write,
 };
 use pasarela_domain::{DeliveryId, EntityRef};
 use pasarela_store::{
-    Decision, DeliveryStatus, EffectFilter, EffectGuard, EffectInsert, EffectState, EffectUpdate, EntityUpsert,
-    EventFilter, EventInsert, FactWrite, Page, RunFilter, RunInsert, RunStatus, Work,
+    Accepted, Decision, DeliveryStatus, EffectFilter, EffectGuard, EffectInsert, EffectState, EffectUpdate,
+    EntityUpsert, EventFilter, EventInsert, FactWrite, NewDelivery, Page, RunFilter, RunInsert, RunStatus, Seen,
+    Within, Work,
 };
+use std::collections::BTreeSet;
 
 /// Reads all pages by their cursors; no page may be longer than asked for, or empty before the end.
 async fn all<T>(limit: usize, first: Option<i64>, page: impl AsyncFn(Option<i64>) -> Page<T>) -> Vec<T> {
@@ -321,4 +324,60 @@ pub(crate) async fn the_largest_limit_is_no_trap(factory: &impl Factory) {
     assert_eq!(store.events(EventFilter { limit, ..EventFilter::default() }).await.unwrap().rows.len(), 1);
     assert_eq!(store.runs(RunFilter { limit, ..RunFilter::default() }).await.unwrap().rows.len(), 1);
     assert_eq!(store.effects(EffectFilter { limit, ..EffectFilter::default() }).await.unwrap().rows.len(), 1);
+}
+
+/// Whoever sees one connection asks every question there is, and hears of nothing else.
+pub(crate) async fn what_is_seen_is_of_the_connections_that_may_be_seen(factory: &impl Factory) {
+    let store = factory.open();
+    let of = |n: i64| 1 + n % 3;
+    let mut deliveries = Vec::new();
+    for n in 1..=30 {
+        let told = NewDelivery { connection: of(n), ..delivery(&*store, &format!("d{n}")) };
+        let Accepted::New(id) = store.accept(told).await.unwrap() else { panic!("each is new") };
+        let made = FactWrite {
+            event: Some(EventInsert { connection: of(n), ..event(&*store, n, id) }),
+            runs: vec![run(&*store, n, n)],
+            work: Work { effects: vec![EffectInsert { connection: of(n), ..effect(&*store, n) }], ..Work::default() },
+            ..FactWrite::default()
+        };
+        store.decide(decision(id, vec![made])).await.unwrap();
+        deliveries.push(id);
+    }
+    for (within, mine) in [
+        (Within::All, (1..=30).collect::<Vec<_>>()),
+        (Within::Connections(BTreeSet::from([2])), (1..=30).filter(|n| of(*n) == 2).collect()),
+        (Within::Connections(BTreeSet::from([1, 3])), (1..=30).filter(|n| of(*n) != 2).collect()),
+        (Within::Connections(BTreeSet::new()), Vec::new()),
+    ] {
+        let seen = Seen::new(store.clone(), within.clone());
+        let down: Vec<i64> = mine.iter().rev().copied().collect();
+        let events = all(4, None, async |below| {
+            seen.events(EventFilter { below, limit: 4, ..EventFilter::default() }).await.unwrap()
+        });
+        assert_eq!(events.await.iter().map(|e| e.id.get()).collect::<Vec<_>>(), down, "{within:?}");
+        let up = all(4, None, async |above| {
+            seen.events(EventFilter { above, ascending: true, limit: 4, ..EventFilter::default() }).await.unwrap()
+        });
+        assert_eq!(up.await.iter().map(|e| e.id.get()).collect::<Vec<_>>(), mine, "{within:?}");
+        let runs =
+            all(4, None, async |below| seen.runs(RunFilter { below, limit: 4, ..RunFilter::default() }).await.unwrap());
+        assert_eq!(runs.await.iter().map(|r| r.id.get()).collect::<Vec<_>>(), down, "{within:?}");
+        let effects = all(4, None, async |below| {
+            seen.effects(EffectFilter { below, limit: 4, ..EffectFilter::default() }).await.unwrap()
+        });
+        assert_eq!(effects.await.iter().map(|e| e.id.get()).collect::<Vec<_>>(), down, "{within:?}");
+        let told = all(4, None, async |below| seen.deliveries(None, below, 4).await.unwrap()).await;
+        let told: Vec<DeliveryId> = told.iter().map(|d| d.id).collect();
+        assert_eq!(told, down.iter().map(|n| deliveries[*n as usize - 1]).collect::<Vec<_>>(), "{within:?}");
+        for n in 1..=30 {
+            let there = mine.contains(&n);
+            let delivery = deliveries[n as usize - 1];
+            assert_eq!(seen.event(evt(n)).await.unwrap().is_some(), there, "event {n}, {within:?}");
+            assert_eq!(seen.run(rn(n)).await.unwrap().is_some(), there, "run {n}, {within:?}");
+            assert_eq!(seen.effect(eff(n)).await.unwrap().is_some(), there, "effect {n}, {within:?}");
+            assert_eq!(seen.delivery(delivery).await.unwrap().is_some(), there, "delivery {n}, {within:?}");
+            assert_eq!(seen.events_of(delivery).await.unwrap().len(), usize::from(there), "delivery {n}, {within:?}");
+            assert!(seen.attempts(eff(n)).await.unwrap().is_empty());
+        }
+    }
 }

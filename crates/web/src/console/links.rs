@@ -46,6 +46,8 @@ pub async fn create_link(app: &App, name: &str, scopes: &[String], life: Duratio
         name: name.to_owned(),
         may_write: scopes.iter().any(|s| s == "write"),
         key: None,
+        account: None,
+        detail: Vec::new(),
         created_at: now,
         expires_at,
     };

@@ -117,7 +117,18 @@ impl Sessions {
         let now = app.console.wall.now();
         let expires_at = now.checked_add(LIFE).unwrap_or(Timestamp::MAX);
         let hash = hashed(cookie);
-        let pass = PassRow { hash, kind: PassKind::Session, name, may_write, key, created_at: now, expires_at };
+        let (account, detail) = (None, Vec::new());
+        let pass = PassRow {
+            hash,
+            kind: PassKind::Session,
+            name,
+            may_write,
+            key,
+            account,
+            detail,
+            created_at: now,
+            expires_at,
+        };
         app.engine.store().keep_pass(pass).await
     }
 

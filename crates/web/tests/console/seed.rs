@@ -82,6 +82,7 @@ pub(crate) async fn hub(sandbox: Option<&str>) -> Hub {
         limits: LimitOverride::default(),
         reconcile: ReconcileSettings::default(),
         sender: pasarela_engine::DEFAULT_SENDER.into(),
+        brand: pasarela_engine::DEFAULT_BRAND.into(),
     };
     let engine = Engine::start(Setup {
         store: store.clone(),

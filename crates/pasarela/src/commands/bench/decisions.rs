@@ -14,7 +14,8 @@ use pasarela_domain::consent::{ConsentRecord, ConsentState, Consents, Evidence, 
 use pasarela_domain::model::Contact;
 use pasarela_domain::{EntityRef, SystemClock};
 use pasarela_engine::{
-    ConnectionSetup, DEFAULT_SENDER, Engine, HubCatalog, LEDGER, Law, LimitOverride, ReconcileSettings, Setup,
+    ConnectionSetup, DEFAULT_BRAND, DEFAULT_SENDER, Engine, HubCatalog, LEDGER, Law, LimitOverride, ReconcileSettings,
+    Setup,
 };
 use pasarela_store::{EntityUpsert, History, Store, Work, Worked};
 use serde_json::{Value, json};
@@ -156,6 +157,7 @@ async fn engine(store: Arc<dyn Store>) -> Result<Engine, Failure> {
             limits: LimitOverride::default(),
             reconcile: ReconcileSettings::default(),
             sender: DEFAULT_SENDER.into(),
+            brand: DEFAULT_BRAND.into(),
         }],
         flows: Vec::new(),
         catalog,

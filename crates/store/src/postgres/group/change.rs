@@ -5,6 +5,7 @@ mod effects;
 use super::{Book, Trouble, look::Seen, together};
 use crate::codes::{ms, replay_hash, run_code};
 use crate::contract::{EntityUpsert, FactResult, Listen, RunWrite};
+use crate::postgres::audit::appending;
 use crate::postgres::group::layers;
 use crate::postgres::piece::{Job, Piece};
 use crate::postgres::statement::{Param, Ran, Statement, blobs, int, ints, maybe_blobs, maybe_ints, texts};
@@ -109,6 +110,7 @@ pub(super) async fn write(
     deliveries(&mut batch, &pieces, ids);
     effects::claims(&mut batch, &pieces, book);
     marks(&mut batch, &pieces);
+    audit(&mut batch, &pieces, book);
     if last {
         results(&mut batch, jobs, book);
         for (member, job) in jobs.iter().enumerate() {
@@ -383,6 +385,13 @@ fn marks<'a>(batch: &mut Batch<'a>, pieces: &[Piece<'a>]) {
         let sql = "UPDATE shares SET marks = marks + 1 WHERE connection = ANY($1)";
         batch.push(sql, vec![ints(all)], Answer::Rows);
     }
+}
+
+/// Appends to the chain of the audit, whose head is locked since the opening.
+fn audit<'a>(batch: &mut Batch<'a>, pieces: &[Piece<'a>], book: &mut Book) {
+    let Some((chain, head)) = &mut book.audit else { return };
+    let entries: Vec<_> = pieces.iter().flat_map(|p| &p.work.audit).collect();
+    batch.0.extend(appending(chain, head, &entries).into_iter().map(|s| (s, Answer::Rows)));
 }
 
 fn deliveries<'a>(batch: &mut Batch<'a>, pieces: &[Piece<'a>], ids: &mut IdMaker) {
