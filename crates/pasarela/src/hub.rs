@@ -117,8 +117,8 @@ impl Plan {
         pasarela_web::Options {
             sandbox: self.config.sandbox.url.clone(),
             console_url: self.config.console.url(),
-            api_rate: self.config.server.api_rate.0,
             brands: self.config.brands.names(),
+            api_rate: self.config.server.api_rate.0,
             ..pasarela_web::Options::default()
         }
     }

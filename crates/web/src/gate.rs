@@ -17,6 +17,7 @@ use axum::extract::Request;
 use axum::handler::Handler;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use pasarela_domain::Brands;
 use std::pin::Pin;
 
 /// A handler of the API behind its gate.
@@ -45,8 +46,8 @@ where
 
     fn call(self, mut request: Request, app: App) -> Answering {
         Box::pin(async move {
-            let stand = match by_key(&app, self.gate, &mut request).await {
-                Ok(stand) => stand,
+            let (app, stand) = match by_key(&app, self.gate, &mut request).await {
+                Ok((brands, stand)) => (app.as_seen_by(&brands), stand),
                 Err((problem, stand)) => return told(problem.into_response(), stand),
             };
             let answer = if request.method() == Method::POST {
@@ -71,7 +72,7 @@ where
     fn call(self, mut request: Request, app: App) -> Answering {
         Box::pin(async move {
             match by_session(&app, self.gate, &mut request) {
-                Ok(()) => self.handler.call(request, app).await,
+                Ok(brands) => self.handler.call(request, app.as_seen_by(&brands)).await,
                 Err(refusal) => refusal,
             }
         })
@@ -87,11 +88,15 @@ fn told(mut answer: Response, stand: Option<Stand>) -> Response {
 }
 
 /// The key says who it is and whether it may ask at all now; the table says whether it may ask this.
-async fn by_key(app: &App, gate: Gate, request: &mut Request) -> Result<Option<Stand>, (Problem, Option<Stand>)> {
+async fn by_key(
+    app: &App,
+    gate: Gate,
+    request: &mut Request,
+) -> Result<(Brands, Option<Stand>), (Problem, Option<Stand>)> {
     let asked = match gate {
         Gate::May(action, resource) => Some((action, resource)),
         Gate::Known(_) => None,
-        Gate::Open(_) | Gate::Signed | Gate::Pass => return Ok(None),
+        Gate::Open(_) | Gate::Signed | Gate::Pass => return Ok((Brands::none(), None)),
     };
     let (mut who, stand) = crate::auth::caller(app, request.headers()).await.map_err(|p| (p, None))?;
     if let Some(wait) = stand.and_then(|s| s.wait) {
@@ -104,11 +109,13 @@ async fn by_key(app: &App, gate: Gate, request: &mut Request) -> Result<Option<S
         return Err((problem.wait(u32::try_from(seconds(wait)).unwrap_or(u32::MAX)), stand));
     }
     who.from = request.extensions().get::<Peer>().map(|p| p.0);
+    let mut brands = Brands::none();
     if let Some((action, resource)) = asked {
-        who::check(&who, action, resource, &app.brands).map_err(|why| (refused(&who, action, resource, why), stand))?;
+        brands = who::check(&who, action, resource, &app.brands)
+            .map_err(|why| (refused(&who, action, resource, why), stand))?;
     }
     request.extensions_mut().insert(who);
-    Ok(stand)
+    Ok((brands, stand))
 }
 
 fn refused(who: &Who, action: Action, resource: Resource, why: Refusal) -> Problem {
@@ -219,25 +226,25 @@ fn not_acceptable(media: &str) -> Response {
 }
 
 /// The guard in front of the console found the session, or turned its absence away; the table says the rest.
-fn by_session(app: &App, gate: Gate, request: &mut Request) -> Result<(), Response> {
+fn by_session(app: &App, gate: Gate, request: &mut Request) -> Result<Brands, Response> {
     let visitor = request.extensions().get::<Visitor>().cloned();
     let (action, resource) = match gate {
         Gate::May(action, resource) => (action, resource),
         Gate::Known(_) | Gate::Signed | Gate::Pass => {
             let known = visitor.is_some_and(|v| v.who().is_some());
-            return if known { Ok(()) } else { Err(StatusCode::FORBIDDEN.into_response()) };
+            return if known { Ok(Brands::none()) } else { Err(StatusCode::FORBIDDEN.into_response()) };
         }
-        Gate::Open(_) => return Ok(()),
+        Gate::Open(_) => return Ok(Brands::none()),
     };
     let Some(visitor) = visitor else { return Err(StatusCode::FORBIDDEN.into_response()) };
-    let Some(who) = visitor.who() else { return Err(visitor.refused(action)) };
+    let Some(who) = visitor.who() else { return Err(visitor.refused(action, request.uri().path())) };
     let mut who = who.clone();
     who.from = request.extensions().get::<Peer>().map(|p| p.0);
-    if who::check(&who, action, resource, &app.brands).is_err() {
-        return Err(visitor.refused(action));
-    }
+    let Ok(brands) = who::check(&who, action, resource, &app.brands) else {
+        return Err(visitor.refused(action, request.uri().path()));
+    };
     request.extensions_mut().insert(who);
-    Ok(())
+    Ok(brands)
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod problem;
 mod rate;
 mod routes;
 mod server;
+mod sight;
 mod stream;
 mod tickets;
 pub mod who;
@@ -32,8 +33,9 @@ pub use server::{MAX_BODY, Running, serve, serve_unix};
 
 use axum::Router;
 use pasarela_connector::Provider;
-use pasarela_domain::{Clock, SystemClock};
+use pasarela_domain::{Brands, Clock, SystemClock};
 use pasarela_engine::Engine;
+use pasarela_store::Seen;
 use pasarela_ticket::Desk;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -58,6 +60,9 @@ pub struct App {
     pub(crate) people: Arc<people::Rate>,
     /// Brands of this hub: what somebody may do for none of them, they may not do.
     pub(crate) brands: Arc<BTreeSet<String>>,
+    /// What the caller may see, as the gate in front of the route found it: nothing before there was one.
+    sight: Seen,
+    brands_seen: Brands,
     /// The caller has the database file already: no key is asked for.
     pub(crate) trusted: bool,
 }
@@ -114,6 +119,8 @@ impl App {
             brands,
             backup: Arc::default(),
             described: Arc::default(),
+            sight: engine.seen_by(&Brands::none()),
+            brands_seen: Brands::none(),
             engine,
             started: std::time::Instant::now(),
             trusted: false,

@@ -135,7 +135,8 @@ impl Resource {
     pub fn is_the_hubs(self) -> bool {
         matches!(
             self,
-            Self::Care
+            Self::Overview
+                | Self::Care
                 | Self::Flows
                 | Self::Pauses
                 | Self::Consents

@@ -75,7 +75,7 @@ async fn feed(
             limit: 200,
             ..EventFilter::default()
         };
-        let Ok(page) = app.engine.store().events(filter).await else { return };
+        let Ok(page) = app.seen().events(filter).await else { return };
         let more = page.next.is_some();
         for row in &page.rows {
             after = row.id.get();
@@ -99,7 +99,7 @@ async fn feed(
 /// Id of the newest event that may be read; 0 when there is none.
 async fn newest(app: &App) -> Option<i64> {
     let filter = EventFilter { below: app.engine.watermark(), limit: 1, ..EventFilter::default() };
-    let page = app.engine.store().events(filter).await.ok()?;
+    let page = app.seen().events(filter).await.ok()?;
     Some(page.rows.first().map_or(0, |r| r.id.get()))
 }
 

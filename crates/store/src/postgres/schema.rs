@@ -150,11 +150,6 @@ CREATE INDEX IF NOT EXISTS records_due ON records (kind, due, number) WHERE open
 CREATE INDEX IF NOT EXISTS records_closed ON records (kind, changed_at, number) WHERE NOT open;
 CREATE TABLE IF NOT EXISTS record_subjects (subject bigint NOT NULL, record bigint NOT NULL, PRIMARY KEY (subject, record));
 CREATE INDEX IF NOT EXISTS record_subjects_record ON record_subjects (record);
-CREATE TABLE IF NOT EXISTS key_terms (key text PRIMARY KEY, brands text, expires_at bigint, rate text, used_at bigint,
-  old_hash bytea, old_until bigint);
-CREATE TABLE IF NOT EXISTS answers (id bigint PRIMARY KEY, request bigint NOT NULL, taker bigint NOT NULL,
-  boot bigint NOT NULL, at bigint NOT NULL, expires_at bigint NOT NULL, status bigint, answer bytea);
-CREATE INDEX IF NOT EXISTS answers_over ON answers (expires_at);
 CREATE TABLE IF NOT EXISTS audit (seq bigint PRIMARY KEY, at bigint NOT NULL, who_kind text NOT NULL, who text NOT NULL,
   named bigint NOT NULL, brand text NOT NULL, action text NOT NULL, subject text NOT NULL, about bytea NOT NULL,
   forgets bytea NOT NULL, actor bytea, actor_digest bytea NOT NULL, detail bytea, detail_digest bytea NOT NULL,
@@ -169,6 +164,11 @@ CREATE INDEX IF NOT EXISTS audit_about_seq ON audit_about (seq);
 CREATE TABLE IF NOT EXISTS audit_head (id bigint PRIMARY KEY, seq bigint NOT NULL, at bigint NOT NULL, hash bytea NOT NULL,
   mac bytea NOT NULL);
 INSERT INTO audit_head (id, seq, at, hash, mac) VALUES (1, 0, 0, '', '') ON CONFLICT DO NOTHING;
+CREATE TABLE IF NOT EXISTS key_terms (key text PRIMARY KEY, brands text, expires_at bigint, rate text, used_at bigint,
+  old_hash bytea, old_until bigint);
+CREATE TABLE IF NOT EXISTS answers (id bigint PRIMARY KEY, request bigint NOT NULL, taker bigint NOT NULL,
+  boot bigint NOT NULL, at bigint NOT NULL, expires_at bigint NOT NULL, status bigint, answer bytea);
+CREATE INDEX IF NOT EXISTS answers_over ON answers (expires_at);
 ";
 
 /// Makes or checks the schema, and opens the keys.

@@ -46,11 +46,6 @@ CREATE INDEX IF NOT EXISTS records_closed ON records (kind, changed_at, number) 
 CREATE TABLE IF NOT EXISTS record_subjects (subject INTEGER NOT NULL, record INTEGER NOT NULL,
   PRIMARY KEY (subject, record)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS record_subjects_record ON record_subjects (record);
-CREATE TABLE IF NOT EXISTS key_terms (key TEXT PRIMARY KEY, brands TEXT, expires_at INTEGER, rate TEXT, used_at INTEGER,
-  old_hash BLOB, old_until INTEGER) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS answers (id INTEGER PRIMARY KEY, request INTEGER NOT NULL, taker INTEGER NOT NULL,
-  boot INTEGER NOT NULL, at INTEGER NOT NULL, expires_at INTEGER NOT NULL, status INTEGER, answer BLOB);
-CREATE INDEX IF NOT EXISTS answers_over ON answers (expires_at);
 CREATE TABLE IF NOT EXISTS audit (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, who_kind TEXT NOT NULL, who TEXT NOT NULL,
   named INTEGER NOT NULL, brand TEXT NOT NULL, action TEXT NOT NULL, subject TEXT NOT NULL, about BLOB NOT NULL,
   forgets BLOB NOT NULL, actor BLOB, actor_digest BLOB NOT NULL, detail BLOB, detail_digest BLOB NOT NULL,
@@ -65,6 +60,11 @@ CREATE INDEX IF NOT EXISTS audit_about_seq ON audit_about (seq);
 CREATE TABLE IF NOT EXISTS audit_head (id INTEGER PRIMARY KEY, seq INTEGER NOT NULL, at INTEGER NOT NULL, hash BLOB NOT NULL,
   mac BLOB NOT NULL);
 INSERT OR IGNORE INTO audit_head (id, seq, at, hash, mac) VALUES (1, 0, 0, x'', x'');
+CREATE TABLE IF NOT EXISTS key_terms (key TEXT PRIMARY KEY, brands TEXT, expires_at INTEGER, rate TEXT, used_at INTEGER,
+  old_hash BLOB, old_until INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS answers (id INTEGER PRIMARY KEY, request INTEGER NOT NULL, taker INTEGER NOT NULL,
+  boot INTEGER NOT NULL, at INTEGER NOT NULL, expires_at INTEGER NOT NULL, status INTEGER, answer BLOB);
+CREATE INDEX IF NOT EXISTS answers_over ON answers (expires_at);
 ";
 
 /// Times are Unix milliseconds. Columns named `body`, `packed`, `state`, `input`, `call`, `outcome`,

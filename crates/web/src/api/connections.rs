@@ -20,11 +20,11 @@ pub(crate) struct Connection {
 }
 
 pub(crate) async fn list(State(app): State<App>) -> Json<Value> {
-    page(app.engine.connections().iter().map(|c| json!(c)).collect(), None)
+    page(app.connections().iter().map(|c| json!(c)).collect(), None)
 }
 
 pub(crate) async fn one(State(app): State<App>, Path(name): Path<String>) -> Result<Json<Connection>, Problem> {
-    let state = app.engine.connections().into_iter().find(|c| c.name == name);
+    let state = app.connections().into_iter().find(|c| c.name == name);
     let state = state.ok_or_else(|| Problem::not_found(format!("there is no connection '{name}'")))?;
     Ok(Json(Connection { state, reconciliation: app.engine.reports(&name) }))
 }
@@ -34,6 +34,7 @@ pub(crate) async fn reconcile(
     Path(name): Path<String>,
     body: axum::body::Bytes,
 ) -> Result<Json<Value>, Problem> {
+    app.must_see_connection(&name)?;
     let ask: Ask = if body.is_empty() {
         Ask::default()
     } else {

@@ -46,7 +46,7 @@ pub(crate) struct Filter {
 
 pub(crate) async fn list(State(app): State<App>, Params(f): Params<Filter>) -> Result<Json<Value>, Problem> {
     let (below, limit) = (cursor(f.cursor.as_deref())?, limit(f.limit)?);
-    let store = app.engine.store();
+    let store = app.seen();
     let filter =
         EffectFilter { states: vec![EffectState::Dead, EffectState::Unknown], below, limit, ..EffectFilter::default() };
     let effects = store.effects(filter).await?;
@@ -82,6 +82,7 @@ pub(crate) async fn list(State(app): State<App>, Params(f): Params<Filter>) -> R
 }
 
 pub(crate) async fn retry(State(app): State<App>, Path(text): Path<String>) -> Result<Json<Changed>, Problem> {
+    app.must_see(&text).await?;
     if text.starts_with("del_") {
         app.engine.replay(id(&text)?).await?;
     } else {
@@ -91,6 +92,7 @@ pub(crate) async fn retry(State(app): State<App>, Path(text): Path<String>) -> R
 }
 
 pub(crate) async fn drop_one(State(app): State<App>, Path(text): Path<String>) -> Result<Json<Changed>, Problem> {
+    app.must_see(&text).await?;
     if text.starts_with("del_") {
         app.engine.drop_delivery(id(&text)?).await?;
     } else {

@@ -54,7 +54,7 @@ pub(crate) struct Filter {
 }
 
 pub(crate) async fn list(State(app): State<App>, Params(f): Params<Filter>) -> Result<Json<Value>, Problem> {
-    let found = app.engine.store().deliveries(f.status, cursor(f.cursor.as_deref())?, limit(f.limit)?).await?;
+    let found = app.seen().deliveries(f.status, cursor(f.cursor.as_deref())?, limit(f.limit)?).await?;
     let mut data = Vec::with_capacity(found.rows.len());
     for row in &found.rows {
         data.push(json!(brief(&app, row).await?));
@@ -70,7 +70,7 @@ async fn brief(app: &App, row: &DeliveryRow) -> Result<Delivery, Problem> {
         source: row.source.clone(),
         status: row.status,
         reason: row.reason.clone(),
-        events: app.engine.store().events_of(row.id).await?,
+        events: app.seen().events_of(row.id).await?,
     })
 }
 
@@ -91,12 +91,8 @@ pub(crate) async fn full(app: &App, row: &DeliveryRow) -> Result<WholeDelivery, 
 
 pub(crate) async fn one(State(app): State<App>, Path(text): Path<String>) -> Result<Json<WholeDelivery>, Problem> {
     let id: DeliveryId = id(&text)?;
-    let row = app
-        .engine
-        .store()
-        .delivery(id)
-        .await?
-        .ok_or_else(|| Problem::not_found(format!("there is no delivery {id}")))?;
+    let row = app.seen().delivery(id).await?;
+    let row = row.ok_or_else(|| Problem::not_found(format!("there is no delivery {id}")))?;
     Ok(Json(full(&app, &row).await?))
 }
 
@@ -141,6 +137,12 @@ pub(crate) async fn replay_by_filter(State(app): State<App>, bytes: Bytes) -> Re
             "name at least one of status, connection, since and type: everything that ever came is too much",
         ));
     }
+    if !app.seen().is_whole() {
+        let named = asked.connection.as_deref().ok_or_else(|| {
+            Problem::bad_request("name the connection: you see the deliveries of your brands' connections only")
+        })?;
+        app.must_see_connection(named)?;
+    }
     let dry_run = asked.dry_run;
     let found = app
         .engine
@@ -165,5 +167,6 @@ pub(crate) async fn replay(
     State(app): State<App>,
     Path(text): Path<String>,
 ) -> Result<Json<pasarela_engine::Replayed>, Problem> {
+    app.must_see(&text).await?;
     Ok(Json(app.engine.replay(id(&text)?).await?))
 }

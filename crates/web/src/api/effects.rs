@@ -139,7 +139,7 @@ pub(crate) async fn list(State(app): State<App>, Params(f): Params<Filter>) -> R
         limit: limit(f.limit)?,
         ..EffectFilter::default()
     };
-    let found = app.engine.store().effects(filter).await?;
+    let found = app.seen().effects(filter).await?;
     let mut data = Vec::with_capacity(found.rows.len());
     for row in &found.rows {
         data.push(json!(effect(&app, row, false).await?));
@@ -149,8 +149,7 @@ pub(crate) async fn list(State(app): State<App>, Params(f): Params<Filter>) -> R
 
 pub(crate) async fn one(State(app): State<App>, Path(text): Path<String>) -> Result<Json<Effect>, Problem> {
     let id: EffectId = id(&text)?;
-    let row =
-        app.engine.store().effect(id).await?.ok_or_else(|| Problem::not_found(format!("there is no effect {id}")))?;
+    let row = app.seen().effect(id).await?.ok_or_else(|| Problem::not_found(format!("there is no effect {id}")))?;
     Ok(Json(effect(&app, &row, true).await?))
 }
 
@@ -163,7 +162,7 @@ pub(crate) async fn effect_json(app: &App, row: &EffectRow, whole: bool) -> Resu
 pub(crate) async fn effect(app: &App, row: &EffectRow, whole: bool) -> Result<Effect, Problem> {
     let mut outcome = json_or_null(&row.outcome);
     let whole = if whole {
-        let attempts = app.engine.store().attempts(row.id).await?;
+        let attempts = app.seen().attempts(row.id).await?;
         Some(Whole {
             input: json_or_null(&row.input),
             request: part(&mut json_or_null(&row.call), "request"),
@@ -208,6 +207,7 @@ fn decisions(attempts: &[AttemptRow]) -> Vec<Explained> {
 /// Why a message went out when it did, or did not.
 pub(crate) async fn explain(State(app): State<App>, Path(text): Path<String>) -> Result<Json<Explanation>, Problem> {
     let id: EffectId = id(&text)?;
+    app.must_see(&text).await?;
     let found = app.engine.explain_message(id).await?;
     Ok(Json(found.ok_or_else(|| Problem::not_found(format!("there is no message {id}")))?))
 }

@@ -103,7 +103,7 @@ pub(crate) async fn list(State(app): State<App>, Params(f): Params<Filter>) -> R
         limit: limit(f.limit)?,
         ..EventFilter::default()
     };
-    let found = app.engine.store().events(filter).await?;
+    let found = app.seen().events(filter).await?;
     let data = found.rows.iter().map(|row| Ok(json!(envelope(&app, row)?))).collect::<Result<_, Problem>>()?;
     Ok(page(data, found.next))
 }
@@ -114,7 +114,7 @@ fn envelope(app: &App, row: &EventRow) -> Result<Envelope, Problem> {
 
 async fn find(app: &App, text: &str) -> Result<EventRow, Problem> {
     let id: EventId = id(text)?;
-    app.engine.store().event(id).await?.ok_or_else(|| Problem::not_found(format!("there is no event {id}")))
+    app.seen().event(id).await?.ok_or_else(|| Problem::not_found(format!("there is no event {id}")))
 }
 
 pub(crate) async fn one(State(app): State<App>, Path(text): Path<String>) -> Result<Json<Envelope>, Problem> {
@@ -129,7 +129,7 @@ pub(crate) async fn story(State(app): State<App>, Path(text): Path<String>) -> R
 /// Delivery, event, runs, effects, attempts: everything that one event led to.
 pub(crate) async fn story_of(app: &App, text: &str) -> Result<Value, Problem> {
     let row = find(app, text).await?;
-    let store = app.engine.store();
+    let store = app.seen();
     let delivery = match store.delivery(row.delivery).await? {
         Some(d) => Some(full(app, &d).await?),
         None => None,

@@ -55,7 +55,7 @@ pub(crate) async fn list(State(app): State<App>, Params(f): Params<Filter>) -> R
         below: cursor(f.cursor.as_deref())?,
         limit: limit(f.limit)?,
     };
-    let found = app.engine.store().runs(filter).await?;
+    let found = app.seen().runs(filter).await?;
     let mut data = Vec::with_capacity(found.rows.len());
     for row in &found.rows {
         data.push(json!(app.engine.view_run(row).await?));
@@ -71,12 +71,13 @@ pub(crate) async fn cancel(
 ) -> Result<Json<Cancelled>, Problem> {
     let id: RunId = id(&text)?;
     let asked: Reason = body(&bytes)?;
+    app.must_see(&text).await?;
     app.engine.cancel_run(id, &who.name, asked.reason.as_deref().filter(|r| !r.is_empty())).await?;
     Ok(Json(Cancelled { id, status: RunStatus::Cancelled }))
 }
 
 pub(crate) async fn one(State(app): State<App>, Path(text): Path<String>) -> Result<Json<RunView>, Problem> {
     let id: RunId = id(&text)?;
-    let row = app.engine.store().run(id).await?.ok_or_else(|| Problem::not_found(format!("there is no run {id}")))?;
+    let row = app.seen().run(id).await?.ok_or_else(|| Problem::not_found(format!("there is no run {id}")))?;
     Ok(Json(app.engine.view_run(&row).await?))
 }

@@ -72,7 +72,7 @@ pub(super) async fn list(State(app): State<App>, visit: Visit, Query(notice): Qu
 
 /// All connections.
 pub(super) fn views(app: &App, visit: &Visit) -> Vec<ConnectionView> {
-    app.engine.connections().into_iter().map(|c| view(app, visit.w, c)).collect()
+    app.connections().into_iter().map(|c| view(app, visit.w, c)).collect()
 }
 
 fn view(app: &App, w: Words, state: ConnectionState) -> ConnectionView {

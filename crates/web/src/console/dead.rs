@@ -64,7 +64,7 @@ pub(super) async fn list(
     visit: Visit,
     Query(notice): Query<Notice>,
 ) -> Result<Response, Response> {
-    let store = app.engine.store();
+    let store = app.seen();
     let filter =
         EffectFilter { states: vec![EffectState::Dead, EffectState::Unknown], limit: MOST, ..EffectFilter::default() };
     let found = store.effects(filter).await.map_err(|e| unreadable(&visit, e))?;
@@ -111,7 +111,7 @@ pub(super) async fn list(
 async fn effect(app: &App, visit: &Visit, row: &EffectRow) -> Result<EffectView, Response> {
     let value = effect_json(app, row, false).await.map_err(|p| problem(visit, p))?;
     let run = match row.run {
-        Some(id) => app.engine.store().run(id).await.map_err(|e| unreadable(visit, e))?,
+        Some(id) => app.seen().run(id).await.map_err(|e| unreadable(visit, e))?,
         None => None,
     };
     Ok(EffectView {
@@ -128,6 +128,11 @@ async fn effect(app: &App, visit: &Visit, row: &EffectRow) -> Result<EffectView,
 
 /// Tries an effect again, or decides a delivery again.
 pub(super) async fn retry(State(app): State<App>, Path(id): Path<String>, deed: Deed) -> Response {
+    match app.sees(&id).await {
+        Ok(true) => {}
+        Ok(false) => return super::page::refusal(&deed.visit, StatusCode::NOT_FOUND, "error.not_found"),
+        Err(e) => return unreadable(&deed.visit, e),
+    }
     let (done, word) = match (id.parse::<EffectId>(), id.parse::<DeliveryId>()) {
         (Ok(id), _) => (app.engine.retry(id).await, "retried"),
         (_, Ok(id)) => (app.engine.replay(id).await.map(|_| ()), "replayed"),
@@ -138,6 +143,11 @@ pub(super) async fn retry(State(app): State<App>, Path(id): Path<String>, deed: 
 
 /// Gives an effect or a delivery up for good.
 pub(super) async fn discard(State(app): State<App>, Path(id): Path<String>, deed: Deed) -> Response {
+    match app.sees(&id).await {
+        Ok(true) => {}
+        Ok(false) => return super::page::refusal(&deed.visit, StatusCode::NOT_FOUND, "error.not_found"),
+        Err(e) => return unreadable(&deed.visit, e),
+    }
     let done = match (id.parse::<EffectId>(), id.parse::<DeliveryId>()) {
         (Ok(id), _) => app.engine.drop_effect(id).await,
         (_, Ok(id)) => app.engine.drop_delivery(id).await,

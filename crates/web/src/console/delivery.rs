@@ -58,7 +58,7 @@ pub(super) async fn show(
 ) -> Result<Response, Response> {
     let missing = || refusal(&visit, StatusCode::NOT_FOUND, "error.not_found");
     let id: DeliveryId = delivery.parse().map_err(|_| missing())?;
-    let row = app.engine.store().delivery(id).await.map_err(|e| unreadable(&visit, e))?.ok_or_else(missing)?;
+    let row = app.seen().delivery(id).await.map_err(|e| unreadable(&visit, e))?.ok_or_else(missing)?;
     let told = delivery_json(&app, &row).await.map_err(|p| problem(&visit, p))?;
     let waits = matches!(row.status, DeliveryStatus::Quarantined | DeliveryStatus::Proposed);
     let page = DeliveryPage {
@@ -80,7 +80,7 @@ pub(super) async fn raw_body(
 ) -> Result<Response, Response> {
     let missing = || refusal(&visit, StatusCode::NOT_FOUND, "error.not_found");
     let id: DeliveryId = delivery.parse().map_err(|_| missing())?;
-    let row = app.engine.store().delivery(id).await.map_err(|e| unreadable(&visit, e))?.ok_or_else(missing)?;
+    let row = app.seen().delivery(id).await.map_err(|e| unreadable(&visit, e))?.ok_or_else(missing)?;
     let (_, body) = pasarela_engine::unpack(&row.packed);
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], body.to_vec()).into_response())
 }

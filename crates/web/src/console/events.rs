@@ -80,7 +80,7 @@ pub(super) async fn list(State(app): State<App>, visit: Visit, Query(ask): Query
         limit: ROWS,
         ..EventFilter::default()
     };
-    let found = app.engine.store().events(filter).await.map_err(|e| unreadable(&visit, e))?;
+    let found = app.seen().events(filter).await.map_err(|e| unreadable(&visit, e))?;
     let mut rows = Vec::with_capacity(found.rows.len());
     let mut types: BTreeSet<String> = CANONICAL_EVENT_TYPES.iter().map(|t| (*t).to_owned()).collect();
     types.extend(app.engine.flows().iter().flat_map(|f| f.on.clone()));

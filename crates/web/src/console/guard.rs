@@ -12,6 +12,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
+use pasarela_domain::Brands;
 use std::collections::HashMap;
 
 /// Cookie that remembers the language.
@@ -44,6 +45,11 @@ impl Visit {
         self.who().is_some_and(|w| w.may(action, resource))
     }
 
+    /// For which brands this person may do it.
+    pub(super) fn reach(&self, action: Action, resource: Resource) -> Brands {
+        self.who().map_or_else(Brands::none, |w| w.allowed(resource, action))
+    }
+
     /// May rows say what an event is about?
     pub(super) fn sees_people(&self) -> bool {
         self.may(Action::ReadPersonal, Resource::Events)
@@ -55,7 +61,13 @@ impl Visit {
     }
 
     /// A page that says no: to a look, or to a deed.
-    pub(crate) fn refused(&self, action: Action) -> Response {
+    pub(crate) fn refused(&self, action: Action, path: &str) -> Response {
+        // Whoever may not know how the whole hub stands begins with what is theirs.
+        if path == "/"
+            && let Some(first) = super::page::first_section(self)
+        {
+            return Redirect::to(first).into_response();
+        }
         let looks = matches!(action, Action::Read | Action::ReadPersonal);
         let why = if looks { "error.not_allowed" } else { "error.read_only" };
         super::page::refusal(self, StatusCode::FORBIDDEN, why)

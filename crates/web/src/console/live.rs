@@ -54,12 +54,13 @@ pub(super) async fn stream(
         live: app.engine.subscribe(),
         wanted: ask.desde.is_some() && visit.may(Action::Read, Resource::Events),
         personal: visit.sees_people(),
+        overview: visit.may(Action::Read, Resource::Overview),
         after: last.or(ask.desde).and_then(|t| t.parse().ok()),
         event_type: ask.tipo.filter(|t| !t.is_empty()),
         cookie: cookie(&headers, COOKIE).unwrap_or_default().to_owned(),
         w: visit.w,
         rows: VecDeque::new(),
-        app,
+        app: app.as_seen_by(&visit.reach(Action::Read, Resource::Events)),
     };
     tokio::spawn(feed.run(tx));
     let stream = tokio_stream::wrappers::ReceiverStream::new(rx);
@@ -73,6 +74,7 @@ struct Feed {
     live: broadcast::Receiver<Arc<Envelope>>,
     wanted: bool,
     personal: bool,
+    overview: bool,
     after: Option<EventId>,
     event_type: Option<String>,
     /// Waiting to be sent, the latest last.
@@ -103,7 +105,7 @@ impl Feed {
                     if sessions.find(&self.app, &self.cookie).await.is_none() {
                         return;
                     }
-                    let line = Status::read(&self.app, self.w).await.render().unwrap_or_default();
+                    let line = Status::read(&self.app, self.w, self.overview).await.render().unwrap_or_default();
                     let now = self.app.engine.store().stats().transactions;
                     if now != std::mem::replace(&mut written, now)
                         && tx.send(Ok(Event::default().event("pulso").data("1"))).await.is_err()
@@ -128,7 +130,7 @@ impl Feed {
 
     fn keep(&mut self, event: Arc<Envelope>) {
         let other = self.event_type.as_ref().is_some_and(|t| *t != event.event_type);
-        if !self.wanted || other {
+        if !self.wanted || other || !self.app.sees_connection(&event.connection) {
             return;
         }
         if self.rows.len() == MOST {
@@ -145,7 +147,7 @@ impl Feed {
             limit: MOST as u32,
             ..EventFilter::default()
         };
-        let Ok(page) = self.app.engine.store().events(filter).await else { return };
+        let Ok(page) = self.app.seen().events(filter).await else { return };
         self.rows.extend(page.rows.iter().rev().filter_map(|row| self.app.engine.envelope(row).ok()).map(Arc::new));
     }
 

@@ -32,7 +32,8 @@ pub(super) struct Frame {
 impl Frame {
     /// `title`: key of the page's title.
     pub(super) async fn new(app: &App, visit: &Visit, title: &str, here: &'static str) -> Self {
-        let health = super::status::health(app).await.ok();
+        let overview = visit.may(Action::Read, Resource::Overview);
+        let health = if overview { super::status::health(app).await.ok() } else { None };
         let waiting = health.map_or(0, |h| h.dead + h.unknown + h.quarantined);
         Self {
             w: visit.w,
@@ -44,7 +45,7 @@ impl Frame {
             theatre: app.console.sandbox.is_some(),
             waiting: (waiting > 0).then(|| visit.w.number(waiting)),
             other_lang: visit.other_lang.clone(),
-            status: Status::read(app, visit.w).await,
+            status: Status::read(app, visit.w, overview).await,
         }
     }
 }
@@ -82,6 +83,11 @@ const SECTIONS: [Section; 9] = [
     section("alarms", "/alarmas", "nav.alarms", Action::Read, Resource::Overview),
     section("theatre", "/teatro", "nav.theatre", Action::Read, Resource::Sandbox),
 ];
+
+/// Where somebody begins: the first section that they may open.
+pub(super) fn first_section(visit: &Visit) -> Option<&'static str> {
+    SECTIONS.iter().find(|s| s.name != "theatre" && visit.may(s.action, s.resource)).map(|s| s.path)
+}
 
 /// What the person may do: a page offers nothing that its gate would refuse.
 impl Frame {

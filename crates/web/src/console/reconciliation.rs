@@ -77,7 +77,7 @@ pub(super) async fn show(
     Query(notice): Query<Notice>,
 ) -> Result<Response, Response> {
     let (w, now) = (visit.w, app.engine.clock().now());
-    let proposed = app.engine.store().deliveries(Some(DeliveryStatus::Proposed), None, PROPOSALS).await;
+    let proposed = app.seen().deliveries(Some(DeliveryStatus::Proposed), None, PROPOSALS).await;
     let proposed = proposed.map_err(|e| unreadable(&visit, e))?;
     let proposals = proposed.rows.iter().map(|row| ProposalView {
         id: row.id.to_string(),
@@ -85,7 +85,7 @@ pub(super) async fn show(
         at: Moment::new(w, row.received_at, now),
         why: row.reason.clone(),
     });
-    let connections = app.engine.connections().into_iter().map(|c| {
+    let connections = app.connections().into_iter().map(|c| {
         let manifest = app.engine.manifest(&c.name);
         ConnectionView {
             title: manifest.map_or_else(|| c.provider.clone(), |m| m.title.to_owned()),
@@ -155,6 +155,9 @@ pub(super) async fn run(State(app): State<App>, Path(name): Path<String>, deed: 
         // As the connection's own setting says.
         _ => None,
     };
+    if !app.sees_connection(&name) {
+        return super::page::refusal(&deed.visit, http::StatusCode::NOT_FOUND, "error.not_found");
+    }
     let ask = Ask { from_beginning: deed.field("todo") == "si", policy };
     let engine = app.engine.clone();
     // A task of its own: it goes on when the person leaves the page.

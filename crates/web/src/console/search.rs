@@ -53,7 +53,7 @@ pub(super) async fn show(State(app): State<App>, visit: Visit, Query(ask): Query
 
 /// The page of an id that exists.
 async fn place(app: &App, asked: &str) -> Result<Option<String>, Error> {
-    let store = app.engine.store();
+    let store = app.seen();
     if let Ok(id) = asked.parse::<EventId>() {
         return Ok(store.event(id).await?.map(|e| format!("/historia/{}", e.id)));
     }
@@ -75,7 +75,7 @@ async fn place(app: &App, asked: &str) -> Result<Option<String>, Error> {
 
 /// Events by everything that the text may be, by id.
 async fn find(app: &App, asked: &str) -> Result<BTreeMap<i64, EventRow>, Error> {
-    let (engine, store) = (&app.engine, app.engine.store());
+    let (engine, store) = (&app.engine, app.seen());
     let mut found = BTreeMap::new();
     if asked.is_empty() {
         return Ok(found);
@@ -90,7 +90,7 @@ async fn find(app: &App, asked: &str) -> Result<BTreeMap<i64, EventRow>, Error> 
         found.extend(page.rows.into_iter().map(|row| (row.id.get(), row)));
     }
     // What an event is about, as its connection names it.
-    for connection in engine.connections() {
+    for connection in app.connections() {
         let Some(id) = engine.connection_id(&connection.name) else { continue };
         let filter = EventFilter { key: Some(engine.key_hash(id, asked)), limit: MOST + 1, ..EventFilter::default() };
         let page = store.events(filter).await?;

@@ -38,7 +38,11 @@ pub(super) struct Status {
 }
 
 impl Status {
-    pub(super) async fn read(app: &App, w: Words) -> Self {
+    /// `overview`: may the reader know how the whole hub stands? The line is empty for who may not.
+    pub(super) async fn read(app: &App, w: Words, overview: bool) -> Self {
+        if !overview {
+            return Self { items: Vec::new() };
+        }
         match health(app).await {
             Ok(health) => {
                 let mut line = Self::of(w, &health, &alarms::ringing(app, &health));
