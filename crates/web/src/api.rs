@@ -15,7 +15,7 @@ mod events;
 mod flows;
 mod holds;
 mod incidents;
-mod keys;
+pub(crate) mod keys;
 mod links;
 mod overview;
 mod pauses;

@@ -72,7 +72,7 @@ const fn section(
 }
 
 /// In the order of the bar. The gate is that of the page's route.
-const SECTIONS: [Section; 9] = [
+const SECTIONS: [Section; 10] = [
     section("home", "/", "nav.home", Action::Read, Resource::Overview),
     section("events", "/eventos", "nav.events", Action::Read, Resource::Events),
     section("flows", "/flujos", "nav.flows", Action::Read, Resource::Flows),
@@ -81,6 +81,7 @@ const SECTIONS: [Section; 9] = [
     section("reconciliation", "/conciliacion", "nav.reconciliation", Action::Read, Resource::Connections),
     section("cases", "/casos", "nav.cases", Action::ReadPersonal, Resource::Cases),
     section("alarms", "/alarmas", "nav.alarms", Action::Read, Resource::Overview),
+    section("keys", "/claves", "nav.keys", Action::Read, Resource::Keys),
     section("theatre", "/teatro", "nav.theatre", Action::Read, Resource::Sandbox),
 ];
 
@@ -134,6 +135,10 @@ impl Frame {
 
     pub(super) fn may_hold(&self) -> bool {
         self.may(Action::Write, Resource::Holds)
+    }
+
+    pub(super) fn may_keep_keys(&self) -> bool {
+        self.may(Action::Write, Resource::Keys)
     }
 
     pub(super) fn may_play(&self) -> bool {

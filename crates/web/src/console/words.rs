@@ -7,6 +7,7 @@ mod alarms;
 mod cases;
 mod events;
 mod keeping;
+mod keys;
 mod law;
 mod newcomer;
 mod pages;
@@ -32,6 +33,7 @@ fn rows() -> impl Iterator<Item = &'static Row> {
         .chain(alarms::ROWS)
         .chain(cases::ROWS)
         .chain(keeping::ROWS)
+        .chain(keys::ROWS)
         .chain(law::ROWS)
         .chain(states::ROWS)
         .chain(events::ROWS)
