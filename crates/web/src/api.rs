@@ -22,6 +22,7 @@ mod overview;
 mod pauses;
 mod registry;
 mod runs;
+mod seal;
 mod suppressions;
 mod texts;
 mod tickets;
