@@ -16,7 +16,7 @@ mod events;
 mod flows;
 mod holds;
 mod incidents;
-mod keys;
+pub(crate) mod keys;
 mod links;
 mod overview;
 mod pauses;
