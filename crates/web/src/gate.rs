@@ -88,7 +88,11 @@ fn told(mut answer: Response, stand: Option<Stand>) -> Response {
 }
 
 /// The key says who it is and whether it may ask at all now; the table says whether it may ask this.
-async fn by_key(app: &App, gate: Gate, request: &mut Request) -> Result<(Brands, Option<Stand>), (Problem, Option<Stand>)> {
+async fn by_key(
+    app: &App,
+    gate: Gate,
+    request: &mut Request,
+) -> Result<(Brands, Option<Stand>), (Problem, Option<Stand>)> {
     let asked = match gate {
         Gate::May(action, resource) => Some((action, resource)),
         Gate::Known(_) => None,
@@ -107,7 +111,8 @@ async fn by_key(app: &App, gate: Gate, request: &mut Request) -> Result<(Brands,
     who.from = request.extensions().get::<Peer>().map(|p| p.0);
     let mut brands = Brands::none();
     if let Some((action, resource)) = asked {
-        brands = who::check(&who, action, resource, &app.brands).map_err(|why| (refused(&who, action, resource, why), stand))?;
+        brands = who::check(&who, action, resource, &app.brands)
+            .map_err(|why| (refused(&who, action, resource, why), stand))?;
     }
     request.extensions_mut().insert(who);
     Ok((brands, stand))
