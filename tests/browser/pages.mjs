@@ -134,6 +134,7 @@ async function addresses(world) {
   const [claim, incident] = await desk(world);
   return {
     inicio: "/",
+    auditoria: "/auditoria",
     eventos: "/eventos",
     buscar: "/buscar",
     hallado: `/buscar?q=${order.public_id}`,

@@ -44,6 +44,9 @@ pub(crate) struct Config {
     /// Where the truth is.
     #[serde(default)]
     pub(crate) store: StoreConfig,
+    /// The record of who did what.
+    #[serde(default)]
+    pub(crate) audit: Audit,
     /// How long what is finished is kept.
     #[serde(default)]
     pub(crate) retention: keeping::Retention,
@@ -161,6 +164,24 @@ impl Default for StoreConfig {
     fn default() -> Self {
         let (max_pending, min_free_disk) = keeping::default_sizes();
         Self { url: Secret::new("sqlite:pasarela.db"), key_file: None, max_pending, min_free_disk }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Audit {
+    /// File to which the head of the audit is added while the hub runs: `pasarela audit verify` finds by it what was
+    /// cut off or written anew. It belongs where whoever has the database cannot write. Beside the configuration
+    /// unless absolute; none by default.
+    pub(crate) anchor_file: Option<PathBuf>,
+    /// How often the head is noted, if it moved: in the log, and in the file.
+    pub(crate) anchor_every: units::Span,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self { anchor_file: None, anchor_every: units::Span(std::time::Duration::from_secs(3600)) }
     }
 }
 
@@ -290,6 +311,9 @@ impl Config {
         if self.store.max_pending.0 < 1 << 16 {
             return wrong("store.max_pending is less than 64KiB; no delivery would be taken in".into());
         }
+        if self.audit.anchor_every.0.is_zero() {
+            return wrong("audit.anchor_every is nothing; write how often the head is noted, such as 1h".into());
+        }
         self.retention.check().or_else(wrong)?;
         Database::read(&self.store, &self.path).map(|_| ()).or_else(wrong)
     }
@@ -310,6 +334,12 @@ impl Config {
                 PathBuf::from(name)
             }
         })
+    }
+
+    /// Where the head of the audit is noted, beside the configuration file unless absolute.
+    pub(crate) fn anchor_file(&self) -> Option<PathBuf> {
+        let base = self.path.parent().unwrap_or(Path::new(""));
+        self.audit.anchor_file.as_ref().map(|f| base.join(f))
     }
 
     /// Folder of flow files, beside the configuration file unless absolute.

@@ -4,6 +4,7 @@
 //! one another. Exit codes: 0 done, 1 failed, 2 wrong use or configuration.
 
 mod admin;
+mod anchors;
 mod commands;
 mod config;
 mod hub;
@@ -99,6 +100,9 @@ enum Command {
     Replay(commands::operate::ReplayArgs),
     /// Read a connection's records now, and take in what its webhooks missed.
     Reconcile(commands::lists::ReconcileArgs),
+    /// Who did what: list, show, verify that nothing was changed, export.
+    #[command(subcommand)]
+    Audit(commands::audit::Action),
     /// Write a verified copy of the database, beside a running hub or without one.
     Backup(commands::backup::Args),
     /// Make a database of a backup.
@@ -196,6 +200,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Command::Connections => commands::lists::connections(&config, json).await,
             Command::Replay(args) => commands::operate::replay(&config, args, json).await,
             Command::Reconcile(args) => commands::lists::reconcile(&config, args, json).await,
+            Command::Audit(action) => commands::audit::run(&config, action, json).await,
             Command::Backup(args) => commands::backup::run(&config, args, json).await,
             Command::Restore(args) => commands::restore::run(&config, args, json).await,
             Command::Doctor(args) => commands::doctor::run(&config, args, json).await,

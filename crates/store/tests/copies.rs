@@ -7,7 +7,10 @@ mod support;
 use pasarela_store::backup::{Manifest, Progress, read_manifest, verify};
 use pasarela_store::postgres::{Aftermath, PostgresStore, restore};
 use pasarela_store::sqlite::{LOG_BOUND, Mended, Options, Restoring, SqliteStore, State, examine, repair};
-use pasarela_store::{Accepted, Care as _, Error, EventFilter, Person, RecordWrite, Recorded, Records as _, Store};
+use pasarela_store::{
+    Accepted, Audited, Care as _, Error, EventFilter, Person, RecordWrite, Recorded, Records as _, Store,
+    verify as verify_audit,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -288,6 +291,9 @@ async fn a_postgres_goes_into_a_file_and_back_into_an_empty_database() {
     for (id, subject) in [("de-ella", 40), ("de-otra", 41)] {
         record(&store, id, subject).await;
     }
+    let told =
+        Audited { about: vec![40], after: Some("Valentina".into()), ..Audited::by_system(at(1), "cases.step", "1") };
+    store.audit(told.sealed(store.sealer()).unwrap()).await.unwrap();
     let mut queued = support::effect(&store, 7_000);
     queued.connection = tienda;
     support::write(&store, pasarela_store::Work { effects: vec![queued], ..Default::default() }).await;
@@ -309,6 +315,7 @@ async fn a_postgres_goes_into_a_file_and_back_into_an_empty_database() {
         pause: Some("put back".into()),
         spared: "",
         now: at(5),
+        noted: Audited::by_system(at(5), "backups.restore", ""),
     };
     let options = two.options(&key);
     let progress = || Arc::new(Progress::default());
@@ -337,6 +344,8 @@ async fn a_postgres_goes_into_a_file_and_back_into_an_empty_database() {
     assert!(!erased.open && !String::from_utf8_lossy(&erased.data).contains("Valentina"));
     let other = left("de-otra").await.unwrap().unwrap();
     assert_eq!((other.data.as_slice(), other.due), (b"Valentina".as_slice(), Some(at(9))));
+    let chain = verify_audit(&store, [], |_| ()).await.unwrap().unwrap();
+    assert_eq!((chain.entries, chain.forgotten), (3, 1), "what was done, that its values went, and the restore");
     assert_eq!(record(&store, "nueva", 41).await, Recorded::Done(1));
     assert!(left("nueva").await.unwrap().unwrap().number > other.number, "numbers go on");
 }

@@ -9,6 +9,7 @@
 
 mod alarms;
 mod assets;
+mod audit;
 mod cases;
 mod chart;
 mod confirm;
@@ -111,11 +112,12 @@ impl Settings {
 pub(crate) fn pages() -> Pages {
     use crate::policy::Action::{Operate, Read, ReadPersonal, Write};
     use crate::policy::Resource::{
-        Cases, Connections, DeadLetters, Deliveries, Events, Flows, Holds, Incidents, Overview, Pauses, Sandbox, Users,
+        Audit, Cases, Connections, DeadLetters, Deliveries, Events, Flows, Holds, Incidents, Overview, Pauses, Sandbox,
+        Users,
     };
     const OWN: Gate = Gate::Known("everybody's own account");
     Pages::new()
-        .get("/", may(Read, Overview), home::show)
+        .get("/", Gate::Known("where people begin: the night, or the first section that is theirs"), home::show)
         .get("/eventos", may(Read, Events), events::list)
         .get("/buscar", may(ReadPersonal, Events), search::show)
         .get("/historia/{event}", may(ReadPersonal, Events), story::show)
@@ -147,6 +149,7 @@ pub(crate) fn pages() -> Pages {
         .get("/incidentes/{number}", may(Read, Incidents), cases::incidents::show)
         .get("/incidentes/{number}/hoja", may(Read, Incidents), cases::incidents::sheet)
         .post("/incidentes/{number}/paso", may(Operate, Incidents), cases::incidents::step)
+        .get("/auditoria", may(ReadPersonal, Audit), audit::list)
         .get("/alarmas", may(Read, Overview), alarms::show)
         .get("/teatro", may(Read, Sandbox), theatre::show)
         .post("/teatro/acto", may(Operate, Sandbox), theatre::act)

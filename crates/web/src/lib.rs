@@ -5,6 +5,7 @@ mod accounts;
 mod again;
 mod alarms;
 mod api;
+mod audit;
 mod auth;
 mod bodies;
 mod console;

@@ -18,7 +18,7 @@ use pasarela_engine::LEDGER;
 use pasarela_store::backup::{Manifest, Progress};
 use pasarela_store::postgres::{self, Aftermath};
 use pasarela_store::sqlite::Restoring;
-use pasarela_store::{Care as _, PauseKind, PauseRow, Person, Store as _, erasures};
+use pasarela_store::{Audited, Care as _, PauseKind, PauseRow, Person, Store as _, WhoKind, erasures};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -83,7 +83,14 @@ pub(crate) async fn run(config_path: &Path, args: Args, json: bool) -> Result<Ex
         manifest.made_at
     );
     let persons: Vec<Person> = erased.iter().map(|e| again(e.subject)).collect();
-    let wish = Wish { persons, safe, why, resume: args.resume, now };
+    let noted = Audited {
+        who_kind: WhoKind::CommandLine,
+        who: "command_line".into(),
+        name: "command line".into(),
+        after: Some(json!({ "made_at": manifest.made_at, "resume": args.resume, "erased_again": persons.len() })),
+        ..Audited::by_system(Timestamp::now(), "backups.restore", "")
+    };
+    let wish = Wish { persons, safe, why, resume: args.resume, now, noted };
     let bar = Bar::new("restore");
     let progress = Arc::new(Progress::default());
     let shown = progress.clone();
@@ -98,6 +105,7 @@ pub(crate) async fn run(config_path: &Path, args: Args, json: bool) -> Result<Ex
                     pause: (!wish.resume).then(|| wish.why.clone()),
                     spared: LEDGER,
                     now: wish.now,
+                    noted: wish.noted.clone(),
                 };
                 let done = postgres::restore(&options, &args.file, progress, &after).await.map_err(failed)?;
                 Ok(Outcome { erased: wish.persons.len(), rows: done.redacted, held: done.held, paused: done.paused })
@@ -137,6 +145,8 @@ struct Wish {
     why: String,
     resume: bool,
     now: Timestamp,
+    /// What the audit of the restored database is to say of it.
+    noted: Audited,
 }
 
 /// Actions whose queued effects may be made although they may have been made before: the provider knows
@@ -178,6 +188,8 @@ async fn sqlite(file: &Path, to: &Path, key_file: &Path, wish: &Wish) -> Result<
             }
         }
     }
+    let noted = wish.noted.clone().sealed(store.sealer()).map_err(|e| failed(e.into()))?;
+    store.audit(noted).await.map_err(failed)?;
     if !wish.resume {
         let connections = store.connections().await.map_err(failed)?;
         let id = |name: &str| connections.iter().find(|c| c.name == name).map(|c| c.id);

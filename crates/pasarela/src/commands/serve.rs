@@ -48,6 +48,7 @@ async fn serve(config_path: &Path, asked_to_stop: &mut StopSignal) -> Result<End
     let public = listen(public, "server.listen").await?;
     let console = listen(console, "console.listen").await?;
     let socket = bind_socket(store.home())?;
+    let (anchors, every) = (plan.config.anchor_file(), plan.config.audit.anchor_every.0);
     let drain = plan.config.server.drain.map(|s| s.0);
     let (flows, connections) = (plan.flows.len(), plan.connections.len());
     let engine = plan.start(store.clone(), false).await?;
@@ -62,6 +63,7 @@ async fn serve(config_path: &Path, asked_to_stop: &mut StopSignal) -> Result<End
     );
     offer_replay(&engine).await;
     offer_link(&app).await;
+    let noting = tokio::spawn(crate::anchors::keep(store.clone(), anchors.clone(), every));
     let checking = tokio::spawn(watch_integrity(store.clone(), engine.clone()));
     let ended = tokio::select! {
         () = asked_to_stop.wait() => Ended::Asked,
@@ -79,6 +81,8 @@ async fn serve(config_path: &Path, asked_to_stop: &mut StopSignal) -> Result<End
     console.stop(Duration::from_millis(500)).await;
     admin.abort();
     checking.abort();
+    noting.abort();
+    crate::anchors::note(&*store, anchors.as_deref(), 0).await;
     drop(std::fs::remove_file(socket_path(store.home())));
     if let Err(error) = store.leave().await
         && ended == Ended::Asked
@@ -139,6 +143,11 @@ async fn offer_link(app: &App) {
     let scopes = ["read".to_owned(), "write".to_owned()];
     match pasarela_web::create_link(app, "console", &scopes, Duration::from_secs(MINUTES * 60)).await {
         Ok(made) => {
+            let after = serde_json::json!({ "name": "console", "scopes": scopes, "expires_at": made.expires_at });
+            let by = pasarela_web::who::Who::system();
+            if let Err(error) = app.audit(&by, "users.create", "link", None, Some(after)).await {
+                tracing::error!(%error, "a link was made and could not be written down");
+            }
             note("To sign in to the console, once, in the next quarter of an hour:");
             line(&made.link);
         }

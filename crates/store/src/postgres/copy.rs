@@ -5,6 +5,7 @@ use super::link::{Address, said};
 use super::read::{Read, get, rows, small};
 use super::statement::{Statement, bytes, int, text, texts};
 use super::{Options, PostgresStore, audit, care, schema};
+use crate::audit::Audited;
 use crate::backup::{self, Draft, Manifest, Progress, Table};
 use crate::care::Person;
 use crate::codes::ms;
@@ -152,6 +153,8 @@ pub struct Aftermath {
     pub spared: &'static str,
     /// When.
     pub now: Timestamp,
+    /// What the audit is to say of it.
+    pub noted: Audited,
 }
 
 /// What came of a restore.
@@ -218,6 +221,7 @@ async fn settle(db: &Client, sealer: &Sealer, after: &Aftermath) -> Read<Restore
         }
         done.redacted += audit::forget(db, sealer, who.subject, after.now).await?;
     }
+    audit::append(db, sealer, &after.noted.clone().sealed(sealer)?).await?;
     if let Some((but, code, why)) = &after.hold {
         let sql = "UPDATE effects e SET status = 31, code = $1, outcome = $2, not_before = NULL
             FROM connections c WHERE c.id = e.connection AND e.status IN (0, 4) AND NOT e.resend_unknown

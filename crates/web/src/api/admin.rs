@@ -1,9 +1,9 @@
 //! What only the holder of the database file may do: served on the socket beside it, never on a
 //! listener, so it is no part of the public API's document.
 
-use super::{backup, doctor, keys, links, registry, tickets, users};
+use super::{audit, backup, doctor, keys, links, registry, tickets, users};
 use crate::policy::Action::{Operate, Read, ReadPersonal, Write};
-use crate::policy::Resource::{Backups, Connections, Keys, Registry, TicketKeys, Users};
+use crate::policy::Resource::{Audit, Backups, Connections, Keys, Registry, TicketKeys, Users};
 use crate::policy::may;
 use crate::routes::{Routes, op};
 
@@ -21,6 +21,8 @@ pub(crate) fn routes() -> Routes {
             op(may(Write, Registry), "Take in a list that was consulted by hand"),
         )
         .post("/admin/links", links::create, op(may(Write, Users), "Make a link that signs in once"))
+        .post("/admin/audit/verify", audit::verify, op(may(ReadPersonal, Audit), "Verify the chain of the audit"))
+        .get("/admin/audit/entries", audit::entries, op(may(ReadPersonal, Audit), "Entries in their order"))
         .get("/admin/users", users::list, op(may(ReadPersonal, Users), "People who work in the hub"))
         .post("/admin/users", users::add, op(may(Write, Users), "Make an account"))
         .post(

@@ -2,9 +2,9 @@
 
 use super::{Params, body, cursor, limit, list as page};
 use crate::App;
-use crate::again;
 use crate::problem::Problem;
 use crate::who::Who;
+use crate::{again, audit};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -144,6 +144,7 @@ pub(crate) async fn open(
     let key = again::of_caller(again::key(&headers)?, &who);
     let new: NewCase = body(&bytes)?;
     let (view, repeated) = app.engine.open_case(new, &who.name, key.as_deref()).await?;
+    audit::done(&view.case.number, json!({ "kind": view.case.kind, "state": view.case.state }));
     let status = if repeated { StatusCode::OK } else { StatusCode::CREATED };
     let mut answer = (status, Json(Shown::of(view))).into_response();
     if repeated {
@@ -159,7 +160,10 @@ pub(crate) async fn step(
     bytes: Bytes,
 ) -> Result<Json<Shown>, Problem> {
     let step: Step = body(&bytes)?;
-    Ok(Json(Shown::of(app.engine.step_case(&id, step, &who.name).await?)))
+    let done = json!(step)["step"].take();
+    let view = app.engine.step_case(&id, step, &who.name).await?;
+    audit::done(&id, json!({ "step": done, "state": view.case.state }));
+    Ok(Json(Shown::of(view)))
 }
 
 impl From<CaseError> for Problem {

@@ -2,6 +2,7 @@
 
 use super::{Params, body, cursor, limit, list as page};
 use crate::App;
+use crate::audit;
 use crate::problem::Problem;
 use crate::who::Who;
 use axum::Json;
@@ -86,6 +87,10 @@ pub(crate) async fn one(State(app): State<App>, Path(id): Path<String>) -> Resul
 pub(crate) async fn open(who: Who, State(app): State<App>, bytes: Bytes) -> Result<Response, Problem> {
     let new: NewIncident = body(&bytes)?;
     let view = app.engine.open_incident(new, &who.name).await?;
+    audit::done(
+        &view.incident.number,
+        json!({ "title": view.incident.title, "detected_at": view.incident.detected_at }),
+    );
     Ok((StatusCode::CREATED, Json(Shown::of(view))).into_response())
 }
 
@@ -96,5 +101,6 @@ pub(crate) async fn step(
     bytes: Bytes,
 ) -> Result<Json<Shown>, Problem> {
     let step: IncidentStep = body(&bytes)?;
+    audit::done(&id, json!(step));
     Ok(Json(Shown::of(app.engine.step_incident(&id, step, &who.name).await?)))
 }

@@ -65,16 +65,15 @@ impl Visit {
     }
 
     /// A page that says no: to a look, or to a deed.
-    pub(crate) fn refused(&self, action: Action, path: &str) -> Response {
-        // Whoever may not know how the whole hub stands begins with what is theirs.
-        if path == "/"
-            && let Some(first) = super::page::first_section(self)
-        {
-            return Redirect::to(first).into_response();
-        }
+    pub(crate) fn refused(&self, action: Action) -> Response {
         let looks = matches!(action, Action::Read | Action::ReadPersonal);
         let why = if looks { "error.not_allowed" } else { "error.read_only" };
         super::page::refusal(self, StatusCode::FORBIDDEN, why)
+    }
+
+    /// A page that says that something was done and is not in the audit.
+    pub(crate) fn unwritten(&self) -> Response {
+        super::page::refusal(self, StatusCode::INTERNAL_SERVER_ERROR, "error.unwritten")
     }
 
     /// Was it proved lately who this is?
@@ -188,6 +187,10 @@ pub(super) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     let open = OPEN.contains(&path) || path.starts_with("/recursos/");
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let foreign = !reads && comes_from_elsewhere(&app, request.headers());
+    let session = session.map(|mut s| {
+        s.who = s.who.in_hub(&app.brands);
+        s
+    });
     let visit = Visit { w: Words::new(lang), session, other_lang: other_lang(&request, lang) };
     let mut response = if foreign || (!reads && !open && visit.session.is_none()) {
         super::page::refusal(&visit, StatusCode::FORBIDDEN, "error.csrf")

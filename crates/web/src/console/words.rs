@@ -4,6 +4,7 @@
 //! it is; a type or a state that has no words here is shown by its own name.
 
 mod alarms;
+mod audit;
 mod cases;
 mod events;
 mod keeping;
@@ -31,6 +32,7 @@ fn rows() -> impl Iterator<Item = &'static Row> {
         .chain(newcomer::ROWS)
         .chain(theatre::ROWS)
         .chain(alarms::ROWS)
+        .chain(audit::ROWS)
         .chain(cases::ROWS)
         .chain(keeping::ROWS)
         .chain(law::ROWS)

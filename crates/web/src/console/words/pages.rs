@@ -337,5 +337,10 @@ pub(super) const ROWS: &[Row] = &[
         "This page is not part of your access. If you need it, ask whoever runs the gateway.",
     ),
     ("error.read_only", "Tu acceso solo permite mirar. No se hizo nada.", "You may only look. Nothing was done."),
+    (
+        "error.unwritten",
+        "Se hizo, pero no quedó en la auditoría. Avísale a quien administra la pasarela.",
+        "It was done, but it is not in the audit. Tell whoever runs the gateway.",
+    ),
     ("error.back", "Ir al inicio", "Go home"),
 ];
