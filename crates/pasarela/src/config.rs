@@ -15,6 +15,7 @@ pub(crate) use store::Database;
 pub(crate) use units::Span;
 
 use pasarela_domain::{Pace, Secret};
+use pasarela_store::{InvalidMaster, Master};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -152,6 +153,9 @@ pub(crate) struct StoreConfig {
     /// `pasarela.key` beside the configuration. Made with mode 0600 when a database is created; its absence
     /// later is an error. A backup without it cannot be read.
     pub(crate) key_file: Option<PathBuf>,
+    /// The master key, if it is in no such file: `file:PATH`, `env:NAME`, or `command:PROGRAM ARGUMENTS`, whose output
+    /// is the key. How it is changed: [protection at rest](sealing.md).
+    pub(crate) master_key: Option<String>,
     /// Bytes of deliveries that may wait to be decided; beyond, 503 with `Retry-After`. At least `64KiB`. They
     /// wait on disk: what may be in memory [is fixed](care.md#a-flood).
     pub(crate) max_pending: units::Size,
@@ -163,7 +167,7 @@ pub(crate) struct StoreConfig {
 impl Default for StoreConfig {
     fn default() -> Self {
         let (max_pending, min_free_disk) = keeping::default_sizes();
-        Self { url: Secret::new("sqlite:pasarela.db"), key_file: None, max_pending, min_free_disk }
+        Self { url: Secret::new("sqlite:pasarela.db"), key_file: None, master_key: None, max_pending, min_free_disk }
     }
 }
 
@@ -314,6 +318,13 @@ impl Config {
         if self.audit.anchor_every.0.is_zero() {
             return wrong("audit.anchor_every is nothing; write how often the head is noted, such as 1h".into());
         }
+        self.master()?;
+        if self.store.master_key.is_some()
+            && self.store.key_file.is_some()
+            && self.store.url.expose().starts_with("sqlite:")
+        {
+            return wrong("store.key_file and store.master_key both say where the master key is; keep one".into());
+        }
         self.retention.check().or_else(wrong)?;
         Database::read(&self.store, &self.path).map(|_| ()).or_else(wrong)
     }
@@ -340,6 +351,17 @@ impl Config {
     pub(crate) fn anchor_file(&self) -> Option<PathBuf> {
         let base = self.path.parent().unwrap_or(Path::new(""));
         self.audit.anchor_file.as_ref().map(|f| base.join(f))
+    }
+
+    /// Where the master key is.
+    pub(crate) fn master(&self) -> Result<Master, Error> {
+        match &self.store.master_key {
+            Some(text) => text.parse().map_err(|e: InvalidMaster| Error::Wrong {
+                path: self.path.clone(),
+                why: format!("store.master_key: {e}"),
+            }),
+            None => self.key_file().map(Master::File),
+        }
     }
 
     /// Folder of flow files, beside the configuration file unless absolute.

@@ -11,6 +11,7 @@ mod hub;
 mod output;
 #[cfg(test)]
 mod reference;
+mod renewal;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -105,6 +106,9 @@ enum Command {
     Audit(commands::audit::Action),
     /// Write a verified copy of the database, beside a running hub or without one.
     Backup(commands::backup::Args),
+    /// The keys under which everything personal lies: how they stand, and new ones.
+    #[command(subcommand)]
+    Seal(commands::seal::Action),
     /// Make a database of a backup.
     Restore(commands::restore::Args),
     /// Look at configuration, database and key; mend a damaged file into a new one.
@@ -202,6 +206,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Command::Reconcile(args) => commands::lists::reconcile(&config, args, json).await,
             Command::Audit(action) => commands::audit::run(&config, action, json).await,
             Command::Backup(args) => commands::backup::run(&config, args, json).await,
+            Command::Seal(action) => commands::seal::run(&config, action, json).await,
             Command::Restore(args) => commands::restore::run(&config, args, json).await,
             Command::Doctor(args) => commands::doctor::run(&config, args, json).await,
             Command::Demo(args) => commands::demo::run(args, json).await,

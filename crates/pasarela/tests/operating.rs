@@ -5,6 +5,8 @@ mod audit;
 #[path = "support/files.rs"]
 #[allow(dead_code, reason = "shared with the tests of damage")]
 mod files;
+#[path = "operating/hygiene.rs"]
+mod hygiene;
 #[path = "operating/market.rs"]
 mod market;
 #[path = "operating/rne.rs"]

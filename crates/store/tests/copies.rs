@@ -8,7 +8,7 @@ use pasarela_store::backup::{Manifest, Progress, read_manifest, verify};
 use pasarela_store::postgres::{Aftermath, PostgresStore, restore};
 use pasarela_store::sqlite::{LOG_BOUND, Mended, Options, Restoring, SqliteStore, State, examine, repair};
 use pasarela_store::{
-    Accepted, Audited, Care as _, Error, EventFilter, Person, RecordWrite, Recorded, Records as _, Store,
+    Accepted, Audited, Care as _, Error, EventFilter, Master, Person, RecordWrite, Recorded, Records as _, Store,
     verify as verify_audit,
 };
 use std::path::{Path, PathBuf};
@@ -146,10 +146,13 @@ async fn a_restored_file_is_the_database_and_only_a_whole_backup_is_taken() {
     let made = backup(&*store, &file).await.unwrap();
     drop(store);
 
-    let there = Restoring::begin(&file, &place.path("hub.db"), &place.key()).map(|_| ()).unwrap_err().to_string();
+    let there =
+        Restoring::begin(&file, &place.path("hub.db"), &Master::File(place.key())).map(|_| ()).unwrap_err().to_string();
     assert!(there.contains("is there already") && there.contains("--to"), "{there}");
     let to = place.path("new.db");
-    let refused = |file: &Path, key: &Path| Restoring::begin(file, &to, key).map(|_| ()).unwrap_err().to_string();
+    let refused = |file: &Path, key: &Path| {
+        Restoring::begin(file, &to, &Master::File(key.to_owned())).map(|_| ()).unwrap_err().to_string()
+    };
     let missing = refused(&file, &place.path("nokey"));
     assert!(missing.contains("is missing"), "{missing}");
     std::fs::write(place.path("other"), "1".repeat(64)).unwrap();
@@ -182,7 +185,7 @@ async fn a_restored_file_is_the_database_and_only_a_whole_backup_is_taken() {
         names(place.0.path())
     );
 
-    let restoring = Restoring::begin(&file, &to, &place.key()).unwrap();
+    let restoring = Restoring::begin(&file, &to, &Master::File(place.key())).unwrap();
     assert!(!to.exists(), "not before all is done");
     let store = restoring.open().unwrap();
     assert_eq!(events(&store).await, 40);

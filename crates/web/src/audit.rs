@@ -59,7 +59,7 @@ pub(crate) async fn hearing<F: Future<Output = Response>>(handler: F) -> (Respon
 pub(crate) fn happened(response: &Response, noted: &Noted) -> bool {
     let status = response.status();
     let well = status.is_success() || status == StatusCode::SEE_OTHER;
-    well && !noted.nothing && !response.headers().contains_key("idempotent-replayed")
+    well && !noted.nothing && !response.headers().contains_key("idempotency-replayed")
 }
 
 impl App {

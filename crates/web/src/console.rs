@@ -24,6 +24,7 @@ mod guard;
 mod home;
 mod json;
 mod keeping;
+mod keys;
 mod links;
 mod live;
 mod marks;
@@ -112,8 +113,8 @@ impl Settings {
 pub(crate) fn pages() -> Pages {
     use crate::policy::Action::{Operate, Read, ReadPersonal, Write};
     use crate::policy::Resource::{
-        Audit, Cases, Connections, DeadLetters, Deliveries, Events, Flows, Holds, Incidents, Overview, Pauses, Sandbox,
-        Users,
+        Audit, Cases, Connections, DeadLetters, Deliveries, Events, Flows, Holds, Incidents, Keys, Overview, Pauses,
+        Sandbox, Users,
     };
     const OWN: Gate = Gate::Known("everybody's own account");
     Pages::new()
@@ -150,6 +151,10 @@ pub(crate) fn pages() -> Pages {
         .get("/incidentes/{number}/hoja", may(Read, Incidents), cases::incidents::sheet)
         .post("/incidentes/{number}/paso", may(Operate, Incidents), cases::incidents::step)
         .get("/auditoria", may(ReadPersonal, Audit), audit::list)
+        .get("/claves", may(Read, Keys), keys::show)
+        .post("/claves", may(Write, Keys), keys::create)
+        .post("/claves/{id}/rotar", may(Write, Keys), keys::rotate)
+        .post("/claves/{id}/revocar", may(Write, Keys), keys::revoke)
         .get("/alarmas", may(Read, Overview), alarms::show)
         .get("/teatro", may(Read, Sandbox), theatre::show)
         .post("/teatro/acto", may(Operate, Sandbox), theatre::act)

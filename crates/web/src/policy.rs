@@ -129,7 +129,8 @@ resources! {
 }
 
 impl Resource {
-    /// Does it belong to the hub itself, and to no brand? Then only who has every brand may touch it.
+    /// Does it belong to the hub itself, and to no brand? Then only who has every brand may touch it. What people said
+    /// about their data counts for all brands (ADR 0105); flows and pauses act on all of them.
     #[must_use]
     pub fn is_the_hubs(self) -> bool {
         matches!(

@@ -35,6 +35,11 @@ impl Problem {
 }
 
 impl Problem {
+    /// Its sentence, where it is for whoever asked and not for the log.
+    pub(crate) fn told_to_people(&self) -> Option<String> {
+        (self.status.is_client_error() && self.status != StatusCode::NOT_FOUND).then(|| self.detail.clone())
+    }
+
     /// May be tried again after so many seconds.
     pub(crate) fn wait(self, seconds: u32) -> Self {
         Self { retry_after: Some(seconds), ..self }

@@ -3,6 +3,7 @@
 #[path = "console/people.rs"]
 mod people;
 #[path = "console/seed.rs"]
+#[expect(dead_code, reason = "others use more of it")]
 mod seed;
 
 use axum::body::Body;

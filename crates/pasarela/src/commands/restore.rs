@@ -18,7 +18,7 @@ use pasarela_engine::LEDGER;
 use pasarela_store::backup::{Manifest, Progress};
 use pasarela_store::postgres::{self, Aftermath};
 use pasarela_store::sqlite::Restoring;
-use pasarela_store::{Audited, Care as _, PauseKind, PauseRow, Person, Store as _, WhoKind, erasures};
+use pasarela_store::{Audited, Care as _, Master, PauseKind, PauseRow, Person, Store as _, WhoKind, erasures};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -62,7 +62,7 @@ pub(crate) async fn run(config_path: &Path, args: Args, json: bool) -> Result<Ex
     let config = Config::load(config_path)?;
     let configured = config.database()?;
     let manifest = pasarela_store::backup::read_manifest(&args.file).map_err(failed)?;
-    let key_file = config.key_file()?;
+    let (key_file, master) = (config.key_file()?, config.master()?);
     let target = match args.to.as_deref() {
         None => configured.clone(),
         Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
@@ -96,9 +96,10 @@ pub(crate) async fn run(config_path: &Path, args: Args, json: bool) -> Result<Ex
     let shown = progress.clone();
     let work = async {
         match &target {
-            Database::Sqlite(path) => sqlite(&args.file, path, &key_file, &wish).await,
+            Database::Sqlite(path) => sqlite(&args.file, path, &master, &wish).await,
             Database::Postgres { url, key_file } => {
-                let options = postgres::Options { url: url.clone(), key_file: key_file.clone() };
+                let options =
+                    postgres::Options { url: url.clone(), key_file: key_file.clone(), master: Some(master.clone()) };
                 let after = Aftermath {
                     erased: wish.persons.clone(),
                     hold: (!wish.resume).then(|| (wish.safe.clone(), CODE, wish.why.clone())),
@@ -171,8 +172,8 @@ fn safe(plan: &Plan, manifest: &Manifest, now: Timestamp) -> Vec<(String, String
     all
 }
 
-async fn sqlite(file: &Path, to: &Path, key_file: &Path, wish: &Wish) -> Result<Outcome, Failure> {
-    let (file, path, key) = (file.to_owned(), to.to_owned(), key_file.to_owned());
+async fn sqlite(file: &Path, to: &Path, master: &Master, wish: &Wish) -> Result<Outcome, Failure> {
+    let (file, path, key) = (file.to_owned(), to.to_owned(), master.clone());
     let begun = tokio::task::spawn_blocking(move || Restoring::begin(&file, &path, &key)).await;
     let restoring = begun.map_err(|e| Failure::Failed(e.to_string()))?.map_err(failed)?;
     let store = restoring.open().map_err(failed)?;

@@ -64,6 +64,7 @@ async fn serve(config_path: &Path, asked_to_stop: &mut StopSignal) -> Result<End
     offer_replay(&engine).await;
     offer_link(&app).await;
     let noting = tokio::spawn(crate::anchors::keep(store.clone(), anchors.clone(), every));
+    let sealing = tokio::spawn(crate::renewal::keep(store.clone()));
     let checking = tokio::spawn(watch_integrity(store.clone(), engine.clone()));
     let ended = tokio::select! {
         () = asked_to_stop.wait() => Ended::Asked,
@@ -82,6 +83,7 @@ async fn serve(config_path: &Path, asked_to_stop: &mut StopSignal) -> Result<End
     admin.abort();
     checking.abort();
     noting.abort();
+    sealing.abort();
     crate::anchors::note(&*store, anchors.as_deref(), 0).await;
     drop(std::fs::remove_file(socket_path(store.home())));
     if let Err(error) = store.leave().await

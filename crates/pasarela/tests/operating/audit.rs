@@ -44,3 +44,45 @@ fn what_was_done_is_listed_and_whoever_changes_it_is_found() {
     change("DELETE FROM audit; UPDATE audit_head SET seq = 0, at = 0, hash = x'', mac = x''");
     place.run(&["audit", "verify"]).says(1, &["entry 1", "noted outside of the database"]);
 }
+
+#[test]
+fn the_master_key_changes_beside_a_running_hub_and_is_named_elsewhere() {
+    let place = Place::shop();
+    let hub = place.serve();
+    for n in 0..20 {
+        hub.order(&format!("o-{n}"));
+    }
+    let key = place.path("hub.db.key");
+    let old = std::fs::read_to_string(&key).unwrap();
+    let told = done(&place, &["seal", "rotate", "--json"]);
+    assert_eq!((told["rotated"].as_str(), told["state"]["key"].as_u64()), (Some("done"), Some(2)));
+    assert_ne!(std::fs::read_to_string(&key).unwrap(), old);
+    hub.order("o-20");
+    hub.kill();
+    // A start later, by a command, without a file.
+    let other = place.path("otra");
+    std::fs::write(&other, "ab".repeat(32)).unwrap();
+    let command = format!("command:cat {}", other.display());
+    let told = done(&place, &["seal", "rotate", "--to", &command, "--json"]);
+    assert_eq!((told["rotated"].as_str(), told["state"]["between"].as_bool()), (Some("named"), Some(true)));
+    let written = std::fs::read_to_string(place.config()).unwrap();
+    std::fs::write(place.config(), written.replace("[store]\n", &format!("[store]\nmaster_key = \"{command}\"\n")))
+        .unwrap();
+    let (_, reader) = place.key("read");
+    let hub = place.serve();
+    assert_eq!(hub.event_keys(&reader, 21).len(), 21, "nothing is lost");
+    assert_eq!(
+        done(&place, &["seal", "status", "--json"])["state"]["between"],
+        false,
+        "the old one ended with the start"
+    );
+    hub.wait_log("everything is sealed by the present data key");
+    let bodies = hub.get("/api/v1/deliveries", &reader).json();
+    let first = bodies["data"][0]["id"].as_str().unwrap().to_owned();
+    assert!(hub.get(&format!("/api/v1/deliveries/{first}"), &reader).body.contains("Valentina"));
+    let did = done(&place, &["audit", "list", "--action", "keys.rotate", "--limit", "1", "--json"]);
+    assert_eq!(did["after"]["rotated"], "named");
+    hub.stop();
+    std::fs::remove_file(&other).unwrap();
+    place.refused().says(1, &["of the command 'cat", "it ended with"]);
+}

@@ -1,7 +1,7 @@
 //! What only the holder of the database file may do: served on the socket beside it, never on a
 //! listener, so it is no part of the public API's document.
 
-use super::{audit, backup, doctor, keys, links, registry, tickets, users};
+use super::{audit, backup, doctor, keys, links, registry, seal, tickets, users};
 use crate::policy::Action::{Operate, Read, ReadPersonal, Write};
 use crate::policy::Resource::{Audit, Backups, Connections, Keys, Registry, TicketKeys, Users};
 use crate::policy::may;
@@ -31,6 +31,8 @@ pub(crate) fn routes() -> Routes {
             op(may(Write, Users), "Make a link for somebody without an account, in a role"),
         )
         .post("/admin/users/{user}/{step}", users::step, op(may(Write, Users), "Change an account"))
+        .get("/admin/seal", seal::show, op(may(Read, Keys), "How sealing stands"))
+        .post("/admin/seal/rotate", seal::rotate, op(may(Write, Keys), "Change the master key and the data key"))
         .get("/admin/backup", backup::show, op(may(Operate, Backups), "How the last backup went"))
         .post("/admin/backup", backup::begin, op(may(Operate, Backups), "Begin a backup"))
         .post("/admin/doctor", doctor::look, op(may(Operate, Connections), "Look at the connections"))

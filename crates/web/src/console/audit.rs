@@ -97,7 +97,7 @@ fn begins(day: &str, later: i64) -> Option<Timestamp> {
 }
 
 pub(super) async fn list(State(app): State<App>, visit: Visit, Query(ask): Query<Ask>) -> Result<Response, Response> {
-    let (w, now) = (visit.w, app.console.wall.now());
+    let (w, now) = (visit.w, app.console.wall());
     let (asked, action, subject) =
         (Ask::field(ask.quien.as_ref()), Ask::field(ask.que.as_ref()), Ask::field(ask.sobre.as_ref()));
     let (from, until) = (Ask::field(ask.desde.as_ref()), Ask::field(ask.hasta.as_ref()));

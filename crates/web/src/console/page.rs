@@ -72,7 +72,7 @@ const fn section(
 }
 
 /// In the order of the bar. The gate is that of the page's route.
-const SECTIONS: [Section; 11] = [
+const SECTIONS: [Section; 12] = [
     section("home", "/", "nav.home", Action::Read, Resource::Overview),
     section("events", "/eventos", "nav.events", Action::Read, Resource::Events),
     section("flows", "/flujos", "nav.flows", Action::Read, Resource::Flows),
@@ -83,6 +83,7 @@ const SECTIONS: [Section; 11] = [
     section("audit", "/auditoria", "nav.audit", Action::ReadPersonal, Resource::Audit),
     section("alarms", "/alarmas", "nav.alarms", Action::Read, Resource::Overview),
     section("users", "/usuarios", "nav.users", Action::ReadPersonal, Resource::Users),
+    section("keys", "/claves", "nav.keys", Action::Read, Resource::Keys),
     section("theatre", "/teatro", "nav.theatre", Action::Read, Resource::Sandbox),
 ];
 
@@ -140,6 +141,10 @@ impl Frame {
 
     pub(super) fn may_hold(&self) -> bool {
         self.may(Action::Write, Resource::Holds)
+    }
+
+    pub(super) fn may_keep_keys(&self) -> bool {
+        self.may(Action::Write, Resource::Keys)
     }
 
     pub(super) fn may_play(&self) -> bool {

@@ -8,6 +8,7 @@ mod audit;
 mod cases;
 mod events;
 mod keeping;
+mod keys;
 mod law;
 mod newcomer;
 mod pages;
@@ -35,6 +36,7 @@ fn rows() -> impl Iterator<Item = &'static Row> {
         .chain(audit::ROWS)
         .chain(cases::ROWS)
         .chain(keeping::ROWS)
+        .chain(keys::ROWS)
         .chain(law::ROWS)
         .chain(people::ROWS)
         .chain(states::ROWS)

@@ -166,7 +166,6 @@ impl Hub {
     }
 
     /// A key with these scopes.
-    #[allow(dead_code, reason = "not every binary that shares this asks for one")]
     pub(crate) async fn key_of(&self, scopes: &[&str]) -> String {
         let scopes: Vec<String> = scopes.iter().map(|s| (*s).to_owned()).collect();
         create_key(&*self.store, "prueba", &scopes, SystemClock.now()).await.unwrap().key

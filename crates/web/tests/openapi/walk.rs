@@ -227,9 +227,10 @@ async fn over_http(hub: &Hub, listener: &str, route: &Route, caller: Option<&Cal
         hub.app.public().oneshot(request.body(Body::from("[]")).unwrap()).await.unwrap()
     };
     let status = answer.status();
-    // A deed that was let in leads back to its page; a look without a session leads to the door.
+    // A deed that was let in leads back to its page. A look that leads elsewhere was not let in: to the door, or to a
+    // page that the person may see.
     let to = answer.headers().get(header::LOCATION).map_or("", |l| l.to_str().unwrap());
-    if status == StatusCode::SEE_OTHER && to != "/entrar" { StatusCode::OK } else { status }
+    if status == StatusCode::SEE_OTHER && route.method == "post" && to != "/entrar" { StatusCode::OK } else { status }
 }
 
 fn routes() -> Vec<(&'static str, Route)> {

@@ -62,5 +62,5 @@ pub(super) const ROWS: &[Row] = &[
     ("audit_did.backups.restore", "Restauró una copia de seguridad", "Restored a backup"),
     ("audit_did.sandbox.operate", "Actuó en el teatro", "Acted in the theatre"),
     ("audit_did.audit.forgotten", "Borró valores de una persona", "Removed values of a person"),
-    ("audit_did.seal.rotate", "Cambió la clave maestra", "Changed the master key"),
+    ("audit_did.keys.rotate", "Cambió la clave maestra", "Changed the master key"),
 ];
