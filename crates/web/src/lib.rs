@@ -8,6 +8,7 @@ mod auth;
 mod bodies;
 mod console;
 mod docs;
+mod etag;
 mod gate;
 mod health;
 mod hooks;
