@@ -133,7 +133,8 @@ mod tests {
     async fn headers_beyond_the_buffer_are_refused() {
         let running = serve(TcpListener::bind("127.0.0.1:0").await.unwrap(), Router::new()).unwrap();
         let mut stream = TcpStream::connect(running.addr).await.unwrap();
-        let head = format!("GET / HTTP/1.1\r\nhost: h\r\nx-long: {}\r\n\r\n", "x".repeat(2 * BUFFER));
+        let head =
+            format!("GET / HTTP/1.1\r\nhost: h\r\nconnection: close\r\nx-long: {}\r\n\r\n", "x".repeat(2 * BUFFER));
         // It may be refused, and closed, before all of it was written.
         drop(stream.write_all(head.as_bytes()).await);
         let mut answer = Vec::new();
