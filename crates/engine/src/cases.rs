@@ -42,6 +42,9 @@ pub enum CaseError {
     /// The law or the state of the case forbids it.
     #[error(transparent)]
     Refused(#[from] CaseRefusal),
+    /// Somebody else wrote since it was read.
+    #[error("it was changed after it was read: look at it again, and decide again")]
+    Changed,
     /// The store could not be asked.
     #[error(transparent)]
     Store(#[from] Error),
@@ -142,15 +145,19 @@ impl Inner {
         found.ok_or_else(|| CaseError::NotFound(number.to_owned()))
     }
 
-    /// Does a step of a case, and what follows from it.
+    /// Does a step of a case, and what follows from it. `seen`: how long the history was that whoever asks has read.
     pub(crate) async fn step_case(
         self: &std::sync::Arc<Self>,
         number: &str,
         step: &Step,
         by: &str,
+        seen: Option<usize>,
     ) -> Result<CaseView, CaseError> {
         for _ in 0..TRIES {
             let (mut doc, version) = self.case_doc(number).await?;
+            if seen.is_some_and(|seen| seen != doc.case.history.len()) {
+                return Err(CaseError::Changed);
+            }
             let now = self.clock.now();
             let step = letters::completed(&doc.case, step);
             doc.case.step(&step, by, now, &self.case_terms())?;

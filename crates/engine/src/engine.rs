@@ -590,8 +590,19 @@ impl Engine {
 
     /// Does a step of a case, and what follows from it.
     pub async fn step_case(&self, number: &str, step: Step, by: &str) -> Result<CaseView, CaseError> {
+        self.step_case_as_seen(number, step, by, None).await
+    }
+
+    /// The same, unless somebody else wrote since: `seen` is how many entries its history had when it was read.
+    pub async fn step_case_as_seen(
+        &self,
+        number: &str,
+        step: Step,
+        by: &str,
+        seen: Option<usize>,
+    ) -> Result<CaseView, CaseError> {
         let (inner, number, by) = (self.inner.clone(), number.to_owned(), by.to_owned());
-        whole(async move { inner.step_case(&number, &step, &by).await }).await
+        whole(async move { inner.step_case(&number, &step, &by, seen).await }).await
     }
 
     /// How many cases and incidents are near their terms.
@@ -632,8 +643,19 @@ impl Engine {
 
     /// Does a step of an incident.
     pub async fn step_incident(&self, number: &str, step: IncidentStep, by: &str) -> Result<IncidentView, CaseError> {
+        self.step_incident_as_seen(number, step, by, None).await
+    }
+
+    /// The same, unless somebody else wrote since: `seen` is how many entries its history had when it was read.
+    pub async fn step_incident_as_seen(
+        &self,
+        number: &str,
+        step: IncidentStep,
+        by: &str,
+        seen: Option<usize>,
+    ) -> Result<IncidentView, CaseError> {
         let (inner, number, by) = (self.inner.clone(), number.to_owned(), by.to_owned());
-        whole(async move { inner.step_incident(&number, &step, &by).await }).await
+        whole(async move { inner.step_incident(&number, &step, &by, seen).await }).await
     }
 
     /// Sets a legal hold: nothing about its person or of its case is removed until it is ended.

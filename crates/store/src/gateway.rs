@@ -109,6 +109,9 @@ impl AnswerRow {
     }
 }
 
+/// How often a request is begun that finds the one before it forgotten meanwhile.
+pub(crate) const AGAIN: u32 = 5;
+
 /// Begun before: lost for everybody, and lost when its node has started anew.
 pub(crate) fn lost_before(now: Timestamp) -> (Timestamp, Timestamp) {
     (now.saturating_sub(LOST).unwrap_or(now), now.saturating_sub(LOST_AFTER_A_START).unwrap_or(now))

@@ -83,6 +83,7 @@ macro_rules! conformance {
                 gateway: [
                     a_key_keeps_its_terms_and_both_its_texts_while_they_overlap,
                     of_many_who_begin_a_request_one_does_it_and_all_get_its_answer,
+                    a_request_that_is_forgotten_meanwhile_is_begun_again,
                     a_request_without_an_end_is_lost_and_begun_again_only_where_that_is_safe,
                 ];
                 claiming: [

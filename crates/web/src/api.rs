@@ -94,25 +94,25 @@ pub(crate) fn routes() -> Routes {
         .post(
             "/cases",
             cases::open,
-            op(may(Write, Cases), "Open a case: a request of a person, also one that came on paper").again(Again::Own)
+            op(may(Write, Cases), "Open a case: a request of a person, also one that came on paper").versioned().again(Again::Own)
                 .about("200 when the same `Idempotency-Key` opened it before. The terms count from `received_at`.")
                 .takes::<pasarela_engine::NewCase>()
                 .status(201)
                 .also(&[200])
                 .answers::<cases::Shown>(),
         )
-        .get("/cases/{id}", cases::one, op(may(ReadPersonal, Cases), "One case, by its number").answers::<cases::Shown>().problems(&[404]))
+        .get("/cases/{id}", cases::one, op(may(ReadPersonal, Cases), "One case, by its number").versioned().answers::<cases::Shown>().problems(&[404]))
         .post(
             "/cases/{id}/steps",
             cases::step,
-            op(may(Operate, Cases), "Do a step of a case: complete, extend, decide, answer, ...").again(Again::Safe)
+            op(may(Operate, Cases), "Do a step of a case: complete, extend, decide, answer, ...").versioned().again(Again::Safe)
                 .about(
                     "A reclamo that is complete is labelled \"reclamo en trámite\" with it. An answer without a text goes \
                      out as its template has it. 409 when the law or the state of the case forbids it.",
                 )
                 .takes::<pasarela_domain::case::Step>()
                 .answers::<cases::Shown>()
-                .problems(&[404, 409]),
+                .problems(&[404, 409, 412]),
         )
         .get("/keys", keys::list, op(may(Read, Keys), "API keys, without their texts").lists::<keys::Shown>())
         .post(
@@ -159,7 +159,7 @@ pub(crate) fn routes() -> Routes {
         .post(
             "/incidents",
             incidents::open,
-            op(may(Write, Incidents), "Register a security incident: its clock of 15 business days runs from `detected_at`")
+            op(may(Write, Incidents), "Register a security incident: its clock of 15 business days runs from `detected_at`").versioned()
                 .takes::<pasarela_engine::NewIncident>()
                 .status(201)
                 .answers::<incidents::Shown>(),
@@ -167,15 +167,15 @@ pub(crate) fn routes() -> Routes {
         .get(
             "/incidents/{id}",
             incidents::one,
-            op(may(Read, Incidents), "One incident: the fields of the sheet for the authority").answers::<incidents::Shown>().problems(&[404]),
+            op(may(Read, Incidents), "One incident: the fields of the sheet for the authority").versioned().answers::<incidents::Shown>().problems(&[404]),
         )
         .post(
             "/incidents/{id}/steps",
             incidents::step,
-            op(may(Operate, Incidents), "Add what is known, note the report, or close an incident").again(Again::Safe)
+            op(may(Operate, Incidents), "Add what is known, note the report, or close an incident").versioned().again(Again::Safe)
                 .takes::<pasarela_domain::incident::IncidentStep>()
                 .answers::<incidents::Shown>()
-                .problems(&[404]),
+                .problems(&[404, 412]),
         )
         .get(
             "/consents",
@@ -220,7 +220,7 @@ pub(crate) fn routes() -> Routes {
             op(may(Operate, Deliveries), "Decide deliveries again, a page at a time").again(Again::Safe)
                 .about("What is known stays known: nothing is done twice. With `dry_run` it only tells what it would do.")
                 .takes::<deliveries::Replay>()
-                .answers::<deliveries::ReplayAnswer>(),
+                .answers::<deliveries::ReplayAnswer>().problems(&[404]),
         )
         .get(
             "/deliveries/{id}",

@@ -47,8 +47,10 @@ pub struct NewKey {
 #[serde(deny_unknown_fields)]
 pub struct KeyWish {
     /// What it is for: 1 to 60 characters.
+    #[schemars(length(min = 1, max = 60))]
     pub name: String,
     /// What it may do: `read`, `write`, one resource's as `events:read`, or a role's as `role:viewer`.
+    #[schemars(with = "Vec<Scope>", length(min = 1))]
     pub scopes: Vec<String>,
     /// Brands that it is for; left out: every one.
     #[serde(default)]
@@ -59,6 +61,7 @@ pub struct KeyWish {
     pub expires_at: Option<Timestamp>,
     /// Requests that it may make, as `10/s`, `600/m` or `20000/h`; left out: as many as the hub's default.
     #[serde(default)]
+    #[schemars(regex(pattern = r"^[1-9][0-9]{0,5}/[smh]$"))]
     pub rate: Option<String>,
 }
 

@@ -69,9 +69,7 @@ pub(crate) fn routes() -> Routes {
         .get(
             "/docs",
             entrance,
-            op(Gate::Open("the book"), "The book, in the language that the browser asks for")
-                .status(303)
-                .answers_media("text/html"),
+            op(Gate::Open("the book"), "The book, in the language that the browser asks for").status(303),
         )
         .get(
             "/docs/{*page}",
@@ -80,6 +78,7 @@ pub(crate) fn routes() -> Routes {
                 Gate::Open("the book"),
                 "A page of the book; `search?q=WORDS` finds one, `api` is this document for reading",
             )
+            .also(&[303, 404])
             .answers_media("text/html"),
         )
 }

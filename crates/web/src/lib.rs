@@ -10,6 +10,7 @@ mod auth;
 mod bodies;
 mod console;
 mod docs;
+mod etag;
 mod gate;
 mod health;
 mod hooks;

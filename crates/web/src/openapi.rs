@@ -124,21 +124,25 @@ impl Writer {
     }
 
     fn operation(&mut self, o: &Operation, tag: &str, problem: &Schema) -> Value {
+        let keyed = matches!(o.gate, Gate::May(..) | Gate::Known(_));
         let mut parameters: Vec<Value> = o
             .path
             .split('/')
             .filter_map(|s| s.strip_prefix('{')?.strip_suffix('}'))
             .map(|name| {
                 let name = name.trim_start_matches('*');
-                let mut schema = json!({ "type": "string" });
-                if name == "kind" {
-                    schema["enum"] = json!(["connections", "flows", "classes"]);
-                }
-                json!({ "name": name, "in": "path", "required": true, "schema": schema })
+                json!({ "name": name, "in": "path", "required": true, "schema": in_path(&o.path, name) })
             })
             .collect();
         if let Some(query) = o.query {
             parameters.extend(self.query(query));
+        }
+        if keyed && o.method == "post" {
+            parameters.push(json!({
+                "name": "Idempotency-Key", "in": "header", "required": false,
+                "description": "A request that comes again with its key is done once and answered the same, for a day.",
+                "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" },
+            }));
         }
         let mut described = json!({
             "tags": [tag], "operationId": operation_id(o.method, &o.path), "summary": o.summary,
@@ -146,7 +150,6 @@ impl Writer {
         if !o.about.is_empty() {
             described["description"] = json!(o.about);
         }
-        let keyed = matches!(o.gate, Gate::May(..) | Gate::Known(_));
         described["security"] = match o.gate {
             Gate::May(action, resource) => {
                 let scope = Scope::needed(resource, action).map(|s| s.to_string());
@@ -155,6 +158,14 @@ impl Writer {
             Gate::Known(_) => json!([{ "key": [] }]),
             Gate::Open(_) | Gate::Signed | Gate::Pass => json!([]),
         };
+        let changes = o.versioned && o.problems.contains(&412);
+        if changes {
+            parameters.push(json!({
+                "name": "If-Match", "in": "header", "required": false,
+                "description": "The `ETag` that was read: 412 when somebody else wrote since.",
+                "schema": { "type": "string" },
+            }));
+        }
         if !parameters.is_empty() {
             described["parameters"] = json!(parameters);
         }
@@ -166,14 +177,27 @@ impl Writer {
             Some(answer) => json!({ "description": o.summary, "content": content(&mut self.answers, answer) }),
             None => json!({ "description": o.summary }),
         };
+        let ok = if o.versioned {
+            let about = "Its version, for `If-Match`.";
+            let tag = json!({ "ETag": { "description": about, "schema": { "type": "string" } } });
+            json!({ "description": o.summary, "headers": tag, "content": ok["content"] })
+        } else {
+            ok
+        };
         if o.path == "/readyz" {
             answers.insert("503".into(), json!({ "description": "It cannot", "content": ok["content"] }));
         }
         for status in o.also {
-            answers.insert(status.to_string(), ok.clone());
+            let leads = json!({ "description": "It leads elsewhere" });
+            answers.insert(status.to_string(), if (300..400).contains(status) { leads } else { ok.clone() });
         }
         answers.insert(o.status.to_string(), ok);
-        let of_all: &[u16] = if keyed { &[400, 401, 403, 503] } else { &[] };
+        // A change may also come again under its key, or be no JSON.
+        let of_all: &[u16] = match (keyed, o.method) {
+            (true, "post") => &[400, 401, 403, 406, 408, 409, 413, 415, 422, 429, 503],
+            (true, _) => &[400, 401, 403, 406, 429, 503],
+            (false, _) => &[],
+        };
         for status in of_all.iter().chain(o.problems) {
             answers.entry(status.to_string()).or_insert_with(|| {
                 json!({
@@ -197,6 +221,7 @@ impl Writer {
             None => Value::from(reference),
         };
         let fields = filter["properties"].as_object().cloned().unwrap_or_default();
+        let required: Vec<String> = serde_json::from_value(filter["required"].clone()).unwrap_or_default();
         let parameter = |(name, mut schema): (String, Value)| {
             let about = schema.as_object_mut().and_then(|s| s.remove("description"));
             let about = about.unwrap_or_else(|| match name.as_str() {
@@ -204,8 +229,16 @@ impl Writer {
                 "cursor" => json!("`next_cursor` of the page before."),
                 _ => Value::Null,
             });
-            let mut parameter =
-                json!({ "name": name, "in": "query", "required": false, "schema": without_null(schema) });
+            let mut schema = without_null(schema);
+            if let Some(fields) = schema.as_object_mut() {
+                match name.as_str() {
+                    "limit" => fields.extend([("minimum".into(), json!(1)), ("maximum".into(), json!(200))]),
+                    "cursor" => fields.extend([("pattern".into(), json!(CURSOR))]),
+                    _ => {}
+                }
+            }
+            let must = required.contains(&name);
+            let mut parameter = json!({ "name": name, "in": "query", "required": must, "schema": schema });
             if !about.is_null() {
                 parameter["description"] = about;
             }
@@ -224,6 +257,24 @@ impl Writer {
 fn content(generator: &mut SchemaGenerator, content: &Content) -> Value {
     let schema = content.shape.map(|shape| shape(generator));
     json!({ content.media: match schema { Some(schema) => json!({ "schema": schema }), None => json!({}) } })
+}
+
+/// As `api::list` writes them: a number in base 36.
+pub(crate) const CURSOR: &str = "^c([0-9a-z]{1,12}|1[0-9a-x][0-9a-z]{11})$";
+
+/// What may stand in a path.
+fn in_path(path: &str, name: &str) -> Value {
+    let kind = path.strip_prefix("/api/v1/").and_then(|p| p.split('/').next()).unwrap_or_default();
+    let id = match (name, kind) {
+        ("kind", _) => return json!({ "type": "string", "enum": ["connections", "flows", "classes"] }),
+        ("id", "events") => "evt",
+        ("id", "deliveries") => "del",
+        ("id", "runs") => "run",
+        ("id", "effects" | "messages") => "eff",
+        ("id", "dead-letters") => "(eff|del)",
+        _ => return json!({ "type": "string" }),
+    };
+    json!({ "type": "string", "pattern": format!("^{id}_[0-7][0-9a-hjkmnp-tv-z]{{12}}$") })
 }
 
 /// A parameter that is left out is not null.
@@ -256,10 +307,14 @@ fn meaning(status: u16) -> &'static str {
         403 => "The key does not allow this",
         404 => "There is no such thing",
         405 => "Another method is needed",
+        406 => "Not in a form that the caller takes",
         408 => "The body came too slowly",
         409 => "Not possible in its present state",
+        412 => "Somebody else changed it meanwhile",
         413 => "The body is too large",
+        415 => "The body must be JSON",
         422 => "The key belongs to another request",
+        429 => "Too many requests of this key: wait as `Retry-After` says",
         503 => "Too busy: try again after `Retry-After` seconds",
         _ => "A problem",
     }

@@ -40,6 +40,7 @@ pub(crate) fn routes() -> Routes {
             op(Gate::Pass, "What a person allows, with boxes and buttons: a page")
                 .about("The address holds a sealed pass: whoever has it is believed to be the person. 404 is a page too.")
                 .query::<Asked>()
+                .also(&[404])
                 .answers_media("text/html"),
         )
         .post(
@@ -48,6 +49,7 @@ pub(crate) fn routes() -> Routes {
             op(Gate::Pass, "What a person gives or withdraws, as the page's form sends it")
                 .about("Leads back to the page by 303. A form of another site is refused.")
                 .takes_bytes()
+                .also(&[303, 400, 403, 404, 413, 429, 503])
                 .answers_media("text/html"),
         )
         .get(
@@ -55,6 +57,7 @@ pub(crate) fn routes() -> Routes {
             preferences::show,
             op(Gate::Pass, "The same page, where a mailbox opens the way out of advertising")
                 .query::<Asked>()
+                .also(&[404])
                 .answers_media("text/html"),
         )
         .post(
@@ -62,6 +65,7 @@ pub(crate) fn routes() -> Routes {
             preferences::leave,
             op(Gate::Pass, "The way out of advertising that a mailbox calls by one click (RFC 8058)")
                 .takes_bytes()
+                .also(&[303, 400, 403, 404, 413, 429, 503])
                 .answers_media("text/html"),
         )
         .get(
@@ -77,6 +81,7 @@ pub(crate) fn routes() -> Routes {
             op(Gate::Open("a person asks for their own link, which goes to their own address"), "Sends the link to the address that was named")
                 .about("It answers the same whether the address is known or not.")
                 .takes_bytes()
+                .also(&[303, 400, 403, 404, 413, 429, 503])
                 .answers_media("text/html"),
         )
         .get(
@@ -84,6 +89,7 @@ pub(crate) fn routes() -> Routes {
             data::show,
             op(Gate::Pass, "What the hub holds about a person: a page, or JSON when the address ends in .json")
                 .query::<Asked>()
+                .also(&[404])
                 .answers_media("text/html"),
         )
         .post(
@@ -92,6 +98,7 @@ pub(crate) fn routes() -> Routes {
             op(Gate::Pass, "What a person asks for: a correction, a suppression, a question; it becomes a case")
                 .about("Leads back to the page by 303, with the number of the case.")
                 .takes_bytes()
+                .also(&[303, 400, 403, 404, 413, 429, 503])
                 .answers_media("text/html"),
         )
         .get("/mis-datos/estilo.css", style, op(Gate::Open("a style sheet"), "How a person's own pages look").answers_media("text/css"))
@@ -100,6 +107,7 @@ pub(crate) fn routes() -> Routes {
             text,
             op(Gate::Open("texts that everybody may read"), "A version of a text that people agree to, a privacy notice or a policy: a page; `vigente` is the one in force")
                 .query::<Asked>()
+                .also(&[404])
                 .answers_media("text/html"),
         )
 }

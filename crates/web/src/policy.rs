@@ -364,6 +364,16 @@ impl fmt::Display for Scope {
     }
 }
 
+impl schemars::JsonSchema for Scope {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Scope".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let words: Vec<String> = Self::all().map(|s| s.to_string()).collect();
+        schemars::json_schema!({ "type": "string", "enum": words })
+    }
+}
+
 /// There is no such scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(

@@ -231,6 +231,8 @@ pub(crate) struct Operation {
     /// Statuses with a problem, beside those that every route has.
     pub(crate) problems: &'static [u16],
     pub(crate) again: Again,
+    /// Its answer carries `ETag`; a POST takes `If-Match`.
+    pub(crate) versioned: bool,
 }
 
 /// A body.
@@ -258,6 +260,7 @@ pub(crate) fn op(gate: Gate, summary: &'static str) -> Operation {
         answer: None,
         problems: &[],
         again: Again::Once,
+        versioned: false,
     }
 }
 
@@ -265,6 +268,11 @@ impl Operation {
     /// What one line does not say.
     pub(crate) fn about(self, about: &'static str) -> Self {
         Self { about, ..self }
+    }
+
+    /// Two may write it: its answer carries a version, and a change may name the one that was read.
+    pub(crate) fn versioned(self) -> Self {
+        Self { versioned: true, ..self }
     }
 
     /// How it stands with an `Idempotency-Key`, if it is not done once alone.

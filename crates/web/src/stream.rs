@@ -2,8 +2,9 @@
 //! `Last-Event-ID` (or `?after=`) catches up from the log first, without a gap.
 
 use crate::App;
+use crate::api::Params;
 use crate::problem::Problem;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::Stream;
@@ -30,7 +31,7 @@ pub(crate) struct From {
 pub(crate) async fn events(
     State(app): State<App>,
     headers: HeaderMap,
-    Query(from): Query<From>,
+    Params(from): Params<From>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let last = match headers.get("last-event-id").map(|v| v.to_str().unwrap_or_default().parse::<EventId>()) {
         Some(Ok(id)) => Some(id),

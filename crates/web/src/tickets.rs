@@ -34,6 +34,7 @@ pub(crate) fn routes() -> Routes {
             op(Gate::Pass, "A guest's ticket: a page, or a file when the address ends in .pdf, .png or .ics")
                 .about("The address holds the signed ticket: whoever has it has the ticket. 404 is a page too.")
                 .query::<Asked>()
+                .also(&[404])
                 .answers_media("text/html"),
         )
         .get(

@@ -117,9 +117,13 @@ impl Inner {
         number: &str,
         step: &IncidentStep,
         by: &str,
+        seen: Option<usize>,
     ) -> Result<IncidentView, CaseError> {
         for _ in 0..TRIES {
             let (mut incident, version) = self.incident_doc(number).await?;
+            if seen.is_some_and(|seen| seen != incident.history.len()) {
+                return Err(CaseError::Changed);
+            }
             let now = self.clock.now();
             incident.step(step, by, now).map_err(CaseError::Invalid)?;
             if self.keep_incident(&incident, version, now).await? != Recorded::Stale {

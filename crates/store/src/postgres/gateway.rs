@@ -5,7 +5,7 @@ use super::read::{get, rows};
 use super::statement::{bytes, flag, int, maybe_bytes, text};
 use crate::codes::{ms, time};
 use crate::contract::{Error, Fut, Store as _};
-use crate::gateway::{AnswerBegin, AnswerRow, Begun, Gateway, lost_before};
+use crate::gateway::{AGAIN, AnswerBegin, AnswerRow, Begun, Gateway, lost_before};
 use crate::seal::Sealed;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -26,19 +26,9 @@ const BEGIN: &str = "WITH gone AS (DELETE FROM answers WHERE id IN
       OR ($7 AND answers.request = excluded.request AND answers.status IS NULL
           AND (answers.at <= $8 OR (answers.boot <> excluded.boot AND answers.at <= $9)))";
 
-impl Gateway for PostgresStore {
-    fn rotate_api_key(&self, id: &str, hash: Vec<u8>, until: Timestamp) -> Fut<'_, bool> {
-        let id = id.to_owned();
-        Box::pin(async move {
-            self.misc(ROTATE, vec![text(id.as_str()), bytes(hash.clone()), int(ms(until))]).await?;
-            Ok(self.api_keys().await?.iter().any(|k| k.id == id && k.hash == hash && k.revoked_at.is_none()))
-        })
-    }
-    fn api_key_used(&self, id: &str, at: Timestamp) -> Fut<'_, ()> {
-        self.misc(USED, vec![text(id), int(ms(at))])
-    }
-
-    fn begin_answer(&self, begin: AnswerBegin) -> Fut<'_, Begun> {
+impl PostgresStore {
+    /// `None`: the request that was first was forgotten between the two looks.
+    fn try_begin(&self, begin: AnswerBegin) -> Fut<'_, Option<Begun>> {
         let boot = self.boot();
         Box::pin(async move {
             let (lost, lost_by_start) = lost_before(begin.at);
@@ -60,7 +50,6 @@ impl Gateway for PostgresStore {
                 async move {
                     let sql = "SELECT request, taker, boot, at, status, answer FROM answers WHERE id = $1";
                     let found = rows(&db, sql, vec![int(begin.id)]).await?;
-                    // Its time was over in between: whoever asks again begins anew.
                     let Some(r) = found.first() else { return Ok(None) };
                     let sealed: Option<Vec<u8>> = get(r, 5)?;
                     let row = AnswerRow {
@@ -74,8 +63,31 @@ impl Gateway for PostgresStore {
                     Ok(Some(row.tells(&begin, boot)))
                 }
             })
-            .await?
-            .ok_or(Error::Busy)
+            .await
+        })
+    }
+}
+
+impl Gateway for PostgresStore {
+    fn rotate_api_key(&self, id: &str, hash: Vec<u8>, until: Timestamp) -> Fut<'_, bool> {
+        let id = id.to_owned();
+        Box::pin(async move {
+            self.misc(ROTATE, vec![text(id.as_str()), bytes(hash.clone()), int(ms(until))]).await?;
+            Ok(self.api_keys().await?.iter().any(|k| k.id == id && k.hash == hash && k.revoked_at.is_none()))
+        })
+    }
+    fn api_key_used(&self, id: &str, at: Timestamp) -> Fut<'_, ()> {
+        self.misc(USED, vec![text(id), int(ms(at))])
+    }
+
+    fn begin_answer(&self, begin: AnswerBegin) -> Fut<'_, Begun> {
+        Box::pin(async move {
+            for _ in 0..AGAIN {
+                if let Some(begun) = self.try_begin(begin.clone()).await? {
+                    return Ok(begun);
+                }
+            }
+            Err(Error::Busy)
         })
     }
     fn keep_answer(&self, id: i64, taker: i64, status: u16, answer: Option<Sealed>) -> Fut<'_, ()> {

@@ -108,3 +108,24 @@ pub(crate) async fn a_request_without_an_end_is_lost_and_begun_again_only_where_
     let lost = later + 15.minutes();
     assert_eq!(store.begin_answer(begin(1, 10, 8, lost)).await.unwrap(), Begun::Lost, "nothing takes that long");
 }
+
+/// One fails and is forgotten just while another finds it there: that one begins anew, and is no error.
+pub(crate) async fn a_request_that_is_forgotten_meanwhile_is_begun_again(factory: &impl Factory) {
+    let store = factory.open();
+    for round in 0..20 {
+        let tries: Vec<_> = (1..=32)
+            .map(|taker| {
+                let store = store.clone();
+                tokio::spawn(async move {
+                    match store.begin_answer(begin(round, 50, taker, at(0))).await {
+                        Ok(Begun::First) => store.forget_answer(round, taker).await.map(|()| true),
+                        other => other.map(|begun| begun == Begun::Running),
+                    }
+                })
+            })
+            .collect();
+        for one in tries {
+            assert!(matches!(one.await.unwrap(), Ok(true)));
+        }
+    }
+}

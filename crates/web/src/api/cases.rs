@@ -2,6 +2,7 @@
 
 use super::{Params, body, cursor, limit, list as page};
 use crate::App;
+use crate::etag;
 use crate::problem::Problem;
 use crate::who::Who;
 use crate::{again, audit};
@@ -9,7 +10,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use jiff::Timestamp;
 use pasarela_domain::case::{
     Case, CaseKind, CaseState, Claimant, Decided, DueOf, Entry, Extended, Intake, Letter, Requester, Step, Tongue,
@@ -131,8 +132,14 @@ pub(crate) async fn list(State(app): State<App>, Params(f): Params<Filter>) -> R
     Ok(page(cases.into_iter().map(|c| json!(Shown::of(c))).collect(), next))
 }
 
-pub(crate) async fn one(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Shown>, Problem> {
-    Ok(Json(Shown::of(app.engine.case(&id).await?)))
+pub(crate) async fn one(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
+    Ok(shown(StatusCode::OK, app.engine.case(&id).await?))
+}
+
+/// With its version, for who changes it.
+fn shown(status: StatusCode, view: CaseView) -> Response {
+    let (number, history) = (view.case.number.clone(), view.case.history.len());
+    etag::tagged(status, Shown::of(view), &number, history)
 }
 
 pub(crate) async fn open(
@@ -146,7 +153,7 @@ pub(crate) async fn open(
     let (view, repeated) = app.engine.open_case(new, &who.name, key.as_deref()).await?;
     audit::done(&view.case.number, json!({ "kind": view.case.kind, "state": view.case.state }));
     let status = if repeated { StatusCode::OK } else { StatusCode::CREATED };
-    let mut answer = (status, Json(Shown::of(view))).into_response();
+    let mut answer = shown(status, view);
     if repeated {
         again::replayed(&mut answer);
     }
@@ -157,13 +164,15 @@ pub(crate) async fn step(
     who: Who,
     State(app): State<App>,
     Path(id): Path<String>,
+    headers: HeaderMap,
     bytes: Bytes,
-) -> Result<Json<Shown>, Problem> {
+) -> Result<Response, Problem> {
     let step: Step = body(&bytes)?;
     let done = json!(step)["step"].take();
-    let view = app.engine.step_case(&id, step, &who.name).await?;
+    let seen = etag::seen(&headers, &id)?;
+    let view = app.engine.step_case_as_seen(&id, step, &who.name, seen).await?;
     audit::done(&id, json!({ "step": done, "state": view.case.state }));
-    Ok(Json(Shown::of(view)))
+    Ok(shown(StatusCode::OK, view))
 }
 
 impl From<CaseError> for Problem {
@@ -174,6 +183,7 @@ impl From<CaseError> for Problem {
             CaseError::Refused(why) => {
                 Self::new(StatusCode::CONFLICT, "not_possible", "That step is not possible", why.to_string())
             }
+            CaseError::Changed => etag::changed(),
             CaseError::Store(e) => e.into(),
         }
     }

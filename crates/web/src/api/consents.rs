@@ -99,9 +99,8 @@ pub(crate) struct Rows {
 #[schemars(rename = "ConsentRow")]
 struct Row {
     line: u64,
-    /// As `POST /api/v1/consents` takes it, with `evidence.at`.
-    #[schemars(with = "Statement")]
-    statement: Value,
+    /// As `POST /api/v1/consents` takes it, with `evidence.at`. One that is not is refused by itself.
+    statement: serde_json::Map<String, Value>,
 }
 
 /// Who said it.
@@ -117,7 +116,8 @@ struct Person {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Filter {
     /// An e-mail address, or a phone in international form.
-    person: Option<String>,
+    #[schemars(length(min = 1))]
+    person: String,
     /// All that was ever said, and not only what counts now.
     #[serde(default)]
     history: bool,
@@ -166,7 +166,7 @@ pub(crate) async fn import(State(app): State<App>, bytes: Bytes) -> Result<Json<
             rows.len()
         )));
     }
-    let rows = rows.into_iter().map(|row| (row.line, row.statement)).collect();
+    let rows = rows.into_iter().map(|row| (row.line, Value::Object(row.statement))).collect();
     let report = app.engine.import_consents(rows).await?;
     audit::done("list", json!({ "rows": report.rows.len() }));
     Ok(Json(report))
@@ -182,9 +182,10 @@ fn counted(recorded: &Recorded) -> Counted {
 }
 
 pub(crate) async fn of_person(State(app): State<App>, Params(filter): Params<Filter>) -> Result<Json<Value>, Problem> {
-    let Some(person) = filter.person.as_deref().map(str::trim).filter(|p| !p.is_empty()) else {
+    let person = filter.person.trim();
+    if person.is_empty() {
         return Err(Problem::bad_request("name a person: ?person= and an e-mail address or a phone (%2B57...)"));
-    };
+    }
     let most = limit(filter.limit)? as usize;
     let known = app.engine.consents_of(person).await?;
     if filter.history {

@@ -116,8 +116,10 @@ pub(crate) struct Replay {
     #[serde(default)]
     dry_run: bool,
     /// Deliveries that are looked at: 1 to 200.
+    #[schemars(range(min = 1, max = 200))]
     limit: Option<u32>,
     /// `next_cursor` of the page before.
+    #[schemars(regex(pattern = crate::openapi::CURSOR))]
     cursor: Option<String>,
 }
 

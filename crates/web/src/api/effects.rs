@@ -88,6 +88,9 @@ struct Attempt {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Filter {
     /// One or more states, with commas between them.
+    #[schemars(regex(
+        pattern = r"^(queued|calling|settling|checking|deferred|done|partial|unsettled|gave_up|failed_late|withdrawn|dropped|withheld|dead|unknown)(,(queued|calling|settling|checking|deferred|done|partial|unsettled|gave_up|failed_late|withdrawn|dropped|withheld|dead|unknown))*$"
+    ))]
     state: Option<String>,
     connection: Option<String>,
     limit: Option<u32>,

@@ -2,14 +2,14 @@
 
 use super::{Params, body, cursor, limit, list as page};
 use crate::App;
-use crate::audit;
 use crate::problem::Problem;
 use crate::who::Who;
+use crate::{audit, etag};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use jiff::Timestamp;
 use pasarela_domain::case::{Due, Entry};
 use pasarela_domain::incident::IncidentStep;
@@ -80,8 +80,14 @@ pub(crate) async fn list(State(app): State<App>, Params(f): Params<Page>) -> Res
     Ok(page(all.into_iter().map(|i| json!(Shown::of(i))).collect(), next))
 }
 
-pub(crate) async fn one(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Shown>, Problem> {
-    Ok(Json(Shown::of(app.engine.incident(&id).await?)))
+pub(crate) async fn one(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
+    Ok(shown(StatusCode::OK, app.engine.incident(&id).await?))
+}
+
+/// With its version, for who changes it.
+fn shown(status: StatusCode, view: IncidentView) -> Response {
+    let (number, history) = (view.incident.number.clone(), view.incident.history.len());
+    etag::tagged(status, Shown::of(view), &number, history)
 }
 
 pub(crate) async fn open(who: Who, State(app): State<App>, bytes: Bytes) -> Result<Response, Problem> {
@@ -91,16 +97,20 @@ pub(crate) async fn open(who: Who, State(app): State<App>, bytes: Bytes) -> Resu
         &view.incident.number,
         json!({ "title": view.incident.title, "detected_at": view.incident.detected_at }),
     );
-    Ok((StatusCode::CREATED, Json(Shown::of(view))).into_response())
+    Ok(shown(StatusCode::CREATED, view))
 }
 
 pub(crate) async fn step(
     who: Who,
     State(app): State<App>,
     Path(id): Path<String>,
+    headers: HeaderMap,
     bytes: Bytes,
-) -> Result<Json<Shown>, Problem> {
+) -> Result<Response, Problem> {
     let step: IncidentStep = body(&bytes)?;
-    audit::done(&id, json!(step));
-    Ok(Json(Shown::of(app.engine.step_incident(&id, step, &who.name).await?)))
+    let done = json!(step);
+    let seen = etag::seen(&headers, &id)?;
+    let view = app.engine.step_incident_as_seen(&id, step, &who.name, seen).await?;
+    audit::done(&id, done);
+    Ok(shown(StatusCode::OK, view))
 }

@@ -89,6 +89,7 @@ impl Shown {
 pub(crate) struct Rotation {
     /// Seconds for which the old text still opens; 0 when it is left out, at most 90 days.
     #[serde(default)]
+    #[schemars(range(max = 7_776_000))]
     overlap_s: u64,
 }
 

@@ -26,6 +26,7 @@ pub(crate) struct Cancelled {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Filter {
     /// `running`, `blocked`, `settling`, `done`, `cancelled` or `failed`.
+    #[schemars(regex(pattern = r"^(running|blocked|settling|done|cancelled|failed)$"))]
     status: Option<String>,
     /// Runs that this event began.
     event: Option<EventId>,

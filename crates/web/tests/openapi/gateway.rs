@@ -227,6 +227,30 @@ async fn methods_and_media_types_are_answered_as_http_has_it() {
     assert_eq!(incidents(&hub).await, 0, "nothing of this was done");
 }
 
+#[tokio::test]
+async fn of_two_who_change_what_both_have_read_the_second_is_told() {
+    let hub = hub(None).await;
+    let (_, headers, made) = ask(&hub, "POST", INCIDENTS, &hub.key, &[], r#"{"title":"Portátil perdido"}"#).await;
+    let at = format!("{INCIDENTS}/{}", made["number"].as_str().unwrap());
+    let version = headers[header::ETAG].to_str().unwrap().to_owned();
+    let (_, headers, _) = ask(&hub, "GET", &at, &hub.key, &[], "").await;
+    assert_eq!(headers[header::ETAG], version.as_str());
+    let step = async |tag: &str, persons: u32| {
+        let body = format!(r#"{{"step":"update","persons":{persons}}}"#);
+        ask(&hub, "POST", &format!("{at}/steps"), &hub.key, &[("if-match", tag)], &body).await
+    };
+    let (status, headers, _) = step(&version, 12).await;
+    assert_eq!(status, StatusCode::OK);
+    let next = headers[header::ETAG].to_str().unwrap().to_owned();
+    for stale in [version.as_str(), "\"INC-2000-000001.1\"", "W/\"x\""] {
+        let (status, _, problem) = step(stale, 99).await;
+        assert_eq!((status, &problem["code"]), (StatusCode::PRECONDITION_FAILED, &json!("changed_meanwhile")));
+    }
+    let (_, _, now) = ask(&hub, "GET", &at, &hub.key, &[], "").await;
+    assert_eq!(now["persons"], 12);
+    assert_eq!((step(&next, 13).await.0, step("*", 14).await.0), (StatusCode::OK, StatusCode::OK));
+}
+
 /// The type of a problem leads to its page; every code that the source has is one.
 #[tokio::test]
 async fn every_code_of_a_problem_has_a_page() {

@@ -1,0 +1,1746 @@
+"""The client of Pasarela's API for Python 3.11 and newer, without a dependency. Written by scripts/clients from the
+hub's own document: change that.
+
+    hub = Pasarela("http://127.0.0.1:8080", os.environ["PASARELA_KEY"])
+    for event in pages(lambda cursor: hub.get_events(cursor=cursor)):
+        print(event["type"])
+    hub.post_consents(statement, once=Once(key="compra-3301"))   # sent again, it is the same one
+"""
+
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, NotRequired, Optional, TypedDict, Union
+
+
+@dataclass(frozen=True)
+class Once:
+    """A change that may be sent again: the same key, the same request, one deed. `version`: the `ETag` that was read."""
+
+    key: Optional[str] = None
+    version: Optional[str] = None
+
+
+class Problem(Exception):
+    """An answer that is none: a problem with a stable `code`, whose page is at `type`. `retry_after`: seconds after
+    which it may be tried again, where the hub says so."""
+
+    def __init__(self, status: int, told: dict[str, Any], retry_after: Optional[int]) -> None:
+        self.status, self.retry_after = status, retry_after
+        self.code, self.detail, self.type = told.get("code", ""), told.get("detail", ""), told.get("type", "")
+        super().__init__(f"{status} {self.code}: {self.detail}")
+
+
+def pages(page: Callable[[Optional[str]], Any]) -> Iterator[Any]:
+    """All rows of a list, page after page."""
+    cursor: Optional[str] = None
+    while True:
+        answer = page(cursor)
+        yield from answer["data"]
+        cursor = answer.get("next_cursor")
+        if cursor is None:
+            return
+
+
+def part(text: str) -> str:
+    return urllib.parse.quote(text, safe="")
+
+
+class Caller:
+    """How a hub is called."""
+
+    def __init__(self, url: str, key: str, timeout: float = 30.0) -> None:
+        self._url, self._key, self._timeout = url.rstrip("/"), key, timeout
+
+    def call(self, path: str, method: str, query: dict[str, Any], body: Any, once: Optional[Once]) -> Any:
+        asked = {n: str(v).lower() if isinstance(v, bool) else v for n, v in query.items() if v is not None}
+        url = self._url + path + (f"?{urllib.parse.urlencode(asked)}" if asked else "")
+        headers = {"Authorization": f"Bearer {self._key}", "Accept": "application/json"}
+        data = None
+        if body is not None:
+            data, headers["Content-Type"] = json.dumps(body).encode(), "application/json"
+        elif method != "GET":
+            data = b""
+        if once and once.key:
+            headers["Idempotency-Key"] = once.key
+        if once and once.version:
+            headers["If-Match"] = once.version
+        request = urllib.request.Request(url, data=data, headers=headers, method=method)
+        if method != "GET" and body is None:
+            request.add_header("Content-Type", "application/json")
+        try:
+            with urllib.request.urlopen(request, timeout=self._timeout) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as refused:
+            with refused:
+                try:
+                    told = json.load(refused)
+                except ValueError:
+                    told = {}
+                wait = refused.headers.get("Retry-After")
+                raise Problem(refused.code, told, int(wait) if wait and wait.isdigit() else None) from None
+
+
+# An address, and why nobody writes to it
+Add = TypedDict(
+    "Add",
+    {
+        "email": str,
+        "cause": NotRequired[Union["SuppressionCause", None]],
+        "why": NotRequired[Union[str, None]],
+    },
+)
+
+# Something that needs a person
+Alarm = TypedDict(
+    "Alarm",
+    {
+        "alarm": str,
+        "value": float,
+        "connections": NotRequired[list[str]],
+        "stage": NotRequired[Union[int, None]],
+    },
+)
+
+# Ids that a web analytics tool gave to the person's browser. Kept only with consent; without them nothing can be erased there
+AnalyticsIds = TypedDict(
+    "AnalyticsIds",
+    {
+        "ga_client_id": NotRequired[Union[str, None]],
+        "ga_session_id": NotRequired[Union[str, None]],
+    },
+)
+
+# A key, without its text
+ApiKey = TypedDict(
+    "ApiKey",
+    {
+        "id": str,
+        "name": str,
+        "state": "KeyState",
+        "scopes": list[str],
+        "brands": Union[list[str], None],
+        "rate": Union[str, None],
+        "created_at": str,
+        "expires_at": Union[str, None],
+        "used_at": Union[str, None],
+        "old_until": Union[str, None],
+        "revoked_at": Union[str, None],
+    },
+)
+
+# Version of a provider's API, and how long it lives
+ApiState = TypedDict(
+    "ApiState",
+    {
+        "version": str,
+        "ends": Union[str, None],
+        "days_left": Union[int, None],
+    },
+)
+
+# How one reconciliation is to go
+Ask = TypedDict(
+    "Ask",
+    {
+        "from_beginning": NotRequired[bool],
+        "policy": NotRequired[Union["Policy", None]],
+    },
+)
+
+# One try at an effect
+Attempt = TypedDict(
+    "Attempt",
+    {
+        "attempt": int,
+        "call": int,
+        "started_at": str,
+        "ended_at": str,
+        "outcome": str,
+        "status": Union[int, None],
+        "why": Any,
+        "answer": Any,
+    },
+)
+
+# A run that was ended
+Cancelled = TypedDict(
+    "Cancelled",
+    {
+        "id": "RunId",
+        "status": "RunStatus",
+    },
+)
+
+# How the store is kept
+Care = TypedDict(
+    "Care",
+    {
+        "kept": list["Kept"],
+        "behind_since": Union[str, None],
+        "space": "Space",
+        "damage": Union[str, None],
+        "intake": "IntakeView",
+    },
+)
+
+# A case as it is shown
+Case = TypedDict(
+    "Case",
+    {
+        "number": str,
+        "kind": "CaseKind",
+        "state": "CaseState",
+        "urgency": "Urgency",
+        "dues": list["DueOf"],
+        "received_at": str,
+        "recorded_at": str,
+        "intake": "Intake",
+        "reference": str,
+        "claimant": "Claimant",
+        "requester": "Requester",
+        "language": "Tongue",
+        "facts": str,
+        "request": str,
+        "documents": list[str],
+        "missing": list[str],
+        "asked": Union["Extended", None],
+        "label": Union["Extended", None],
+        "extended": Union["Extended", None],
+        "decided": Union["Decided", None],
+        "draft": Union["Letter", None],
+        "answer": Union["Letter", None],
+        "history": list["CaseEntry"],
+    },
+)
+
+# What must be done within a term
+CaseDuty = Union[dict[str, Any], Literal["answer_pqr"], Literal["label"], Literal["ask_to_complete"], Literal["silence"], Literal["report_incident"]]
+
+# One line of what was done
+CaseEntry = TypedDict(
+    "CaseEntry",
+    {
+        "at": str,
+        "by": str,
+        "what": str,
+        "note": NotRequired[str],
+    },
+)
+
+# What kind of request it is
+CaseKind = Union[Literal["consulta"], Literal["reclamo"], Literal["pqr"]]
+
+# Where a case stands
+CaseState = Union[Literal["received"], Literal["incomplete"], Literal["complete"], Literal["decided"], Literal["answered"], Literal["withdrawn"], Literal["passed_on"]]
+
+# Something that is done with a case
+CaseStep = Union[dict[str, Any]]
+
+# What an answer says of a thing that was just changed
+Changed = TypedDict(
+    "Changed",
+    {
+        "id": str,
+        "state": str,
+    },
+)
+
+# Whom a case is about, as far as it was told. An e-mail address or a phone finds what the hub holds
+Claimant = TypedDict(
+    "Claimant",
+    {
+        "name": str,
+        "document": str,
+        "email": Union[str, None],
+        "phone": Union[str, None],
+        "address": str,
+    },
+)
+
+# A connection with its last reconciliations
+Connection = TypedDict(
+    "Connection",
+    {
+        "name": str,
+        "provider": str,
+        "environment": "Environment",
+        "state": str,
+        "problem": Union[str, None],
+        "node": NotRequired[Union[str, None]],
+        "api": "ApiState",
+        "paused": Union["PauseRow", None],
+        "last_webhook": Union[str, None],
+        "work": "LanesView",
+        "reconciliation": list["Report"],
+    },
+)
+
+# How a connection stands, for people
+ConnectionState = TypedDict(
+    "ConnectionState",
+    {
+        "name": str,
+        "provider": str,
+        "environment": "Environment",
+        "state": str,
+        "problem": Union[str, None],
+        "node": NotRequired[Union[str, None]],
+        "api": "ApiState",
+        "paused": Union["PauseRow", None],
+        "last_webhook": Union[str, None],
+        "work": "LanesView",
+    },
+)
+
+# A record: one thing that a person said. It is never changed
+ConsentEntry = TypedDict(
+    "ConsentEntry",
+    {
+        "id": str,
+        "state": "ConsentState",
+        "purpose": str,
+        "channel": Union[str, None],
+        "person": "ConsentPerson",
+        "at": str,
+        "recorded_at": str,
+        "evidence": "Evidence",
+        "analytics": "AnalyticsIds",
+        "legal_basis": "LegalBasis",
+        "birth_date": Union[str, None],
+        "minor": bool,
+        "guardian": Union["Guardian", None],
+        "proof": "Proof",
+    },
+)
+
+# What became of a list
+ConsentImport = TypedDict(
+    "ConsentImport",
+    {
+        "accepted": int,
+        "known": int,
+        "refused": int,
+        "rows": list["ImportedRow"],
+    },
+)
+
+# Who said it
+ConsentPerson = TypedDict(
+    "ConsentPerson",
+    {
+        "email": Union["EmailAddress", None],
+        "phone": Union["Phone", None],
+        "name": str,
+    },
+)
+
+# ConsentRow.
+ConsentRow = TypedDict(
+    "ConsentRow",
+    {
+        "line": int,
+        "statement": dict[str, Any],
+    },
+)
+
+# Given, or taken back
+ConsentState = Union[Literal["given"], Literal["withdrawn"]]
+
+# What a person said, as a request tells it
+ConsentStatement = TypedDict(
+    "ConsentStatement",
+    {
+        "person": "NamedPerson",
+        "purpose": str,
+        "state": "ConsentState",
+        "channel": NotRequired[Union[str, None]],
+        "evidence": NotRequired["Evidence"],
+        "analytics": NotRequired["AnalyticsIds"],
+        "legal_basis": NotRequired["LegalBasis"],
+        "guardian": NotRequired[Union["Guardian", None]],
+    },
+)
+
+# A record, and whether it counts
+Counted = TypedDict(
+    "Counted",
+    {
+        "id": str,
+        "state": "ConsentState",
+        "purpose": str,
+        "channel": Union[str, None],
+        "person": "ConsentPerson",
+        "at": str,
+        "recorded_at": str,
+        "evidence": "Evidence",
+        "analytics": "AnalyticsIds",
+        "legal_basis": "LegalBasis",
+        "birth_date": Union[str, None],
+        "minor": bool,
+        "guardian": Union["Guardian", None],
+        "proof": "Proof",
+        "counts": Union[bool, None],
+        "denied": Union["Denied", None],
+    },
+)
+
+# Something that needs a person
+DeadLetter = Union[dict[str, Any]]
+
+# A decision and why
+Decided = TypedDict(
+    "Decided",
+    {
+        "ruling": "Ruling",
+        "reason": str,
+        "at": str,
+    },
+)
+
+# A delivery: one request of a provider, one polled record
+Delivery = TypedDict(
+    "Delivery",
+    {
+        "id": "DeliveryId",
+        "connection": str,
+        "received_at": str,
+        "source": str,
+        "status": "DeliveryStatus",
+        "reason": Union[str, None],
+        "events": list["EventId"],
+    },
+)
+
+# DeliveryId.
+DeliveryId = str
+
+# How a delivery stands
+DeliveryStatus = Union[Literal["received"], Literal["decided"], Literal["partial"], Literal["ignored"], Literal["quarantined"], Literal["duplicate"], Literal["proposed"]]
+
+# Why there is no yes
+Denied = Union[Literal["absent"], Literal["withdrawn"], Literal["unproven"], Literal["channel_not_told"], Literal["reopened"], Literal["minor"], Literal["no_guardian"]]
+
+# What differs between the provider's records and the hub
+Difference = Union[Literal["missing"], Literal["different"], Literal["extra"]]
+
+# The end of a term
+Due = TypedDict(
+    "Due",
+    {
+        "goal": str,
+        "by": str,
+    },
+)
+
+# A duty and its end
+DueOf = TypedDict(
+    "DueOf",
+    {
+        "duty": "CaseDuty",
+        "due": "Due",
+    },
+)
+
+# An effect: one call that a run wants made
+Effect = TypedDict(
+    "Effect",
+    {
+        "id": "EffectId",
+        "run_id": Union["RunId", None],
+        "step": str,
+        "connection": str,
+        "action": str,
+        "state": str,
+        "class": Union[str, None],
+        "urgency": str,
+        "attempt": int,
+        "not_before": Union[str, None],
+        "created_at": str,
+        "give_up_at": str,
+        "code": Union[str, None],
+        "rule": Union[str, None],
+        "why": Any,
+        "result": Any,
+        "input": NotRequired[Any],
+        "request": NotRequired[Any],
+        "attempts": NotRequired[list["Attempt"]],
+        "decisions": NotRequired[list["Explained"]],
+    },
+)
+
+# Effects by what they wait for
+EffectCounts = TypedDict(
+    "EffectCounts",
+    {
+        "queued": int,
+        "paused": int,
+        "oldest_due_s": Union[float, None],
+        "calling": int,
+        "unknown": int,
+        "dead": int,
+    },
+)
+
+# EffectId.
+EffectId = str
+
+# State of an effect
+EffectState = Union[Literal["queued"], Literal["calling"], Literal["settling"], Literal["checking"], Literal["deferred"], Literal["done"], Literal["partial"], Literal["unsettled"], Literal["gave_up"], Literal["failed_late"], Literal["withdrawn"], Literal["dropped"], Literal["withheld"], Literal["dead"], Literal["unknown"]]
+
+# EmailAddress.
+EmailAddress = str
+
+# Names a read model: kind (`order`, `show`, `ticket`, `person`, ...) and the provider's id of it
+EntityRef = TypedDict(
+    "EntityRef",
+    {
+        "kind": str,
+        "id": str,
+    },
+)
+
+# An event as the API shows it (design.md 5.3)
+Envelope = TypedDict(
+    "Envelope",
+    {
+        "id": "EventId",
+        "type": str,
+        "connection": str,
+        "key": str,
+        "occurred_at": str,
+        "received_at": str,
+        "delivery_id": "DeliveryId",
+        "data": Any,
+    },
+)
+
+# Keys, links and flows of the two never mix
+Environment = Union[Literal["sandbox"], Literal["live"]]
+
+# EventId.
+EventId = str
+
+# What proves it (colombia.md 1.1; Decreto 1377 of 2013, art. 8)
+Evidence = TypedDict(
+    "Evidence",
+    {
+        "channel": NotRequired[Union[str, None]],
+        "at": NotRequired[Union[str, None]],
+        "text_version": NotRequired[Union[str, None]],
+        "text_sha256": NotRequired[Union[str, None]],
+        "notice_version": NotRequired[Union[str, None]],
+        "notice_sha256": NotRequired[Union[str, None]],
+        "locale": NotRequired[Union[str, None]],
+        "ip_hash": NotRequired[Union[str, None]],
+        "user_agent_hash": NotRequired[Union[str, None]],
+        "message_id": NotRequired[Union[str, None]],
+        "operator": NotRequired[Union[str, None]],
+        "reference": NotRequired[Union[str, None]],
+    },
+)
+
+# One decision about a message
+Explained = TypedDict(
+    "Explained",
+    {
+        "at": str,
+        "verdict": str,
+        "rule": Union[str, None],
+        "article": Union[str, None],
+        "until": Union[str, None],
+        "message": Any,
+        "checks": list[Any],
+    },
+)
+
+# Everything that was decided about a message
+Explanation = TypedDict(
+    "Explanation",
+    {
+        "id": "EffectId",
+        "connection": str,
+        "action": str,
+        "state": "EffectState",
+        "class": Union[str, None],
+        "purpose": Union[str, None],
+        "decided_again_at": Union[str, None],
+        "is_message": bool,
+        "decisions": list["Explained"],
+    },
+)
+
+# An extension and why
+Extended = TypedDict(
+    "Extended",
+    {
+        "reason": str,
+        "at": str,
+    },
+)
+
+# One difference
+Finding = TypedDict(
+    "Finding",
+    {
+        "difference": "Difference",
+        "record": "EntityRef",
+        "facts": list[str],
+        "delivery_id": Union["DeliveryId", None],
+    },
+)
+
+# What a push does to one flow
+FlowChange = TypedDict(
+    "FlowChange",
+    {
+        "name": str,
+        "version": int,
+        "was": Union[int, None],
+        "change": str,
+    },
+)
+
+# FlowFile.
+FlowFile = TypedDict(
+    "FlowFile",
+    {
+        "file": str,
+        "text": str,
+    },
+)
+
+# A flow in force, for people
+FlowState = TypedDict(
+    "FlowState",
+    {
+        "name": str,
+        "version": int,
+        "from": str,
+        "title": dict[str, Any],
+        "on": list[str],
+        "live": dict[str, Any],
+        "paused": Union["PauseRow", None],
+        "pushed": Union["Pushed", None],
+    },
+)
+
+# Who authorises for a person under 18 (Ley 1581, art. 7; Decreto 1377, art. 12)
+Guardian = TypedDict(
+    "Guardian",
+    {
+        "name": str,
+        "document": str,
+        "relationship": str,
+        "consent": str,
+    },
+)
+
+# Header.
+Header = TypedDict(
+    "Header",
+    {
+        "name": str,
+        "value": str,
+    },
+)
+
+# A hold. The person is kept as keyed hashes only, and as the name that was given for people to recognise it
+Hold = TypedDict(
+    "Hold",
+    {
+        "number": str,
+        "person": Union[str, None],
+        "case": Union[str, None],
+        "reason": str,
+        "by": str,
+        "since": str,
+        "ended_at": Union[str, None],
+        "ended_by": Union[str, None],
+    },
+)
+
+# A row and what became of it
+ImportedRow = TypedDict(
+    "ImportedRow",
+    {
+        "line": int,
+        "state": "RowState",
+        "id": Union[str, None],
+        "why": Union[str, None],
+    },
+)
+
+# Deliveries that wait to be decided
+Inbox = TypedDict(
+    "Inbox",
+    {
+        "waiting": int,
+        "oldest_s": Union[float, None],
+    },
+)
+
+# An incident as it is shown; its fields are those of the sheet for the authority
+Incident = TypedDict(
+    "Incident",
+    {
+        "number": str,
+        "title": str,
+        "detected_at": str,
+        "due": "Due",
+        "urgency": "Urgency",
+        "databases": list[str],
+        "categories": list[str],
+        "persons": Union[int, None],
+        "effect": str,
+        "measures": str,
+        "missing": list[str],
+        "reported_at": Union[str, None],
+        "report": str,
+        "closed_at": Union[str, None],
+        "history": list["CaseEntry"],
+    },
+)
+
+# Something that is done with an incident
+IncidentStep = Union[dict[str, Any]]
+
+# How it came in
+Intake = Union[Literal["web"], Literal["paper"], Literal["email"], Literal["phone"], Literal["whatsapp"], Literal["in_person"], Literal["api"]]
+
+# How intake stands
+IntakeView = TypedDict(
+    "IntakeView",
+    {
+        "pending_bytes": int,
+        "limit_bytes": int,
+        "capped": bool,
+    },
+)
+
+# What was removed of one kind, and what is left
+Kept = TypedDict(
+    "Kept",
+    {
+        "kind": str,
+        "removed": int,
+        "passed_at": Union[str, None],
+        "oldest": Union[str, None],
+    },
+)
+
+# Does a key open anything?
+KeyState = Literal["in_force", "expired", "revoked"]
+
+# A key that is wanted
+KeyWish = TypedDict(
+    "KeyWish",
+    {
+        "name": str,
+        "scopes": list["Scope"],
+        "brands": NotRequired[Union[list[str], None]],
+        "expires_at": NotRequired[Union[str, None]],
+        "rate": NotRequired[Union[str, None]],
+    },
+)
+
+# How a connection's work stands
+LanesView = TypedDict(
+    "LanesView",
+    {
+        "queued": list[int],
+        "in_flight": int,
+        "lanes": int,
+        "parked": int,
+        "breaker": str,
+        "tokens": Union[float, None],
+        "concurrency": int,
+        "held": bool,
+        "backlog": bool,
+    },
+)
+
+# What allows the treatment (Ley 1581, arts. 9 and 10)
+LegalBasis = Union[Literal["consent"], Literal["contract"], Literal["legal_duty"]]
+
+# A letter to the person
+Letter = TypedDict(
+    "Letter",
+    {
+        "subject": str,
+        "text": str,
+    },
+)
+
+# An address
+Named = TypedDict(
+    "Named",
+    {
+        "email": str,
+    },
+)
+
+# A person, as a request names them
+NamedPerson = TypedDict(
+    "NamedPerson",
+    {
+        "email": NotRequired[Union[str, None]],
+        "phone": NotRequired[Union[str, None]],
+        "name": NotRequired[Union[str, None]],
+        "birth_date": NotRequired[Union[str, None]],
+        "minor": NotRequired[bool],
+    },
+)
+
+# Names of what there is
+Names = TypedDict(
+    "Names",
+    {
+        "data": list[str],
+    },
+)
+
+# A request of a person, as it comes in: from the privacy page, by hand from paper, by a program
+NewCase = TypedDict(
+    "NewCase",
+    {
+        "kind": "CaseKind",
+        "claimant": "Claimant",
+        "requester": NotRequired["Requester"],
+        "facts": NotRequired[str],
+        "request": str,
+        "documents": NotRequired[list[str]],
+        "received_at": NotRequired[Union[str, None]],
+        "intake": NotRequired[Union["Intake", None]],
+        "reference": NotRequired[str],
+        "language": NotRequired["Tongue"],
+    },
+)
+
+# A hold to set
+NewHold = TypedDict(
+    "NewHold",
+    {
+        "person": NotRequired[Union[str, None]],
+        "case": NotRequired[Union[str, None]],
+        "reason": str,
+    },
+)
+
+# An incident to register. What is not known yet is added later; the clock runs meanwhile
+NewIncident = TypedDict(
+    "NewIncident",
+    {
+        "title": str,
+        "detected_at": NotRequired[Union[str, None]],
+        "databases": NotRequired[list[str]],
+        "categories": NotRequired[list[str]],
+        "persons": NotRequired[Union[int, None]],
+        "effect": NotRequired[str],
+        "measures": NotRequired[str],
+    },
+)
+
+# A key that was just made, or given a new text. Its text exists only here
+NewKey = TypedDict(
+    "NewKey",
+    {
+        "id": str,
+        "key": str,
+        "old_until": NotRequired[Union[str, None]],
+    },
+)
+
+# A version to add
+NewText = TypedDict(
+    "NewText",
+    {
+        "kind": "TextKind",
+        "name": NotRequired[Union[str, None]],
+        "version": str,
+        "locale": str,
+        "text": str,
+        "purposes": NotRequired[list[str]],
+        "channels": NotRequired[list[str]],
+        "reopens": NotRequired[list[str]],
+        "notice": NotRequired[Union[str, None]],
+        "in_force_from": NotRequired[Union[str, None]],
+    },
+)
+
+# The hub's work
+Overview = TypedDict(
+    "Overview",
+    {
+        "at": str,
+        "uptime_s": int,
+        "inbox": "Inbox",
+        "intake": "IntakeView",
+        "space": "Space",
+        "effects": "EffectCounts",
+        "quarantined": int,
+        "calls_out": int,
+        "withheld": list["Withheld"],
+        "totals": "Snapshot",
+        "connections": list["ConnectionState"],
+        "paused": list["PauseRow"],
+    },
+)
+
+# A page of a list, newest first
+PageOfAlarm = TypedDict(
+    "PageOfAlarm",
+    {
+        "data": list["Alarm"],
+        "next_cursor": Union[str, None],
+    },
+)
+
+# A page of a list, newest first
+PageOfApiKey = TypedDict(
+    "PageOfApiKey",
+    {
+        "data": list["ApiKey"],
+        "next_cursor": Union[str, None],
+    },
+)
+
+# A page of a list, newest first
+PageOfCase = TypedDict(
+    "PageOfCase",
+    {
+        "data": list["Case"],
+        "next_cursor": Union[str, None],
+    },
+)
+
+# A page of a list, newest first
+PageOfConnectionState = TypedDict(
+    "PageOfConnectionState",
+    {
+        "data": list["ConnectionState"],
+        "next_cursor": Union[str, None],
+    },
+)
+
+# A page of a list, newest first
+PageOfDeadLetter = TypedDict(
+    "PageOfDeadLetter",
+    {
+        "data": list["DeadLetter"],
+        "next_cursor": Union[str, None],
+    },
+)
+
+# A page of a list, newest first
+PageOfDelivery = TypedDict(
+    "PageOfDelivery",
+    {
+        "data": list["Delivery"],
+        "next_cursor": Union[str, None],
+    },
+)
+
+# A page of a list, newest first
+PageOfEffect = TypedDict(
+    "PageOfEffect",
+    {
+        "data": list["Effect"],
+        "next_cursor": Union[str, None],
+    },
+)
+
+# A page of a list, newest first
+PageOfEnvelope = TypedDict(
+    "PageOfEnvelope",
+    {
+        "data": list["Envelope"],
+        "next_cursor": Union[str, None],
+    },
+)
+
+# A page of a list, newest first
+PageOfFlowChange = TypedDict(
+    "PageOfFlowChange",
+    {
+        "data": list["FlowChange"],
+        "next_cursor": Union[str, None],
+    },
+)
+
+# A page of a list, newest first
+PageOfFlowState = TypedDict(
+    "PageOfFlowState",
+    {
+        "data": list["FlowState"],
+        "next_cursor": Union[str, None],
+    },
+)
+
+# A page of a list, newest first
+PageOfHold = TypedDict(
+    "PageOfHold",
+    {
+        "data": list["Hold"],
+        "next_cursor": Union[str, None],
+    },
+)
+
+# A page of a list, newest first
+PageOfIncident = TypedDict(
+    "PageOfIncident",
+    {
+        "data": list["Incident"],
+        "next_cursor": Union[str, None],
+    },
+)
+
+# A page of a list, newest first
+PageOfPauseRow = TypedDict(
+    "PageOfPauseRow",
+    {
+        "data": list["PauseRow"],
+        "next_cursor": Union[str, None],
+    },
+)
+
+# A page of a list, newest first
+PageOfPublicKey = TypedDict(
+    "PageOfPublicKey",
+    {
+        "data": list["PublicKey"],
+        "next_cursor": Union[str, None],
+    },
+)
+
+# A page of a list, newest first
+PageOfReport = TypedDict(
+    "PageOfReport",
+    {
+        "data": list["Report"],
+        "next_cursor": Union[str, None],
+    },
+)
+
+# A page of a list, newest first
+PageOfRetentionRule = TypedDict(
+    "PageOfRetentionRule",
+    {
+        "data": list["RetentionRule"],
+        "next_cursor": Union[str, None],
+    },
+)
+
+# A page of a list, newest first
+PageOfRunView = TypedDict(
+    "PageOfRunView",
+    {
+        "data": list["RunView"],
+        "next_cursor": Union[str, None],
+    },
+)
+
+# A page of a list, newest first
+PageOfShown = TypedDict(
+    "PageOfShown",
+    {
+        "data": list["Shown"],
+        "next_cursor": Union[str, None],
+    },
+)
+
+# A page of a list, newest first
+PageOfSuppressionRow = TypedDict(
+    "PageOfSuppressionRow",
+    {
+        "data": list["SuppressionRow"],
+        "next_cursor": Union[str, None],
+    },
+)
+
+# A page of a list, newest first
+PageOfTold = TypedDict(
+    "PageOfTold",
+    {
+        "data": list["Told"],
+        "next_cursor": Union[str, None],
+    },
+)
+
+# What a person may stop for a while
+PauseKind = Union[Literal["connection"], Literal["flow"], Literal["class"]]
+
+# Something that a person has paused
+PauseRow = TypedDict(
+    "PauseRow",
+    {
+        "kind": "PauseKind",
+        "name": str,
+        "reason": Union[str, None],
+        "by": str,
+        "since": str,
+    },
+)
+
+# Phone.
+Phone = str
+
+# What is done with a record that the hub does not know as it is
+Policy = Union[Literal["report"], Literal["propose"], Literal["repair"]]
+
+# An error as RFC 9457 has it
+Problem = TypedDict(
+    "Problem",
+    {
+        "type": str,
+        "title": str,
+        "status": int,
+        "code": str,
+        "detail": str,
+    },
+)
+
+# What the hub found when it recorded a consent. It is never judged again: a text that is known later proves nothing earlier
+Proof = TypedDict(
+    "Proof",
+    {
+        "complete": bool,
+        "missing": list[str],
+        "text": NotRequired[Union[str, None]],
+        "channels": NotRequired[list[str]],
+        "guarded": bool,
+    },
+)
+
+# The public half of a key that signs tickets
+PublicKey = TypedDict(
+    "PublicKey",
+    {
+        "id": str,
+        "public_key": str,
+        "algorithm": str,
+        "made_at": str,
+        "signs": bool,
+    },
+)
+
+# Texts to push
+Push = TypedDict(
+    "Push",
+    {
+        "flows": list["FlowFile"],
+        "dry_run": NotRequired[bool],
+    },
+)
+
+# Who pushed a flow
+Pushed = TypedDict(
+    "Pushed",
+    {
+        "by": str,
+        "at": str,
+    },
+)
+
+# Why a person does what they do
+Reason = TypedDict(
+    "Reason",
+    {
+        "reason": NotRequired[Union[str, None]],
+    },
+)
+
+# An address that is written to again
+Removed = TypedDict(
+    "Removed",
+    {
+        "address": str,
+        "suppressed": bool,
+    },
+)
+
+# Which deliveries are decided again, or only looked at
+Replay = TypedDict(
+    "Replay",
+    {
+        "status": NotRequired[Union["DeliveryStatus", None]],
+        "connection": NotRequired[Union[str, None]],
+        "since": NotRequired[Union[str, None]],
+        "until": NotRequired[Union[str, None]],
+        "type": NotRequired[Union[str, None]],
+        "dry_run": NotRequired[bool],
+        "limit": NotRequired[Union[int, None]],
+        "cursor": NotRequired[Union[str, None]],
+    },
+)
+
+# What came of a page, or would
+ReplayAnswer = TypedDict(
+    "ReplayAnswer",
+    {
+        "data": "ReplayPage",
+        "next_cursor": Union[str, None],
+        "dry_run": bool,
+    },
+)
+
+# What came of a page, or would
+ReplayPage = TypedDict(
+    "ReplayPage",
+    {
+        "deliveries": int,
+        "facts": int,
+        "known": int,
+        "events": dict[str, Any],
+        "unread": int,
+        "without_connection": int,
+        "without_body": int,
+    },
+)
+
+# A delivery that goes through the deciders again
+Replayed = TypedDict(
+    "Replayed",
+    {
+        "delivery": "DeliveryId",
+    },
+)
+
+# Result of the last reconciliation of one task; kept sealed in the store, so that it outlives the process and every node shows it
+Report = TypedDict(
+    "Report",
+    {
+        "task": str,
+        "started_at": str,
+        "ended_at": str,
+        "from_beginning": bool,
+        "policy": "Policy",
+        "read": int,
+        "same": int,
+        "news": int,
+        "missing": int,
+        "different": int,
+        "extra": Union[int, None],
+        "findings": list["Finding"],
+        "findings_left_out": int,
+        "calls": int,
+        "problem": Union[str, None],
+    },
+)
+
+# Who asks (Decreto 1377 de 2013, art. 20)
+Requester = Union[Literal["person"], Literal["heir"], Literal["representative"], Literal["third_party"]]
+
+# What goes on
+Resumed = TypedDict(
+    "Resumed",
+    {
+        "kind": "PauseKind",
+        "name": str,
+        "paused": bool,
+    },
+)
+
+# How one kind of thing is kept
+RetentionRule = TypedDict(
+    "RetentionRule",
+    {
+        "kind": str,
+        "keep_days": Union[int, None],
+        "basis": str,
+        "removed": int,
+        "passed_at": Union[str, None],
+        "oldest": Union[str, None],
+    },
+)
+
+# A key that opens nothing any more
+Revoked = TypedDict(
+    "Revoked",
+    {
+        "id": str,
+        "revoked": bool,
+    },
+)
+
+# How a key is given a new text
+Rotation = TypedDict(
+    "Rotation",
+    {
+        "overlap_s": NotRequired[int],
+    },
+)
+
+# What became of a row
+RowState = Union[Literal["accepted"], Literal["known"], Literal["refused"]]
+
+# Rows to import
+Rows = TypedDict(
+    "Rows",
+    {
+        "rows": list["ConsentRow"],
+    },
+)
+
+# What was decided
+Ruling = Union[Literal["granted"], Literal["partly"], Literal["denied"]]
+
+# RunId.
+RunId = str
+
+# State of a run
+RunStatus = Union[Literal["running"], Literal["blocked"], Literal["settling"], Literal["done"], Literal["cancelled"], Literal["failed"]]
+
+# A run as it is alone, with its effects whole in place of their ids
+RunStory = TypedDict(
+    "RunStory",
+    {
+        "id": "RunId",
+        "flow": str,
+        "version": int,
+        "event_id": "EventId",
+        "status": "RunStatus",
+        "created_at": str,
+        "updated_at": str,
+        "steps": Any,
+        "effects": list["Effect"],
+        "waits": dict[str, Any],
+        "missing": list["EntityRef"],
+        "problems": list[str],
+    },
+)
+
+# A run as the API shows it
+RunView = TypedDict(
+    "RunView",
+    {
+        "id": "RunId",
+        "flow": str,
+        "version": int,
+        "event_id": "EventId",
+        "status": "RunStatus",
+        "created_at": str,
+        "updated_at": str,
+        "steps": Any,
+        "effects": dict[str, Any],
+        "waits": dict[str, Any],
+        "missing": list["EntityRef"],
+        "problems": list[str],
+    },
+)
+
+# Scope.
+Scope = Literal["read", "write", "overview:read", "care:read", "connections:read", "connections:write", "flows:read", "flows:write", "pauses:read", "pauses:write", "events:read", "deliveries:read", "deliveries:write", "runs:read", "runs:write", "effects:read", "messages:read", "dead-letters:read", "dead-letters:write", "consents:read", "consents:write", "suppressions:read", "suppressions:write", "cases:read", "cases:write", "incidents:read", "incidents:write", "holds:read", "holds:write", "texts:read", "texts:write", "registry:read", "registry:write", "ticket-keys:read", "ticket-keys:write", "tickets:read", "tickets:write", "portfolios:read", "portfolios:write", "refunds:read", "sandbox:read", "sandbox:write", "webhooks:read", "webhooks:write", "keys:read", "keys:write", "users:read", "users:write", "audit:read", "backups:write", "role:owner", "role:operator", "role:producer", "role:designer", "role:support", "role:finance", "role:gate", "role:privacy", "role:viewer"]
+
+# A version, and whether it is the one in force
+Shown = TypedDict(
+    "Shown",
+    {
+        "id": str,
+        "kind": "TextKind",
+        "name": str,
+        "version": str,
+        "locale": str,
+        "text": str,
+        "sha256": str,
+        "purposes": list[str],
+        "channels": list[str],
+        "reopens": list[str],
+        "notice": Union[str, None],
+        "in_force_from": str,
+        "added_at": str,
+        "in_force": bool,
+    },
+)
+
+# A reading of the counters
+Snapshot = TypedDict(
+    "Snapshot",
+    {
+        "accepted": int,
+        "known": int,
+        "refused": int,
+        "capped": int,
+        "care_failed": int,
+        "decided": int,
+        "duplicates": int,
+        "quarantined": int,
+        "events": int,
+        "conflicts": int,
+        "decide_failures": int,
+        "runs": int,
+        "runs_done": int,
+        "dead": int,
+        "unknown": int,
+        "deferred": int,
+        "dropped": int,
+        "stale": int,
+        "backstop": int,
+        "breaker_opened": int,
+        "reconciled": int,
+        "reconcile_failed": int,
+        "found_missing": int,
+        "found_different": int,
+        "found_extra": int,
+    },
+)
+
+# How much of the file is used. All 0 where the database is a server's
+Space = TypedDict(
+    "Space",
+    {
+        "bytes": int,
+        "free_bytes": int,
+        "gives_back": bool,
+    },
+)
+
+# What counts now
+Standing = TypedDict(
+    "Standing",
+    {
+        "purpose": str,
+        "channel": Union[str, None],
+        "state": "ConsentState",
+        "at": str,
+        "record_id": str,
+        "given": bool,
+        "denied": Union["Denied", None],
+        "evidence": Union["Evidence", None],
+    },
+)
+
+# Everything that one event led to
+Story = TypedDict(
+    "Story",
+    {
+        "event": "Envelope",
+        "delivery": Union["WholeDelivery", None],
+        "runs": list["RunStory"],
+    },
+)
+
+# A delivery that waits for a person
+Stuck = TypedDict(
+    "Stuck",
+    {
+        "id": "DeliveryId",
+        "connection": str,
+        "received_at": str,
+        "state": "DeliveryStatus",
+        "why": Union[str, None],
+    },
+)
+
+# Why an address is not written to. A stronger cause takes the place of a weaker one
+SuppressionCause = Union[Literal["unsubscribed"], Literal["bounced"], Literal["complained"], Literal["asked"]]
+
+# An address that is not written to. Found by its keyed hash, kept sealed
+SuppressionRow = TypedDict(
+    "SuppressionRow",
+    {
+        "address": str,
+        "cause": "SuppressionCause",
+        "why": Union[str, None],
+        "by": str,
+        "since": str,
+    },
+)
+
+# What a text is
+TextKind = Union[Literal["consent"], Literal["notice"], Literal["policy"]]
+
+# One version of a text in one language. Immutable
+TextVersion = TypedDict(
+    "TextVersion",
+    {
+        "id": str,
+        "kind": "TextKind",
+        "name": str,
+        "version": str,
+        "locale": str,
+        "text": str,
+        "sha256": str,
+        "purposes": list[str],
+        "channels": list[str],
+        "reopens": list[str],
+        "notice": Union[str, None],
+        "in_force_from": str,
+        "added_at": str,
+    },
+)
+
+# Something that a person said
+Told = Union["Standing", "ConsentEntry"]
+
+# Language of letters
+Tongue = Union[Literal["es"], Literal["en"]]
+
+# How near the end of a term is
+Urgency = Union[Literal["calm"], Literal["soon"], Literal["goal"], Literal["late"]]
+
+# A delivery with headers and body, as received
+WholeDelivery = TypedDict(
+    "WholeDelivery",
+    {
+        "id": "DeliveryId",
+        "connection": str,
+        "received_at": str,
+        "source": str,
+        "status": "DeliveryStatus",
+        "reason": Union[str, None],
+        "events": list["EventId"],
+        "headers": list["Header"],
+        "body": str,
+    },
+)
+
+# A flow in force, with its text
+WholeFlow = TypedDict(
+    "WholeFlow",
+    {
+        "name": str,
+        "version": int,
+        "from": str,
+        "title": dict[str, Any],
+        "on": list[str],
+        "live": dict[str, Any],
+        "paused": Union["PauseRow", None],
+        "pushed": Union["Pushed", None],
+        "text": str,
+        "outline": Any,
+    },
+)
+
+# How many effects of a connection a rule withheld
+Withheld = TypedDict(
+    "Withheld",
+    {
+        "connection": str,
+        "rule": str,
+        "count": int,
+    },
+)
+
+
+class Pasarela(Caller):
+    """The API of a hub. Each method is one operation of its document."""
+
+    def get(self) -> "Names":
+        """Names of everything that this API has."""
+        return self.call("/api/v1", "GET", {}, None, None)
+
+    def get_alarms(self) -> "PageOfAlarm":
+        """What needs a person now."""
+        return self.call("/api/v1/alarms", "GET", {}, None, None)
+
+    def get_care(self) -> "Care":
+        """How the store is kept."""
+        return self.call("/api/v1/care", "GET", {}, None, None)
+
+    def get_cases(self, *, all_: Optional[bool] = None, person: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None) -> "PageOfCase":
+        """Requests of people: consultas, reclamos, PQR."""
+        return self.call("/api/v1/cases", "GET", {"all": all_, "person": person, "limit": limit, "cursor": cursor}, None, None)
+
+    def post_cases(self, body: "NewCase", *, once: Optional[Once] = None) -> "Case":
+        """Open a case: a request of a person, also one that came on paper."""
+        return self.call("/api/v1/cases", "POST", {}, body, once)
+
+    def get_cases_by_id(self, id: str) -> "Case":
+        """One case, by its number."""
+        return self.call(f"/api/v1/cases/{part(id)}", "GET", {}, None, None)
+
+    def post_cases_by_id_steps(self, id: str, body: "CaseStep", *, once: Optional[Once] = None) -> "Case":
+        """Do a step of a case: complete, extend, decide, answer, ."""
+        return self.call(f"/api/v1/cases/{part(id)}/steps", "POST", {}, body, once)
+
+    def get_keys(self) -> "PageOfApiKey":
+        """API keys, without their texts."""
+        return self.call("/api/v1/keys", "GET", {}, None, None)
+
+    def post_keys(self, body: "KeyWish", *, once: Optional[Once] = None) -> "NewKey":
+        """Make a key: its text is shown once."""
+        return self.call("/api/v1/keys", "POST", {}, body, once)
+
+    def post_keys_by_id_rotate(self, id: str, body: Optional["Rotation"] = None, *, once: Optional[Once] = None) -> "NewKey":
+        """Give a key a new text; the old one still opens for a time."""
+        return self.call(f"/api/v1/keys/{part(id)}/rotate", "POST", {}, body, once)
+
+    def post_keys_by_id_revoke(self, id: str, *, once: Optional[Once] = None) -> "Revoked":
+        """End a key for good."""
+        return self.call(f"/api/v1/keys/{part(id)}/revoke", "POST", {}, None, once)
+
+    def get_holds(self, *, limit: Optional[int] = None, cursor: Optional[str] = None) -> "PageOfHold":
+        """Legal holds."""
+        return self.call("/api/v1/holds", "GET", {"limit": limit, "cursor": cursor}, None, None)
+
+    def post_holds(self, body: "NewHold", *, once: Optional[Once] = None) -> "Hold":
+        """Set a legal hold: nothing about its person or of its case is removed until it is ended."""
+        return self.call("/api/v1/holds", "POST", {}, body, once)
+
+    def post_holds_by_id_end(self, id: str, *, once: Optional[Once] = None) -> "Hold":
+        """End a legal hold."""
+        return self.call(f"/api/v1/holds/{part(id)}/end", "POST", {}, None, once)
+
+    def get_retention(self) -> "PageOfRetentionRule":
+        """How long everything is kept, on which basis, and what went."""
+        return self.call("/api/v1/retention", "GET", {}, None, None)
+
+    def get_incidents(self, *, limit: Optional[int] = None, cursor: Optional[str] = None) -> "PageOfIncident":
+        """Security incidents."""
+        return self.call("/api/v1/incidents", "GET", {"limit": limit, "cursor": cursor}, None, None)
+
+    def post_incidents(self, body: "NewIncident", *, once: Optional[Once] = None) -> "Incident":
+        """Register a security incident: its clock of 15 business days runs from `detected_at`."""
+        return self.call("/api/v1/incidents", "POST", {}, body, once)
+
+    def get_incidents_by_id(self, id: str) -> "Incident":
+        """One incident: the fields of the sheet for the authority."""
+        return self.call(f"/api/v1/incidents/{part(id)}", "GET", {}, None, None)
+
+    def post_incidents_by_id_steps(self, id: str, body: "IncidentStep", *, once: Optional[Once] = None) -> "Incident":
+        """Add what is known, note the report, or close an incident."""
+        return self.call(f"/api/v1/incidents/{part(id)}/steps", "POST", {}, body, once)
+
+    def get_consents(self, *, person: str, history: Optional[bool] = None, limit: Optional[int] = None) -> "PageOfTold":
+        """What a person has agreed to, by purpose and channel; with `history`, all that was ever said."""
+        return self.call("/api/v1/consents", "GET", {"person": person, "history": history, "limit": limit}, None, None)
+
+    def post_consents(self, body: "ConsentStatement", *, once: Optional[Once] = None) -> "Counted":
+        """Record what a person said: given or withdrawn."""
+        return self.call("/api/v1/consents", "POST", {}, body, once)
+
+    def post_consents_import(self, body: "Rows", *, once: Optional[Once] = None) -> "ConsentImport":
+        """Take in a list of consents that were given elsewhere."""
+        return self.call("/api/v1/consents/import", "POST", {}, body, once)
+
+    def get_deliveries(self, *, status: Optional["DeliveryStatus"] = None, limit: Optional[int] = None, cursor: Optional[str] = None) -> "PageOfDelivery":
+        """Deliveries: what came in."""
+        return self.call("/api/v1/deliveries", "GET", {"status": status, "limit": limit, "cursor": cursor}, None, None)
+
+    def post_deliveries_replay(self, body: "Replay", *, once: Optional[Once] = None) -> "ReplayAnswer":
+        """Decide deliveries again, a page at a time."""
+        return self.call("/api/v1/deliveries/replay", "POST", {}, body, once)
+
+    def get_deliveries_by_id(self, id: str) -> "WholeDelivery":
+        """One delivery, with headers and body as received."""
+        return self.call(f"/api/v1/deliveries/{part(id)}", "GET", {}, None, None)
+
+    def post_deliveries_by_id_replay(self, id: str, *, once: Optional[Once] = None) -> "Replayed":
+        """Decide one delivery again."""
+        return self.call(f"/api/v1/deliveries/{part(id)}/replay", "POST", {}, None, once)
+
+    def get_events(self, *, type_: Optional[str] = None, connection: Optional[str] = None, key: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None) -> "PageOfEnvelope":
+        """Canonical events."""
+        return self.call("/api/v1/events", "GET", {"type": type_, "connection": connection, "key": key, "limit": limit, "cursor": cursor}, None, None)
+
+    def get_events_by_id(self, id: str) -> "Envelope":
+        """One event."""
+        return self.call(f"/api/v1/events/{part(id)}", "GET", {}, None, None)
+
+    def get_events_by_id_story(self, id: str) -> "Story":
+        """Everything that one event led to: delivery, runs, effects, attempts."""
+        return self.call(f"/api/v1/events/{part(id)}/story", "GET", {}, None, None)
+
+    def get_runs(self, *, status: Optional[str] = None, event: Optional["EventId"] = None, limit: Optional[int] = None, cursor: Optional[str] = None) -> "PageOfRunView":
+        """Runs of flows."""
+        return self.call("/api/v1/runs", "GET", {"status": status, "event": event, "limit": limit, "cursor": cursor}, None, None)
+
+    def get_runs_by_id(self, id: str) -> "RunView":
+        """One run."""
+        return self.call(f"/api/v1/runs/{part(id)}", "GET", {}, None, None)
+
+    def post_runs_by_id_cancel(self, id: str, body: Optional["Reason"] = None, *, once: Optional[Once] = None) -> "Cancelled":
+        """End a run."""
+        return self.call(f"/api/v1/runs/{part(id)}/cancel", "POST", {}, body, once)
+
+    def get_flows(self) -> "PageOfFlowState":
+        """Flows in force."""
+        return self.call("/api/v1/flows", "GET", {}, None, None)
+
+    def post_flows(self, body: "Push", *, once: Optional[Once] = None) -> "PageOfFlowChange":
+        """Put flows in force, all or none, without a restart."""
+        return self.call("/api/v1/flows", "POST", {}, body, once)
+
+    def get_flows_by_name(self, name: str) -> "WholeFlow":
+        """One flow, with its text and outline."""
+        return self.call(f"/api/v1/flows/{part(name)}", "GET", {}, None, None)
+
+    def get_messages_by_id_explanation(self, id: str) -> "Explanation":
+        """Why a message went out when it did, or did not."""
+        return self.call(f"/api/v1/messages/{part(id)}/explanation", "GET", {}, None, None)
+
+    def get_pauses(self) -> "PageOfPauseRow":
+        """What people have paused."""
+        return self.call("/api/v1/pauses", "GET", {}, None, None)
+
+    def post_by_kind_by_name_pause(self, kind: str, name: str, body: Optional["Reason"] = None, *, once: Optional[Once] = None) -> "PauseRow":
+        """Pause a connection, a flow or a class of message: what it would do is kept."""
+        return self.call(f"/api/v1/{part(kind)}/{part(name)}/pause", "POST", {}, body, once)
+
+    def post_by_kind_by_name_resume(self, kind: str, name: str, *, once: Optional[Once] = None) -> "Resumed":
+        """Let what was paused go on, in its order."""
+        return self.call(f"/api/v1/{part(kind)}/{part(name)}/resume", "POST", {}, None, once)
+
+    def get_overview(self) -> "Overview":
+        """The hub's work, in one answer."""
+        return self.call("/api/v1/overview", "GET", {}, None, None)
+
+    def get_effects(self, *, state: Optional[str] = None, connection: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None) -> "PageOfEffect":
+        """Effects: calls that runs want made."""
+        return self.call("/api/v1/effects", "GET", {"state": state, "connection": connection, "limit": limit, "cursor": cursor}, None, None)
+
+    def get_effects_by_id(self, id: str) -> "Effect":
+        """One effect, with its input, last request and attempts."""
+        return self.call(f"/api/v1/effects/{part(id)}", "GET", {}, None, None)
+
+    def get_dead_letters(self, *, limit: Optional[int] = None, cursor: Optional[str] = None) -> "PageOfDeadLetter":
+        """What needs a person: effects, deliveries in quarantine, proposals."""
+        return self.call("/api/v1/dead-letters", "GET", {"limit": limit, "cursor": cursor}, None, None)
+
+    def post_dead_letters_by_id_retry(self, id: str, *, once: Optional[Once] = None) -> "Changed":
+        """Send an effect again under a new key, or decide a delivery again."""
+        return self.call(f"/api/v1/dead-letters/{part(id)}/retry", "POST", {}, None, once)
+
+    def post_dead_letters_by_id_drop(self, id: str, *, once: Optional[Once] = None) -> "Changed":
+        """Give up an effect, or leave a delivery undecided."""
+        return self.call(f"/api/v1/dead-letters/{part(id)}/drop", "POST", {}, None, once)
+
+    def get_suppressions(self, *, limit: Optional[int] = None, cursor: Optional[str] = None) -> "PageOfSuppressionRow":
+        """Addresses that are not written to, and why."""
+        return self.call("/api/v1/suppressions", "GET", {"limit": limit, "cursor": cursor}, None, None)
+
+    def post_suppressions(self, body: "Add", *, once: Optional[Once] = None) -> "SuppressionRow":
+        """Write to an address no more."""
+        return self.call("/api/v1/suppressions", "POST", {}, body, once)
+
+    def post_suppressions_remove(self, body: "Named", *, once: Optional[Once] = None) -> "Removed":
+        """Write to an address again."""
+        return self.call("/api/v1/suppressions/remove", "POST", {}, body, once)
+
+    def get_texts(self, *, kind: Optional["TextKind"] = None, name: Optional[str] = None, version: Optional[str] = None) -> "PageOfShown":
+        """Versions of the texts that people agree to, the latest in force first."""
+        return self.call("/api/v1/texts", "GET", {"kind": kind, "name": name, "version": version}, None, None)
+
+    def post_texts(self, body: "NewText", *, once: Optional[Once] = None) -> "TextVersion":
+        """Add a version of a text."""
+        return self.call("/api/v1/texts", "POST", {}, body, once)
+
+    def get_tickets_keys(self) -> "PageOfPublicKey":
+        """Public keys that verify tickets without a network, the one that signs last."""
+        return self.call("/api/v1/tickets/keys", "GET", {}, None, None)
+
+    def get_connections(self) -> "PageOfConnectionState":
+        """Connections and how they stand."""
+        return self.call("/api/v1/connections", "GET", {}, None, None)
+
+    def get_connections_by_name(self, name: str) -> "Connection":
+        """One connection, with its last reconciliations."""
+        return self.call(f"/api/v1/connections/{part(name)}", "GET", {}, None, None)
+
+    def post_connections_by_name_reconcile(self, name: str, body: Optional["Ask"] = None, *, once: Optional[Once] = None) -> "PageOfReport":
+        """Read a connection's records now, and take in what its webhooks missed."""
+        return self.call(f"/api/v1/connections/{part(name)}/reconcile", "POST", {}, body, once)
