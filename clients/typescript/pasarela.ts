@@ -352,9 +352,6 @@ export type Phone = string;
 /** What is done with a record that the hub does not know as it is */
 export type Policy = "report" | "propose" | "repair";
 
-/** An error as RFC 9457 has it */
-export type Problem = { "type": string; "title": string; "status": number; "code": string; "detail": string };
-
 /** What the hub found when it recorded a consent. It is never judged again: a text that is known later proves nothing earlier */
 export type Proof = { "complete": boolean; "missing": Array<string>; "text"?: string | null; "channels"?: Array<string>; "guarded": boolean };
 

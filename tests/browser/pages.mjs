@@ -134,6 +134,7 @@ async function addresses(world) {
   const [claim, incident] = await desk(world);
   return {
     inicio: "/",
+    auditoria: "/auditoria",
     eventos: "/eventos",
     buscar: "/buscar",
     hallado: `/buscar?q=${order.public_id}`,
@@ -154,6 +155,8 @@ async function addresses(world) {
     incidente: `/incidentes/${incident}`,
     hoja: `/incidentes/${incident}/hoja`,
     alarmas: "/alarmas",
+    usuarios: "/usuarios",
+    "mi-cuenta": "/mi-cuenta",
     teatro: "/teatro",
     nada: "/nada",
   };

@@ -5,6 +5,7 @@ import { World } from "./lib/world.mjs";
 import { chromium } from "./lib/chromium.mjs";
 import { allPages } from "./pages.mjs";
 import { ownPages } from "./people.mjs";
+import { accountPages } from "./accounts.mjs";
 import { tell } from "./stories.mjs";
 
 const [binary, axe] = process.argv.slice(2);
@@ -21,7 +22,8 @@ try {
   const pages = await allPages(browser, world, axe, say);
   const stories = await tell(browser, world, say);
   const own = await ownPages(browser, world, axe, say, process.env.PASARELA_PICTURES);
-  result = { found: [...pages.found, ...stories.found, ...own.found], pages: pages.judged + own.judged, stories: stories.told };
+  const accounts = await accountPages(browser, binary, axe, say, process.env.PASARELA_PICTURES);
+  result = { found: [...pages.found, ...stories.found, ...own.found, ...accounts.found], pages: pages.judged + own.judged + accounts.judged, stories: stories.told };
 } catch (e) {
   result.found.push(e.stack);
 } finally {

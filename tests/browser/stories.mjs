@@ -47,6 +47,26 @@ export const stories = {
     return page;
   },
 
+  "what somebody paused is in the audit, with who, when and why": async (browser, world) => {
+    const page = await inside(browser, world, { size: "phone" });
+    await page.goto(`${world.console}/conexiones`);
+    const form = 'form[action="/conexiones/correo/pausar"]';
+    await page.evaluate((f) => { for (let e = document.querySelector(f); e; e = e.parentElement) if (e.tagName === "DETAILS") e.open = true; }, form);
+    await page.type(`${form} [name=motivo]`, "cambio de clave");
+    await Promise.all([page.waitForNavigation(), page.$eval(form, (f) => f.requestSubmit())]);
+    await page.goto(`${world.console}/auditoria?que=pauses.pause`);
+    await has(page, "Pausó: connection correo");
+    await has(page, "Luz Ospina");
+    await page.goto(`${world.console}/auditoria?que=pauses.pause&sobre=connection+correo`);
+    await page.evaluate(() => document.querySelectorAll("details").forEach((d) => { d.open = true; }));
+    await has(page, "cambio de clave");
+    await page.goto(`${world.console}/conexiones`);
+    await Promise.all([page.waitForNavigation(), page.$eval('form[action="/conexiones/correo/reanudar"]', (f) => f.requestSubmit())]);
+    await page.goto(`${world.console}/auditoria`);
+    await has(page, "Reanudó: connection correo");
+    return page;
+  },
+
   "a claim on paper is entered, labelled, decided and answered": async (browser, world) => {
     const page = await inside(browser, world, { size: "phone" });
     await page.goto(`${world.console}/casos`);

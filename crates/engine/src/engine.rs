@@ -7,6 +7,7 @@ use crate::care::{CareNow, CareState, CareView, Keeping, Round};
 use crate::cases::{CaseError, CaseFilter, CaseView, CasesNow, IncidentView, NewCase, NewIncident};
 use crate::client::Client;
 use crate::connections::{ConnectionRuntime, ConnectionSetup, ConnectionState};
+use crate::errands::ErrandError;
 use crate::examine::{Examination, Finding as Looked, PublicAddress};
 use crate::feed::Feed;
 use crate::flows::{FlowChange, FlowSet, FlowState, PushError};
@@ -686,6 +687,28 @@ impl Engine {
     /// Looks at a connection as `pasarela doctor` does.
     pub async fn examine(&self, connection: &str, public: PublicAddress<'_>) -> Option<Examination> {
         self.inner.examine(connection, public).await
+    }
+
+    /// One call of the hub's own, guarded like every other and kept nowhere. `allow_private`: also to addresses of
+    /// this machine and its network.
+    pub async fn fetch(
+        &self,
+        request: &pasarela_connector::Request,
+        allow_private: bool,
+    ) -> Result<pasarela_connector::Answer, ErrandError> {
+        self.inner.fetch(request, allow_private).await
+    }
+
+    /// Could a letter to somebody who works in the hub be sent?
+    #[must_use]
+    pub fn has_mail(&self) -> bool {
+        self.inner.has_mail()
+    }
+
+    /// Sends a plain letter to somebody who works in the hub, once, and keeps nothing of it. `key` makes its
+    /// Message-ID.
+    pub async fn letter(&self, to: &str, subject: &str, text: &str, key: &str) -> Result<(), ErrandError> {
+        self.inner.letter(to, subject, text, key).await
     }
 
     /// Does this address lead to a hub?

@@ -16,6 +16,7 @@ mod connections;
 mod decide;
 mod dispatch;
 mod engine;
+mod errands;
 mod examine;
 mod feed;
 mod flows;
@@ -51,6 +52,7 @@ pub use cases::{
 pub use catalog::{Completion, HubCatalog};
 pub use connections::{ApiState, ConnectionSetup, ConnectionState, DEFAULT_BRAND, DEFAULT_SENDER, LimitOverride};
 pub use engine::{Engine, Setup, StartError};
+pub use errands::ErrandError;
 pub use examine::{Examination, Finding as Looked, Grade, PublicAddress};
 pub use flows::{FlowChange, FlowSet, FlowState, PushError, Pushed};
 pub use holds::{Hold, NewHold};

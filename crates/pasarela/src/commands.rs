@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod bench;
 pub(crate) mod cases;
@@ -19,6 +20,7 @@ pub(crate) mod process;
 pub(crate) mod restore;
 pub(crate) mod rne;
 pub(crate) mod sandbox;
+pub(crate) mod seal;
 pub(crate) mod serve;
 pub(crate) mod signals;
 pub(crate) mod suppressions;

@@ -5,6 +5,7 @@ mod brands;
 mod connections;
 mod keeping;
 mod market;
+mod oidc;
 mod secrets;
 mod store;
 mod units;
@@ -14,6 +15,7 @@ pub(crate) use store::Database;
 pub(crate) use units::Span;
 
 use pasarela_domain::{Pace, Secret};
+use pasarela_store::{InvalidMaster, Master};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -43,6 +45,9 @@ pub(crate) struct Config {
     /// Where the truth is.
     #[serde(default)]
     pub(crate) store: StoreConfig,
+    /// The record of who did what.
+    #[serde(default)]
+    pub(crate) audit: Audit,
     /// How long what is finished is kept.
     #[serde(default)]
     pub(crate) retention: keeping::Retention,
@@ -108,8 +113,12 @@ pub(crate) struct Console {
     /// origin of its own.
     pub(crate) listen: SocketAddr,
     /// What people open, where that is not `http://` and `listen`: behind a proxy. Links of `pasarela users link`
-    /// begin with it.
+    /// begin with it. With `https://`, cookies go by encrypted ways only.
     pub(crate) public_url: Option<String>,
+    /// After so long without a look at a page, a person's session is over; 12 h after the sign-in, every one is.
+    pub(crate) idle: units::Span,
+    /// An OpenID provider that vouches for people ([people and roles](people.md)).
+    pub(crate) oidc: Option<oidc::Oidc>,
 }
 
 impl Console {
@@ -122,7 +131,12 @@ impl Console {
 
 impl Default for Console {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8081)), public_url: None }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8081)),
+            public_url: None,
+            idle: units::Span(std::time::Duration::from_secs(30 * 60)),
+            oidc: None,
+        }
     }
 }
 
@@ -139,6 +153,9 @@ pub(crate) struct StoreConfig {
     /// `pasarela.key` beside the configuration. Made with mode 0600 when a database is created; its absence
     /// later is an error. A backup without it cannot be read.
     pub(crate) key_file: Option<PathBuf>,
+    /// The master key, if it is in no such file: `file:PATH`, `env:NAME`, or `command:PROGRAM ARGUMENTS`, whose output
+    /// is the key. How it is changed: [protection at rest](sealing.md).
+    pub(crate) master_key: Option<String>,
     /// Bytes of deliveries that may wait to be decided; beyond, 503 with `Retry-After`. At least `64KiB`. They
     /// wait on disk: what may be in memory [is fixed](care.md#a-flood).
     pub(crate) max_pending: units::Size,
@@ -150,7 +167,25 @@ pub(crate) struct StoreConfig {
 impl Default for StoreConfig {
     fn default() -> Self {
         let (max_pending, min_free_disk) = keeping::default_sizes();
-        Self { url: Secret::new("sqlite:pasarela.db"), key_file: None, max_pending, min_free_disk }
+        Self { url: Secret::new("sqlite:pasarela.db"), key_file: None, master_key: None, max_pending, min_free_disk }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Audit {
+    /// File to which the head of the audit is added while the hub runs: `pasarela audit verify` finds by it what was
+    /// cut off or written anew. It belongs where whoever has the database cannot write. Beside the configuration
+    /// unless absolute; none by default.
+    pub(crate) anchor_file: Option<PathBuf>,
+    /// How often the head is noted, if it moved: in the log, and in the file.
+    pub(crate) anchor_every: units::Span,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self { anchor_file: None, anchor_every: units::Span(std::time::Duration::from_secs(3600)) }
     }
 }
 
@@ -271,8 +306,24 @@ impl Config {
         {
             return wrong(format!("console.public_url is '{url}'; write the address that people open: https://..."));
         }
+        if self.console.idle.0.as_secs() < 60 || self.console.idle.0.as_secs() > 12 * 3600 {
+            return wrong("console.idle is between 1m and 12h".into());
+        }
+        if let Some(oidc) = &self.console.oidc {
+            oidc.check().or_else(wrong)?;
+        }
         if self.store.max_pending.0 < 1 << 16 {
             return wrong("store.max_pending is less than 64KiB; no delivery would be taken in".into());
+        }
+        if self.audit.anchor_every.0.is_zero() {
+            return wrong("audit.anchor_every is nothing; write how often the head is noted, such as 1h".into());
+        }
+        self.master()?;
+        if self.store.master_key.is_some()
+            && self.store.key_file.is_some()
+            && self.store.url.expose().starts_with("sqlite:")
+        {
+            return wrong("store.key_file and store.master_key both say where the master key is; keep one".into());
         }
         self.retention.check().or_else(wrong)?;
         Database::read(&self.store, &self.path).map(|_| ()).or_else(wrong)
@@ -294,6 +345,23 @@ impl Config {
                 PathBuf::from(name)
             }
         })
+    }
+
+    /// Where the head of the audit is noted, beside the configuration file unless absolute.
+    pub(crate) fn anchor_file(&self) -> Option<PathBuf> {
+        let base = self.path.parent().unwrap_or(Path::new(""));
+        self.audit.anchor_file.as_ref().map(|f| base.join(f))
+    }
+
+    /// Where the master key is.
+    pub(crate) fn master(&self) -> Result<Master, Error> {
+        match &self.store.master_key {
+            Some(text) => text.parse().map_err(|e: InvalidMaster| Error::Wrong {
+                path: self.path.clone(),
+                why: format!("store.master_key: {e}"),
+            }),
+            None => self.key_file().map(Master::File),
+        }
     }
 
     /// Folder of flow files, beside the configuration file unless absolute.

@@ -68,14 +68,14 @@ impl Plan {
 
     /// Opens the store of the configuration.
     pub(crate) fn open_store(&self) -> Result<Arc<dyn Store>, Failure> {
+        let master = Some(self.config.master()?);
         let opened: Result<Arc<dyn Store>, pasarela_store::Error> = match self.config.database()? {
             Database::Sqlite(path) => {
-                let key_file = self.config.store.key_file.clone();
-                let options = sqlite::Options { key_file, ..sqlite::Options::file(path) };
+                let options = sqlite::Options { master, ..sqlite::Options::file(path) };
                 SqliteStore::open(&options).map(|s| Arc::new(s) as _)
             }
             Database::Postgres { url, key_file } => {
-                PostgresStore::open(&postgres::Options { url, key_file }).map(|s| Arc::new(s) as _)
+                PostgresStore::open(&postgres::Options { url, key_file, master }).map(|s| Arc::new(s) as _)
             }
         };
         opened.map_err(|e| Failure::Failed(e.to_string()))
@@ -117,10 +117,17 @@ impl Plan {
         pasarela_web::Options {
             sandbox: self.config.sandbox.url.clone(),
             console_url: self.config.console.url(),
+            idle: self.config.console.idle.0,
             brands: self.config.brands.names(),
             api_rate: self.config.server.api_rate.0,
             ..pasarela_web::Options::default()
         }
+    }
+
+    /// The OpenID provider of the console, with its secret.
+    pub(crate) fn oidc(&self) -> Result<Option<pasarela_web::OidcOptions>, Failure> {
+        let read = self.config.console.oidc.as_ref().map(|oidc| oidc.options());
+        read.transpose().map_err(|why| Failure::Usage(format!("{}: {why}", self.config.path.display())))
     }
 
     /// The clock of the configuration.

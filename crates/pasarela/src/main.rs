@@ -4,12 +4,14 @@
 //! one another. Exit codes: 0 done, 1 failed, 2 wrong use or configuration.
 
 mod admin;
+mod anchors;
 mod commands;
 mod config;
 mod hub;
 mod output;
 #[cfg(test)]
 mod reference;
+mod renewal;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -99,8 +101,14 @@ enum Command {
     Replay(commands::operate::ReplayArgs),
     /// Read a connection's records now, and take in what its webhooks missed.
     Reconcile(commands::lists::ReconcileArgs),
+    /// Who did what: list, show, verify that nothing was changed, export.
+    #[command(subcommand)]
+    Audit(commands::audit::Action),
     /// Write a verified copy of the database, beside a running hub or without one.
     Backup(commands::backup::Args),
+    /// The keys under which everything personal lies: how they stand, and new ones.
+    #[command(subcommand)]
+    Seal(commands::seal::Action),
     /// Make a database of a backup.
     Restore(commands::restore::Args),
     /// Look at configuration, database and key; mend a damaged file into a new one.
@@ -196,7 +204,9 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Command::Connections => commands::lists::connections(&config, json).await,
             Command::Replay(args) => commands::operate::replay(&config, args, json).await,
             Command::Reconcile(args) => commands::lists::reconcile(&config, args, json).await,
+            Command::Audit(action) => commands::audit::run(&config, action, json).await,
             Command::Backup(args) => commands::backup::run(&config, args, json).await,
+            Command::Seal(action) => commands::seal::run(&config, action, json).await,
             Command::Restore(args) => commands::restore::run(&config, args, json).await,
             Command::Doctor(args) => commands::doctor::run(&config, args, json).await,
             Command::Demo(args) => commands::demo::run(args, json).await,

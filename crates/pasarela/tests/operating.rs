@@ -1,8 +1,12 @@
 //! What a person on watch does beside a running hub, at the built program.
 
+#[path = "operating/audit.rs"]
+mod audit;
 #[path = "support/files.rs"]
 #[allow(dead_code, reason = "shared with the tests of damage")]
 mod files;
+#[path = "operating/hygiene.rs"]
+mod hygiene;
 #[path = "operating/market.rs"]
 mod market;
 #[path = "operating/rne.rs"]

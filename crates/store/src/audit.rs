@@ -139,6 +139,8 @@ pub trait Audits: Send + Sync + 'static {
     fn audit_entry(&self, seq: i64) -> Fut<'_, Option<AuditRow>>;
     /// Entries above a number as they lie there, in order, for [`verify`].
     fn audit_links(&self, after: i64, limit: u32) -> Fut<'_, Vec<Link>>;
+    /// Entries above a number, opened, in order.
+    fn audit_after(&self, after: i64, limit: u32) -> Fut<'_, Vec<AuditRow>>;
     /// Where the chain ends.
     fn audit_head(&self) -> Fut<'_, AuditHead>;
     /// Entries about a person, by the keyed hash, that still have their values.

@@ -662,7 +662,7 @@ pub struct Stats {
 }
 
 /// A database that keeps the hub's truth.
-pub trait Store: crate::Audits + crate::Care + crate::Gateway + crate::Passes + crate::Records {
+pub trait Store: crate::Audits + crate::Care + crate::Gateway + crate::Passes + crate::Records + crate::Seals {
     /// Seals what goes in. Cheap to call from many threads.
     fn sealer(&self) -> &Sealer;
     /// Fence of this boot: higher than every earlier one.

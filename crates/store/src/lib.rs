@@ -43,6 +43,9 @@ pub use rows::{
     QueuedRow, RunFilter, RunRow, SigningKeyRow, StandingOf, StandingRow, SuppressionCause, SuppressionRow, TimerRow,
     contact_name, hash_name,
 };
-pub use seal::{SealError, Sealed, Sealer, key_fingerprint};
+pub use seal::{
+    InvalidMaster, Master, Resealed, Rotated, SEALS_OF_A_KEY, SealError, SealState, Sealed, Sealer, Seals, rotate,
+    sealed_columns,
+};
 pub use seen::{Seen, Within};
 pub use share::{Ask, News, Share, Shares};

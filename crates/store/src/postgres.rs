@@ -25,6 +25,7 @@ mod passes;
 mod piece;
 mod read;
 mod records;
+mod renew;
 mod schema;
 mod scratch;
 mod seat;
@@ -43,7 +44,7 @@ use crate::rows::{
     EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PauseKind, PauseRow, PushedFlow, QueuedRow,
     RunFilter, RunRow, SigningKeyRow, StandingOf, StandingRow, SuppressionRow, TimerRow, Told,
 };
-use crate::seal::{Sealed, Sealer};
+use crate::seal::{Master, Sealed, Sealer};
 use crate::share::{Ask, Letterbox, News, Shares};
 pub use copy::{Aftermath, Restored, restore};
 use jiff::Timestamp;
@@ -68,6 +69,8 @@ use writer::{Shared, Writer};
 
 /// Between two signs of life.
 const HEARTBEAT: Duration = Duration::from_secs(1);
+/// Signs of life between two looks for data keys of other nodes.
+const KEYS_EVERY: u32 = 5;
 /// What is left of a node's life at the least when it begins to send: its way to the socket is shorter.
 const SPARE_MS: i64 = 500;
 
@@ -78,6 +81,16 @@ pub struct Options {
     pub url: Secret,
     /// The master key file, made when the database is. Nodes of one machine may share it.
     pub key_file: PathBuf,
+    /// Where the master key is, if not in that file. Lock and socket lie beside the file's name all the same.
+    pub master: Option<Master>,
+}
+
+impl Options {
+    /// Where the master key is.
+    #[must_use]
+    pub fn master(&self) -> Master {
+        self.master.clone().unwrap_or_else(|| Master::File(self.key_file.clone()))
+    }
 }
 
 /// A hub's database in PostgreSQL.
@@ -86,7 +99,6 @@ pub struct PostgresStore {
     sealer: Arc<Sealer>,
     thread: Option<JoinHandle<()>>,
     stop: Arc<Notify>,
-    key_file: PathBuf,
     seat: Seat,
 }
 
@@ -109,6 +121,8 @@ struct Inside {
     incoming: Letterbox,
     outgoing: Letterbox,
     hears: AtomicBool,
+    sealer: Arc<Sealer>,
+    master: Master,
 }
 
 /// Connections whose work a node reads.
@@ -162,7 +176,6 @@ impl PostgresStore {
         let address = Address::parse(options.url.expose())?;
         let seat = Seat::take(&options.key_file, &address.shown)?;
         let (identity, name) = (seat.identity.clone(), seat.name.clone());
-        let key_file = options.key_file.clone();
         let (options, stop) = (options.clone(), Arc::new(Notify::new()));
         let (told, opened) = std::sync::mpsc::channel();
         let stopped = stop.clone();
@@ -187,7 +200,7 @@ impl PostgresStore {
             .spawn(body)
             .map_err(|e| Error::Database(e.to_string()))?;
         let (inside, sealer): Opened = opened.recv().unwrap_or(Err(Error::Closed))?;
-        Ok(Self { inside, sealer, thread: Some(thread), stop, key_file, seat })
+        Ok(Self { inside, sealer, thread: Some(thread), stop, seat })
     }
 
     /// Beside which paths the files of this database's nodes may lie on this machine.
@@ -241,7 +254,7 @@ impl Drop for PostgresStore {
 async fn begin(options: &Options, address: Address, seat: &str, name: &str) -> Result<(Opened, Writer), Error> {
     let handle = Handle::current();
     let client = address.connect(&handle).await?;
-    let sealer = Arc::new(schema::prepare(&client, &address, &options.key_file).await?);
+    let sealer = Arc::new(schema::prepare(&client, &address, &options.master()).await?);
     let sent = boot_ms();
     let node = node::register(&client, &address, seat, name).await?;
     let highest = read::highest_id(&client).await.map_err(|e| address.classify(&e))?;
@@ -261,6 +274,8 @@ async fn begin(options: &Options, address: Address, seat: &str, name: &str) -> R
         incoming: Letterbox::default(),
         outgoing: Letterbox::default(),
         hears: AtomicBool::new(false),
+        sealer: sealer.clone(),
+        master: options.master(),
     });
     inside.lives_since(sent);
     // Whoever believes to be alone is to know at once.
@@ -291,10 +306,15 @@ async fn sign_off(client: &Client, inside: &Inside) -> Result<(), tokio_postgres
 }
 
 async fn beat(inside: Arc<Inside>, stop: Arc<Notify>) {
+    let mut beats: u32 = 0;
     loop {
         tokio::select! {
             () = tokio::time::sleep(HEARTBEAT) => {}
             () = stop.notified() => return,
+        }
+        beats = beats.wrapping_add(1);
+        if beats.is_multiple_of(KEYS_EVERY) {
+            renew::hear(&inside).await;
         }
         let sent = boot_ms();
         let renewed = match inside.readers.client(&inside.address, &inside.handle).await {

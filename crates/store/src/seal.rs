@@ -1,15 +1,28 @@
 //! The one way by which personal fields and raw bodies go into the store.
 //!
-//! Envelope encryption: a master key outside of the database (a file of mode 0600 beside it in
-//! development) wraps a data key and an index key that the database keeps. Sealed bytes are
-//! `[key id, 1 byte][nonce, 12 bytes][AES-256-GCM ciphertext and tag]`. Searches go by keyed hash.
+//! Envelope encryption: a master key outside of the database (`seal/master.rs`) wraps data keys and an index key
+//! that the database keeps. Sealed bytes are `[data key, 1 byte][nonce, 12 bytes][AES-256-GCM ciphertext and
+//! tag]`; keys are changed by `seal/renewal.rs`. Searches go by keyed hash under the index key, which never changes.
+//!
+//! No nonce is used twice by a key: a sealer counts them from a place of chance, behind four bytes of chance, so
+//! that two sealers of one key (nodes, or starts of one) meet only if both agree and their counts overlap.
+
+mod master;
+mod renewal;
+
+pub use master::{InvalidMaster, Master};
+pub(crate) use master::{unwrap, wrap};
+pub(crate) use renewal::{
+    BITE_BYTES, Key, Stand, TABLES, Table, Wrapped, number, open as open_keys, opens_next, purpose, renewed, sealer,
+    wrap_by,
+};
+pub use renewal::{Resealed, Rotated, SEALS_OF_A_KEY, SealState, Seals, rotate, sealed_columns};
 
 use crate::audit::Chain;
+use parking_lot::RwLock;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom, SystemRandom};
 use std::hash::Hasher as _;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Bytes that have passed through [`Sealer::seal`].
@@ -25,19 +38,19 @@ impl std::fmt::Debug for Sealed {
 /// Sealed data or keys that cannot be opened.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SealError {
-    /// The key file is missing.
+    /// The master key is missing.
     #[error(
-        "the sealing key {0} is missing; the database cannot be read without it: put the file back, or restore a backup together with its key"
+        "the sealing key {0} is missing; the database cannot be read without it: put it back, or restore a backup together with its key"
     )]
-    KeyMissing(PathBuf),
+    KeyMissing(Master),
     /// The key does not fit the database.
     #[error("the sealing key {0} does not belong to this database")]
-    WrongKey(PathBuf),
-    /// The key file cannot be used.
-    #[error("the sealing key {path}: {why}")]
+    WrongKey(Master),
+    /// The master key cannot be used.
+    #[error("the sealing key {master}: {why}")]
     KeyFile {
-        /// File.
-        path: PathBuf,
+        /// Where it is.
+        master: Master,
         /// What is wrong.
         why: String,
     },
@@ -48,31 +61,74 @@ pub enum SealError {
 
 /// Seals and opens. Share it by reference.
 pub struct Sealer {
-    data: LessSafeKey,
+    data: RwLock<DataKeys>,
     index: [u8; 16],
     chain: Chain,
     nonce_prefix: [u8; 4],
     nonce_counter: AtomicU64,
+    /// Seals by the present data key that are not counted in the database yet.
+    uncounted: AtomicU64,
 }
 
-const KEY_ID: u8 = 1;
+/// Data keys, and which of them seals.
+struct DataKeys {
+    present: u8,
+    all: Vec<(u8, LessSafeKey)>,
+}
+
+impl DataKeys {
+    fn find(&self, number: u8) -> Option<&LessSafeKey> {
+        self.all.iter().find(|(n, _)| *n == number).map(|(_, key)| key)
+    }
+}
+
+/// Number of the first data key of a database.
+const FIRST: u8 = 1;
 
 impl Sealer {
     /// A sealer of a data key (32 bytes) and an index key (32 bytes).
     pub(crate) fn new(data: &[u8; 32], index: &[u8; 32]) -> Result<Self, SealError> {
-        let unbound = UnboundKey::new(&AES_256_GCM, data).map_err(|_| SealError::Damaged)?;
         let mut nonce_prefix = [0; 4];
         let mut start = [0; 8];
         let random = SystemRandom::new();
         random.fill(&mut nonce_prefix).map_err(|_| SealError::Damaged)?;
         random.fill(&mut start).map_err(|_| SealError::Damaged)?;
         Ok(Self {
-            data: LessSafeKey::new(unbound),
+            data: RwLock::new(DataKeys { present: FIRST, all: vec![(FIRST, aead(data)?)] }),
             index: std::array::from_fn(|i| index[i]),
             chain: Chain::new(index),
             nonce_prefix,
             nonce_counter: AtomicU64::new(u64::from_le_bytes(start)),
+            uncounted: AtomicU64::new(0),
         })
+    }
+
+    /// Learns of a data key; with `present` it seals from now on.
+    pub(crate) fn learn(&self, number: u8, key: &[u8; 32], present: bool) -> Result<(), SealError> {
+        let key = aead(key)?;
+        let mut data = self.data.write();
+        data.all.retain(|(n, _)| *n != number);
+        data.all.push((number, key));
+        if present && number > data.present {
+            data.present = number;
+            self.uncounted.store(0, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Number of the data key that seals.
+    pub(crate) fn present(&self) -> u8 {
+        self.data.read().present
+    }
+
+    /// Does it know this data key, or does it seal by a later one?
+    pub(crate) fn knows(&self, number: u8) -> bool {
+        self.data.read().find(number).is_some()
+    }
+
+    /// Seals by the present data key since this was asked last.
+    pub(crate) fn take_uncounted(&self) -> u64 {
+        self.uncounted.swap(0, Ordering::Relaxed)
     }
 
     /// Seals.
@@ -82,16 +138,19 @@ impl Sealer {
         nonce[..4].copy_from_slice(&self.nonce_prefix);
         nonce[4..].copy_from_slice(&self.nonce_counter.fetch_add(1, Ordering::Relaxed).to_le_bytes());
         let mut out = Vec::with_capacity(1 + NONCE_LEN + plain.len() + AES_256_GCM.tag_len());
-        out.push(KEY_ID);
+        let data = self.data.read();
+        out.push(data.present);
         out.extend_from_slice(&nonce);
         out.extend_from_slice(plain);
         let body = &mut out[1 + NONCE_LEN..];
+        let aad = Aad::from([data.present]);
         // Sealing fails only for inputs above 64 GiB, far beyond every size limit at the border.
-        if let Ok(tag) =
-            self.data.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from([KEY_ID]), body)
+        if let Some(key) = data.find(data.present)
+            && let Ok(tag) = key.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), aad, body)
         {
             out.extend_from_slice(tag.as_ref());
         }
+        self.uncounted.fetch_add(1, Ordering::Relaxed);
         Sealed(out)
     }
 
@@ -106,7 +165,9 @@ impl Sealer {
         let (head, body) = sealed.split_at_checked(1 + NONCE_LEN).ok_or(SealError::Damaged)?;
         let nonce = Nonce::try_assume_unique_for_key(&head[1..]).map_err(|_| SealError::Damaged)?;
         let mut body = body.to_vec();
-        let plain = self.data.open_in_place(nonce, Aad::from([head[0]]), &mut body).map_err(|_| SealError::Damaged)?;
+        let data = self.data.read();
+        let key = data.find(head[0]).ok_or(SealError::Damaged)?;
+        let plain = key.open_in_place(nonce, Aad::from([head[0]]), &mut body).map_err(|_| SealError::Damaged)?;
         let length = plain.len();
         body.truncate(length);
         Ok(body)
@@ -148,68 +209,20 @@ impl Sealer {
     }
 }
 
+fn aead(key: &[u8; 32]) -> Result<LessSafeKey, SealError> {
+    UnboundKey::new(&AES_256_GCM, key).map(LessSafeKey::new).map_err(|_| SealError::Damaged)
+}
+
+/// Why a data key cannot be made now.
+pub(crate) const BETWEEN: &str = "the master key is being changed: finish that first, with `pasarela seal rotate`";
+/// Why there are no more.
+pub(crate) const TOO_MANY: &str = "there are 255 data keys, and no more can be made in this database";
+
 /// A fresh random key.
 pub(crate) fn fresh_key() -> Result<[u8; 32], SealError> {
     let mut key = [0; 32];
     SystemRandom::new().fill(&mut key).map_err(|_| SealError::Damaged)?;
     Ok(key)
-}
-
-/// Reads the master key file; makes it (mode 0600) when `create` and it is absent.
-pub(crate) fn master_key(path: &Path, create: bool) -> Result<[u8; 32], SealError> {
-    let failed = |why: String| SealError::KeyFile { path: path.to_owned(), why };
-    match std::fs::read_to_string(path) {
-        Ok(text) => decode_hex(text.trim()).ok_or_else(|| failed("it must hold 64 hexadecimal digits".into())),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound && create => {
-            use std::os::unix::fs::OpenOptionsExt;
-            let key = fresh_key()?;
-            let mut file = std::fs::OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(path)
-                .map_err(|e| failed(e.to_string()))?;
-            let text: String = key.iter().map(|b| format!("{b:02x}")).collect();
-            file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|e| failed(e.to_string()))?;
-            Ok(key)
-        }
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(SealError::KeyMissing(path.to_owned())),
-        Err(e) => Err(failed(e.to_string())),
-    }
-}
-
-/// What a master key is called by: nobody can tell the key from it.
-pub(crate) fn fingerprint(master: &[u8; 32]) -> String {
-    let mut context = ring::digest::Context::new(&ring::digest::SHA256);
-    context.update(b"pasarela master key\0");
-    context.update(master);
-    context.finish().as_ref()[..8].iter().map(|b| format!("{b:02x}")).collect()
-}
-
-/// Fingerprint of the master key in a file.
-pub fn key_fingerprint(path: &Path) -> Result<String, SealError> {
-    master_key(path, false).map(|key| fingerprint(&key))
-}
-
-/// Wraps a key with the master key, or opens it again.
-pub(crate) fn wrap(master: &[u8; 32], key: &[u8; 32]) -> Result<Vec<u8>, SealError> {
-    Ok(Sealer::new(master, master)?.seal(key).0)
-}
-
-pub(crate) fn unwrap(master: &[u8; 32], wrapped: &[u8], path: &Path) -> Result<[u8; 32], SealError> {
-    let plain = Sealer::new(master, master)?.open(wrapped).map_err(|_| SealError::WrongKey(path.to_owned()))?;
-    plain.try_into().map_err(|_| SealError::Damaged)
-}
-
-fn decode_hex(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    let mut key = [0; 32];
-    for (i, byte) in key.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[i * 2..i * 2 + 2], 16).ok()?;
-    }
-    Some(key)
 }
 
 #[cfg(test)]
@@ -232,16 +245,32 @@ mod tests {
     }
 
     #[test]
-    fn the_key_file_is_private_and_its_absence_is_loud() {
-        use std::os::unix::fs::PermissionsExt;
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("k.key");
-        assert!(matches!(master_key(&path, false), Err(SealError::KeyMissing(_))));
-        let key = master_key(&path, true).unwrap();
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(master_key(&path, true).unwrap(), key);
-        let wrapped = wrap(&key, &[9; 32]).unwrap();
-        assert_eq!(unwrap(&key, &wrapped, &path).unwrap(), [9; 32]);
-        assert!(matches!(unwrap(&[0; 32], &wrapped, &path), Err(SealError::WrongKey(_))));
+    fn a_later_key_seals_and_earlier_ones_open() {
+        let sealer = Sealer::new(&[1; 32], &[2; 32]).unwrap();
+        let first = sealer.seal(b"antes");
+        sealer.learn(2, &[5; 32], false).unwrap();
+        assert_eq!(sealer.seal(b"x").0[0], 1, "it is known and does not seal yet");
+        sealer.learn(2, &[5; 32], true).unwrap();
+        let second = sealer.seal(b"luego");
+        assert_eq!((second.0[0], sealer.present(), sealer.take_uncounted()), (2, 2, 1));
+        assert_eq!(
+            (sealer.open(&first.0).unwrap(), sealer.open(&second.0).unwrap()),
+            (b"antes".into(), b"luego".into())
+        );
+        let mut other = second.0.clone();
+        other[0] = 1;
+        assert!(sealer.open(&other).is_err(), "a value does not pass for one of another key");
+        other[0] = 9;
+        assert!(sealer.open(&other).is_err(), "nor of one that there is not");
+    }
+
+    #[test]
+    fn no_nonce_is_used_twice() {
+        let sealer = Sealer::new(&[1; 32], &[2; 32]).unwrap();
+        let nonces: std::collections::HashSet<Vec<u8>> =
+            (0..10_000).map(|_| sealer.seal(b"").0[1..13].to_vec()).collect();
+        assert_eq!(nonces.len(), 10_000);
+        let other = Sealer::new(&[1; 32], &[2; 32]).unwrap().seal(b"").0[1..13].to_vec();
+        assert!(!nonces.contains(&other), "another start begins elsewhere");
     }
 }

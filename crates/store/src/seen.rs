@@ -10,6 +10,7 @@ use crate::rows::{
     AttemptRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow, EventFilter, EventRow, RunFilter, RunRow,
 };
 use pasarela_domain::{DeliveryId, EffectId, EventId, RunId};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -116,8 +117,8 @@ impl Seen {
             let page = self.store.runs(filter.clone()).await?;
             left = left.saturating_sub(page.rows.len() as u32);
             for row in &page.rows {
-                if !known.contains_key(&row.event) {
-                    known.insert(row.event, self.event(row.event).await?.is_some());
+                if let Entry::Vacant(unknown) = known.entry(row.event) {
+                    unknown.insert(self.event(row.event).await?.is_some());
                 }
             }
             let mine = |r: &RunRow| known.get(&r.event).copied().unwrap_or(false);

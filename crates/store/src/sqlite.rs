@@ -17,6 +17,7 @@ mod passes;
 mod plans;
 mod read;
 mod records;
+mod renew;
 mod repair;
 mod restore;
 mod schema;
@@ -33,7 +34,7 @@ use crate::rows::{
     EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PauseKind, PauseRow, PushedFlow, QueuedRow, RunFilter,
     RunRow, SigningKeyRow, StandingOf, StandingRow, SuppressionRow, TimerRow, Told,
 };
-use crate::seal::{self, Sealed, Sealer};
+use crate::seal::{self, Master, Sealed, Sealer};
 pub use checkpoint::BOUND as LOG_BOUND;
 pub use examine::{Finding, State, examine};
 use jiff::Timestamp;
@@ -65,7 +66,8 @@ pub struct SqliteStore {
     sealer: Sealer,
     boot: i64,
     path: PathBuf,
-    key_path: PathBuf,
+    /// Where the master key is, as far as this process knows.
+    master: Master,
     threads: Vec<JoinHandle<()>>,
     _lock: std::fs::File,
     /// Closed after the last connection: closing it drops the locks that SQLite has on the file.
@@ -110,6 +112,8 @@ pub struct Options {
     pub path: PathBuf,
     /// The master key file; by default the database's path with `.key` appended.
     pub key_file: Option<PathBuf>,
+    /// Where the master key is, if not in that file.
+    pub master: Option<Master>,
     /// For tests of G1 only: how `PRAGMA synchronous` is set. `None`: `FULL`.
     pub synchronous: Option<&'static str>,
 }
@@ -118,11 +122,14 @@ impl Options {
     /// Defaults for a file.
     #[must_use]
     pub fn file(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), key_file: None, synchronous: None }
+        Self { path: path.into(), key_file: None, master: None, synchronous: None }
     }
 
-    fn key_path(&self) -> PathBuf {
-        self.key_file.clone().unwrap_or_else(|| with_suffix(&self.path, ".key"))
+    /// Where the master key is.
+    #[must_use]
+    pub fn master(&self) -> Master {
+        let file = || self.key_file.clone().unwrap_or_else(|| with_suffix(&self.path, ".key"));
+        self.master.clone().unwrap_or_else(|| Master::File(file()))
     }
 }
 
@@ -145,7 +152,7 @@ impl SqliteStore {
         db.pragma_update(None, "wal_autocheckpoint", 0).map_err(|e| classify(&e))?;
         // A log that had to grow is cut down when it starts over.
         db.pragma_update(None, "journal_size_limit", checkpoint::BOUND).map_err(|e| classify(&e))?;
-        let sealer = prepare(&mut db, path, &options.key_path())?;
+        let sealer = prepare(&mut db, path, &options.master())?;
 
         let shared = Arc::new(Shared::default());
         let told = shared.clone();
@@ -186,7 +193,7 @@ impl SqliteStore {
             sealer,
             boot,
             path: path.clone(),
-            key_path: options.key_path(),
+            master: options.master(),
             threads,
             _lock: lock,
             _file: file,
@@ -315,12 +322,12 @@ fn connect(path: &Path, read_only: bool) -> Result<Connection, Error> {
 }
 
 /// Makes or checks the schema, and opens the keys.
-fn prepare(db: &mut Connection, path: &Path, key_path: &Path) -> Result<Sealer, Error> {
+fn prepare(db: &mut Connection, path: &Path, place: &Master) -> Result<Sealer, Error> {
     let tables: i64 = db
         .query_row("SELECT count(*) FROM sqlite_schema WHERE type = 'table'", [], |r| r.get(0))
         .map_err(|e| classify(&e))?;
     if tables == 0 {
-        let master = seal::master_key(key_path, true)?;
+        let master = place.read(true)?;
         let (data, index) = (seal::fresh_key()?, seal::fresh_key()?);
         let wrapped = [("data", seal::wrap(&master, &data)?), ("index", seal::wrap(&master, &index)?)];
         (|| {
@@ -362,14 +369,12 @@ fn prepare(db: &mut Connection, path: &Path, key_path: &Path) -> Result<Sealer, 
         }
     }
     expand(db).map_err(|e| classify(&e))?;
-    let master = seal::master_key(key_path, false)?;
-    let key = |purpose: &str| -> Result<[u8; 32], Error> {
-        let wrapped: Vec<u8> = db
-            .query_row("SELECT wrapped FROM keys WHERE purpose = ?1 ORDER BY id DESC", [purpose], |r| r.get(0))
-            .map_err(|e| classify(&e))?;
-        Ok(seal::unwrap(&master, &wrapped, key_path)?)
-    };
-    Ok(Sealer::new(&key("data")?, &key("index")?)?)
+    let opened = seal::open_keys(place, &renew::keys(db).map_err(|e| classify(&e))?)?;
+    if opened.by_next {
+        // The new master key is in its place: nobody needs the old one any more.
+        renew::finish(db).map_err(|e| classify(&e))?;
+    }
+    Ok(seal::sealer(&opened)?)
 }
 
 /// Adds what this build's schema has and an earlier build's had not. The earlier build runs on it still.

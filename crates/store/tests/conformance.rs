@@ -28,6 +28,8 @@ mod lawful;
 mod listing;
 #[path = "conformance/recording.rs"]
 mod recording;
+#[path = "conformance/renewing.rs"]
+mod renewing;
 #[path = "conformance/support.rs"]
 mod support;
 #[path = "conformance/timing.rs"]
@@ -161,6 +163,11 @@ macro_rules! conformance {
                     entries_are_found_by_who_what_which_and_when,
                     of_many_who_append_each_has_a_place,
                     values_of_an_erased_person_go_and_the_chain_verifies,
+                ];
+                renewing: [
+                    keys_change_and_may_be_killed_between_any_two_steps,
+                    what_is_written_while_rows_are_sealed_anew_stays,
+                    another_master_key_is_named_and_the_old_one_opens_until_it_is_there,
                 ];
                 counting: [
                     health_counts_what_is_there,

@@ -7,7 +7,10 @@ mod support;
 use pasarela_store::backup::{Manifest, Progress, read_manifest, verify};
 use pasarela_store::postgres::{Aftermath, PostgresStore, restore};
 use pasarela_store::sqlite::{LOG_BOUND, Mended, Options, Restoring, SqliteStore, State, examine, repair};
-use pasarela_store::{Accepted, Care as _, Error, EventFilter, Person, RecordWrite, Recorded, Records as _, Store};
+use pasarela_store::{
+    Accepted, Audited, Care as _, Error, EventFilter, Master, Person, RecordWrite, Recorded, Records as _, Store,
+    verify as verify_audit,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -143,10 +146,13 @@ async fn a_restored_file_is_the_database_and_only_a_whole_backup_is_taken() {
     let made = backup(&*store, &file).await.unwrap();
     drop(store);
 
-    let there = Restoring::begin(&file, &place.path("hub.db"), &place.key()).map(|_| ()).unwrap_err().to_string();
+    let there =
+        Restoring::begin(&file, &place.path("hub.db"), &Master::File(place.key())).map(|_| ()).unwrap_err().to_string();
     assert!(there.contains("is there already") && there.contains("--to"), "{there}");
     let to = place.path("new.db");
-    let refused = |file: &Path, key: &Path| Restoring::begin(file, &to, key).map(|_| ()).unwrap_err().to_string();
+    let refused = |file: &Path, key: &Path| {
+        Restoring::begin(file, &to, &Master::File(key.to_owned())).map(|_| ()).unwrap_err().to_string()
+    };
     let missing = refused(&file, &place.path("nokey"));
     assert!(missing.contains("is missing"), "{missing}");
     std::fs::write(place.path("other"), "1".repeat(64)).unwrap();
@@ -179,7 +185,7 @@ async fn a_restored_file_is_the_database_and_only_a_whole_backup_is_taken() {
         names(place.0.path())
     );
 
-    let restoring = Restoring::begin(&file, &to, &place.key()).unwrap();
+    let restoring = Restoring::begin(&file, &to, &Master::File(place.key())).unwrap();
     assert!(!to.exists(), "not before all is done");
     let store = restoring.open().unwrap();
     assert_eq!(events(&store).await, 40);
@@ -288,6 +294,9 @@ async fn a_postgres_goes_into_a_file_and_back_into_an_empty_database() {
     for (id, subject) in [("de-ella", 40), ("de-otra", 41)] {
         record(&store, id, subject).await;
     }
+    let told =
+        Audited { about: vec![40], after: Some("Valentina".into()), ..Audited::by_system(at(1), "cases.step", "1") };
+    store.audit(told.sealed(store.sealer()).unwrap()).await.unwrap();
     let mut queued = support::effect(&store, 7_000);
     queued.connection = tienda;
     support::write(&store, pasarela_store::Work { effects: vec![queued], ..Default::default() }).await;
@@ -309,6 +318,7 @@ async fn a_postgres_goes_into_a_file_and_back_into_an_empty_database() {
         pause: Some("put back".into()),
         spared: "",
         now: at(5),
+        noted: Audited::by_system(at(5), "backups.restore", ""),
     };
     let options = two.options(&key);
     let progress = || Arc::new(Progress::default());
@@ -337,6 +347,8 @@ async fn a_postgres_goes_into_a_file_and_back_into_an_empty_database() {
     assert!(!erased.open && !String::from_utf8_lossy(&erased.data).contains("Valentina"));
     let other = left("de-otra").await.unwrap().unwrap();
     assert_eq!((other.data.as_slice(), other.due), (b"Valentina".as_slice(), Some(at(9))));
+    let chain = verify_audit(&store, [], |_| ()).await.unwrap().unwrap();
+    assert_eq!((chain.entries, chain.forgotten), (3, 1), "what was done, that its values went, and the restore");
     assert_eq!(record(&store, "nueva", 41).await, Recorded::Done(1));
     assert!(left("nueva").await.unwrap().unwrap().number > other.number, "numbers go on");
 }

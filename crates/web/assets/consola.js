@@ -89,6 +89,9 @@
     within.querySelectorAll("[data-fin]").forEach((talk) => { talk.scrollTop = talk.scrollHeight; });
   }
 
+  // Nobody may be looking: a session that nobody uses ends, whatever an open page asks for.
+  const BY_ITSELF = { "x-pasarela-pulso": "1" };
+
   async function fetched(address, options) {
     const answer = await fetch(address, { cache: "no-store", ...options });
     if (!answer.ok) throw new Error(String(answer.status));
@@ -102,7 +105,7 @@
     if (looking) { again = true; return; }
     looking = true;
     try {
-      take(await fetched(location.pathname + location.search), false);
+      take(await fetched(location.pathname + location.search, { headers: BY_ITSELF }), false);
     } catch {
       // The status line says when the hub is away.
     }

@@ -2,6 +2,7 @@
 //! Lists answer `{"data": [...], "next_cursor": null | "..."}`, newest first.
 
 mod admin;
+mod audit;
 mod backup;
 mod care;
 mod cases;
@@ -21,11 +22,14 @@ mod overview;
 mod pauses;
 mod registry;
 mod runs;
+mod seal;
 mod suppressions;
 mod texts;
 mod tickets;
+mod users;
 
 pub(crate) use admin::routes as admin_routes;
+pub(crate) use audit::whom;
 pub(crate) use backup::Backup;
 pub(crate) use deliveries::delivery_json;
 pub(crate) use effects::effect_json;
@@ -69,12 +73,22 @@ pub(crate) struct Reason {
 pub(crate) fn routes() -> Routes {
     use crate::policy::Action::{Operate, Read, ReadPersonal, Write};
     use crate::policy::Resource::{
-        Care, Cases, Connections, Consents, DeadLetters, Deliveries, Effects, Events, Flows, Holds, Incidents, Keys,
-        Messages, Overview, Pauses, Runs, Suppressions, Texts, TicketKeys,
+        Audit, Care, Cases, Connections, Consents, DeadLetters, Deliveries, Effects, Events, Flows, Holds, Incidents,
+        Keys, Messages, Overview, Pauses, Runs, Suppressions, Texts, TicketKeys,
     };
     let v1 = Routes::new()
         .get("/", index, op(Gate::Known("names of lists, and nothing in them"), "Names of everything that this API has").answers::<Names>())
         .get("/alarms", alarms, op(may(Read, Overview), "What needs a person now").lists::<crate::alarms::Alarm>())
+        .get(
+            "/audit",
+            audit::list,
+            op(may(ReadPersonal, Audit), "Who did what, newest first").query::<audit::Filter>().lists::<pasarela_store::AuditRow>(),
+        )
+        .get(
+            "/audit/{seq}",
+            audit::one,
+            op(may(ReadPersonal, Audit), "One entry of the audit").answers::<pasarela_store::AuditRow>().problems(&[404]),
+        )
         .get("/care", care::show, op(may(Read, Care), "How the store is kept").answers::<care::Care>())
         .get("/cases", cases::list, op(may(ReadPersonal, Cases), "Requests of people: consultas, reclamos, PQR").query::<cases::Filter>().lists::<cases::Shown>())
         .post(
@@ -393,6 +407,7 @@ async fn index() -> Json<Names> {
     Json(Names {
         data: vec![
             "alarms",
+            "audit",
             "care",
             "cases",
             "consents",

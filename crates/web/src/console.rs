@@ -9,12 +9,16 @@
 
 mod alarms;
 mod assets;
+mod audit;
 mod cases;
 mod chart;
+mod confirm;
 mod connections;
 mod dead;
 mod delivery;
+mod device;
 mod events;
+mod first;
 mod flows;
 mod guard;
 mod home;
@@ -27,6 +31,7 @@ mod marks;
 mod moments;
 mod newcomer;
 mod notice;
+mod own;
 mod page;
 mod reconciliation;
 mod search;
@@ -35,10 +40,13 @@ mod signin;
 mod status;
 mod story;
 mod theatre;
+mod users;
 mod words;
 
+pub use first::first_owner_link;
 pub(crate) use guard::Visit as Visitor;
 pub use links::{NewLink, create_link};
+pub(crate) use links::{account_link, link_as};
 
 use crate::policy::{Gate, may};
 use crate::routes::Pages;
@@ -56,7 +64,8 @@ pub(crate) struct Settings {
     url: String,
     wall: Arc<dyn Clock>,
     sessions: session::Sessions,
-    tries: signin::Tries,
+    idle: jiff::SignedDuration,
+    oidc: Option<Arc<crate::accounts::oidc::Oidc>>,
     health: status::Cache,
     recalled: home::Recalled,
 }
@@ -75,7 +84,8 @@ impl Settings {
             url: options.console_url.trim_end_matches('/').to_owned(),
             wall: options.wall,
             sessions: session::Sessions::default(),
-            tries: signin::Tries::default(),
+            idle: options.idle.try_into().unwrap_or(jiff::SignedDuration::MAX),
+            oidc: options.oidc.map(|oidc| Arc::new(crate::accounts::oidc::Oidc::new(oidc))),
             health: status::Cache::default(),
             recalled: home::Recalled::default(),
         }
@@ -87,14 +97,28 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// What is believed here of an account's sessions, which were ended in the store.
+    pub(crate) fn forget(&self, account: &str) {
+        self.sessions.forget(account, None);
+    }
+
+    /// Do people reach the console by an encrypted way?
+    fn is_encrypted(&self) -> bool {
+        self.url.starts_with("https://")
+    }
+}
+
 /// The pages, each with who may see it or do what it asks for.
 pub(crate) fn pages() -> Pages {
     use crate::policy::Action::{Operate, Read, ReadPersonal, Write};
     use crate::policy::Resource::{
-        Cases, Connections, DeadLetters, Deliveries, Events, Flows, Holds, Incidents, Keys, Overview, Pauses, Sandbox,
+        Audit, Cases, Connections, DeadLetters, Deliveries, Events, Flows, Holds, Incidents, Keys, Overview, Pauses,
+        Sandbox, Users,
     };
+    const OWN: Gate = Gate::Known("everybody's own account");
     Pages::new()
-        .get("/", may(Read, Overview), home::show)
+        .get("/", Gate::Known("where people begin: the night, or the first section that is theirs"), home::show)
         .get("/eventos", may(Read, Events), events::list)
         .get("/buscar", may(ReadPersonal, Events), search::show)
         .get("/historia/{event}", may(ReadPersonal, Events), story::show)
@@ -126,6 +150,7 @@ pub(crate) fn pages() -> Pages {
         .get("/incidentes/{number}", may(Read, Incidents), cases::incidents::show)
         .get("/incidentes/{number}/hoja", may(Read, Incidents), cases::incidents::sheet)
         .post("/incidentes/{number}/paso", may(Operate, Incidents), cases::incidents::step)
+        .get("/auditoria", may(ReadPersonal, Audit), audit::list)
         .get("/claves", may(Read, Keys), keys::show)
         .post("/claves", may(Write, Keys), keys::create)
         .post("/claves/{id}/rotar", may(Write, Keys), keys::rotate)
@@ -143,6 +168,30 @@ pub(crate) fn pages() -> Pages {
         )
         .get("/entrar", Gate::Open("the way in"), signin::form)
         .post("/entrar", Gate::Open("the way in"), signin::enter)
+        .post("/entrar/enlace", Gate::Open("the way in"), signin::letter::send)
+        .get("/entrar/proveedor", Gate::Open("the way in"), signin::provider::leave)
+        .get("/entrar/vuelta", Gate::Open("the way in"), signin::provider::back)
+        .get(
+            "/primer-uso",
+            Gate::Open("the first owner's way in; asks for the link that the terminal showed"),
+            first::form,
+        )
+        .post(
+            "/primer-uso",
+            Gate::Open("the first owner's way in; asks for the link that the terminal showed"),
+            first::make,
+        )
+        .get("/confirmar", Gate::Known("whoever is in proves it again"), confirm::form)
+        .post("/confirmar", Gate::Known("whoever is in proves it again"), confirm::prove)
+        .get("/mi-cuenta", OWN, own::show)
+        .post("/mi-cuenta/contrasena", OWN, own::set_password)
+        .post("/mi-cuenta/codigos", OWN, own::begin_codes)
+        .post("/mi-cuenta/codigos/activar", OWN, own::prove_codes)
+        .post("/mi-cuenta/codigos/quitar", OWN, own::end_codes)
+        .post("/mi-cuenta/sesiones/{id}/fin", OWN, own::end_session)
+        .get("/usuarios", may(ReadPersonal, Users), users::list)
+        .post("/usuarios", may(Write, Users), users::add)
+        .post("/usuarios/{id}/{what}", may(Write, Users), users::change)
         .post("/salir", Gate::Known("whoever is in may go out"), signin::leave)
         .get("/recursos/{file}", Gate::Open("style, script and mark"), assets::file)
         // A route and not the router's fallback, so that it is behind the guard like everything else.

@@ -5,6 +5,7 @@
 
 use crate::App;
 use crate::again::{self, Asked};
+use crate::audit;
 use crate::console::Visitor;
 use crate::policy::{Action, Gate, Resource, Scope};
 use crate::problem::Problem;
@@ -26,6 +27,8 @@ pub(crate) struct Keyed<H> {
     pub(crate) handler: H,
     pub(crate) gate: Gate,
     pub(crate) terms: Terms,
+    /// What is done, where something is: then it is written down.
+    pub(crate) deed: Option<Deed>,
 }
 
 /// A page of the console behind its gate.
@@ -33,6 +36,8 @@ pub(crate) struct Keyed<H> {
 pub(crate) struct Paged<H> {
     pub(crate) handler: H,
     pub(crate) gate: Gate,
+    /// What is done, where something is: then it is written down.
+    pub(crate) deed: Option<Deed>,
 }
 
 type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
@@ -51,7 +56,7 @@ where
                 Err((problem, stand)) => return told(problem.into_response(), stand),
             };
             let answer = if request.method() == Method::POST {
-                post(&app, self.terms, request, self.handler).await
+                post(&app, self.terms, self.deed, request, self.handler).await
             } else if accepts(request.headers(), self.terms.answers) {
                 self.handler.call(request, app).await
             } else {
@@ -72,10 +77,73 @@ where
     fn call(self, mut request: Request, app: App) -> Answering {
         Box::pin(async move {
             match by_session(&app, self.gate, &mut request) {
-                Ok(brands) => self.handler.call(request, app.as_seen_by(&brands)).await,
+                Ok(brands) => run(self.handler, self.deed, request, app.as_seen_by(&brands)).await,
                 Err(refusal) => refusal,
             }
         })
+    }
+}
+
+/// At which door callers show who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// A key in the request's header.
+    Key,
+    /// A session of the console.
+    Session,
+}
+
+/// Calls the handler, and writes down what it did.
+async fn run<H, T>(handler: H, deed: Option<Deed>, request: Request, app: App) -> Response
+where
+    H: Handler<T, App>,
+    T: 'static,
+{
+    match deed {
+        Some(deed) => deed.done(handler, request, app).await,
+        None => handler.call(request, app).await,
+    }
+}
+
+/// Something that is done behind a gate.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deed {
+    /// At which door.
+    pub(crate) door: Door,
+    pub(crate) action: Action,
+    pub(crate) resource: Resource,
+    /// As the route was registered.
+    pub(crate) path: &'static str,
+}
+
+impl Deed {
+    /// Does it, and writes it down. An answer that says that it was done goes out when that is written.
+    async fn done<H: Handler<T, App>, T: 'static>(self, handler: H, request: Request, app: App) -> Response {
+        let who = request.extensions().get::<Who>().cloned();
+        let visitor = request.extensions().get::<Visitor>().cloned();
+        let asked = audit::parameters(self.path, request.uri().path());
+        let (response, mut noted) = audit::hearing(handler.call(request, app.clone())).await;
+        // The gate let somebody in, so there is somebody.
+        let Some(who) = who.filter(|_| audit::happened(&response, &noted)) else { return response };
+        noted.subject.get_or_insert(asked);
+        let brand = if self.resource.is_the_hubs() { "" } else { crate::DEFAULT_BRAND };
+        let action = audit::action_of(self.resource, self.action, self.path);
+        match app.write_down(&who, action, brand, noted).await {
+            Ok(()) => response,
+            Err(error) => {
+                tracing::error!(%error, path = self.path, "something was done and could not be written down");
+                match visitor {
+                    Some(visitor) if self.door == Door::Session => visitor.unwritten(),
+                    _ => Problem::new(
+                        StatusCode::INTERNAL_SERVER_ERROR,
+                        "not_written_down",
+                        "It was done, and could not be written down",
+                        "the change is in force, and the audit does not tell of it; the log says why",
+                    )
+                    .into_response(),
+                }
+            }
+        }
     }
 }
 
@@ -98,7 +166,8 @@ async fn by_key(
         Gate::Known(_) => None,
         Gate::Open(_) | Gate::Signed | Gate::Pass => return Ok((Brands::none(), None)),
     };
-    let (mut who, stand) = crate::auth::caller(app, request.headers()).await.map_err(|p| (p, None))?;
+    let (who, stand) = crate::auth::caller(app, request.headers()).await.map_err(|p| (p, None))?;
+    let mut who = who.in_hub(&app.brands);
     if let Some(wait) = stand.and_then(|s| s.wait) {
         let problem = Problem::new(
             StatusCode::TOO_MANY_REQUESTS,
@@ -139,7 +208,7 @@ fn refused(who: &Who, action: Action, resource: Resource, why: Refusal) -> Probl
 }
 
 /// What is the same for everything that changes something.
-async fn post<H, T>(app: &App, terms: Terms, request: Request, handler: H) -> Response
+async fn post<H, T>(app: &App, terms: Terms, deed: Option<Deed>, request: Request, handler: H) -> Response
 where
     H: Handler<T, App>,
     T: 'static,
@@ -177,11 +246,11 @@ where
         _ => None,
     };
     let request = Request::from_parts(parts, Body::from(body));
-    let Some(begun) = begun else { return handler.call(request, app.clone()).await };
+    let Some(begun) = begun else { return run(handler, deed, request, app.clone()).await };
     // Whoever hangs up meanwhile changes nothing: what was begun is ended, and its answer is there for the next try.
     let app = app.clone();
     let whole = tokio::spawn(async move {
-        let answer = handler.call(request, app.clone()).await;
+        let answer = run(handler, deed, request, app.clone()).await;
         begun.end(&app, terms.again, answer).await
     });
     whole.await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
@@ -237,11 +306,11 @@ fn by_session(app: &App, gate: Gate, request: &mut Request) -> Result<Brands, Re
         Gate::Open(_) => return Ok(Brands::none()),
     };
     let Some(visitor) = visitor else { return Err(StatusCode::FORBIDDEN.into_response()) };
-    let Some(who) = visitor.who() else { return Err(visitor.refused(action, request.uri().path())) };
+    let Some(who) = visitor.who() else { return Err(visitor.refused(action)) };
     let mut who = who.clone();
     who.from = request.extensions().get::<Peer>().map(|p| p.0);
     let Ok(brands) = who::check(&who, action, resource, &app.brands) else {
-        return Err(visitor.refused(action, request.uri().path()));
+        return Err(visitor.refused(action));
     };
     request.extensions_mut().insert(who);
     Ok(brands)

@@ -1,9 +1,11 @@
 //! HTTP: hooks, API, health, console, the book, pages for guests. Thin: it turns requests into calls of the engine and rows into
 //! JSON. No SQL, no business rule.
 
+mod accounts;
 mod again;
 mod alarms;
 mod api;
+mod audit;
 mod auth;
 mod bodies;
 mod console;
@@ -24,13 +26,14 @@ mod stream;
 mod tickets;
 pub mod who;
 
+pub use accounts::oidc::OidcOptions;
 pub use alarms::explained as alarms_explained;
 pub use auth::{KeyWish, NewKey, create_key, revoke_key};
-pub use console::{NewLink, create_link};
+pub use console::{NewLink, create_link, first_owner_link};
 pub use openapi::openapi;
 pub use rate::Rate;
 pub use routes::Route;
-pub use server::{MAX_BODY, Running, serve, serve_unix};
+pub use server::{MAX_BODY, Peer, Running, serve, serve_unix};
 
 use axum::Router;
 use pasarela_connector::Provider;
@@ -59,6 +62,7 @@ pub struct App {
     pub(crate) tickets: Option<Arc<Desk>>,
     pub(crate) looked: Arc<tickets::Looked>,
     pub(crate) people: Arc<people::Rate>,
+    pub(crate) passwords: accounts::password::Desk,
     /// Brands of this hub: what somebody may do for none of them, they may not do.
     pub(crate) brands: Arc<BTreeSet<String>>,
     /// What the caller may see, as the gate in front of the route found it: nothing before there was one.
@@ -82,6 +86,10 @@ pub struct Options {
     pub console_url: String,
     /// Time of the real world, by which sessions end. Business time may run faster.
     pub wall: Arc<dyn Clock>,
+    /// After so long without a look at a page, a person's session is over.
+    pub idle: std::time::Duration,
+    /// An OpenID provider that vouches for people.
+    pub oidc: Option<OidcOptions>,
     /// Brands of this hub, by the names of the configuration.
     pub brands: BTreeSet<String>,
     /// Requests that an API key may make which has no limit of its own.
@@ -95,6 +103,8 @@ impl Default for Options {
             tickets: None,
             console_url: "http://127.0.0.1:8081".into(),
             wall: Arc::new(SystemClock),
+            idle: std::time::Duration::from_secs(30 * 60),
+            oidc: None,
             brands: [DEFAULT_BRAND.to_owned()].into(),
             api_rate: Rate::DEFAULT,
         }
@@ -117,6 +127,7 @@ impl App {
             tickets,
             looked: Arc::default(),
             people: Arc::default(),
+            passwords: accounts::password::Desk::default(),
             brands,
             backup: Arc::default(),
             described: Arc::default(),

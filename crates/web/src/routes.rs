@@ -3,8 +3,8 @@
 //! adds a route says all of it, or it does not compile. The handler is put behind its gate here.
 
 use crate::App;
-use crate::gate::{Keyed, Paged};
-use crate::policy::Gate;
+use crate::gate::{Deed, Door, Keyed, Paged};
+use crate::policy::{Action, Gate};
 use axum::Router;
 use axum::handler::Handler;
 use axum::routing::{MethodFilter, MethodRouter, any, on};
@@ -34,7 +34,7 @@ impl Routes {
         H: Handler<T, App>,
         T: 'static,
     {
-        let handlers = keyed(&operation, MethodFilter::GET, handler);
+        let handlers = keyed(&operation, MethodFilter::GET, path, handler);
         self.add(path, handlers, vec![Operation { method: "get", ..operation }])
     }
 
@@ -43,7 +43,7 @@ impl Routes {
         H: Handler<T, App>,
         T: 'static,
     {
-        let handlers = keyed(&operation, MethodFilter::POST, handler);
+        let handlers = keyed(&operation, MethodFilter::POST, path, handler);
         self.add(path, handlers, vec![Operation { method: "post", ..operation }])
     }
 
@@ -92,7 +92,7 @@ impl Routes {
 }
 
 /// A handler behind its gate. What is open stays as it is: nothing is asked there.
-fn keyed<H, T>(operation: &Operation, method: MethodFilter, handler: H) -> MethodRouter<App>
+fn keyed<H, T>(operation: &Operation, method: MethodFilter, path: &'static str, handler: H) -> MethodRouter<App>
 where
     H: Handler<T, App>,
     T: 'static,
@@ -105,8 +105,18 @@ where
                 answers: operation.answer.map_or(JSON, |a| a.media),
                 again: operation.again,
             };
-            on(method, Keyed { handler, gate, terms })
+            on(method, Keyed { handler, gate, terms, deed: deed(Door::Key, gate, method, path) })
         }
+    }
+}
+
+/// What a route does that is to be written down; none: it only looks.
+fn deed(door: Door, gate: Gate, method: MethodFilter, path: &'static str) -> Option<Deed> {
+    match gate {
+        // Some look at things by a body.
+        Gate::May(Action::Read | Action::ReadPersonal, _) => None,
+        Gate::May(action, resource) if method != MethodFilter::GET => Some(Deed { door, action, resource, path }),
+        _ => None,
     }
 }
 
@@ -169,7 +179,7 @@ impl Pages {
         H: Handler<T, App>,
         T: 'static,
     {
-        self.router = self.router.route(path, any(Paged { handler, gate }));
+        self.router = self.router.route(path, any(Paged { handler, gate, deed: None }));
         self.gates.push(Route { method: "any", path: path.to_owned(), gate });
         self
     }
@@ -179,7 +189,8 @@ impl Pages {
         H: Handler<T, App>,
         T: 'static,
     {
-        self.router = self.router.route(path, on(method, Paged { handler, gate }));
+        let deed = deed(Door::Session, gate, method, path);
+        self.router = self.router.route(path, on(method, Paged { handler, gate, deed }));
         self.gates.push(Route { method: word, path: path.to_owned(), gate });
         self
     }

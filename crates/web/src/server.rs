@@ -18,7 +18,7 @@ const HEADER_TIME: Duration = Duration::from_secs(10);
 
 /// Who is at the other end of a connection: whoever asks, or a proxy in front of the hub.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(crate) std::net::IpAddr);
+pub struct Peer(pub std::net::IpAddr);
 
 /// A listener that runs.
 pub struct Running {

@@ -48,7 +48,10 @@ pub struct Who {
     pub name: String,
     /// From where, when that is known.
     pub from: Option<IpAddr>,
+    /// As they were given.
     rights: Rights,
+    /// As they count in this hub.
+    in_force: Rights,
 }
 
 /// Where what is allowed comes from.
@@ -58,6 +61,16 @@ enum Rights {
     Scopes(Vec<Scope>, Brands),
     /// Nothing through any door: the hub's own deeds do not come in by one.
     None,
+}
+
+impl Rights {
+    fn reach(&self, resource: Resource, action: Action) -> Brands {
+        match self {
+            Self::Grants(grants) => policy::allowed(grants, resource, action),
+            Self::Scopes(scopes, brands) => policy::allowed_by_scopes(scopes, brands, resource, action),
+            Self::None => Brands::none(),
+        }
+    }
 }
 
 impl Who {
@@ -92,17 +105,30 @@ impl Who {
     }
 
     fn new(kind: Kind, id: impl Into<String>, name: impl Into<String>, rights: Rights) -> Self {
-        Self { kind, id: id.into(), name: name.into(), from: None, rights }
+        Self { kind, id: id.into(), name: name.into(), from: None, in_force: rights.clone(), rights }
+    }
+
+    /// The same in a hub that has these brands: whoever has all of them has every brand, as long as there is no
+    /// other.
+    #[must_use]
+    pub(crate) fn in_hub(mut self, there: &BTreeSet<String>) -> Self {
+        let whole = |brands: &mut Brands| {
+            if there.iter().all(|b| brands.covers(b)) {
+                *brands = Brands::All;
+            }
+        };
+        match &mut self.in_force {
+            Rights::Grants(grants) => grants.iter_mut().for_each(|g| whole(&mut g.brands)),
+            Rights::Scopes(_, brands) => whole(brands),
+            Rights::None => {}
+        }
+        self
     }
 
     /// For which brands they may do it. None: refused.
     #[must_use]
     pub fn allowed(&self, resource: Resource, action: Action) -> Brands {
-        match &self.rights {
-            Rights::Grants(grants) => policy::allowed(grants, resource, action),
-            Rights::Scopes(scopes, brands) => policy::allowed_by_scopes(scopes, brands, resource, action),
-            Rights::None => Brands::none(),
-        }
+        self.in_force.reach(resource, action)
     }
 
     /// May they do it for any brand at all?
@@ -116,7 +142,8 @@ impl Who {
     pub fn may_give(&self, scopes: &[Scope], brands: &Brands) -> bool {
         scopes.iter().flat_map(|s| s.rows()).all(|(resource, action)| {
             let asked = policy::allowed_by_scopes(scopes, brands, resource, action);
-            let within = asked.clone().within(&self.allowed(resource, action));
+            // Every brand of today is not every brand there will be.
+            let within = asked.clone().within(&self.rights.reach(resource, action));
             asked == within
         })
     }
@@ -195,5 +222,17 @@ mod tests {
         assert!(!local.may_give(&scopes(&["events:read"]), &Brands::All), "no brand beyond one's own");
         assert!(Who::command_line().may_give(&scopes(&["role:owner", "read", "write"]), &Brands::All));
         assert!(!Who::system().may_give(&scopes(&["events:read"]), &one));
+    }
+
+    #[test]
+    fn who_has_every_brand_that_there_is_has_the_hubs_own_and_gives_no_more_than_they_have() {
+        let (one, two) = (BTreeSet::from(["a".to_owned()]), BTreeSet::from(["a".to_owned(), "b".to_owned()]));
+        let grant = Grant { role: Role::Owner, brands: Brands::Of(one.clone()), only: BTreeSet::new() };
+        let owner = Who::person("usr_1", "Ana", vec![grant]);
+        assert!(owner.clone().in_hub(&one).may(Action::Write, Resource::Keys));
+        assert!(!owner.clone().in_hub(&two).may(Action::Write, Resource::Keys), "another brand came");
+        let owner = owner.in_hub(&one);
+        assert!(owner.may_give(&scopes(&["events:read"]), &Brands::Of(one)));
+        assert!(!owner.may_give(&scopes(&["events:read"]), &Brands::All), "nor what there will be");
     }
 }

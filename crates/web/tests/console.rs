@@ -1,5 +1,7 @@
 //! The console as a browser meets it: the door, the pages, the deeds, the stream.
 
+#[path = "console/people.rs"]
+mod people;
 #[path = "console/seed.rs"]
 #[expect(dead_code, reason = "others use more of it")]
 mod seed;
@@ -71,6 +73,7 @@ const PAGES: &[&str] = &[
     "/conexiones",
     "/conciliacion",
     "/conservacion",
+    "/auditoria",
     "/alarmas",
 ];
 
@@ -383,6 +386,33 @@ async fn connections_show_how_they_stand_and_reconcile_on_a_wish() {
     let again = send(&hub, post("/conexiones/tienda/reanudar", &session, &form)).await;
     assert_eq!(location(&again), "/conexiones?aviso=changed");
     assert_eq!(send(&hub, post("/conexiones/nada/pausar", &session, &form)).await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn what_people_do_here_is_on_the_page_of_the_audit() {
+    let hub = hub(None).await;
+    let session = sign_in(&hub, &hub.key).await;
+    assert!(page(&hub, "/auditoria", &session).await.contains("Todavía nadie ha cambiado nada."));
+    let token = csrf(&page(&hub, "/conexiones", &session).await).to_owned();
+    let deed = |path: &str, more: &str| post(path, &session, &format!("csrf={token}{more}"));
+    send(&hub, deed("/conexiones/tienda/pausar", "&motivo=%3Cb%3Emantenimiento")).await;
+    send(&hub, deed("/conexiones/tienda/reanudar", "")).await;
+    let not_done = send(&hub, deed("/conexiones/tienda/reanudar", "")).await;
+    assert!(location(&not_done).ends_with("aviso=changed"), "there was nothing to resume");
+    send(&hub, post("/conexiones/tienda/pausar", &session, "csrf=wrong")).await;
+    let told = page(&hub, "/auditoria?lang=es", &session).await;
+    assert_eq!(told.matches("<li id=\"n").count(), 2, "what was not done is not there: {told}");
+    assert!(told.contains("Pausó: connection tienda") && told.contains("&#60;b&#62;mantenimiento"), "{told}");
+    assert!(told.contains("mesa") && told.contains("persona"), "{told}");
+    let found = page(&hub, "/auditoria?que=pauses.resume&quien=mesa&lang=en", &session).await;
+    assert!(found.contains("Resumed") && !found.contains("Paused:") && found.contains("Show all"), "{found}");
+    assert!(
+        page(&hub, "/auditoria?desde=2001-01-01&hasta=2001-01-02&lang=en", &session).await.contains("Nothing matches")
+    );
+    // `read` does not reach it, and the bar does not offer it.
+    let reader = sign_in(&hub, &hub.reader).await;
+    assert_eq!(send(&hub, get("/auditoria", &reader)).await.status(), StatusCode::FORBIDDEN);
+    assert!(!page(&hub, "/", &reader).await.contains("/auditoria"));
 }
 
 #[tokio::test]

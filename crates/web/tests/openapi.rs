@@ -59,6 +59,7 @@ async fn whatever_is_described_is_there() {
             .replace("{version}", "vigente")
             .replace("{connection}", "tienda")
             .replace("{id}", "x")
+            .replace("{seq}", "1")
             .replace("{name}", "x");
         assert!(!filled.contains('{'), "{path}: which value may stand here?");
         let (status, answer) = call(&hub, &method, &filled, &hub.key, &Value::Null).await;
@@ -243,6 +244,8 @@ async fn what_a_running_hub_answers_is_what_the_document_says() {
             json!({ "overlap_s": 60 }),
         ),
         ("post", "/api/v1/keys/{id}/revoke", format!("/api/v1/keys/{}/revoke", hub.reader_id), Value::Null),
+        ("get", "/api/v1/audit", "/api/v1/audit?action=pauses.pause&who=mesa".into(), Value::Null),
+        ("get", "/api/v1/audit/{seq}", "/api/v1/audit/1".into(), Value::Null),
         ("get", "/api/v1/tickets/keys", "/api/v1/tickets/keys".into(), Value::Null),
         ("get", "/healthz", "/healthz".into(), Value::Null),
         ("get", "/readyz", "/readyz".into(), Value::Null),
@@ -271,6 +274,7 @@ async fn what_a_running_hub_answers_is_what_the_document_says() {
             }
         }
     }
+    every_deed_is_written_down(&hub).await;
     // Whoever adds a route adds it to this list too.
     let called: BTreeSet<(&str, &str)> = calls.iter().map(|(m, p, ..)| (*m, *p)).collect();
     for (method, path, operation) in operations(&document) {
@@ -279,6 +283,45 @@ async fn what_a_running_hub_answers_is_what_the_document_says() {
         let known = called.contains(&(method.as_str(), path.as_str()));
         assert!(!json || by_others || known, "{method} {path} is described, and no test looks at its answer");
     }
+}
+
+/// What the calls above did, in their order, and nothing that only looked, failed or tried dry.
+async fn every_deed_is_written_down(hub: &Hub) {
+    let (_, list) = call(hub, "get", "/api/v1/audit?limit=200", &hub.key, &Value::Null).await;
+    let rows = list["data"].as_array().unwrap();
+    let told: Vec<&str> = rows.iter().rev().map(|r| r["action"].as_str().unwrap()).collect();
+    let done = [
+        "flows.create",
+        "cases.create",
+        "cases.step",
+        "holds.create",
+        "holds.end",
+        "incidents.create",
+        "incidents.step",
+        "flows.create",
+        "pauses.pause",
+        "pauses.resume",
+        "deliveries.replay",
+        "dead-letters.retry",
+        "dead-letters.drop",
+        "runs.cancel",
+        "consents.import",
+        "texts.create",
+        "suppressions.create",
+        "suppressions.remove",
+        "keys.create",
+        "keys.rotate",
+        "keys.revoke",
+    ];
+    assert_eq!(told, done);
+    let of = |action: &str| rows.iter().find(|r| r["action"] == action).unwrap();
+    assert!(rows.iter().all(|r| r["who_kind"] == "key" && r["who"].as_str().unwrap().starts_with("key_")), "{list:#}");
+    assert_eq!(of("pauses.pause")["subject"], "connection tienda");
+    assert_eq!(of("pauses.pause")["after"], json!({ "paused": true, "reason": "prueba" }));
+    assert_eq!(of("dead-letters.drop")["subject"], hub.unknown.to_string());
+    assert_eq!(of("suppressions.remove")["before"]["cause"], "asked");
+    let chain = pasarela_store::verify(&**hub.engine.store(), [], |_| ()).await.unwrap().unwrap();
+    assert_eq!(chain.entries, done.len() as i64);
 }
 
 /// The document itself: names are unique, what it points at is in it, inputs of all actions are there.

@@ -1,6 +1,6 @@
 // The generated client against a running hub: a key is made, events are read page by page, a consent is recorded
 // once however often it is sent, problems are told apart by their codes.
-import { Pasarela, Problem, pages, type Statement } from "./pasarela.js";
+import { Pasarela, Problem, pages, type ConsentStatement } from "./pasarela.js";
 
 declare const process: { env: Record<string, string | undefined> };
 
@@ -24,7 +24,7 @@ for await (const event of pages((cursor) => hub.getEvents({ limit: 2, cursor }))
 check(seen.length === 5 && new Set(seen).size === 5, `five events by pages of two: ${seen}`);
 check((await hub.getEventsById(seen[0])).type === "tienda.order.created", "one event");
 
-const statement: Statement = {
+const statement: ConsentStatement = {
   person: { email: "laura@correo.example", name: "Laura Ospina" },
   purpose: "analytics",
   state: "given",

@@ -37,7 +37,7 @@ impl Default for ReconcileSettings {
 }
 
 /// How one reconciliation is to go.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ask {
     /// Everything since the beginning of time, and not only what may have changed: a backfill. What

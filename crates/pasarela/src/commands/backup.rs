@@ -52,11 +52,11 @@ pub(crate) async fn run(config: &Path, args: Args, json: bool) -> Result<ExitCod
     ));
     let config = Config::load(config)?;
     let home = config.database()?;
-    let key = config.key_file()?;
+    let key = config.master()?;
     note(&format!(
         "The sealing key is not in it, and nothing of it can be read without: keep {} (fingerprint {}) at another place than the backup.\n\
          Keep the journal of erasures {} with the key, as it is at the newest: a restore erases again what stands there.",
-        key.display(),
+        key,
         text(&m["key"]),
         pasarela_store::erasures::journal_of(home.home()).display()
     ));

@@ -32,7 +32,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(config_path: &Path, args: Args, json: bool) -> Result<ExitCode, Failure> {
     let config = Config::load(config_path)?;
     let database = config.database()?;
-    let key_file = config.store.key_file.clone();
+    let master = config.master()?;
     let public_url = config.server.public_url.clone();
     let served = socket_of(&database).await?.is_some();
     if let Some(new) = args.repair {
@@ -42,7 +42,7 @@ pub(crate) async fn run(config_path: &Path, args: Args, json: bool) -> Result<Ex
                     .into(),
             ));
         };
-        return repair(sqlite::Options { key_file, ..sqlite::Options::file(path) }, new, json).await;
+        return repair(sqlite::Options { master: Some(master), ..sqlite::Options::file(path) }, new, json).await;
     }
     let mut report = Report::default();
     report.push(Line::ok("config", format!("{} can be read", config_path.display())));
@@ -61,13 +61,13 @@ pub(crate) async fn run(config_path: &Path, args: Args, json: bool) -> Result<Ex
     match &database {
         Database::Sqlite(path) => {
             there = path.exists();
-            let options = sqlite::Options { key_file, ..sqlite::Options::file(path) };
+            let options = sqlite::Options { master: Some(master.clone()), ..sqlite::Options::file(path) };
             let looked = tokio::task::spawn_blocking(move || sqlite::examine(&options, served)).await;
             let looked = looked.map_err(|e| Failure::Failed(e.to_string()))?;
             looked.into_iter().for_each(|found| report.push(found.into()));
         }
-        Database::Postgres { key_file, .. } => report.push(match pasarela_store::key_fingerprint(key_file) {
-            Ok(print) => Line::ok("key", format!("{}; its fingerprint is {print}", key_file.display())),
+        Database::Postgres { .. } => report.push(match master.fingerprint() {
+            Ok(print) => Line::ok("key", format!("{master}; its fingerprint is {print}")),
             Err(e) => Line::fail("key", e.to_string(), "nothing sealed can be read without it; put it back"),
         }),
     }

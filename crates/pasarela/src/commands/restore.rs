@@ -18,7 +18,7 @@ use pasarela_engine::LEDGER;
 use pasarela_store::backup::{Manifest, Progress};
 use pasarela_store::postgres::{self, Aftermath};
 use pasarela_store::sqlite::Restoring;
-use pasarela_store::{Care as _, PauseKind, PauseRow, Person, Store as _, erasures};
+use pasarela_store::{Audited, Care as _, Master, PauseKind, PauseRow, Person, Store as _, WhoKind, erasures};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -62,7 +62,7 @@ pub(crate) async fn run(config_path: &Path, args: Args, json: bool) -> Result<Ex
     let config = Config::load(config_path)?;
     let configured = config.database()?;
     let manifest = pasarela_store::backup::read_manifest(&args.file).map_err(failed)?;
-    let key_file = config.key_file()?;
+    let (key_file, master) = (config.key_file()?, config.master()?);
     let target = match args.to.as_deref() {
         None => configured.clone(),
         Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
@@ -83,21 +83,30 @@ pub(crate) async fn run(config_path: &Path, args: Args, json: bool) -> Result<Ex
         manifest.made_at
     );
     let persons: Vec<Person> = erased.iter().map(|e| again(e.subject)).collect();
-    let wish = Wish { persons, safe, why, resume: args.resume, now };
+    let noted = Audited {
+        who_kind: WhoKind::CommandLine,
+        who: "command_line".into(),
+        name: "command line".into(),
+        after: Some(json!({ "made_at": manifest.made_at, "resume": args.resume, "erased_again": persons.len() })),
+        ..Audited::by_system(Timestamp::now(), "backups.restore", "")
+    };
+    let wish = Wish { persons, safe, why, resume: args.resume, now, noted };
     let bar = Bar::new("restore");
     let progress = Arc::new(Progress::default());
     let shown = progress.clone();
     let work = async {
         match &target {
-            Database::Sqlite(path) => sqlite(&args.file, path, &key_file, &wish).await,
+            Database::Sqlite(path) => sqlite(&args.file, path, &master, &wish).await,
             Database::Postgres { url, key_file } => {
-                let options = postgres::Options { url: url.clone(), key_file: key_file.clone() };
+                let options =
+                    postgres::Options { url: url.clone(), key_file: key_file.clone(), master: Some(master.clone()) };
                 let after = Aftermath {
                     erased: wish.persons.clone(),
                     hold: (!wish.resume).then(|| (wish.safe.clone(), CODE, wish.why.clone())),
                     pause: (!wish.resume).then(|| wish.why.clone()),
                     spared: LEDGER,
                     now: wish.now,
+                    noted: wish.noted.clone(),
                 };
                 let done = postgres::restore(&options, &args.file, progress, &after).await.map_err(failed)?;
                 Ok(Outcome { erased: wish.persons.len(), rows: done.redacted, held: done.held, paused: done.paused })
@@ -137,6 +146,8 @@ struct Wish {
     why: String,
     resume: bool,
     now: Timestamp,
+    /// What the audit of the restored database is to say of it.
+    noted: Audited,
 }
 
 /// Actions whose queued effects may be made although they may have been made before: the provider knows
@@ -161,8 +172,8 @@ fn safe(plan: &Plan, manifest: &Manifest, now: Timestamp) -> Vec<(String, String
     all
 }
 
-async fn sqlite(file: &Path, to: &Path, key_file: &Path, wish: &Wish) -> Result<Outcome, Failure> {
-    let (file, path, key) = (file.to_owned(), to.to_owned(), key_file.to_owned());
+async fn sqlite(file: &Path, to: &Path, master: &Master, wish: &Wish) -> Result<Outcome, Failure> {
+    let (file, path, key) = (file.to_owned(), to.to_owned(), master.clone());
     let begun = tokio::task::spawn_blocking(move || Restoring::begin(&file, &path, &key)).await;
     let restoring = begun.map_err(|e| Failure::Failed(e.to_string()))?.map_err(failed)?;
     let store = restoring.open().map_err(failed)?;
@@ -178,6 +189,8 @@ async fn sqlite(file: &Path, to: &Path, key_file: &Path, wish: &Wish) -> Result<
             }
         }
     }
+    let noted = wish.noted.clone().sealed(store.sealer()).map_err(|e| failed(e.into()))?;
+    store.audit(noted).await.map_err(failed)?;
     if !wish.resume {
         let connections = store.connections().await.map_err(failed)?;
         let id = |name: &str| connections.iter().find(|c| c.name == name).map(|c| c.id);

@@ -43,11 +43,12 @@ async fn serve(config_path: &Path, asked_to_stop: &mut StopSignal) -> Result<End
     let database = plan.config.database()?;
     let (public, console) = (plan.config.server.listen, plan.config.console.listen);
     let store = plan.open_store()?;
-    let options = Options { tickets: Some(plan.desk(&store).await?), ..plan.web_options() };
+    let options = Options { tickets: Some(plan.desk(&store).await?), oidc: plan.oidc()?, ..plan.web_options() };
     // Listeners before the engine: a port in use stops the start before anything is sent.
     let public = listen(public, "server.listen").await?;
     let console = listen(console, "console.listen").await?;
     let socket = bind_socket(store.home())?;
+    let (anchors, every) = (plan.config.anchor_file(), plan.config.audit.anchor_every.0);
     let drain = plan.config.server.drain.map(|s| s.0);
     let (flows, connections) = (plan.flows.len(), plan.connections.len());
     let engine = plan.start(store.clone(), false).await?;
@@ -62,6 +63,8 @@ async fn serve(config_path: &Path, asked_to_stop: &mut StopSignal) -> Result<End
     );
     offer_replay(&engine).await;
     offer_link(&app).await;
+    let noting = tokio::spawn(crate::anchors::keep(store.clone(), anchors.clone(), every));
+    let sealing = tokio::spawn(crate::renewal::keep(store.clone()));
     let checking = tokio::spawn(watch_integrity(store.clone(), engine.clone()));
     let ended = tokio::select! {
         () = asked_to_stop.wait() => Ended::Asked,
@@ -79,6 +82,9 @@ async fn serve(config_path: &Path, asked_to_stop: &mut StopSignal) -> Result<End
     console.stop(Duration::from_millis(500)).await;
     admin.abort();
     checking.abort();
+    noting.abort();
+    sealing.abort();
+    crate::anchors::note(&*store, anchors.as_deref(), 0).await;
     drop(std::fs::remove_file(socket_path(store.home())));
     if let Err(error) = store.leave().await
         && ended == Ended::Asked
@@ -128,9 +134,22 @@ async fn offer_link(app: &App) {
         tracing::info!("`pasarela users link` makes a link that signs in to the console");
         return;
     }
+    match pasarela_web::first_owner_link(app).await {
+        Ok(Some(link)) => {
+            note("Nobody works here yet. To make the owner, once, in the next hour:");
+            return line(&link);
+        }
+        Ok(None) => {}
+        Err(e) => tracing::warn!(error = %e, "no link for the first owner could be made"),
+    }
     let scopes = ["read".to_owned(), "write".to_owned()];
     match pasarela_web::create_link(app, "console", &scopes, Duration::from_secs(MINUTES * 60)).await {
         Ok(made) => {
+            let after = serde_json::json!({ "name": "console", "scopes": scopes, "expires_at": made.expires_at });
+            let by = pasarela_web::who::Who::system();
+            if let Err(error) = app.audit(&by, "users.create", "link", None, Some(after)).await {
+                tracing::error!(%error, "a link was made and could not be written down");
+            }
             note("To sign in to the console, once, in the next quarter of an hour:");
             line(&made.link);
         }

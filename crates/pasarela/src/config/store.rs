@@ -53,7 +53,7 @@ impl Database {
         match self {
             Self::Sqlite(path) => Ok(vec![path.clone()]),
             Self::Postgres { url, key_file } => {
-                PostgresStore::homes(&Options { url: url.clone(), key_file: key_file.clone() })
+                PostgresStore::homes(&Options { url: url.clone(), key_file: key_file.clone(), master: None })
             }
         }
     }

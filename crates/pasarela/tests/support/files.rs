@@ -131,7 +131,15 @@ impl Place {
     /// `serve`, waited for until it is open.
     #[track_caller]
     pub(crate) fn serve(&self) -> Hub {
-        let mut child = self.command(&["serve"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        self.serve_with(&[])
+    }
+
+    /// The same, with variables of its environment.
+    #[track_caller]
+    pub(crate) fn serve_with(&self, variables: &[(&str, &str)]) -> Hub {
+        let mut command = self.command(&["serve"]);
+        command.envs(variables.iter().copied());
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let (pipe, sink) = (child.stderr.take().unwrap(), log.clone());
         std::thread::spawn(move || {

@@ -87,13 +87,21 @@ pub(super) async fn forget(db: &Client, sealer: &Sealer, subject: i64, at: Times
         }
         gone += forgets.len() as u64;
         let entry = AuditEntry { forgets, ..Audited::by_system(at, FORGOTTEN, "").sealed(sealer)? };
-        let found = rows(db, LOCK_HEAD, vec![]).await?;
-        let Some(r) = found.first() else { return Ok(gone) };
-        let mut head = Head { seq: get(r, 0)?, at: get(r, 1)?, hash: get(r, 2)? };
-        for statement in appending(sealer.chain(), &mut head, &[&entry]) {
-            statement.run(db).await?;
-        }
+        append(db, sealer, &entry).await?;
     }
+}
+
+/// Appends an entry within a transaction of the caller's.
+pub(super) async fn append(db: &Client, sealer: &Sealer, entry: &AuditEntry) -> Read<()> {
+    let found = rows(db, LOCK_HEAD, vec![]).await?;
+    let mut head = match found.first() {
+        Some(r) => Head { seq: get(r, 0)?, at: get(r, 1)?, hash: get(r, 2)? },
+        None => Head::default(),
+    };
+    for statement in appending(sealer.chain(), &mut head, &[entry]) {
+        statement.run(db).await?;
+    }
+    Ok(())
 }
 
 impl Audits for PostgresStore {
@@ -108,6 +116,12 @@ impl Audits for PostgresStore {
         self.read(move |db, sealer| async move {
             let found = rows(&db, format!("SELECT {COLUMNS} FROM audit WHERE seq = $1"), vec![int(seq)]).await?;
             found.first().map(|r| Ok(audit::opened(link(r)?, &sealer)?)).transpose()
+        })
+    }
+    fn audit_after(&self, after: i64, limit: u32) -> Fut<'_, Vec<AuditRow>> {
+        Box::pin(async move {
+            let links = self.audit_links(after, limit).await?;
+            Ok(links.into_iter().map(|link| audit::opened(link, &self.sealer)).collect::<Result<_, _>>()?)
         })
     }
     fn audit_links(&self, after: i64, limit: u32) -> Fut<'_, Vec<Link>> {

@@ -5,6 +5,7 @@ use super::link::{Address, said};
 use super::read::{Read, get, rows, small};
 use super::statement::{Statement, bytes, int, text, texts};
 use super::{Options, PostgresStore, audit, care, schema};
+use crate::audit::Audited;
 use crate::backup::{self, Draft, Manifest, Progress, Table};
 use crate::care::Person;
 use crate::codes::ms;
@@ -56,20 +57,18 @@ impl PostgresStore {
         let inside = &self.inside;
         let address = &inside.address;
         // The key as it is now: a backup that nobody could read would be none.
-        let master = seal::master_key(&self.key_file, false)?;
         let mut draft = Draft::beside(&file)?;
         let db = address.connect(&inside.handle).await?;
-        let wrapped = rows(&db, "SELECT wrapped FROM keys WHERE purpose = 'data' ORDER BY id DESC LIMIT 1", vec![]);
-        let wrapped = wrapped.await.map_err(|e| e.told(address))?;
-        let wrapped: Vec<u8> = wrapped.first().map_or(Ok(Vec::new()), |r| get(r, 0)).map_err(|e| e.told(address))?;
-        seal::unwrap(&master, &wrapped, &self.key_file)?;
+        let wrapped = super::renew::keys(&db).await.map_err(|e| e.told(address))?;
+        seal::open_keys(&inside.master, &wrapped)?;
+        let print = inside.master.fingerprint()?;
 
         let size = "SELECT coalesce(sum(pg_table_size(oid)), 0)::bigint FROM pg_class
             WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'";
         let size = rows(&db, size, vec![]).await.map_err(|e| e.told(address))?;
         let total: u64 = size.first().map_or(Ok(0), |r| small(r, 0)).map_err(|e| e.told(address))?;
         db.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map_err(|e| address.classify(&e))?;
-        let mut manifest = Manifest::new("postgres", schema::VERSION, at, seal::fingerprint(&master));
+        let mut manifest = Manifest::new("postgres", schema::VERSION, at, print);
         let written = self.write_tables(&db, draft.path(), &mut manifest, total, &progress).await;
         // Nothing was changed: whichever way it ends, it is over.
         drop(db.batch_execute("ROLLBACK").await);
@@ -152,6 +151,8 @@ pub struct Aftermath {
     pub spared: &'static str,
     /// When.
     pub now: Timestamp,
+    /// What the audit is to say of it.
+    pub noted: Audited,
 }
 
 /// What came of a restore.
@@ -176,18 +177,19 @@ pub async fn restore(
     after: &Aftermath,
 ) -> Result<Restored, Error> {
     let address = Address::parse(options.url.expose())?;
-    let master = seal::master_key(&options.key_file, false)?;
+    let place = options.master();
+    let print = place.fingerprint()?;
     let verified = {
         let file = file.to_owned();
         tokio::task::spawn_blocking(move || backup::verify(&file)).await.unwrap_or(Err(Error::Closed))?
     };
-    backup::fits(file, &verified, "postgres", schema::VERSION, &seal::fingerprint(&master))?;
+    backup::fits(file, &verified, "postgres", schema::VERSION, &print)?;
     let db = address.connect(&Handle::current()).await?;
     schema::check_server(&db, &address).await?;
     db.batch_execute("BEGIN").await.map_err(|e| address.classify(&e))?;
     let filled = async {
         fill(&db, &address, file, &verified, &progress).await?;
-        let sealer = schema::open_keys(&db, &address, &options.key_file).await?;
+        let sealer = schema::open_keys(&db, &address, &place).await?;
         settle(&db, &sealer, after).await.map_err(|e| e.told(&address))
     };
     match filled.await {
@@ -218,6 +220,7 @@ async fn settle(db: &Client, sealer: &Sealer, after: &Aftermath) -> Read<Restore
         }
         done.redacted += audit::forget(db, sealer, who.subject, after.now).await?;
     }
+    audit::append(db, sealer, &after.noted.clone().sealed(sealer)?).await?;
     if let Some((but, code, why)) = &after.hold {
         let sql = "UPDATE effects e SET status = 31, code = $1, outcome = $2, not_before = NULL
             FROM connections c WHERE c.id = e.connection AND e.status IN (0, 4) AND NOT e.resend_unknown

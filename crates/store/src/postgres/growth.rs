@@ -49,7 +49,8 @@ impl Filled {
         };
         let scratch = Scratch::make(&server).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let options = Options { url: Secret::new(scratch.url()), key_file: folder.path().join("hub.key") };
+        let options =
+            Options { url: Secret::new(scratch.url()), key_file: folder.path().join("hub.key"), master: None };
         let history = History { events, runs: events / 10, pending: 100, body: 200, connection: 1, flow: 1 };
         PostgresStore::fill(&options, &history).unwrap();
         let store = PostgresStore::open(&options).unwrap();

@@ -66,7 +66,7 @@ impl Passes for PostgresStore {
             let account = account.clone();
             async move {
                 let sql = format!(
-                    "SELECT {COLUMNS} FROM passes WHERE account = $1 AND taker IS NULL ORDER BY created_at DESC, hash"
+                    "SELECT {COLUMNS} FROM passes WHERE account = $1 AND taker IS NULL ORDER BY created_at DESC, hash DESC"
                 );
                 let found = rows(&db, sql, vec![text(&*account)]).await?;
                 found.iter().map(|r| opened(r, &sealer)).collect()

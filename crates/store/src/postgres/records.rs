@@ -30,7 +30,7 @@ const DROP: &str = "WITH gone AS (DELETE FROM records WHERE kind = $1 AND id = $
 
 impl PostgresStore {
     /// Housekeeping that says how many rows came back from what was committed.
-    fn counted(&self, sql: &str, params: Vec<Param<'static>>) -> Fut<'_, u64> {
+    pub(super) fn counted(&self, sql: &str, params: Vec<Param<'static>>) -> Fut<'_, u64> {
         let told = Arc::new(AtomicU64::new(0));
         let statement = Statement::new(sql, params).telling(told.clone());
         let written = self.write(|tx| Job::Misc(statement, tx));

@@ -2,10 +2,10 @@
 //! the previous binary still runs on it.
 
 use super::link::{Address, said};
+use super::renew::keys;
 use super::statement::{Statement, bytes, int, text};
 use crate::contract::Error;
-use crate::seal::{self, Sealer};
-use std::path::Path;
+use crate::seal::{self, Master, Sealer};
 use tokio_postgres::Client;
 
 /// Version written by this binary into `meta`.
@@ -22,7 +22,8 @@ pub(super) const MAKING: i64 = 0x7061_7361_7265_6c61;
 /// What is sealed does not compress: it is stored as it is.
 pub(super) const SCHEMA: &str = "
 CREATE TABLE meta (name text PRIMARY KEY, value bigint NOT NULL);
-CREATE TABLE keys (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, purpose text NOT NULL, wrapped bytea NOT NULL);
+CREATE TABLE keys (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, purpose text NOT NULL, wrapped bytea NOT NULL,
+  next bytea, used bigint NOT NULL DEFAULT 0, begins_at bigint);
 CREATE SEQUENCE epochs;
 CREATE TABLE nodes (id bigint PRIMARY KEY, seat text NOT NULL UNIQUE, name text NOT NULL, epoch bigint NOT NULL UNIQUE,
   started_at timestamptz NOT NULL, expires_at timestamptz NOT NULL, beside bigint NOT NULL, serves bigint[],
@@ -134,7 +135,7 @@ DO $$ BEGIN
     ALTER TABLE passes ADD COLUMN account text, ADD COLUMN detail bytea;
   END IF;
 END $$;
-CREATE INDEX IF NOT EXISTS passes_account ON passes (account) WHERE account IS NOT NULL;
+CREATE INDEX IF NOT EXISTS passes_account ON passes (account, created_at) WHERE account IS NOT NULL;
 CREATE TABLE IF NOT EXISTS suppressions (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, address bigint NOT NULL UNIQUE,
   cause bigint NOT NULL, who text NOT NULL, since bigint NOT NULL, body bytea NOT NULL);
 CREATE TABLE IF NOT EXISTS person_links (address bigint PRIMARY KEY, person bigint NOT NULL);
@@ -163,6 +164,10 @@ CREATE TABLE IF NOT EXISTS audit_about (subject bigint NOT NULL, seq bigint NOT 
 CREATE INDEX IF NOT EXISTS audit_about_seq ON audit_about (seq);
 CREATE TABLE IF NOT EXISTS audit_head (id bigint PRIMARY KEY, seq bigint NOT NULL, at bigint NOT NULL, hash bytea NOT NULL,
   mac bytea NOT NULL);
+ALTER TABLE keys ADD COLUMN IF NOT EXISTS next bytea, ADD COLUMN IF NOT EXISTS used bigint NOT NULL DEFAULT 0,
+  ADD COLUMN IF NOT EXISTS begins_at bigint;
+CREATE TABLE IF NOT EXISTS resealing (id bigint PRIMARY KEY, key bigint NOT NULL, part bigint NOT NULL, at text NOT NULL,
+  renewed bigint NOT NULL);
 INSERT INTO audit_head (id, seq, at, hash, mac) VALUES (1, 0, 0, '', '') ON CONFLICT DO NOTHING;
 CREATE TABLE IF NOT EXISTS key_terms (key text PRIMARY KEY, brands text, expires_at bigint, rate text, used_at bigint,
   old_hash bytea, old_until bigint);
@@ -172,10 +177,10 @@ CREATE INDEX IF NOT EXISTS answers_over ON answers (expires_at);
 ";
 
 /// Makes or checks the schema, and opens the keys.
-pub(super) async fn prepare(client: &Client, address: &Address, key_file: &Path) -> Result<Sealer, Error> {
+pub(super) async fn prepare(client: &Client, address: &Address, place: &Master) -> Result<Sealer, Error> {
     check_server(client, address).await?;
     client.batch_execute("BEGIN").await.map_err(|e| address.classify(&e))?;
-    match make_or_open(client, address, key_file).await {
+    match make_or_open(client, address, place).await {
         Ok(sealer) => {
             client.batch_execute("COMMIT").await.map_err(|e| address.classify(&e))?;
             Ok(sealer)
@@ -225,7 +230,7 @@ pub(super) async fn check_server(client: &Client, address: &Address) -> Result<(
     Ok(())
 }
 
-async fn make_or_open(client: &Client, address: &Address, key_file: &Path) -> Result<Sealer, Error> {
+async fn make_or_open(client: &Client, address: &Address, place: &Master) -> Result<Sealer, Error> {
     let failed = |e: tokio_postgres::Error| address.classify(&e);
     Statement::new("SELECT pg_advisory_xact_lock($1)", vec![int(MAKING)]).run(client).await.map_err(failed)?;
     let there = Statement::new(
@@ -244,7 +249,7 @@ async fn make_or_open(client: &Client, address: &Address, key_file: &Path) -> Re
         if anything {
             return Err(not_ours());
         }
-        return make(client, address, key_file).await;
+        return make(client, address, place).await;
     }
     let version =
         Statement::new("SELECT value FROM meta WHERE name = 'schema'", vec![]).run(client).await.map_err(|e| {
@@ -261,7 +266,7 @@ async fn make_or_open(client: &Client, address: &Address, key_file: &Path) -> Re
         )));
     }
     expand(client, address).await?;
-    open_keys(client, address, key_file).await
+    open_keys(client, address, place).await
 }
 
 async fn expand(client: &Client, address: &Address) -> Result<(), Error> {
@@ -274,29 +279,18 @@ async fn expand(client: &Client, address: &Address) -> Result<(), Error> {
     })
 }
 
-/// Opens the keys that are in the database with the one that lies outside.
-pub(super) async fn open_keys(client: &Client, address: &Address, key_file: &Path) -> Result<Sealer, Error> {
-    let failed = |e: tokio_postgres::Error| address.classify(&e);
-    let master = seal::master_key(key_file, false)?;
-    let rows =
-        Statement::new("SELECT DISTINCT ON (purpose) purpose, wrapped FROM keys ORDER BY purpose, id DESC", vec![])
-            .run(client)
-            .await
-            .map_err(failed)?
-            .rows;
-    let mut keys = std::collections::HashMap::new();
-    for row in &rows {
-        let (purpose, wrapped): (String, Vec<u8>) = (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
-        keys.insert(purpose, seal::unwrap(&master, &wrapped, key_file)?);
+/// Opens the keys that are in the database with the one that lies outside. The old one of two master keys is not
+/// given up here: another node may have no other.
+pub(super) async fn open_keys(client: &Client, address: &Address, place: &Master) -> Result<Sealer, Error> {
+    let rows = keys(client).await.map_err(|e| e.told(address))?;
+    if rows.is_empty() {
+        return Err(Error::Corrupt(format!("{} has lost its sealing keys", address.shown)));
     }
-    match (keys.get("data"), keys.get("index")) {
-        (Some(data), Some(index)) => Ok(Sealer::new(data, index)?),
-        _ => Err(Error::Corrupt(format!("{} has lost its sealing keys", address.shown))),
-    }
+    Ok(seal::sealer(&seal::open_keys(place, &rows)?)?)
 }
 
-async fn make(client: &Client, address: &Address, key_file: &Path) -> Result<Sealer, Error> {
-    let master = seal::master_key(key_file, true)?;
+async fn make(client: &Client, address: &Address, place: &Master) -> Result<Sealer, Error> {
+    let master = place.read(true)?;
     let (data, index) = (seal::fresh_key()?, seal::fresh_key()?);
     client.batch_execute(SCHEMA).await.map_err(|e| {
         Error::Database(format!(

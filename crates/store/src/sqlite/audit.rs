@@ -25,6 +25,12 @@ impl Audits for SqliteStore {
             Ok(found.map(|link| audit::opened(link, sealer)).transpose()?)
         })
     }
+    fn audit_after(&self, after: i64, limit: u32) -> Fut<'_, Vec<AuditRow>> {
+        Box::pin(async move {
+            let links = self.audit_links(after, limit).await?;
+            Ok(links.into_iter().map(|link| audit::opened(link, &self.sealer)).collect::<Result<_, _>>()?)
+        })
+    }
     fn audit_links(&self, after: i64, limit: u32) -> Fut<'_, Vec<Link>> {
         self.read(move |db, _| {
             let sql = format!("SELECT {COLUMNS} FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2");

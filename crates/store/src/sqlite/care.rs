@@ -164,16 +164,12 @@ impl Care for SqliteStore {
 }
 
 impl SqliteStore {
-    /// Fingerprint of the key file as it is now; an error when it is gone or does not open this database.
+    /// Fingerprint of the master key as it is now; an error when it is gone or does not open this database.
     fn own_key(&self) -> Result<String, Error> {
-        let master = seal::master_key(&self.key_path, false)?;
-        let wrapped: Vec<u8> = self
-            .reader()
-            .begin()
-            .query_row("SELECT wrapped FROM keys WHERE purpose = 'data' ORDER BY id DESC", [], |r| r.get(0))
-            .map_err(|e| classify(&e))?;
-        seal::unwrap(&master, &wrapped, &self.key_path)?;
-        Ok(seal::fingerprint(&master))
+        let place = &self.master;
+        let rows = super::renew::keys(self.reader().begin()).map_err(|e| classify(&e))?;
+        seal::open_keys(place, &rows)?;
+        Ok(place.fingerprint()?)
     }
 }
 

@@ -143,16 +143,12 @@ fn look(db: &Connection, options: &Options, served: bool, all: &mut Vec<Finding>
 }
 
 fn key(db: &Connection, options: &Options) -> Result<Finding, Error> {
-    let path = options.key_path();
-    let wrapped: Option<Vec<u8>> = db
-        .query_row("SELECT wrapped FROM keys WHERE purpose = 'data' ORDER BY id DESC", [], |r| r.get(0))
-        .optional()
-        .map_err(|e| classify(&e))?;
-    let opened = seal::master_key(&path, false).and_then(|master| {
-        seal::unwrap(&master, &wrapped.unwrap_or_default(), &path).map(|_| seal::fingerprint(&master))
-    });
+    let place = options.master();
+    // A file of an earlier build has no second wrapping.
+    let rows = super::renew::keys(db).or_else(|_| super::renew::keys_of_earlier(db)).map_err(|e| classify(&e))?;
+    let opened = seal::open_keys(&place, &rows).and_then(|opened| Ok((opened.by_next, place.fingerprint()?)));
     Ok(match opened {
-        Ok(print) => Finding::ok("key", format!("{} opens the database; its fingerprint is {print}", path.display())),
+        Ok((_, print)) => Finding::ok("key", format!("{place} opens the database; its fingerprint is {print}")),
         Err(e) => Finding::fail(
             "key",
             e.to_string(),

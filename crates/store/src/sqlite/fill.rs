@@ -13,7 +13,7 @@ impl SqliteStore {
     pub fn fill(options: &Options, history: &History) -> Result<(), Error> {
         let _lock = take_lock(&options.path)?;
         let mut db = connect(&options.path, false)?;
-        let sealer = prepare(&mut db, &options.path, &options.key_path())?;
+        let sealer = prepare(&mut db, &options.path, &options.master())?;
         fill(&db, &sealer, history).map_err(|e| classify(&e))
     }
 }

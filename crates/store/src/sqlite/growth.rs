@@ -33,7 +33,7 @@ impl Filled {
         let history = History { events, runs: events / 10, pending: 100, body: 200, connection: 1, flow: 1 };
         SqliteStore::fill(&options, &history).unwrap();
         let mut db = connect(&options.path, false).unwrap();
-        let sealer = prepare(&mut db, &options.path, &options.key_path()).unwrap();
+        let sealer = prepare(&mut db, &options.path, &options.master()).unwrap();
         Self { db, sealer, history, _folder: folder }
     }
 

@@ -82,8 +82,9 @@ pub(super) fn one(db: &Connection, sealer: &Sealer, hash: [u8; 32]) -> Read<Opti
 }
 
 pub(super) fn of(db: &Connection, sealer: &Sealer, account: &str) -> Read<Vec<PassRow>> {
-    let sql =
-        format!("SELECT {COLUMNS} FROM passes WHERE account = ?1 AND taker IS NULL ORDER BY created_at DESC, hash");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM passes WHERE account = ?1 AND taker IS NULL ORDER BY created_at DESC, hash DESC"
+    );
     let mut statement = db.prepare_cached(&sql)?;
     let mut rows = statement.query([account])?;
     let mut out = Vec::new();

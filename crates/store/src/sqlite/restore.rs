@@ -4,16 +4,16 @@
 use super::{Options, SqliteStore, connect, schema, take_lock, with_suffix};
 use crate::backup::{self, Draft, Manifest};
 use crate::contract::Error;
-use crate::seal;
+use crate::seal::Master;
 use crate::sqlite::writer::classify;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A database that is being restored.
 pub struct Restoring {
     draft: Draft,
-    key_file: PathBuf,
+    master: Master,
     manifest: Manifest,
     /// Nobody begins to serve the name meanwhile.
     _lock: File,
@@ -21,8 +21,8 @@ pub struct Restoring {
 
 impl Restoring {
     /// Checks the backup (form, digest, schema, key, integrity) and copies it beside `to`, which must not
-    /// be there. `key_file`: of the key that belongs to it.
-    pub fn begin(file: &Path, to: &Path, key_file: &Path) -> Result<Self, Error> {
+    /// be there. `master`: the key that belongs to it.
+    pub fn begin(file: &Path, to: &Path, master: &Master) -> Result<Self, Error> {
         let lock = take_lock(to)?;
         for suffix in ["", "-wal"] {
             let path = with_suffix(to, suffix);
@@ -33,7 +33,7 @@ impl Restoring {
                 )));
             }
         }
-        let key = seal::key_fingerprint(key_file)?;
+        let key = master.fingerprint()?;
         backup::fits(file, &backup::read_manifest(file)?, "sqlite", schema::VERSION, &key)?;
         let manifest = backup::verify(file)?;
         let draft = Draft::beside(to)?;
@@ -53,7 +53,7 @@ impl Restoring {
         }
         give_back_later(&db).map_err(|e| classify(&e))?;
         drop(db);
-        Ok(Self { draft, key_file: key_file.to_owned(), manifest, _lock: lock })
+        Ok(Self { draft, master: master.clone(), manifest, _lock: lock })
     }
 
     /// What the backup says of itself.
@@ -64,8 +64,8 @@ impl Restoring {
 
     /// The database as it is now; let it go before [`Restoring::finish`].
     pub fn open(&self) -> Result<SqliteStore, Error> {
-        let key_file = Some(self.key_file.clone());
-        SqliteStore::open(&Options { key_file, ..Options::file(self.draft.path()) })
+        let master = Some(self.master.clone());
+        SqliteStore::open(&Options { master, ..Options::file(self.draft.path()) })
     }
 
     /// Puts it under its name.

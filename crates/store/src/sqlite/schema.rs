@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS pushed_flows (name TEXT PRIMARY KEY, flow INTEGER NOT
   at INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS passes (hash BLOB PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, may_write INTEGER NOT NULL,
   api_key TEXT, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, taker BLOB, account TEXT, detail BLOB) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS passes_account ON passes (account) WHERE account IS NOT NULL;
+CREATE INDEX IF NOT EXISTS passes_account ON passes (account, created_at) WHERE account IS NOT NULL;
 CREATE INDEX IF NOT EXISTS delivery_proposed ON delivery_result (delivery) WHERE status = 6;
 CREATE INDEX IF NOT EXISTS effects_run ON effects (run);
 CREATE INDEX IF NOT EXISTS effects_due ON effects (not_before, created_at) WHERE status = 0;
@@ -59,6 +59,8 @@ CREATE TABLE IF NOT EXISTS audit_about (subject INTEGER NOT NULL, seq INTEGER NO
 CREATE INDEX IF NOT EXISTS audit_about_seq ON audit_about (seq);
 CREATE TABLE IF NOT EXISTS audit_head (id INTEGER PRIMARY KEY, seq INTEGER NOT NULL, at INTEGER NOT NULL, hash BLOB NOT NULL,
   mac BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS resealing (id INTEGER PRIMARY KEY, key INTEGER NOT NULL, part INTEGER NOT NULL, at TEXT NOT NULL,
+  renewed INTEGER NOT NULL);
 INSERT OR IGNORE INTO audit_head (id, seq, at, hash, mac) VALUES (1, 0, 0, x'', x'');
 CREATE TABLE IF NOT EXISTS key_terms (key TEXT PRIMARY KEY, brands TEXT, expires_at INTEGER, rate TEXT, used_at INTEGER,
   old_hash BLOB, old_until INTEGER) WITHOUT ROWID;
@@ -79,7 +81,8 @@ CREATE INDEX IF NOT EXISTS answers_over ON answers (expires_at);
 /// for keys of earlier builds, when retention first saw it; `care` is where each pass of retention stands.
 pub(super) const SCHEMA: &str = "
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE keys (id INTEGER PRIMARY KEY, purpose TEXT NOT NULL, wrapped BLOB NOT NULL);
+CREATE TABLE keys (id INTEGER PRIMARY KEY, purpose TEXT NOT NULL, wrapped BLOB NOT NULL, next BLOB,
+  used INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE brands (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE senders (id INTEGER PRIMARY KEY, brand INTEGER NOT NULL DEFAULT 1, name TEXT NOT NULL UNIQUE);
 CREATE TABLE connections (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, provider TEXT NOT NULL,
@@ -142,7 +145,12 @@ INSERT INTO senders (id, brand, name) VALUES (1, 1, 'default');
 ";
 
 /// What a database of an earlier build lacks: (table, column, statements that add it).
-pub(super) const ADDED: [(&str, &str, &str); 6] = [
+pub(super) const ADDED: [(&str, &str, &str); 7] = [
+    (
+        "keys",
+        "next",
+        "ALTER TABLE keys ADD COLUMN next BLOB; ALTER TABLE keys ADD COLUMN used INTEGER NOT NULL DEFAULT 0;",
+    ),
     (
         "effects",
         "ended_at",

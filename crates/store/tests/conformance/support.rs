@@ -6,8 +6,8 @@ use pasarela_store::postgres::PostgresStore;
 use pasarela_store::sqlite::{Options, SqliteStore};
 use pasarela_store::{
     Accepted, Claim, Decided, Decision, DedupKey, DeliveryStatus, EffectGuard, EffectInsert, EffectState, EffectUpdate,
-    EntityUpsert, EventInsert, FactResult, FactWrite, NewDelivery, RunInsert, RunStatus, RunWrite, Store, TimerKind,
-    TimerSet, Work, Worked,
+    EntityUpsert, Error, EventInsert, FactResult, FactWrite, Master, NewDelivery, RunInsert, RunStatus, RunWrite,
+    Store, TimerKind, TimerSet, Work, Worked,
 };
 use std::sync::Arc;
 
@@ -17,7 +17,20 @@ pub(crate) mod server;
 /// Where one test's database lives. Opening again after every handle is dropped is a restart.
 pub(crate) trait Factory {
     /// Opens the database, made empty the first time.
-    fn open(&self) -> Arc<dyn Store>;
+    fn open(&self) -> Arc<dyn Store> {
+        self.try_open(None).unwrap()
+    }
+    /// Opens it with another master key.
+    fn open_by(&self, master: Master) -> Arc<dyn Store> {
+        self.try_open(Some(master)).unwrap()
+    }
+    /// Does this master key not open it?
+    fn refuses(&self, master: &Master) -> bool {
+        self.try_open(Some(master.clone())).is_err()
+    }
+    fn try_open(&self, master: Option<Master>) -> Result<Arc<dyn Store>, Error>;
+    /// File of its master key.
+    fn key(&self) -> std::path::PathBuf;
 }
 
 /// SQLite in a folder that goes away with the test.
@@ -30,8 +43,12 @@ impl Sqlite {
 }
 
 impl Factory for Sqlite {
-    fn open(&self) -> Arc<dyn Store> {
-        Arc::new(SqliteStore::open(&Options::file(self.0.path().join("hub.db"))).unwrap())
+    fn try_open(&self, master: Option<Master>) -> Result<Arc<dyn Store>, Error> {
+        let options = Options { master, ..Options::file(self.0.path().join("hub.db")) };
+        Ok(Arc::new(SqliteStore::open(&options)?))
+    }
+    fn key(&self) -> std::path::PathBuf {
+        self.0.path().join("hub.db.key")
     }
 }
 
@@ -49,8 +66,12 @@ impl Postgres {
 }
 
 impl Factory for Postgres {
-    fn open(&self) -> Arc<dyn Store> {
-        Arc::new(PostgresStore::open(&self.database.options(&self.folder.path().join("hub.key"))).unwrap())
+    fn try_open(&self, master: Option<Master>) -> Result<Arc<dyn Store>, Error> {
+        let options = pasarela_store::postgres::Options { master, ..self.database.options(&self.key()) };
+        Ok(Arc::new(PostgresStore::open(&options)?))
+    }
+    fn key(&self) -> std::path::PathBuf {
+        self.folder.path().join("hub.key")
     }
 }
 

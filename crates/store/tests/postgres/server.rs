@@ -36,7 +36,7 @@ impl Database {
 
     /// How a hub opens it.
     pub(crate) fn options(&self, key_file: &Path) -> Options {
-        Options { url: Secret::new(self.url()), key_file: key_file.to_owned() }
+        Options { url: Secret::new(self.url()), key_file: key_file.to_owned(), master: None }
     }
 }
 

@@ -1,9 +1,9 @@
 //! What only the holder of the database file may do: served on the socket beside it, never on a
 //! listener, so it is no part of the public API's document.
 
-use super::{backup, doctor, keys, links, registry, tickets};
-use crate::policy::Action::{Operate, Read, Write};
-use crate::policy::Resource::{Backups, Connections, Keys, Registry, TicketKeys, Users};
+use super::{audit, backup, doctor, keys, links, registry, seal, tickets, users};
+use crate::policy::Action::{Operate, Read, ReadPersonal, Write};
+use crate::policy::Resource::{Audit, Backups, Connections, Keys, Registry, TicketKeys, Users};
 use crate::policy::may;
 use crate::routes::{Routes, op};
 
@@ -21,6 +21,18 @@ pub(crate) fn routes() -> Routes {
             op(may(Write, Registry), "Take in a list that was consulted by hand"),
         )
         .post("/admin/links", links::create, op(may(Write, Users), "Make a link that signs in once"))
+        .post("/admin/audit/verify", audit::verify, op(may(ReadPersonal, Audit), "Verify the chain of the audit"))
+        .get("/admin/audit/entries", audit::entries, op(may(ReadPersonal, Audit), "Entries in their order"))
+        .get("/admin/users", users::list, op(may(ReadPersonal, Users), "People who work in the hub"))
+        .post("/admin/users", users::add, op(may(Write, Users), "Make an account"))
+        .post(
+            "/admin/users/loose-link",
+            users::loose_link,
+            op(may(Write, Users), "Make a link for somebody without an account, in a role"),
+        )
+        .post("/admin/users/{user}/{step}", users::step, op(may(Write, Users), "Change an account"))
+        .get("/admin/seal", seal::show, op(may(Read, Keys), "How sealing stands"))
+        .post("/admin/seal/rotate", seal::rotate, op(may(Write, Keys), "Change the master key and the data key"))
         .get("/admin/backup", backup::show, op(may(Operate, Backups), "How the last backup went"))
         .post("/admin/backup", backup::begin, op(may(Operate, Backups), "Begin a backup"))
         .post("/admin/doctor", doctor::look, op(may(Operate, Connections), "Look at the connections"))

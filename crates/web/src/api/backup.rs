@@ -1,6 +1,7 @@
 //! Backups, for whoever holds the database file: one is begun, and asked after until it is done.
 
 use crate::App;
+use crate::audit;
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::State;
@@ -45,6 +46,7 @@ pub(crate) async fn begin(
         }
         *last = Backup::Running(file.clone(), progress.clone());
     }
+    audit::done("", json!({ "file": file }));
     let (engine, last) = (app.engine.clone(), app.backup.clone());
     tokio::spawn(async move {
         let made = engine.store().backup(file.clone(), engine.clock().now(), progress).await;

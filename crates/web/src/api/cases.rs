@@ -2,10 +2,10 @@
 
 use super::{Params, body, cursor, limit, list as page};
 use crate::App;
-use crate::again;
 use crate::etag;
 use crate::problem::Problem;
 use crate::who::Who;
+use crate::{again, audit};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -151,6 +151,7 @@ pub(crate) async fn open(
     let key = again::of_caller(again::key(&headers)?, &who);
     let new: NewCase = body(&bytes)?;
     let (view, repeated) = app.engine.open_case(new, &who.name, key.as_deref()).await?;
+    audit::done(&view.case.number, json!({ "kind": view.case.kind, "state": view.case.state }));
     let status = if repeated { StatusCode::OK } else { StatusCode::CREATED };
     let mut answer = shown(status, view);
     if repeated {
@@ -168,7 +169,10 @@ pub(crate) async fn step(
 ) -> Result<Response, Problem> {
     let step: Step = body(&bytes)?;
     let seen = etag::seen(&headers, &id)?;
-    Ok(shown(StatusCode::OK, app.engine.step_case_as_seen(&id, step, &who.name, seen).await?))
+    let done = json!(step)["step"].take();
+    let view = app.engine.step_case_as_seen(&id, step, &who.name, seen).await?;
+    audit::done(&id, json!({ "step": done, "state": view.case.state }));
+    Ok(shown(StatusCode::OK, view))
 }
 
 impl From<CaseError> for Problem {

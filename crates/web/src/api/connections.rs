@@ -2,6 +2,7 @@
 
 use super::list as page;
 use crate::App;
+use crate::audit;
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -44,5 +45,6 @@ pub(crate) async fn reconcile(
             ))
         })?
     };
+    audit::done(&name, json!(ask));
     Ok(page(app.engine.reconcile(&name, ask).await?.iter().map(|r| json!(r)).collect(), None))
 }

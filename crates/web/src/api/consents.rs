@@ -3,9 +3,9 @@
 
 use super::{Params, limit, list as page};
 use crate::App;
-use crate::again;
 use crate::problem::Problem;
-use crate::who::Who;
+use crate::who::{Kind, Who};
+use crate::{again, audit};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -134,6 +134,14 @@ pub(crate) async fn record(
     let statement: Statement = serde_json::from_slice(&bytes)
         .map_err(|e| Problem::bad_request(format!("the body cannot be used: {e}; see docs/consents.md")))?;
     let recorded = app.engine.record_consent(statement, key.as_deref()).await?;
+    if who.kind == Kind::Key {
+        // What a program brings is a delivery with its proof; thousands an hour are no deeds of people.
+        audit::nothing();
+    }
+    audit::done(
+        recorded.record.id.to_string(),
+        json!({ "state": recorded.record.state, "purpose": recorded.record.purpose }),
+    );
     let status = match (recorded.decided, recorded.repeated) {
         (true, true) => StatusCode::OK,
         (true, false) => StatusCode::CREATED,
@@ -159,7 +167,9 @@ pub(crate) async fn import(State(app): State<App>, bytes: Bytes) -> Result<Json<
         )));
     }
     let rows = rows.into_iter().map(|row| (row.line, Value::Object(row.statement))).collect();
-    Ok(Json(app.engine.import_consents(rows).await?))
+    let report = app.engine.import_consents(rows).await?;
+    audit::done("list", json!({ "rows": report.rows.len() }));
+    Ok(Json(report))
 }
 
 fn counted(recorded: &Recorded) -> Counted {

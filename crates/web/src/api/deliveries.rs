@@ -2,6 +2,7 @@
 
 use super::{Params, body, cursor, id, limit, list as page};
 use crate::App;
+use crate::audit;
 use crate::problem::Problem;
 use axum::Json;
 use axum::body::Bytes;
@@ -159,6 +160,10 @@ pub(crate) async fn replay_by_filter(State(app): State<App>, bytes: Bytes) -> Re
             limit: limit(asked.limit)?,
         })
         .await?;
+    if dry_run {
+        audit::nothing();
+    }
+    audit::done("", json!(found));
     let Json(mut answer) = page(Vec::new(), found.next);
     answer["data"] = json!(found);
     answer["dry_run"] = json!(dry_run);

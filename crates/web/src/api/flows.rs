@@ -2,6 +2,7 @@
 
 use super::{body, list as page};
 use crate::App;
+use crate::audit;
 use crate::problem::Problem;
 use crate::who::Who;
 use axum::Json;
@@ -65,5 +66,9 @@ pub(crate) async fn push(who: Who, State(app): State<App>, bytes: Bytes) -> Resu
         return Err(Problem::bad_request("flows is empty; give at least one {\"file\", \"text\"}"));
     }
     let changes = app.engine.push_flows(&files, &who.name, asked.dry_run).await?;
+    if asked.dry_run {
+        audit::nothing();
+    }
+    audit::done(changes.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(" "), json!(changes));
     Ok(page(changes.iter().map(|c| json!(c)).collect(), None))
 }

@@ -2,6 +2,7 @@
 
 use super::{Params, body, cursor, limit, list as page};
 use crate::App;
+use crate::audit;
 use crate::problem::Problem;
 use crate::who::Who;
 use axum::Json;
@@ -30,6 +31,7 @@ pub(crate) async fn list(State(app): State<App>, Params(f): Params<Page>) -> Res
 pub(crate) async fn add(who: Who, State(app): State<App>, bytes: Bytes) -> Result<Response, Problem> {
     let new: NewHold = body(&bytes)?;
     let hold = app.engine.hold(new, &who.name).await?;
+    audit::done(&hold.number, json!({ "case": hold.case }));
     Ok((StatusCode::CREATED, Json(shown(hold))).into_response())
 }
 

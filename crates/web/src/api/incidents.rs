@@ -2,6 +2,7 @@
 
 use super::{Params, body, cursor, limit, list as page};
 use crate::App;
+use crate::audit;
 use crate::etag;
 use crate::problem::Problem;
 use crate::who::Who;
@@ -93,6 +94,10 @@ fn shown(status: StatusCode, view: IncidentView) -> Response {
 pub(crate) async fn open(who: Who, State(app): State<App>, bytes: Bytes) -> Result<Response, Problem> {
     let new: NewIncident = body(&bytes)?;
     let view = app.engine.open_incident(new, &who.name).await?;
+    audit::done(
+        &view.incident.number,
+        json!({ "title": view.incident.title, "detected_at": view.incident.detected_at }),
+    );
     Ok(shown(StatusCode::CREATED, view))
 }
 
@@ -105,5 +110,8 @@ pub(crate) async fn step(
 ) -> Result<Response, Problem> {
     let step: IncidentStep = body(&bytes)?;
     let seen = etag::seen(&headers, &id)?;
-    Ok(shown(StatusCode::OK, app.engine.step_incident_as_seen(&id, step, &who.name, seen).await?))
+    let done = json!(step);
+    let view = app.engine.step_incident_as_seen(&id, step, &who.name, seen).await?;
+    audit::done(&id, done);
+    Ok(shown(StatusCode::OK, view))
 }

@@ -2,6 +2,7 @@
 
 use super::{body, list as page};
 use crate::App;
+use crate::audit;
 use crate::auth::{KeyWish, NewKey, brands_of, overlap, revoke_key, rotate_key, scopes_of};
 use crate::problem::Problem;
 use crate::who::Who;
@@ -118,11 +119,14 @@ pub(crate) async fn create(
 
 /// Makes a key that its maker may give.
 pub(crate) async fn make(app: &App, who: &Who, wish: KeyWish) -> Result<NewKey, Problem> {
+    let called = wish.name.trim().to_owned();
     let wished = wish.check(&app.brands, app.console.wall()).map_err(Problem::bad_request)?;
     if !who.may_give(&wished.scopes, &wished.brands) {
         return Err(beyond());
     }
+    let scopes = wished.scopes.iter().map(ToString::to_string).collect::<Vec<_>>();
     let made = wished.keep(&**app.engine.store()).await?;
+    audit::done(&made.id, json!({ "name": called, "scopes": scopes }));
     tracing::info!(key = made.id, by = who.name, "an API key was made");
     Ok(made)
 }
@@ -152,6 +156,7 @@ pub(crate) async fn renew(app: &App, who: &Who, id: &str, overlap_s: u64) -> Res
     }
     let made = rotate_key(&**store, id, until).await?.ok_or_else(|| unknown(id))?;
     app.keys.forget();
+    audit::done(id, json!({ "renewed": true, "old_until": until }));
     tracing::info!(key = id, by = who.name, "an API key was given a new text");
     Ok(made)
 }
@@ -165,6 +170,7 @@ pub(crate) async fn revoke(who: Who, State(app): State<App>, Path(id): Path<Stri
 pub(crate) async fn end(app: &App, who: &Who, id: &str) -> Result<(), Problem> {
     revoke_key(&**app.engine.store(), id, app.console.wall()).await.map_err(Problem::not_found)?;
     app.keys.forget();
+    audit::done(id, json!({ "revoked": true }));
     tracing::info!(key = id, by = who.name, "an API key was revoked");
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::body;
 use crate::App;
+use crate::audit;
 use crate::console::create_link;
 use crate::problem::Problem;
 use axum::Json;
@@ -24,5 +25,6 @@ pub(crate) async fn create(State(app): State<App>, bytes: Bytes) -> Result<Json<
     let wanted: Wanted = body(&bytes)?;
     let life = Duration::from_secs(wanted.minutes.saturating_mul(60));
     let made = create_link(&app, &wanted.name, &wanted.scopes, life).await.map_err(Problem::bad_request)?;
+    audit::done("link", json!({ "name": wanted.name, "scopes": wanted.scopes, "expires_at": made.expires_at }));
     Ok(Json(json!(made)))
 }

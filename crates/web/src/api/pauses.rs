@@ -2,6 +2,7 @@
 
 use super::{Reason, body, list as page};
 use crate::App;
+use crate::audit;
 use crate::problem::Problem;
 use crate::who::Who;
 use axum::Json;
@@ -42,7 +43,10 @@ pub(crate) async fn pause(
     bytes: Bytes,
 ) -> Result<Json<PauseRow>, Problem> {
     let asked: Reason = body(&bytes)?;
-    Ok(Json(app.engine.pause(kind_of(&kind)?, &name, &who.name, asked.reason).await?))
+    let kind = kind_of(&kind)?;
+    let pause = app.engine.pause(kind, &name, &who.name, asked.reason).await?;
+    audit::done(format!("{} {name}", kind.as_str()), json!({ "paused": true, "reason": pause.reason }));
+    Ok(Json(pause))
 }
 
 pub(crate) async fn resume(
@@ -52,5 +56,6 @@ pub(crate) async fn resume(
 ) -> Result<Json<Resumed>, Problem> {
     let kind = kind_of(&kind)?;
     app.engine.resume(kind, &name, &who.name).await?;
+    audit::done(format!("{} {name}", kind.as_str()), json!({ "paused": false }));
     Ok(Json(Resumed { kind, name, paused: false }))
 }

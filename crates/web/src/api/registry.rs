@@ -2,6 +2,7 @@
 
 use super::body;
 use crate::App;
+use crate::audit;
 use crate::problem::Problem;
 use axum::Json;
 use axum::body::Bytes;
@@ -17,7 +18,10 @@ pub(crate) async fn show(State(app): State<App>) -> Json<RegistryView> {
 pub(crate) async fn import(State(app): State<App>, bytes: Bytes) -> Result<Json<Value>, Problem> {
     let list: RegistryList = body(&bytes)?;
     match app.engine.import_registry(list).await {
-        Ok(taken) => Ok(Json(json!({ "taken": taken }))),
+        Ok(taken) => {
+            audit::done("list", json!({ "taken": taken }));
+            Ok(Json(json!({ "taken": taken })))
+        }
         Err(ListError::Invalid(why)) => Err(Problem::bad_request(why)),
         Err(ListError::Store(error)) => Err(error.into()),
     }

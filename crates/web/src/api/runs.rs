@@ -2,6 +2,7 @@
 
 use super::{Params, Reason, body, cursor, id, limit, list as page};
 use crate::App;
+use crate::audit;
 use crate::problem::Problem;
 use crate::who::Who;
 use axum::Json;
@@ -73,6 +74,7 @@ pub(crate) async fn cancel(
     let id: RunId = id(&text)?;
     let asked: Reason = body(&bytes)?;
     app.must_see(&text).await?;
+    audit::done(id.to_string(), json!({ "status": RunStatus::Cancelled, "reason": asked.reason }));
     app.engine.cancel_run(id, &who.name, asked.reason.as_deref().filter(|r| !r.is_empty())).await?;
     Ok(Json(Cancelled { id, status: RunStatus::Cancelled }))
 }

@@ -2,6 +2,7 @@
 
 use super::{Params, body, cursor, limit, list as page};
 use crate::App;
+use crate::audit;
 use crate::problem::Problem;
 use crate::who::Who;
 use axum::Json;
@@ -65,19 +66,34 @@ pub(crate) async fn add(who: Who, State(app): State<App>, bytes: Bytes) -> Resul
         by: who.name,
         since: app.engine.clock().now(),
     };
+    let before = app.engine.store().suppression(&address).await?;
     app.engine.store().suppress(row).await?;
     // One that was there for a stronger cause stays as it was.
-    Ok(Json(json!(app.engine.store().suppression(&address).await?)))
+    let after = app.engine.store().suppression(&address).await?;
+    note(&app, &address, before, after.clone());
+    Ok(Json(json!(after)))
 }
 
 pub(crate) async fn remove(State(app): State<App>, bytes: Bytes) -> Result<Json<Removed>, Problem> {
     let asked: Named = body(&bytes)?;
     let address = address(&asked.email)?;
+    let before = app.engine.store().suppression(&address).await?;
     if app.engine.store().unsuppress(&address).await? {
+        note(&app, &address, before, None);
         Ok(Json(Removed { address, suppressed: false }))
     } else {
         Err(Problem::not_found("nothing stands against this address: it is written to"))
     }
+}
+
+/// What the audit keeps of it: it names the person, and goes with them.
+fn note(app: &App, address: &str, before: Option<SuppressionRow>, after: Option<SuppressionRow>) {
+    audit::note(|n| {
+        n.subject = Some(String::new());
+        n.before = before.map(|r| json!(r));
+        n.after = Some(after.map_or_else(|| json!({ "address": address, "suppressed": false }), |r| json!(r)));
+        n.about = vec![app.engine.subject_hash("email", address)];
+    });
 }
 
 fn address(text: &str) -> Result<String, Problem> {

@@ -2,6 +2,7 @@
 
 use super::{Params, body, list as page};
 use crate::App;
+use crate::audit;
 use crate::problem::Problem;
 use axum::Json;
 use axum::body::Bytes;
@@ -53,6 +54,10 @@ pub(crate) async fn list(State(app): State<App>, Params(asked): Params<Filter>) 
 pub(crate) async fn add(State(app): State<App>, bytes: Bytes) -> Result<Response, Problem> {
     let new: NewText = body(&bytes)?;
     let (text, added) = app.engine.add_text(new).await?;
+    if !added {
+        audit::nothing();
+    }
+    audit::done(&text.id, json!({ "kind": text.kind, "name": text.name, "version": text.version }));
     let status = if added { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(text)).into_response())
 }

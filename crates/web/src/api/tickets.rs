@@ -2,6 +2,7 @@
 
 use super::list as page;
 use crate::App;
+use crate::audit;
 use crate::problem::Problem;
 use crate::who::Who;
 use axum::Json;
@@ -58,5 +59,6 @@ pub(crate) async fn rotate(who: Who, State(app): State<App>) -> Result<Json<Valu
     let signer = rows.last().and_then(|k| Signer::new(&k.seed).ok());
     let id = signer.map(|s| s.id().to_string()).unwrap_or_default();
     tracing::info!(key = id, by = who.name, "a new key signs tickets");
+    audit::done(&id, json!({ "keys": rows.len() }));
     Ok(Json(json!({ "id": id, "keys": rows.len() })))
 }

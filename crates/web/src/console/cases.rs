@@ -12,6 +12,7 @@ use super::notice::Notice;
 use super::page::{Frame, html, refusal, unreadable};
 use super::words::Words;
 use crate::App;
+use crate::audit;
 use crate::policy::{Action, Resource};
 use askama::Template;
 use axum::extract::{Path, Query, State};
@@ -305,7 +306,10 @@ pub(super) async fn step(State(app): State<App>, Path(number): Path<String>, dee
         _ => return refusal(&deed.visit, StatusCode::NOT_FOUND, "error.not_found"),
     };
     match app.engine.step_case(&number, step, deed.visit.name()).await {
-        Ok(_) => Redirect::to(&format!("/casos/{number}?aviso=case_done")).into_response(),
+        Ok(view) => {
+            audit::done(&number, serde_json::json!({ "step": deed.field("paso"), "state": view.case.state }));
+            Redirect::to(&format!("/casos/{number}?aviso=case_done")).into_response()
+        }
         // The page as it stands now, with the reason.
         Err(CaseError::Refused(why)) => match app.engine.case(&number).await {
             Ok(view) => (StatusCode::CONFLICT, html(&page(&app, &deed.visit, view, None, Some(why.to_string())).await))

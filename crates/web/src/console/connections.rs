@@ -7,6 +7,7 @@ use super::notice::Notice;
 use super::page::{Frame, html, refusal};
 use super::words::Words;
 use crate::App;
+use crate::audit;
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -156,11 +157,13 @@ pub(super) async fn resume(State(app): State<App>, Path(name): Path<String>, dee
 pub(super) async fn pause_it(app: &App, deed: &Deed, kind: PauseKind, name: &str, back: &str) -> Response {
     let reason: String = deed.field("motivo").chars().take(REASON).collect();
     let reason = (!reason.is_empty()).then_some(reason);
+    audit::done(format!("{} {name}", kind.as_str()), serde_json::json!({ "paused": true, "reason": reason }));
     told(deed, app.engine.pause(kind, name, deed.visit.name(), reason).await.map(|_| ()), back, "paused")
 }
 
 /// Lets it go on.
 pub(super) async fn resume_it(app: &App, deed: &Deed, kind: PauseKind, name: &str, back: &str) -> Response {
+    audit::done(format!("{} {name}", kind.as_str()), serde_json::json!({ "paused": false }));
     told(deed, app.engine.resume(kind, name, deed.visit.name()).await, back, "resumed")
 }
 
@@ -174,5 +177,8 @@ fn told(deed: &Deed, done: Result<(), PauseError>, back: &str, word: &str) -> Re
             "busy"
         }
     };
+    if matches!(word, "changed" | "busy") {
+        audit::nothing();
+    }
     Redirect::to(&format!("{back}?aviso={word}")).into_response()
 }

@@ -8,6 +8,7 @@ use super::notice::Notice;
 use super::page::{Frame, html, problem, unreadable};
 use crate::App;
 use crate::api::effect_json;
+use crate::audit;
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -177,6 +178,9 @@ async fn back(app: &App, deed: &Deed, done: Result<(), AdminError>, word: &str) 
             "busy"
         }
     };
+    if matches!(word, "changed" | "no_connection" | "busy") {
+        audit::nothing();
+    }
     // A proposal is decided on the page of the reconciliation too; what is in the form is only ever compared.
     let page = if deed.field("vuelta") == "conciliacion" { "/conciliacion" } else { "/por-resolver" };
     Redirect::to(&format!("{page}?aviso={word}")).into_response()

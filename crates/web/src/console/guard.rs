@@ -1,10 +1,11 @@
 //! The guard in front of every page: who is there, in which language, and what a browser may do with
 //! the answer. Handlers behind it cannot forget any of it.
 
-use super::session::{COOKIE, Session, cookie};
+use super::session::{Session, cookie};
 use super::words::{self, Lang, Words};
 use crate::App;
 use crate::policy::{Action, Resource};
+use crate::server::Peer;
 use crate::who::Who;
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request, State};
@@ -14,12 +15,15 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use pasarela_domain::Brands;
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 /// Cookie that remembers the language.
 const LANG_COOKIE: &str = "pasarela_idioma";
 /// What a page may load and do: files of ours, and nothing inline.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
                       frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// Pages for people who are not in yet.
+const OPEN: [&str; 5] = ["/entrar", "/entrar/enlace", "/entrar/proveedor", "/entrar/vuelta", "/primer-uso"];
 /// A form of ours is far smaller.
 const MAX_FORM: usize = 16 * 1024;
 
@@ -61,16 +65,20 @@ impl Visit {
     }
 
     /// A page that says no: to a look, or to a deed.
-    pub(crate) fn refused(&self, action: Action, path: &str) -> Response {
-        // Whoever may not know how the whole hub stands begins with what is theirs.
-        if path == "/"
-            && let Some(first) = super::page::first_section(self)
-        {
-            return Redirect::to(first).into_response();
-        }
+    pub(crate) fn refused(&self, action: Action) -> Response {
         let looks = matches!(action, Action::Read | Action::ReadPersonal);
         let why = if looks { "error.not_allowed" } else { "error.read_only" };
         super::page::refusal(self, StatusCode::FORBIDDEN, why)
+    }
+
+    /// A page that says that something was done and is not in the audit.
+    pub(crate) fn unwritten(&self) -> Response {
+        super::page::refusal(self, StatusCode::INTERNAL_SERVER_ERROR, "error.unwritten")
+    }
+
+    /// Was it proved lately who this is?
+    pub(super) fn is_fresh(&self, app: &App) -> bool {
+        self.session.as_ref().is_some_and(|s| s.is_fresh(app.console.wall()))
     }
 
     /// Token for this session's forms.
@@ -107,14 +115,61 @@ impl FromRequest<App> for Deed {
     type Rejection = Response;
 
     async fn from_request(request: Request, _: &App) -> Result<Self, Response> {
-        let visit = request.extensions().get::<Visit>().cloned().ok_or(StatusCode::FORBIDDEN.into_response())?;
-        let form = read_form(request.into_body()).await.unwrap_or_default();
-        let owned = visit.session.as_ref().is_some_and(|s| form.get("csrf").is_some_and(|t| s.owns(t)));
-        if !owned {
-            return Err(super::page::refusal(&visit, StatusCode::FORBIDDEN, "error.csrf"));
-        }
-        Ok(Self { visit, form })
+        owned(request).await
     }
+}
+
+/// A form that was sent from one of this session's own pages, whatever its owner may do.
+async fn owned(request: Request) -> Result<Deed, Response> {
+    let visit = request.extensions().get::<Visit>().cloned().ok_or(StatusCode::FORBIDDEN.into_response())?;
+    let form = read_form(request.into_body()).await.unwrap_or_default();
+    let owned = visit.session.as_ref().is_some_and(|s| form.get("csrf").is_some_and(|t| s.owns(t)));
+    if !owned {
+        return Err(super::page::refusal(&visit, StatusCode::FORBIDDEN, "error.csrf"));
+    }
+    Ok(Deed { visit, form })
+}
+
+/// A form about the sender's own account.
+pub(super) struct OwnDeed {
+    pub(super) deed: Deed,
+    /// Id of the account.
+    pub(super) account: String,
+    pub(super) headers: HeaderMap,
+    pub(super) from: Option<IpAddr>,
+}
+
+impl FromRequest<App> for OwnDeed {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, _: &App) -> Result<Self, Response> {
+        let (headers, from) = (request.headers().clone(), asker(&request));
+        let deed = owned(request).await?;
+        match deed.visit.session.as_ref().and_then(|s| s.account.clone()) {
+            Some(account) => Ok(Self { deed, account, headers, from }),
+            None => Err(super::page::refusal(&deed.visit, StatusCode::FORBIDDEN, "error.no_account")),
+        }
+    }
+}
+
+/// A form about who works here. Whoever sends it proved lately who they are.
+pub(super) struct FreshDeed(pub(super) Deed);
+
+impl FromRequest<App> for FreshDeed {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
+        let deed = owned(request).await?;
+        if !deed.visit.is_fresh(app) {
+            return Err(Redirect::to("/confirmar?a=/usuarios").into_response());
+        }
+        Ok(Self(deed))
+    }
+}
+
+/// Who sent a request, as far as it is known.
+pub(super) fn asker(request: &Request) -> Option<IpAddr> {
+    super::device::address(request.extensions().get::<Peer>().copied(), request.headers())
 }
 
 /// Fields of a form; `None`: too large, or cut off.
@@ -127,14 +182,15 @@ pub(super) async fn read_form(body: Body) -> Option<HashMap<String, String>> {
 pub(super) async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let asked = query(&request, "lang").and_then(|l| Lang::parse(&l));
     let lang = asked.unwrap_or_else(|| language(request.headers()));
-    let session = match cookie(request.headers(), COOKIE) {
-        Some(value) => app.console.sessions.find(&app, value).await,
-        None => None,
-    };
+    let session = app.console.sessions.find(&app, request.headers()).await;
     let path = request.uri().path();
-    let open = path == "/entrar" || path.starts_with("/recursos/");
+    let open = OPEN.contains(&path) || path.starts_with("/recursos/");
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    let foreign = !reads && comes_from_elsewhere(request.headers());
+    let foreign = !reads && comes_from_elsewhere(&app, request.headers());
+    let session = session.map(|mut s| {
+        s.who = s.who.in_hub(&app.brands);
+        s
+    });
     let visit = Visit { w: Words::new(lang), session, other_lang: other_lang(&request, lang) };
     let mut response = if foreign || (!reads && !open && visit.session.is_none()) {
         super::page::refusal(&visit, StatusCode::FORBIDDEN, "error.csrf")
@@ -156,8 +212,14 @@ pub(super) async fn guard(State(app): State<App>, mut request: Request, next: Ne
 
 /// The browser says that another site sent this form. Browsers that say nothing are held by the
 /// `SameSite` cookie and the token.
-fn comes_from_elsewhere(headers: &HeaderMap) -> bool {
-    headers.get("sec-fetch-site").is_some_and(|v| !matches!(v.as_bytes(), b"same-origin" | b"none"))
+fn comes_from_elsewhere(app: &App, headers: &HeaderMap) -> bool {
+    if let Some(site) = headers.get("sec-fetch-site") {
+        return !matches!(site.as_bytes(), b"same-origin" | b"none");
+    }
+    // Older ones name at least where they are.
+    let Some(origin) = headers.get(header::ORIGIN).and_then(|v| v.to_str().ok()) else { return false };
+    let host = headers.get(header::HOST).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    origin != app.console.url && origin.split_once("://").is_none_or(|(_, from)| from != host)
 }
 
 fn language(headers: &HeaderMap) -> Lang {
@@ -177,7 +239,7 @@ fn query(request: &Request, name: &str) -> Option<String> {
 fn other_lang(request: &Request, lang: Lang) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     for (name, value) in form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()) {
-        if !matches!(&*name, "lang" | "clave" | "aviso") {
+        if !matches!(&*name, "lang" | "clave" | "aviso" | "code" | "state") {
             query.append_pair(&name, &value);
         }
     }

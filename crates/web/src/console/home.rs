@@ -6,13 +6,14 @@ use super::connections::{ConnectionView, views};
 use super::events::Row;
 use super::guard::Visit;
 use super::moments::{day, hour};
-use super::page::{Frame, html, unreadable};
+use super::page::{Frame, first_section, html, unreadable};
 use super::status::{self, Status};
 use super::words::Words;
 use crate::App;
+use crate::policy::{Action, Resource};
 use askama::Template;
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Redirect, Response};
 use jiff::{SignedDuration, Timestamp};
 use pasarela_engine::Day;
 use pasarela_store::EventFilter;
@@ -56,6 +57,11 @@ struct HomePage {
 }
 
 pub(super) async fn show(State(app): State<App>, visit: Visit) -> Result<Response, Response> {
+    if !visit.may(Action::Read, Resource::Overview) {
+        let first = first_section(&visit).map(|path| Redirect::to(path).into_response());
+        return Err(first.unwrap_or_else(|| visit.refused(Action::Read)));
+    }
+    let app = app.as_seen_by(&visit.reach(Action::Read, Resource::Overview));
     let w = visit.w;
     let now = app.engine.clock().now();
     let whole = app.console.recalled.0.get_or_try_init(|| app.engine.recall(RECALLED)).await;

@@ -7,6 +7,7 @@ use super::notice::Notice;
 use super::page::{Frame, html, refusal, unreadable};
 use super::words::Words;
 use crate::App;
+use crate::audit;
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -157,7 +158,10 @@ pub(super) async fn end(State(app): State<App>, Path(number): Path<String>, deed
 
 async fn answered(app: &App, deed: &Deed, done: Result<Hold, CaseError>) -> Result<Response, Response> {
     match done {
-        Ok(_) => Ok(Redirect::to("/conservacion?aviso=case_done#ordenes").into_response()),
+        Ok(hold) => {
+            audit::done(&hold.number, serde_json::json!({ "case": hold.case }));
+            Ok(Redirect::to("/conservacion?aviso=case_done#ordenes").into_response())
+        }
         Err(CaseError::Store(e)) => Err(unreadable(&deed.visit, e)),
         Err(CaseError::NotFound(_)) if deed.field("motivo").is_empty() => {
             Err(refusal(&deed.visit, StatusCode::NOT_FOUND, "error.not_found"))

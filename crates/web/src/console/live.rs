@@ -4,7 +4,6 @@
 
 use super::events::Row;
 use super::guard::Visit;
-use super::session::{COOKIE, cookie};
 use super::status::Status;
 use super::words::Words;
 use crate::App;
@@ -57,7 +56,7 @@ pub(super) async fn stream(
         overview: visit.may(Action::Read, Resource::Overview),
         after: last.or(ask.desde).and_then(|t| t.parse().ok()),
         event_type: ask.tipo.filter(|t| !t.is_empty()),
-        cookie: cookie(&headers, COOKIE).unwrap_or_default().to_owned(),
+        headers,
         w: visit.w,
         rows: VecDeque::new(),
         app: app.as_seen_by(&visit.reach(Action::Read, Resource::Events)),
@@ -70,7 +69,8 @@ pub(super) async fn stream(
 struct Feed {
     app: App,
     w: Words,
-    cookie: String,
+    /// Of the request: they say whose it is.
+    headers: HeaderMap,
     live: broadcast::Receiver<Arc<Envelope>>,
     wanted: bool,
     personal: bool,
@@ -101,8 +101,7 @@ impl Feed {
                 },
                 _ = together.tick(), if !self.rows.is_empty() => self.take_rows(),
                 _ = status.tick() => {
-                    let sessions = &self.app.console.sessions;
-                    if sessions.find(&self.app, &self.cookie).await.is_none() {
+                    if !self.app.console.sessions.goes_on(&self.app, &self.headers).await {
                         return;
                     }
                     let line = Status::read(&self.app, self.w, self.overview).await.render().unwrap_or_default();

@@ -26,6 +26,12 @@ const KNOWN: &[&str] = &[
     "notice.busy",
     "notice.case_done",
     "notice.case_opened",
+    "notice.first",
+    "notice.password",
+    "notice.codes_off",
+    "notice.session_ended",
+    "notice.link_sent",
+    "notice.user_changed",
 ];
 
 impl Notice {

@@ -72,7 +72,7 @@ const fn section(
 }
 
 /// In the order of the bar. The gate is that of the page's route.
-const SECTIONS: [Section; 10] = [
+const SECTIONS: [Section; 12] = [
     section("home", "/", "nav.home", Action::Read, Resource::Overview),
     section("events", "/eventos", "nav.events", Action::Read, Resource::Events),
     section("flows", "/flujos", "nav.flows", Action::Read, Resource::Flows),
@@ -80,7 +80,9 @@ const SECTIONS: [Section; 10] = [
     section("connections", "/conexiones", "nav.connections", Action::Read, Resource::Connections),
     section("reconciliation", "/conciliacion", "nav.reconciliation", Action::Read, Resource::Connections),
     section("cases", "/casos", "nav.cases", Action::ReadPersonal, Resource::Cases),
+    section("audit", "/auditoria", "nav.audit", Action::ReadPersonal, Resource::Audit),
     section("alarms", "/alarmas", "nav.alarms", Action::Read, Resource::Overview),
+    section("users", "/usuarios", "nav.users", Action::ReadPersonal, Resource::Users),
     section("keys", "/claves", "nav.keys", Action::Read, Resource::Keys),
     section("theatre", "/teatro", "nav.theatre", Action::Read, Resource::Sandbox),
 ];
@@ -99,6 +101,10 @@ impl Frame {
     pub(super) fn sections(&self) -> impl Iterator<Item = &'static Section> {
         let there = |s: &&Section| (s.name != "theatre" || self.theatre) && self.may(s.action, s.resource);
         SECTIONS.iter().filter(there)
+    }
+
+    pub(super) fn may_manage_users(&self) -> bool {
+        self.may(Action::Write, Resource::Users)
     }
 
     pub(super) fn may_search(&self) -> bool {

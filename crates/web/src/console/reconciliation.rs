@@ -9,6 +9,7 @@ use super::notice::Notice;
 use super::page::{Frame, html, unreadable};
 use super::words::Words;
 use crate::App;
+use crate::audit;
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -159,6 +160,7 @@ pub(super) async fn run(State(app): State<App>, Path(name): Path<String>, deed: 
         return super::page::refusal(&deed.visit, http::StatusCode::NOT_FOUND, "error.not_found");
     }
     let ask = Ask { from_beginning: deed.field("todo") == "si", policy };
+    audit::done(&name, serde_json::json!(ask));
     let engine = app.engine.clone();
     // A task of its own: it goes on when the person leaves the page.
     let work = tokio::spawn(async move { engine.reconcile(&name, ask).await });
@@ -174,6 +176,9 @@ pub(super) async fn run(State(app): State<App>, Path(name): Path<String>, deed: 
             "busy"
         }
     };
+    if matches!(word, "cannot_reconcile" | "busy") {
+        audit::nothing();
+    }
     app.console.health.forget().await;
     Redirect::to(&format!("/conciliacion?aviso={word}")).into_response()
 }

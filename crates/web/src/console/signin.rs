@@ -1,55 +1,55 @@
-//! `/entrar` and `/salir`: in with a link that works once, or with an API key; out again.
+//! `/entrar` and `/salir`: in with a link that works once, with a password and a code, by an OpenID provider, or
+//! with an API key; out again.
 //!
 //! A link is not used up by being looked at (chats fetch previews of what is sent in them): it opens a page
-//! with one button, and the button signs in. No key is ever read from an address.
+//! with one button, and the button signs in. No key is ever read from an address. What is wrong with a password
+//! is never said, nor whether an address is known; who fails waits (`accounts/lockout.rs`).
 
-use super::guard::{Visit, read_form};
+pub(super) mod letter;
+pub(super) mod provider;
+
+use super::device;
+use super::guard::{Visit, asker, read_form};
 use super::page::{Bare, html};
-use super::session::{COOKIE, Refused, cookie, set_cookie};
+use super::session::{Opening, Refused, Way, set_cookie};
 use crate::App;
+use crate::accounts::AccountError;
+use crate::accounts::lockout::{self, Admitted};
+use crate::policy::{Action, Resource};
 use askama::Template;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use parking_lot::Mutex;
-use std::time::{Duration, Instant};
+use pasarela_store::Error;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::Duration;
 
 /// A failed try is answered no sooner, so that trying is slow.
 const FAILED_AFTER: Duration = Duration::from_millis(300);
-/// Failed tries in a row before the door makes people wait.
-const FREE_TRIES: u32 = 5;
-/// Longest wait: whoever has a good key is never locked out for long.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
-
-/// Failed tries of this process, and until when the door stays closed.
-#[derive(Default)]
-pub(super) struct Tries(Mutex<(u32, Option<Instant>)>);
-
-impl Tries {
-    /// How long to wait before the next try.
-    fn wait(&self, now: Instant) -> Option<Duration> {
-        self.0.lock().1.and_then(|until| until.checked_duration_since(now)).filter(|d| !d.is_zero())
-    }
-
-    /// One more failure: 1 s after the fifth in a row, then twice as long each time.
-    fn failed(&self, now: Instant) {
-        let mut state = self.0.lock();
-        state.0 = state.0.saturating_add(1);
-        if state.0 >= FREE_TRIES {
-            let wait = Duration::from_secs(1 << (state.0 - FREE_TRIES).min(6)).min(LONGEST_WAIT);
-            state.1 = Some(now + wait);
-        }
-    }
-
-    fn succeeded(&self) {
-        *self.0.lock() = (0, None);
-    }
-}
 
 /// What somebody shows at the door.
 enum Shown {
     Link(String),
     Key(String),
+    Password { email: String, password: String, code: String },
+}
+
+impl Shown {
+    fn read(mut form: HashMap<String, String>) -> Self {
+        let mut take = |name: &str| form.remove(name);
+        if let Some(link) = take("enlace") {
+            return Self::Link(link);
+        }
+        match take("correo") {
+            Some(email) => Self::Password {
+                email: email.trim().to_owned(),
+                password: take("contrasena").unwrap_or_default(),
+                code: take("codigo").unwrap_or_default().trim().to_owned(),
+            },
+            None => Self::Key(take("clave").unwrap_or_default().trim().to_owned()),
+        }
+    }
 }
 
 #[derive(Template)]
@@ -57,14 +57,62 @@ enum Shown {
 struct EnterPage {
     frame: Bare,
     problem: Option<&'static str>,
+    /// What was done, where something was.
+    done: Option<&'static str>,
     /// The link that was opened, to be used by the button.
     link: Option<String>,
     sandbox: bool,
+    /// Can a link be sent?
+    mail: bool,
+    /// The OpenID provider's button.
+    provider: Option<String>,
+    /// It was tried with a key.
+    by_key: bool,
+    /// What was typed.
+    email: String,
 }
 
-fn page(app: &App, visit: &Visit, status: StatusCode, problem: Option<&'static str>, link: Option<String>) -> Response {
-    let frame = Bare::new(visit, "signin.title");
-    (status, html(&EnterPage { frame, problem, link, sandbox: app.console.sandbox.is_some() })).into_response()
+/// What the page says.
+#[derive(Default)]
+struct Says {
+    problem: Option<&'static str>,
+    done: Option<&'static str>,
+    link: Option<String>,
+    by_key: bool,
+    email: String,
+}
+
+fn page(app: &App, visit: &Visit, status: StatusCode, says: Says) -> Response {
+    let Says { problem, done, link, by_key, email } = says;
+    let page = EnterPage {
+        frame: Bare::new(visit, "signin.title"),
+        problem,
+        done,
+        link,
+        sandbox: app.console.sandbox.is_some(),
+        mail: app.engine.has_mail(),
+        provider: app.console.oidc.as_ref().map(|oidc| oidc.options.name.clone()),
+        by_key,
+        email,
+    };
+    (status, html(&page)).into_response()
+}
+
+fn no(app: &App, visit: &Visit, status: StatusCode, problem: &'static str) -> Response {
+    page(app, visit, status, Says { problem: Some(problem), ..Says::default() })
+}
+
+/// Too many tries: until when it is not looked at another.
+fn wait(app: &App, visit: &Visit, left: Duration) -> Response {
+    let mut response = no(app, visit, StatusCode::TOO_MANY_REQUESTS, "signin.wait");
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(left.as_secs().max(1)));
+    response
+}
+
+/// It cannot be looked at now.
+fn later(app: &App, visit: &Visit, why: &Error) -> Response {
+    tracing::error!(error = %why, "a sign-in could not be checked");
+    no(app, visit, StatusCode::SERVICE_UNAVAILABLE, "error.busy")
 }
 
 pub(super) async fn form(State(app): State<App>, visit: Visit, request: Request) -> Response {
@@ -74,62 +122,99 @@ pub(super) async fn form(State(app): State<App>, visit: Visit, request: Request)
         pairs.find(|(n, _)| n == wanted).map(|(_, v)| v.into_owned())
     };
     match (given("enlace"), given("clave")) {
-        (Some(link), _) => page(&app, &visit, StatusCode::OK, None, Some(link)),
+        (Some(link), _) => page(&app, &visit, StatusCode::OK, Says { link: Some(link), ..Says::default() }),
         // Not in an address: what it holds is left unread, and taken out of the address bar.
         (None, Some(_)) => Redirect::to("/entrar").into_response(),
         (None, None) if visit.session.is_some() => Redirect::to("/").into_response(),
-        (None, None) => page(&app, &visit, StatusCode::OK, None, None),
+        (None, None) => page(&app, &visit, StatusCode::OK, Says::default()),
     }
 }
 
 pub(super) async fn enter(State(app): State<App>, visit: Visit, request: Request) -> Response {
-    let headers = request.headers().clone();
-    let mut form = read_form(request.into_body()).await.unwrap_or_default();
-    let shown = match form.remove("enlace") {
-        Some(link) => Shown::Link(link),
-        None => Shown::Key(form.remove("clave").unwrap_or_default().trim().to_owned()),
-    };
-    sign_in(&app, &visit, &headers, &shown).await
+    let (headers, from) = (request.headers().clone(), asker(&request));
+    let form = read_form(request.into_body()).await.unwrap_or_default();
+    let shown = Shown::read(form);
+    match sign_in(&app, &visit, &headers, from, &shown).await {
+        Ok(response) => response,
+        Err(e) => later(&app, &visit, &e),
+    }
 }
 
-async fn sign_in(app: &App, visit: &Visit, headers: &HeaderMap, shown: &Shown) -> Response {
-    let (tries, sessions) = (&app.console.tries, &app.console.sessions);
-    if let Some(wait) = tries.wait(Instant::now()) {
-        let mut response = page(app, visit, StatusCode::TOO_MANY_REQUESTS, Some("signin.wait"), None);
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
-        return response;
+async fn sign_in(
+    app: &App,
+    visit: &Visit,
+    headers: &HeaderMap,
+    from: Option<IpAddr>,
+    shown: &Shown,
+) -> Result<Response, Error> {
+    let (store, place, now) = (&**app.engine.store(), device::place(from), app.console.wall());
+    if let Admitted::Wait(left) = lockout::admit(store, lockout::SOURCE, &place, now).await? {
+        return Ok(wait(app, visit, left));
     }
+    let sessions = &app.console.sessions;
     let opened = match shown {
-        Shown::Link(link) => sessions.open_by_link(app, link).await,
-        Shown::Key(key) => sessions.open_by_key(app, key).await,
+        Shown::Link(link) => sessions.open_by_link(app, headers, from, link).await?.map_err(|why| (why.key(), false)),
+        Shown::Key(key) => sessions.open_by_key(app, headers, from, key).await?.map_err(|why| (why.key(), true)),
+        Shown::Password { email, password, code } => {
+            let account = email.to_lowercase();
+            match lockout::admit(store, lockout::ACCOUNT, &account, now).await? {
+                Admitted::Wait(left) => return Ok(wait(app, visit, left)),
+                Admitted::Last => app.note_kept_out("sign_in.held", &app.accounts().id_of(&account), from).await,
+                Admitted::Yes => {}
+            }
+            match app.accounts().by_password(email, password, code).await {
+                Ok(Some(account)) => {
+                    let cookie = sessions.open(app, headers, from, Opening::account(&account, Way::Password)).await?;
+                    app.accounts().signed_in(&account).await;
+                    app.note_sign_in(&account, "password", from).await;
+                    Ok(cookie)
+                }
+                Ok(None) => Err(("signin.wrong", false)),
+                Err(AccountError::Store(e)) => return Err(e),
+                Err(_) => return Ok(no(app, visit, StatusCode::SERVICE_UNAVAILABLE, "error.busy")),
+            }
+        }
     };
     match opened {
-        Ok(Ok(value)) => {
-            tries.succeeded();
-            // Whoever signs in anew leaves the old session behind.
-            if let Some(old) = cookie(headers, COOKIE)
-                && let Err(e) = sessions.close(app, old).await
-            {
-                tracing::warn!(error = %e, "an old session could not be ended; it ends by its time");
-            }
-            with_cookie(Redirect::to("/").into_response(), &set_cookie(headers, &value))
+        Ok(value) => {
+            lockout::take_back(store, lockout::SOURCE, &place, now).await?;
+            Ok(inside(app, headers, &value, Redirect::to(landing(app, &value).await).into_response()).await)
         }
-        Ok(Err(why)) => {
-            tries.failed(Instant::now());
+        Err((problem, by_key)) => {
             tracing::info!("a sign-in to the console was refused");
             tokio::time::sleep(FAILED_AFTER).await;
-            let key = match why {
-                Refused::UnknownKey => "signin.unknown",
-                Refused::MayNotRead => "signin.no_read",
-                Refused::SpentLink => "signin.spent",
+            let email = match shown {
+                Shown::Password { email, .. } => email.chars().take(254).collect(),
+                Shown::Link(_) | Shown::Key(_) => String::new(),
             };
-            page(app, visit, StatusCode::FORBIDDEN, Some(key), None)
-        }
-        Err(e) => {
-            tracing::error!(error = %e, "a sign-in could not be checked");
-            page(app, visit, StatusCode::SERVICE_UNAVAILABLE, Some("error.busy"), None)
+            let says = Says { problem: Some(problem), by_key, email, ..Says::default() };
+            Ok(page(app, visit, StatusCode::FORBIDDEN, says))
         }
     }
+}
+
+impl Refused {
+    fn key(self) -> &'static str {
+        match self {
+            Self::UnknownKey => "signin.unknown",
+            Self::MayNotRead => "signin.no_read",
+            Self::SpentLink => "signin.spent",
+        }
+    }
+}
+
+/// Where somebody who has just come in goes: the first page, unless it is not for them.
+pub(super) async fn landing(app: &App, cookie: &str) -> &'static str {
+    let who = app.console.sessions.who(app, cookie).await;
+    if who.is_some_and(|who| !who.may(Action::Read, Resource::Overview)) { "/mi-cuenta" } else { "/" }
+}
+
+/// Somebody is in: the answer with their new cookie. The session that they had before is over.
+pub(super) async fn inside(app: &App, headers: &HeaderMap, value: &str, response: Response) -> Response {
+    if let Err(e) = app.console.sessions.close(app, headers).await {
+        tracing::warn!(error = %e, "an old session could not be ended; it ends by its time");
+    }
+    with_cookie(response, &set_cookie(app, headers, value))
 }
 
 /// Out. Anybody who is in may go out, so no scope is asked for; the token is.
@@ -140,43 +225,16 @@ pub(super) async fn leave(State(app): State<App>, visit: Visit, request: Request
     if !owned {
         return super::page::refusal(&visit, StatusCode::FORBIDDEN, "error.csrf");
     }
-    if let Some(value) = cookie(&headers, COOKIE)
-        && let Err(e) = app.console.sessions.close(&app, value).await
-    {
+    if let Err(e) = app.console.sessions.close(&app, &headers).await {
         // Still signed in, and the person must know.
         return super::page::unreadable(&visit, e);
     }
-    with_cookie(Redirect::to("/entrar").into_response(), &set_cookie(&headers, ""))
+    with_cookie(Redirect::to("/entrar").into_response(), &set_cookie(&app, &headers, ""))
 }
 
-fn with_cookie(mut response: Response, cookie: &str) -> Response {
+pub(super) fn with_cookie(mut response: Response, cookie: &str) -> Response {
     if let Ok(value) = HeaderValue::from_str(cookie) {
         response.headers_mut().append(header::SET_COOKIE, value);
     }
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_door_makes_people_wait_longer_each_time_and_forgets_at_a_success() {
-        let (tries, now) = (Tries::default(), Instant::now());
-        for _ in 0..4 {
-            tries.failed(now);
-        }
-        assert_eq!(tries.wait(now), None, "typing errors cost nothing");
-        tries.failed(now);
-        assert_eq!(tries.wait(now), Some(Duration::from_secs(1)));
-        tries.failed(now);
-        assert_eq!(tries.wait(now), Some(Duration::from_secs(2)));
-        for _ in 0..40 {
-            tries.failed(now);
-        }
-        assert_eq!(tries.wait(now), Some(LONGEST_WAIT));
-        assert_eq!(tries.wait(now + LONGEST_WAIT), None);
-        tries.succeeded();
-        assert_eq!(tries.wait(now), None);
-    }
 }

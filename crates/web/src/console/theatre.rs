@@ -19,6 +19,7 @@ use super::guard::{Deed, Visit};
 use super::notice::Notice;
 use super::page::{Frame, html, refusal, unreadable};
 use crate::App;
+use crate::audit;
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
@@ -148,6 +149,9 @@ fn back(deed: &Deed, done: Result<(), double::Trouble>) -> Response {
         }
         Err(double::Trouble::Silent) => "silent",
     };
+    if word != "acted" {
+        audit::nothing();
+    }
     let mut query = form_urlencoded::Serializer::new(String::new());
     for (name, value) in form_urlencoded::parse(deed.field("aqui").as_bytes()) {
         if matches!(&*name, "celular" | "correo") {

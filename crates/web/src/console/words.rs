@@ -4,6 +4,7 @@
 //! it is; a type or a state that has no words here is shown by its own name.
 
 mod alarms;
+mod audit;
 mod cases;
 mod events;
 mod keeping;
@@ -11,6 +12,7 @@ mod keys;
 mod law;
 mod newcomer;
 mod pages;
+mod people;
 mod states;
 mod theatre;
 mod views;
@@ -31,10 +33,12 @@ fn rows() -> impl Iterator<Item = &'static Row> {
         .chain(newcomer::ROWS)
         .chain(theatre::ROWS)
         .chain(alarms::ROWS)
+        .chain(audit::ROWS)
         .chain(cases::ROWS)
         .chain(keeping::ROWS)
         .chain(keys::ROWS)
         .chain(law::ROWS)
+        .chain(people::ROWS)
         .chain(states::ROWS)
         .chain(events::ROWS)
 }

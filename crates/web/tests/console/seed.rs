@@ -26,7 +26,7 @@ const TOKEN: &str = "una-clave-de-prueba";
 pub(crate) struct Hub {
     pub(crate) app: App,
     pub(crate) engine: Engine,
-    /// Key with `read` and `write`.
+    /// Key with `read`, `write` and `audit:read`.
     pub(crate) key: String,
     /// Key with `read`.
     pub(crate) reader: String,
@@ -59,6 +59,15 @@ impl Clock for Wall {
 }
 
 pub(crate) async fn hub(sandbox: Option<&str>) -> Hub {
+    built(sandbox, None).await
+}
+
+/// With a connection that sends e-mail.
+pub(crate) async fn hub_with_mail(server: std::net::SocketAddr) -> Hub {
+    built(None, Some(server)).await
+}
+
+async fn built(sandbox: Option<&str>, mail: Option<std::net::SocketAddr>) -> Hub {
     let folder = tempfile::tempdir().unwrap();
     let options = StoreOptions::file(folder.path().join("hub.db"));
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&options).unwrap());
@@ -84,10 +93,18 @@ pub(crate) async fn hub(sandbox: Option<&str>) -> Hub {
         sender: pasarela_engine::DEFAULT_SENDER.into(),
         brand: pasarela_engine::DEFAULT_BRAND.into(),
     };
+    let mut connections = vec![setup(http, tienda), setup(crm, directorio)];
+    if let Some(server) = mail {
+        let smtp = registry.iter().find(|p| p.manifest().name == "smtp").unwrap().clone();
+        let mut correo = ConnectionConfig::bare("correo", "smtp");
+        correo.base_url = Some(format!("smtp://{server}"));
+        correo.settings = json!({ "from": "Pasarela <hub@example.com>", "tls": "none" });
+        connections.push(setup(smtp, correo));
+    }
     let engine = Engine::start(Setup {
         store: store.clone(),
         clock: Arc::new(SystemClock),
-        connections: vec![setup(http, tienda), setup(crm, directorio)],
+        connections,
         flows: vec![flow(&catalog)],
         catalog: Arc::new(catalog),
         vars: Value::Null,
@@ -100,7 +117,7 @@ pub(crate) async fn hub(sandbox: Option<&str>) -> Hub {
     .unwrap();
     let now = SystemClock.now();
     let scopes = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
-    let full = create_key(&*store, "mesa", &scopes(&["read", "write"]), now).await.unwrap();
+    let full = create_key(&*store, "mesa", &scopes(&["read", "write", "audit:read"]), now).await.unwrap();
     let reader = create_key(&*store, "mirador", &scopes(&["read"]), now).await.unwrap();
     let writer = create_key(&*store, "robot", &scopes(&["write"]), now).await.unwrap();
     let wall = Arc::new(Wall(AtomicU64::new(0)));
@@ -134,7 +151,9 @@ pub(crate) async fn hub(sandbox: Option<&str>) -> Hub {
 }
 
 fn settings(sandbox: Option<&str>, wall: &Arc<Wall>) -> Options {
-    Options { sandbox: sandbox.map(str::to_owned), wall: wall.clone(), ..Options::default() }
+    // The hub has another brand, which has nothing yet: what is somebody's is told from what is everybody's.
+    let brands = ["default", "luna"].map(str::to_owned).into();
+    Options { sandbox: sandbox.map(str::to_owned), wall: wall.clone(), brands, ..Options::default() }
 }
 
 impl Hub {

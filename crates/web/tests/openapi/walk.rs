@@ -19,8 +19,9 @@ use tower::ServiceExt as _;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/policy.txt");
 
-/// Who has a brand, and whether this hub has it.
-const BRANDS: [(&str, Option<&str>); 3] = [("own", Some("default")), ("other", Some("otra")), ("all", None)];
+/// Who has a brand, and whether this hub has it: the one whose everything is, one with nothing, one of elsewhere.
+const BRANDS: [(&str, Option<&str>); 4] =
+    [("own", Some("default")), ("second", Some("luna")), ("other", Some("otra")), ("all", None)];
 
 /// What the file says.
 struct Policy {
@@ -126,7 +127,7 @@ async fn holes(
         for caller in callers {
             // A producer and a designer of nothing have nothing, whatever the table says.
             let narrow = matches!(caller.role, Role::Producer | Role::Designer);
-            let brand = caller.brand == "all" || (caller.brand == "own" && !every);
+            let brand = caller.brand == "all" || (["own", "second"].contains(&caller.brand) && !every);
             let expected = roles.contains(caller.role.word()) && brand && !narrow;
             let status = send(listener, route, Some(caller)).await;
             if let_in(status) != expected {
@@ -268,6 +269,83 @@ async fn every_route_lets_in_whom_the_table_names_and_nobody_else() {
         async |listener: &str, route: &Route, caller: Option<&Caller>| over_http(&hub, listener, route, caller).await;
     let found = holes(&policy, &routes, &callers, send).await;
     assert!(found.is_empty(), "{} holes: {found:#?}", found.len());
+}
+
+/// Every look that names or lists something, by who has its brand, and by who has another one.
+#[tokio::test]
+async fn what_is_one_brands_is_not_there_for_another() {
+    let hub = hub(None).await;
+    let callers = callers(&hub).await;
+    let of = |brand: &str| callers.iter().find(|c| c.role == Role::Owner && c.brand == brand).unwrap();
+    let (own, second) = (of("own"), of("second"));
+    let get = async |path: &str, caller: &Caller| call(&hub, "get", path, &caller.key, &Value::Null).await;
+    // A list of each kind, and what stands in it.
+    for list in ["events", "deliveries", "runs", "effects", "dead-letters", "connections"] {
+        let (status, mine) = get(&format!("/api/v1/{list}?limit=200"), own).await;
+        let rows = mine["data"].as_array().unwrap();
+        assert!(status == StatusCode::OK && !rows.is_empty(), "{list}: {mine}");
+        let (status, theirs) = get(&format!("/api/v1/{list}?limit=200"), second).await;
+        assert_eq!((status, &theirs["data"]), (StatusCode::OK, &Value::Array(Vec::new())), "{list}");
+        for row in rows.iter().take(3) {
+            let (kind, id) = match list {
+                "connections" => ("connections", row["name"].as_str().unwrap()),
+                "dead-letters" => {
+                    (if row["kind"] == "effect" { "effects" } else { "deliveries" }, row["id"].as_str().unwrap())
+                }
+                _ => (list, row["id"].as_str().unwrap()),
+            };
+            let path = format!("/api/v1/{kind}/{id}");
+            assert_eq!(get(&path, own).await.0, StatusCode::OK, "{path}");
+            assert_eq!(get(&path, second).await.0, StatusCode::NOT_FOUND, "{path}");
+        }
+    }
+    // And the deeds, which leave everything as it is.
+    let event = hub.told.to_string();
+    let (dead, unknown) = (hub.dead.to_string(), hub.unknown.to_string());
+    let (_, runs) = get("/api/v1/runs?limit=1", own).await;
+    let run = runs["data"][0]["id"].as_str().unwrap();
+    let (_, deliveries) = get("/api/v1/deliveries?limit=1", own).await;
+    let delivery = deliveries["data"][0]["id"].as_str().unwrap();
+    assert_eq!(get(&format!("/api/v1/events/{event}/story"), own).await.0, StatusCode::OK);
+    assert_eq!(get(&format!("/api/v1/events/{event}/story"), second).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(get(&format!("/api/v1/messages/{dead}/explanation"), second).await.0, StatusCode::NOT_FOUND);
+    for path in [
+        format!("/api/v1/dead-letters/{dead}/retry"),
+        format!("/api/v1/dead-letters/{unknown}/drop"),
+        format!("/api/v1/deliveries/{delivery}/replay"),
+        format!("/api/v1/runs/{run}/cancel"),
+        "/api/v1/connections/tienda/reconcile".to_owned(),
+    ] {
+        let (status, answer) = call(&hub, "post", &path, &second.key, &Value::Null).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{path}: {answer}");
+    }
+    // In the console the same.
+    for (path, theirs) in [
+        (format!("/historia/{event}"), StatusCode::NOT_FOUND),
+        (format!("/entregas/{delivery}"), StatusCode::NOT_FOUND),
+        (format!("/entregas/{delivery}/cuerpo"), StatusCode::NOT_FOUND),
+        ("/eventos".to_owned(), StatusCode::OK),
+        ("/por-resolver".to_owned(), StatusCode::OK),
+        ("/conexiones".to_owned(), StatusCode::OK),
+        ("/conciliacion".to_owned(), StatusCode::OK),
+        (format!("/buscar?q={event}"), StatusCode::OK),
+    ] {
+        let page = async |caller: &Caller| {
+            let request = Request::get(&path).header(header::COOKIE, &caller.session).body(Body::empty()).unwrap();
+            let answer = hub.app.console().oneshot(request).await.unwrap();
+            let status = answer.status();
+            let body = answer.into_body().collect().await.unwrap().to_bytes();
+            (status, String::from_utf8_lossy(&body).into_owned())
+        };
+        let (status, text) = page(second).await;
+        assert_eq!(status, theirs, "{path}");
+        // The page that is not there names its own address, in its way to the other language.
+        let told = status == StatusCode::OK && text.contains(&format!("/historia/{event}"));
+        assert!(!text.contains("tienda") && !told, "{path} tells of another: {text}");
+        // A search by an id leads to its page.
+        assert!([StatusCode::OK, StatusCode::SEE_OTHER].contains(&page(own).await.0), "{path}");
+    }
+    assert_eq!(get(&format!("/api/v1/effects/{dead}"), own).await.1["state"], "dead", "nothing was done");
 }
 
 /// The walk itself is tried: with a route that nobody guards, one that has no row, one of another row.

@@ -115,7 +115,7 @@ impl Place {
                 Options::Sqlite(sqlite::Options { key_file: Some(key_file), ..sqlite::Options::file(self.file()) })
             }
             Fresh::Postgres(scratch) => {
-                Options::Postgres(postgres::Options { url: Secret::new(scratch.url()), key_file })
+                Options::Postgres(postgres::Options { url: Secret::new(scratch.url()), key_file, master: None })
             }
         }
     }

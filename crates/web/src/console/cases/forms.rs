@@ -4,6 +4,7 @@ use super::super::guard::{Deed, Visit};
 use super::super::page::{Frame, html};
 use super::wrong;
 use crate::App;
+use crate::audit;
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -84,7 +85,10 @@ pub(in crate::console) async fn create(State(app): State<App>, deed: Deed) -> Re
         language: if deed.field("idioma") == "en" { Tongue::En } else { Tongue::Es },
     };
     match app.engine.open_case(new, deed.visit.name(), None).await {
-        Ok((view, _)) => Redirect::to(&format!("/casos/{}?aviso=case_opened", view.case.number)).into_response(),
+        Ok((view, _)) => {
+            audit::done(&view.case.number, serde_json::json!({ "kind": view.case.kind, "state": view.case.state }));
+            Redirect::to(&format!("/casos/{}?aviso=case_opened", view.case.number)).into_response()
+        }
         Err(CaseError::Invalid(why)) => {
             let page = page(&app, &deed.visit, deed.form.clone(), Some(why)).await;
             (StatusCode::BAD_REQUEST, html(&page)).into_response()

@@ -8,6 +8,7 @@ use super::super::page::{Frame, html, refusal};
 use super::super::words::Words;
 use super::{Clock, Did, did, wrong};
 use crate::App;
+use crate::audit;
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -108,7 +109,10 @@ pub(in crate::console) async fn create(State(app): State<App>, deed: Deed) -> Re
         measures: String::new(),
     };
     match app.engine.open_incident(new, deed.visit.name()).await {
-        Ok(view) => Ok(Redirect::to(&format!("/incidentes/{}", view.incident.number)).into_response()),
+        Ok(view) => {
+            audit::done(&view.incident.number, serde_json::json!({ "title": view.incident.title }));
+            Ok(Redirect::to(&format!("/incidentes/{}", view.incident.number)).into_response())
+        }
         Err(CaseError::Invalid(why)) => {
             let page = list_page(&app, &deed.visit, Some(why)).await?;
             Ok((StatusCode::BAD_REQUEST, html(&page)).into_response())
@@ -204,7 +208,10 @@ pub(in crate::console) async fn step(State(app): State<App>, Path(number): Path<
         _ => return refusal(&deed.visit, StatusCode::NOT_FOUND, "error.not_found"),
     };
     match app.engine.step_incident(&number, step, deed.visit.name()).await {
-        Ok(_) => Redirect::to(&format!("/incidentes/{number}?aviso=case_done")).into_response(),
+        Ok(_) => {
+            audit::done(&number, serde_json::json!({ "step": deed.field("paso") }));
+            Redirect::to(&format!("/incidentes/{number}?aviso=case_done")).into_response()
+        }
         Err(CaseError::Invalid(why)) => match app.engine.incident(&number).await {
             Ok(view) => {
                 let page = one_page(&app, &deed.visit, view, None, Some(why)).await;

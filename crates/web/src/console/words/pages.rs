@@ -79,12 +79,6 @@ pub(super) const ROWS: &[Row] = &[
         "Pasarela conecta lo que pasa en un lugar con lo que debe pasar en los demás.",
         "Pasarela connects what happens in one place with what must happen in the others.",
     ),
-    (
-        "signin.how",
-        "Se entra con un enlace que sirve una vez. Quien administra el hub lo hace con:",
-        "You sign in with a link that works once. Whoever runs the hub makes it with:",
-    ),
-    ("signin.link_command", "pasarela users link NOMBRE", "pasarela users link NAME"),
     ("signin.ready", "Tu enlace está listo. Sirve una sola vez.", "Your link is ready. It works only once."),
     (
         "signin.spent",
@@ -104,11 +98,6 @@ pub(super) const ROWS: &[Row] = &[
         "signin.no_read",
         "Esa clave no tiene permiso de lectura. Pide una con el permiso read.",
         "That key may not read. Ask for one with the scope read.",
-    ),
-    (
-        "signin.wait",
-        "Hubo muchos intentos fallidos. Espera un minuto y vuelve a intentar.",
-        "There were many failed tries. Wait a minute and try again.",
     ),
     (
         "signin.sandbox",
@@ -348,5 +337,10 @@ pub(super) const ROWS: &[Row] = &[
         "This page is not part of your access. If you need it, ask whoever runs the gateway.",
     ),
     ("error.read_only", "Tu acceso solo permite mirar. No se hizo nada.", "You may only look. Nothing was done."),
+    (
+        "error.unwritten",
+        "Se hizo, pero no quedó en la auditoría. Avísale a quien administra la pasarela.",
+        "It was done, but it is not in the audit. Tell whoever runs the gateway.",
+    ),
     ("error.back", "Ir al inicio", "Go home"),
 ];
