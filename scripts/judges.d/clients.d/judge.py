@@ -32,7 +32,7 @@ statement: ConsentStatement = {
 once = Once(key="py-consent-1")
 first, again = hub.post_consents(statement, once=once), hub.post_consents(statement, once=once)
 assert first["id"] == again["id"], "sent again, it is the same record"
-other: ConsentStatement = {**statement, "purpose": "mercadeo"}
+other: ConsentStatement = {**statement, "purpose": "ads"}
 problem = refused(lambda: hub.post_consents(other, once=once))
 assert (problem.status, problem.code) == (422, "idempotency_key_reused"), problem
 

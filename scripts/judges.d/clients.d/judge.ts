@@ -33,7 +33,7 @@ const statement: ConsentStatement = {
 const once = { key: "ts-consent-1" };
 const [first, again] = [await hub.postConsents(statement, once), await hub.postConsents(statement, once)];
 check(first.id === again.id, "sent again, it is the same record");
-const other = await refused(hub.postConsents({ ...statement, purpose: "mercadeo" }, once));
+const other = await refused(hub.postConsents({ ...statement, purpose: "ads" }, once));
 check(other.status === 422 && other.code === "idempotency_key_reused", other.message);
 
 const missing = await refused(hub.getEventsById("evt_0000000000001"));
