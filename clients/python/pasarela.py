@@ -166,6 +166,26 @@ Attempt = TypedDict(
     },
 )
 
+# An entry, opened
+AuditRow = TypedDict(
+    "AuditRow",
+    {
+        "seq": int,
+        "at": str,
+        "who_kind": "WhoKind",
+        "who": str,
+        "name": str,
+        "from": Union[str, None],
+        "brand": str,
+        "action": str,
+        "subject": str,
+        "before": Any,
+        "after": Any,
+        "forgotten": bool,
+        "hash": str,
+    },
+)
+
 # A run that was ended
 Cancelled = TypedDict(
     "Cancelled",
@@ -909,6 +929,15 @@ PageOfApiKey = TypedDict(
 )
 
 # A page of a list, newest first
+PageOfAuditRow = TypedDict(
+    "PageOfAuditRow",
+    {
+        "data": list["AuditRow"],
+        "next_cursor": Union[str, None],
+    },
+)
+
+# A page of a list, newest first
 PageOfCase = TypedDict(
     "PageOfCase",
     {
@@ -1470,6 +1499,9 @@ Tongue = Union[Literal["es"], Literal["en"]]
 # How near the end of a term is
 Urgency = Union[Literal["calm"], Literal["soon"], Literal["goal"], Literal["late"]]
 
+# Kind of whoever does something
+WhoKind = Union[Literal["person"], Literal["key"], Literal["command_line"], Literal["system"]]
+
 # A delivery with headers and body, as received
 WholeDelivery = TypedDict(
     "WholeDelivery",
@@ -1524,6 +1556,14 @@ class Pasarela(Caller):
     def get_alarms(self) -> "PageOfAlarm":
         """What needs a person now."""
         return cast("PageOfAlarm", self.call("/api/v1/alarms", "GET", {}, None, None))
+
+    def get_audit(self, *, who: Optional[str] = None, action: Optional[str] = None, subject: Optional[str] = None, from_: Optional[str] = None, until: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None) -> "PageOfAuditRow":
+        """Who did what, newest first."""
+        return cast("PageOfAuditRow", self.call("/api/v1/audit", "GET", {"who": who, "action": action, "subject": subject, "from": from_, "until": until, "limit": limit, "cursor": cursor}, None, None))
+
+    def get_audit_by_seq(self, seq: str) -> "AuditRow":
+        """One entry of the audit."""
+        return cast("AuditRow", self.call(f"/api/v1/audit/{part(seq)}", "GET", {}, None, None))
 
     def get_care(self) -> "Care":
         """How the store is kept."""

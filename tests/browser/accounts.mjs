@@ -13,8 +13,8 @@ import { judge, keyboard } from "./pages.mjs";
 
 const PASSWORD = "cuatro gatos miran llover";
 const WORDS = {
-  es: { begin: "Empezar", users: "Usuarios", on: "Activar códigos", prove: "Activar", save: "Guardar contraseña", saved: "Contraseña guardada", invite: "Invitar", link: "Enlace para Eva Rojas", enter: "Entrar", wrong: "no coinciden", own: "Mi cuenta", leave: "Salir", confirm: "Confirma que eres tú" },
-  en: { begin: "Begin", users: "Users", on: "Turn codes on", prove: "Turn on", save: "Save password", saved: "Password saved", invite: "Invite", link: "Link for Eva Rojas", enter: "Sign in", wrong: "do not match", own: "My account", leave: "Sign out", confirm: "Confirm that it is you" },
+  es: { begin: "Empezar", users: "Usuarios", on: "Activar códigos", prove: "Activar", save: "Guardar contraseña", saved: "Contraseña guardada", invite: "Invitar", link: "Enlace para Eva Rojas", enter: "Entrar", wrong: "no coinciden", leave: "Salir", confirm: "Confirma que eres tú" },
+  en: { begin: "Begin", users: "Users", on: "Turn codes on", prove: "Turn on", save: "Save password", saved: "Password saved", invite: "Invite", link: "Link for Eva Rojas", enter: "Sign in", wrong: "do not match", leave: "Sign out", confirm: "Confirm that it is you" },
 };
 
 /** A code of six digits, by RFC 6238. */

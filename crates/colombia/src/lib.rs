@@ -19,6 +19,7 @@
 //! | [`cards`] | card numbers in text | PCI DSS |
 //! | [`money`], [`calendar`] | `$ 185.000`, "viernes 27 de noviembre, 7:00 p. m." | ICU, es-CO |
 
+pub mod abroad;
 pub mod address;
 pub mod calendar;
 pub mod cards;

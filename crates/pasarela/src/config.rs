@@ -1,6 +1,7 @@
 //! The configuration: one TOML file, environment overrides, secrets by reference. Unknown keys and
 //! contradictions stop the start with a sentence that says what to change.
 
+mod abroad;
 mod brands;
 mod connections;
 mod keeping;

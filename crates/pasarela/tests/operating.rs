@@ -120,3 +120,44 @@ fn a_link_lets_a_person_in_once_and_a_session_outlives_a_restart() {
     place.run(&["users", "link", "Luz", "--scopes", "write"]).says(2, &["must be able to read"]);
     place.run(&["users", "link", "Luz", "--minutes", "0"]).says(2, &["--minutes"]);
 }
+
+/// Accounts are made and changed before the start and beside a running hub, and a link lets their holder in.
+#[test]
+fn accounts_are_kept_before_and_beside_a_running_hub() {
+    let place = Place::shop();
+    let luz = done(&place, &["users", "add", "Luz@Marca.example", "--name", "Luz Ospina", "--role", "owner", "--json"]);
+    assert_eq!((luz["email"].as_str(), luz["grants"][0]["role"].as_str()), (Some("luz@marca.example"), Some("owner")));
+    place.run(&["users", "add", "luz@marca.example", "--role", "viewer"]).says(1, &["has an account already"]);
+    let hub = place.serve();
+    assert!(!hub.log().contains("primer-uso"), "a log holds no way in");
+    let ana = done(&place, &["users", "add", "ana@marca.example", "--role", "support:marca-uno,marca-dos", "--json"]);
+    assert_eq!(ana["grants"][0]["brands"], serde_json::json!(["marca-dos", "marca-uno"]));
+    let more = ["users", "grant", "ana@marca.example", "--role", "producer", "--only", "show_7", "--json"];
+    assert_eq!(done(&place, &more)["grants"][1]["only"], serde_json::json!(["show_7"]));
+    let less = ["users", "revoke", "ana@marca.example", "--role", "support:marca-uno,marca-dos", "--json"];
+    assert_eq!(done(&place, &less)["grants"].as_array().unwrap().len(), 1);
+    place.run(&less[..5]).says(1, &["has not this role"]);
+    let listed = place.run(&["users", "list"]);
+    for part in ["luz@marca.example", "ana@marca.example", "producer", "(show_7)", "not in yet", "links only"] {
+        assert!(listed.out.contains(part), "no {part:?} in {listed:?}");
+    }
+    let link = done(&place, &["users", "link", "ana@marca.example", "--json"])["link"].as_str().unwrap().to_owned();
+    let form = format!("enlace={}", link.split("enlace=").nth(1).unwrap());
+    let enter = || files::send(place.console, "POST", "/entrar", &[], form.as_bytes()).unwrap().status;
+    assert_eq!((enter(), enter()), (303, 403));
+    done(&place, &["users", "disable", "ana@marca.example", "--json"]);
+    place.run(&["users", "link", "ana@marca.example"]).says(2, &["is disabled"]);
+    done(&place, &["users", "enable", "ana@marca.example", "--json"]);
+    place.run(&["users", "disable", "luz@marca.example"]).says(1, &["last owner"]);
+    let role = done(&place, &["users", "link", "Nora", "--role", "viewer", "--json"]);
+    assert!(role["link"].as_str().unwrap().contains("/entrar?enlace=psl_"));
+    for (args, why) in [
+        (["users", "add", "sin-arroba", "--role", "viewer"].as_slice(), "not an e-mail address"),
+        (&["users", "add", "e@marca.example", "--role", "jefe"], "there is no role 'jefe'"),
+        (&["users", "add", "e@marca.example", "--role", "producer"], "--only"),
+        (&["users", "add", "e@marca.example", "--role", "owner:marca-uno"], "leave the brands out"),
+    ] {
+        place.run(args).says(2, &[why]);
+    }
+    place.run(&["users", "reset", "nadie@marca.example"]).says(1, &["no account"]);
+}

@@ -117,8 +117,30 @@ fn g14_live_connections_take_secrets_by_reference_only() {
     assert!(!told.err.contains(SECRET), "the secret itself is not printed");
     std::fs::write(place.path("secret"), SECRET).unwrap();
     let reference = format!("file:{}", place.path("secret").display());
-    place.write(&format!("[connections.boleteria]\nprovider = \"hi-events\"\nenvironment = \"live\"\nbase_url = \"https://boleteria.example\"\nwebhook_secrets = [\"{reference}\"]\n"));
+    place.write(&format!("[connections.boleteria]\nprovider = \"hi-events\"\nenvironment = \"live\"\ncountry = \"CO\"\nbase_url = \"https://boleteria.example\"\nwebhook_secrets = [\"{reference}\"]\n"));
     assert_eq!(place.run(&["check"]).code, 0, "by reference it is taken");
+    nothing_made(&place);
+}
+
+#[test]
+fn a_live_connection_abroad_does_not_start_without_its_basis() {
+    let place = Place::new();
+    std::fs::write(place.path("secret"), SECRET).unwrap();
+    let with = |more: &str| {
+        place.write(&format!(
+            "[connections.boleteria]\nprovider = \"hi-events\"\nenvironment = \"live\"\nbase_url = \"https://boleteria.example\"\nwebhook_secrets = [\"file:{}\"]\n{more}",
+            place.path("secret").display()
+        ));
+    };
+    with("");
+    place.refused().says(2, &["[connections.boleteria]", "country is missing", "CO"]);
+    with("country = \"US\"\n");
+    place.refused().says(2, &["would go to US without a basis", "Ley 1581 art. 26", "transfer = {"]);
+    place.run(&["check"]).says(2, &["Ley 1581 art. 26"]);
+    with(
+        "country = \"US\"\ntransfer = { basis = \"contract\", reference = \"contrato 12 de 2026\", since = \"2026-11-01\" }\n",
+    );
+    assert_eq!(place.run(&["check"]).code, 0);
     nothing_made(&place);
 }
 
@@ -127,7 +149,7 @@ fn g14_a_faster_clock_never_runs_beside_real_people() {
     let place = Place::new();
     std::fs::write(place.path("secret"), SECRET).unwrap();
     let live = format!(
-        "[connections.boleteria]\nprovider = \"hi-events\"\nenvironment = \"live\"\nbase_url = \"https://boleteria.example\"\nwebhook_secrets = [\"file:{}\"]\n",
+        "[connections.boleteria]\nprovider = \"hi-events\"\nenvironment = \"live\"\ncountry = \"CO\"\nbase_url = \"https://boleteria.example\"\nwebhook_secrets = [\"file:{}\"]\n",
         place.path("secret").display()
     );
     let clock = "[sandbox.clock]\nreal_start = \"2026-11-27T00:00:00Z\"\nstarts_at = \"2026-11-27T00:00:00Z\"\nsegments = [{ seconds = 1.0, speed = 60.0 }]\n";

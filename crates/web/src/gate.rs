@@ -78,7 +78,7 @@ where
         Box::pin(async move {
             match by_session(&app, self.gate, &mut request) {
                 Ok(brands) => run(self.handler, self.deed, request, app.as_seen_by(&brands)).await,
-                Err(refusal) => refusal,
+                Err(refusal) => *refusal,
             }
         })
     }
@@ -295,22 +295,22 @@ fn not_acceptable(media: &str) -> Response {
 }
 
 /// The guard in front of the console found the session, or turned its absence away; the table says the rest.
-fn by_session(app: &App, gate: Gate, request: &mut Request) -> Result<Brands, Response> {
+fn by_session(app: &App, gate: Gate, request: &mut Request) -> Result<Brands, Box<Response>> {
     let visitor = request.extensions().get::<Visitor>().cloned();
     let (action, resource) = match gate {
         Gate::May(action, resource) => (action, resource),
         Gate::Known(_) | Gate::Signed | Gate::Pass => {
             let known = visitor.is_some_and(|v| v.who().is_some());
-            return if known { Ok(Brands::none()) } else { Err(StatusCode::FORBIDDEN.into_response()) };
+            return if known { Ok(Brands::none()) } else { Err(Box::new(StatusCode::FORBIDDEN.into_response())) };
         }
         Gate::Open(_) => return Ok(Brands::none()),
     };
-    let Some(visitor) = visitor else { return Err(StatusCode::FORBIDDEN.into_response()) };
-    let Some(who) = visitor.who() else { return Err(visitor.refused(action)) };
+    let Some(visitor) = visitor else { return Err(Box::new(StatusCode::FORBIDDEN.into_response())) };
+    let Some(who) = visitor.who() else { return Err(Box::new(visitor.refused(action))) };
     let mut who = who.clone();
     who.from = request.extensions().get::<Peer>().map(|p| p.0);
     let Ok(brands) = who::check(&who, action, resource, &app.brands) else {
-        return Err(visitor.refused(action));
+        return Err(Box::new(visitor.refused(action)));
     };
     request.extensions_mut().insert(who);
     Ok(brands)

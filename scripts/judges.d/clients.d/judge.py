@@ -19,7 +19,7 @@ owner = Pasarela(url, os.environ["JUDGE_KEY"])
 made = owner.post_keys({"name": "tablero", "scopes": ["events:read", "consents:read", "consents:write"]})
 hub = Pasarela(url, made["key"])
 
-seen = [event["id"] for event in pages(lambda cursor: hub.get_events(limit=2, cursor=cursor))]
+seen = [event["id"] for event in pages(lambda cursor: hub.get_events(limit=2, cursor=cursor, type_="tienda.order.created"))]
 assert len(seen) == len(set(seen)) == 5, seen
 assert hub.get_events_by_id(seen[0])["type"] == "tienda.order.created"
 

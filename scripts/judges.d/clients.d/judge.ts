@@ -20,7 +20,7 @@ const made = await owner.postKeys({ name: "tablero", scopes: ["events:read", "co
 const hub = new Pasarela(url, made.key);
 
 const seen: string[] = [];
-for await (const event of pages((cursor) => hub.getEvents({ limit: 2, cursor }))) seen.push(event.id);
+for await (const event of pages((cursor) => hub.getEvents({ limit: 2, cursor, type: "tienda.order.created" }))) seen.push(event.id);
 check(seen.length === 5 && new Set(seen).size === 5, `five events by pages of two: ${seen}`);
 check((await hub.getEventsById(seen[0])).type === "tienda.order.created", "one event");
 

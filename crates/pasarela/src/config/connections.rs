@@ -1,5 +1,6 @@
 //! `[connections.NAME]`: what is common to all providers is read here, the rest by the manifest.
 
+use super::abroad::{self, Transfer};
 use super::brands::Brands;
 use super::secrets::resolve;
 use super::units::Span;
@@ -52,6 +53,15 @@ pub(super) struct Common {
     /// Whose it is: a name of `[brands]`; what comes in and goes out by it is seen by people and keys of that brand.
     /// `"default"` when it is not set.
     brand: Option<String>,
+    /// Where whoever processes the data is: two capital letters (`CO`, `US`). A live connection must say it.
+    country: Option<String>,
+    /// Does the provider use the data for itself too, as platforms of advertising and analytics do?
+    acts_for_itself: bool,
+    /// On which basis personal data goes abroad (Ley 1581 art. 26): `{ basis = "contract", reference = "...",
+    /// since = "2026-11-27" }`, or `"consent"` or `"declaration"`. A live connection whose `country` is not `CO` does
+    /// not start without it.
+    #[cfg_attr(test, schemars(with = "serde_json::Value"))]
+    transfer: Option<Transfer>,
     /// Share of the connection's rate that reading may use, above 0 and at most 1; 0.5 when it is not set.
     reconcile_share: Option<f64>,
 }
@@ -82,6 +92,9 @@ const COMMON: &[&str] = &[
     "reconcile_share",
     "sender",
     "brand",
+    "country",
+    "acts_for_itself",
+    "transfer",
 ];
 
 /// All connections of a configuration; every problem is an error that names the connection.
@@ -159,6 +172,11 @@ fn read(
     }
     if environment == Environment::Live && !common.extra_headers.is_empty() {
         return Err("extra_headers are for test doubles; a live connection takes none".into());
+    }
+    let abroad =
+        abroad::check(common.country.as_deref(), common.acts_for_itself, common.transfer.as_ref(), environment)?;
+    if let Some(warning) = abroad {
+        tracing::warn!(connection = name, "{warning}");
     }
     let share = common.reconcile_share.unwrap_or(ReconcileSettings::default().share);
     if !(share > 0.0 && share <= 1.0) {

@@ -123,6 +123,9 @@ fn stand(db: &Connection) -> rusqlite::Result<Stand> {
     Ok(found.unwrap_or_default())
 }
 
+/// Key of the row, column, as it was, as it is to be.
+type Change = (Vec<Value>, &'static str, Vec<u8>, Vec<u8>);
+
 /// What one bite changes.
 struct Bite {
     table: &'static Table,
@@ -130,8 +133,7 @@ struct Bite {
     last: Option<Vec<serde_json::Value>>,
     more: bool,
     looked: u64,
-    /// Key of the row, column, as it was, as it is to be.
-    changes: Vec<(Vec<Value>, &'static str, Vec<u8>, Vec<u8>)>,
+    changes: Vec<Change>,
 }
 
 /// Reads a bite behind the place where it stands; `None`: nothing is left.

@@ -2,6 +2,7 @@
 //!
 //! `PASARELA_TEST_AUDIT=1000000` plays the same with a chain of a million entries, and tells how long one look at
 //! it takes. `PASARELA_TEST_SEED` plays another history.
+#![allow(clippy::print_stdout, reason = "the figure is what the long run is for")]
 
 use jiff::Timestamp;
 use pasarela_store::sqlite::{Options, SqliteStore};

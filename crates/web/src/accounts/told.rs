@@ -2,8 +2,9 @@
 
 use super::Account;
 use crate::App;
-use crate::who::{Kind, Who};
-use pasarela_store::{AuditEntry, Audited, Error, WhoKind};
+use crate::audit::{self, Noted};
+use crate::who::Who;
+use pasarela_store::Error;
 use serde_json::{Value, json};
 use std::net::IpAddr;
 
@@ -17,7 +18,7 @@ fn state(account: &Account) -> Value {
 }
 
 impl App {
-    /// Writes down that somebody changed an account, and how.
+    /// Writes down that somebody changed an account, and how. The gate writes no entry of its own for it.
     pub(crate) async fn note_account(
         &self,
         who: &Who,
@@ -25,52 +26,36 @@ impl App {
         account: &Account,
         before: Option<&Account>,
     ) -> Result<(), Error> {
-        let who_kind = match who.kind {
-            Kind::Person => WhoKind::Person,
-            Kind::Key => WhoKind::Key,
-            Kind::CommandLine => WhoKind::CommandLine,
-            Kind::System => WhoKind::System,
-        };
-        let entry = Audited {
-            who_kind,
-            who: who.id.clone(),
-            name: who.name.clone(),
-            from: who.from.map(|ip| ip.to_string()),
-            before: before.map(state),
-            after: Some(state(account)),
-            ..Audited::by_system(self.console.wall(), action, &account.id)
-        };
-        self.note(entry).await
+        audit::nothing();
+        let noted = Noted { before: before.map(state), after: Some(state(account)), ..self.noted_of(account) };
+        self.write_down(who, action.to_owned(), "", noted).await
     }
 
     /// Writes down that somebody came in, and by which way.
     pub(crate) async fn note_sign_in(&self, account: &Account, way: &str, from: Option<IpAddr>) {
-        let entry = Audited {
-            who_kind: WhoKind::Person,
-            who: account.id.clone(),
-            name: account.name.clone(),
-            from: from.map(|ip| ip.to_string()),
-            after: Some(json!({ "way": way })),
-            ..Audited::by_system(self.console.wall(), "sign_in.done", &account.id)
-        };
-        self.note_anyhow(entry).await;
+        let mut who = Who::person(&account.id, &account.name, account.grants.clone());
+        who.from = from;
+        let noted = Noted { after: Some(json!({ "way": way })), ..self.noted_of(account) };
+        self.note_anyhow(&who, "sign_in.done", noted).await;
     }
 
     /// Writes down that the hub kept somebody out: who tries too often (`sign_in.held`), whose cookie was copied.
     pub(crate) async fn note_kept_out(&self, action: &str, subject: &str, from: Option<IpAddr>) {
-        let from = from.map(|ip| ip.to_string());
-        let entry = Audited { from, ..Audited::by_system(self.console.wall(), action, subject) };
-        self.note_anyhow(entry).await;
+        let mut who = Who::system();
+        who.from = from;
+        let noted = Noted { subject: Some(subject.to_owned()), ..Noted::default() };
+        self.note_anyhow(&who, action, noted).await;
     }
 
-    async fn note(&self, entry: Audited) -> Result<(), Error> {
-        let sealed: AuditEntry = entry.sealed(self.engine.store().sealer())?;
-        self.engine.store().audit(sealed).await
+    /// About whom it is: values go with a person who is erased.
+    fn noted_of(&self, account: &Account) -> Noted {
+        let about = vec![self.engine.subject_hash("email", &account.email)];
+        Noted { subject: Some(account.id.clone()), about, ..Noted::default() }
     }
 
     /// Where nobody is to be stopped by it.
-    async fn note_anyhow(&self, entry: Audited) {
-        if let Err(e) = self.note(entry).await {
+    async fn note_anyhow(&self, who: &Who, action: &str, noted: Noted) {
+        if let Err(e) = self.write_down(who, action.to_owned(), "", noted).await {
             tracing::error!(error = %e, "something about a sign-in could not be written into the audit");
         }
     }

@@ -168,8 +168,8 @@ pub(crate) async fn step(
     bytes: Bytes,
 ) -> Result<Response, Problem> {
     let step: Step = body(&bytes)?;
-    let seen = etag::seen(&headers, &id)?;
     let done = json!(step)["step"].take();
+    let seen = etag::seen(&headers, &id)?;
     let view = app.engine.step_case_as_seen(&id, step, &who.name, seen).await?;
     audit::done(&id, json!({ "step": done, "state": view.case.state }));
     Ok(shown(StatusCode::OK, view))

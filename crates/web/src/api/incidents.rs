@@ -2,10 +2,9 @@
 
 use super::{Params, body, cursor, limit, list as page};
 use crate::App;
-use crate::audit;
-use crate::etag;
 use crate::problem::Problem;
 use crate::who::Who;
+use crate::{audit, etag};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -109,8 +108,8 @@ pub(crate) async fn step(
     bytes: Bytes,
 ) -> Result<Response, Problem> {
     let step: IncidentStep = body(&bytes)?;
-    let seen = etag::seen(&headers, &id)?;
     let done = json!(step);
+    let seen = etag::seen(&headers, &id)?;
     let view = app.engine.step_incident_as_seen(&id, step, &who.name, seen).await?;
     audit::done(&id, done);
     Ok(shown(StatusCode::OK, view))

@@ -3,6 +3,7 @@
 use super::body;
 use crate::App;
 use crate::accounts::{self, Account, AccountError};
+use crate::audit;
 use crate::console::{account_link, link_as};
 use crate::problem::Problem;
 use crate::who::Who;
@@ -106,7 +107,10 @@ pub(crate) async fn add(State(app): State<App>, who: Who, bytes: Bytes) -> Resul
 pub(crate) async fn loose_link(State(app): State<App>, bytes: Bytes) -> Result<Json<Value>, Problem> {
     let wanted: Loose = body(&bytes)?;
     let life = Duration::from_secs(wanted.minutes.saturating_mul(60));
-    let made = link_as(&app, &wanted.name, wanted.grant.grant()?, life).await.map_err(Problem::bad_request)?;
+    let grant = wanted.grant.grant()?;
+    let told = grant_json(&grant);
+    let made = link_as(&app, &wanted.name, grant, life).await.map_err(Problem::bad_request)?;
+    audit::done("link", json!({ "name": wanted.name, "grant": told }));
     Ok(Json(json!(made)))
 }
 

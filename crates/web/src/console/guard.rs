@@ -161,6 +161,8 @@ impl FromRequest<App> for FreshDeed {
     async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
         let deed = owned(request).await?;
         if !deed.visit.is_fresh(app) {
+            // Nothing is done, whatever the answer's status says.
+            crate::audit::nothing();
             return Err(Redirect::to("/confirmar?a=/usuarios").into_response());
         }
         Ok(Self(deed))

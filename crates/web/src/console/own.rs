@@ -146,8 +146,8 @@ pub(super) async fn show(
 }
 
 /// Whether it was proved lately who this is; else the way to do so.
-fn fresh(app: &App, own: &OwnDeed) -> Result<(), Response> {
-    if own.deed.visit.is_fresh(app) { Ok(()) } else { Err(Redirect::to(CONFIRM).into_response()) }
+fn fresh(app: &App, own: &OwnDeed) -> Result<(), Redirect> {
+    if own.deed.visit.is_fresh(app) { Ok(()) } else { Err(Redirect::to(CONFIRM)) }
 }
 
 async fn refused(app: &App, own: &OwnDeed, why: AccountError) -> Result<Response, Response> {
@@ -159,7 +159,7 @@ async fn refused(app: &App, own: &OwnDeed, why: AccountError) -> Result<Response
 }
 
 pub(super) async fn set_password(State(app): State<App>, own: OwnDeed) -> Result<Response, Response> {
-    fresh(&app, &own)?;
+    fresh(&app, &own).map_err(IntoResponse::into_response)?;
     let given = |name: &str| own.deed.form.get(name).map_or("", String::as_str);
     match changed(&app, &own, given("contrasena"), given("otra_vez")).await {
         Ok(cookie) => {
@@ -193,7 +193,7 @@ async fn note(app: &App, own: &OwnDeed, action: &str, before: &Account) -> Resul
 
 /// Shows an authenticator's secret.
 pub(super) async fn begin_codes(State(app): State<App>, own: OwnDeed) -> Result<Response, Response> {
-    fresh(&app, &own)?;
+    fresh(&app, &own).map_err(IntoResponse::into_response)?;
     match app.accounts().begin_second(&own.account).await {
         Ok(_) => Ok(Redirect::to("/mi-cuenta#codigos").into_response()),
         Err(why) => refused(&app, &own, why).await,
@@ -217,7 +217,7 @@ async fn ended(app: &App, own: &OwnDeed) -> Result<(), AccountError> {
 
 /// Takes it over with its first code.
 pub(super) async fn prove_codes(State(app): State<App>, own: OwnDeed) -> Result<Response, Response> {
-    fresh(&app, &own)?;
+    fresh(&app, &own).map_err(IntoResponse::into_response)?;
     match proved(&app, &own).await {
         Ok(Some(codes)) => {
             // Whoever is in elsewhere came in without it.
@@ -238,7 +238,7 @@ pub(super) async fn prove_codes(State(app): State<App>, own: OwnDeed) -> Result<
 
 /// Takes it away.
 pub(super) async fn end_codes(State(app): State<App>, own: OwnDeed) -> Result<Response, Response> {
-    fresh(&app, &own)?;
+    fresh(&app, &own).map_err(IntoResponse::into_response)?;
     match ended(&app, &own).await {
         Ok(()) => Ok(Redirect::to("/mi-cuenta?aviso=codes_off").into_response()),
         Err(why) => refused(&app, &own, why).await,

@@ -98,6 +98,7 @@ pub(super) const ROWS: &[Row] = &[
         "Sal y vuelve a entrar: durante los primeros diez minutos puedes hacer estos cambios.",
         "Sign out and in again: during the first ten minutes you can make these changes.",
     ),
+    ("nav.own", "Cuenta", "Account"),
     ("nav.users", "Usuarios", "Users"),
     ("own.title", "Mi cuenta", "My account"),
     (
