@@ -13,7 +13,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, NotRequired, Optional, TypedDict, Union
+from typing import Any, Literal, NotRequired, Optional, TypedDict, Union, cast
 
 
 @dataclass(frozen=True)
@@ -163,6 +163,26 @@ Attempt = TypedDict(
         "status": Union[int, None],
         "why": Any,
         "answer": Any,
+    },
+)
+
+# An entry, opened
+AuditRow = TypedDict(
+    "AuditRow",
+    {
+        "seq": int,
+        "at": str,
+        "who_kind": "WhoKind",
+        "who": str,
+        "name": str,
+        "from": Union[str, None],
+        "brand": str,
+        "action": str,
+        "subject": str,
+        "before": Any,
+        "after": Any,
+        "forgotten": bool,
+        "hash": str,
     },
 )
 
@@ -909,6 +929,15 @@ PageOfApiKey = TypedDict(
 )
 
 # A page of a list, newest first
+PageOfAuditRow = TypedDict(
+    "PageOfAuditRow",
+    {
+        "data": list["AuditRow"],
+        "next_cursor": Union[str, None],
+    },
+)
+
+# A page of a list, newest first
 PageOfCase = TypedDict(
     "PageOfCase",
     {
@@ -1090,18 +1119,6 @@ Phone = str
 
 # What is done with a record that the hub does not know as it is
 Policy = Union[Literal["report"], Literal["propose"], Literal["repair"]]
-
-# An error as RFC 9457 has it
-Problem = TypedDict(
-    "Problem",
-    {
-        "type": str,
-        "title": str,
-        "status": int,
-        "code": str,
-        "detail": str,
-    },
-)
 
 # What the hub found when it recorded a consent. It is never judged again: a text that is known later proves nothing earlier
 Proof = TypedDict(
@@ -1482,6 +1499,9 @@ Tongue = Union[Literal["es"], Literal["en"]]
 # How near the end of a term is
 Urgency = Union[Literal["calm"], Literal["soon"], Literal["goal"], Literal["late"]]
 
+# Kind of whoever does something
+WhoKind = Union[Literal["person"], Literal["key"], Literal["command_line"], Literal["system"]]
+
 # A delivery with headers and body, as received
 WholeDelivery = TypedDict(
     "WholeDelivery",
@@ -1531,216 +1551,224 @@ class Pasarela(Caller):
 
     def get(self) -> "Names":
         """Names of everything that this API has."""
-        return self.call("/api/v1", "GET", {}, None, None)
+        return cast("Names", self.call("/api/v1", "GET", {}, None, None))
 
     def get_alarms(self) -> "PageOfAlarm":
         """What needs a person now."""
-        return self.call("/api/v1/alarms", "GET", {}, None, None)
+        return cast("PageOfAlarm", self.call("/api/v1/alarms", "GET", {}, None, None))
+
+    def get_audit(self, *, who: Optional[str] = None, action: Optional[str] = None, subject: Optional[str] = None, from_: Optional[str] = None, until: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None) -> "PageOfAuditRow":
+        """Who did what, newest first."""
+        return cast("PageOfAuditRow", self.call("/api/v1/audit", "GET", {"who": who, "action": action, "subject": subject, "from": from_, "until": until, "limit": limit, "cursor": cursor}, None, None))
+
+    def get_audit_by_seq(self, seq: str) -> "AuditRow":
+        """One entry of the audit."""
+        return cast("AuditRow", self.call(f"/api/v1/audit/{part(seq)}", "GET", {}, None, None))
 
     def get_care(self) -> "Care":
         """How the store is kept."""
-        return self.call("/api/v1/care", "GET", {}, None, None)
+        return cast("Care", self.call("/api/v1/care", "GET", {}, None, None))
 
     def get_cases(self, *, all_: Optional[bool] = None, person: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None) -> "PageOfCase":
         """Requests of people: consultas, reclamos, PQR."""
-        return self.call("/api/v1/cases", "GET", {"all": all_, "person": person, "limit": limit, "cursor": cursor}, None, None)
+        return cast("PageOfCase", self.call("/api/v1/cases", "GET", {"all": all_, "person": person, "limit": limit, "cursor": cursor}, None, None))
 
     def post_cases(self, body: "NewCase", *, once: Optional[Once] = None) -> "Case":
         """Open a case: a request of a person, also one that came on paper."""
-        return self.call("/api/v1/cases", "POST", {}, body, once)
+        return cast("Case", self.call("/api/v1/cases", "POST", {}, body, once))
 
     def get_cases_by_id(self, id: str) -> "Case":
         """One case, by its number."""
-        return self.call(f"/api/v1/cases/{part(id)}", "GET", {}, None, None)
+        return cast("Case", self.call(f"/api/v1/cases/{part(id)}", "GET", {}, None, None))
 
     def post_cases_by_id_steps(self, id: str, body: "CaseStep", *, once: Optional[Once] = None) -> "Case":
         """Do a step of a case: complete, extend, decide, answer, ."""
-        return self.call(f"/api/v1/cases/{part(id)}/steps", "POST", {}, body, once)
+        return cast("Case", self.call(f"/api/v1/cases/{part(id)}/steps", "POST", {}, body, once))
 
     def get_keys(self) -> "PageOfApiKey":
         """API keys, without their texts."""
-        return self.call("/api/v1/keys", "GET", {}, None, None)
+        return cast("PageOfApiKey", self.call("/api/v1/keys", "GET", {}, None, None))
 
     def post_keys(self, body: "KeyWish", *, once: Optional[Once] = None) -> "NewKey":
         """Make a key: its text is shown once."""
-        return self.call("/api/v1/keys", "POST", {}, body, once)
+        return cast("NewKey", self.call("/api/v1/keys", "POST", {}, body, once))
 
     def post_keys_by_id_rotate(self, id: str, body: Optional["Rotation"] = None, *, once: Optional[Once] = None) -> "NewKey":
         """Give a key a new text; the old one still opens for a time."""
-        return self.call(f"/api/v1/keys/{part(id)}/rotate", "POST", {}, body, once)
+        return cast("NewKey", self.call(f"/api/v1/keys/{part(id)}/rotate", "POST", {}, body, once))
 
     def post_keys_by_id_revoke(self, id: str, *, once: Optional[Once] = None) -> "Revoked":
         """End a key for good."""
-        return self.call(f"/api/v1/keys/{part(id)}/revoke", "POST", {}, None, once)
+        return cast("Revoked", self.call(f"/api/v1/keys/{part(id)}/revoke", "POST", {}, None, once))
 
     def get_holds(self, *, limit: Optional[int] = None, cursor: Optional[str] = None) -> "PageOfHold":
         """Legal holds."""
-        return self.call("/api/v1/holds", "GET", {"limit": limit, "cursor": cursor}, None, None)
+        return cast("PageOfHold", self.call("/api/v1/holds", "GET", {"limit": limit, "cursor": cursor}, None, None))
 
     def post_holds(self, body: "NewHold", *, once: Optional[Once] = None) -> "Hold":
         """Set a legal hold: nothing about its person or of its case is removed until it is ended."""
-        return self.call("/api/v1/holds", "POST", {}, body, once)
+        return cast("Hold", self.call("/api/v1/holds", "POST", {}, body, once))
 
     def post_holds_by_id_end(self, id: str, *, once: Optional[Once] = None) -> "Hold":
         """End a legal hold."""
-        return self.call(f"/api/v1/holds/{part(id)}/end", "POST", {}, None, once)
+        return cast("Hold", self.call(f"/api/v1/holds/{part(id)}/end", "POST", {}, None, once))
 
     def get_retention(self) -> "PageOfRetentionRule":
         """How long everything is kept, on which basis, and what went."""
-        return self.call("/api/v1/retention", "GET", {}, None, None)
+        return cast("PageOfRetentionRule", self.call("/api/v1/retention", "GET", {}, None, None))
 
     def get_incidents(self, *, limit: Optional[int] = None, cursor: Optional[str] = None) -> "PageOfIncident":
         """Security incidents."""
-        return self.call("/api/v1/incidents", "GET", {"limit": limit, "cursor": cursor}, None, None)
+        return cast("PageOfIncident", self.call("/api/v1/incidents", "GET", {"limit": limit, "cursor": cursor}, None, None))
 
     def post_incidents(self, body: "NewIncident", *, once: Optional[Once] = None) -> "Incident":
         """Register a security incident: its clock of 15 business days runs from `detected_at`."""
-        return self.call("/api/v1/incidents", "POST", {}, body, once)
+        return cast("Incident", self.call("/api/v1/incidents", "POST", {}, body, once))
 
     def get_incidents_by_id(self, id: str) -> "Incident":
         """One incident: the fields of the sheet for the authority."""
-        return self.call(f"/api/v1/incidents/{part(id)}", "GET", {}, None, None)
+        return cast("Incident", self.call(f"/api/v1/incidents/{part(id)}", "GET", {}, None, None))
 
     def post_incidents_by_id_steps(self, id: str, body: "IncidentStep", *, once: Optional[Once] = None) -> "Incident":
         """Add what is known, note the report, or close an incident."""
-        return self.call(f"/api/v1/incidents/{part(id)}/steps", "POST", {}, body, once)
+        return cast("Incident", self.call(f"/api/v1/incidents/{part(id)}/steps", "POST", {}, body, once))
 
     def get_consents(self, *, person: str, history: Optional[bool] = None, limit: Optional[int] = None) -> "PageOfTold":
         """What a person has agreed to, by purpose and channel; with `history`, all that was ever said."""
-        return self.call("/api/v1/consents", "GET", {"person": person, "history": history, "limit": limit}, None, None)
+        return cast("PageOfTold", self.call("/api/v1/consents", "GET", {"person": person, "history": history, "limit": limit}, None, None))
 
     def post_consents(self, body: "ConsentStatement", *, once: Optional[Once] = None) -> "Counted":
         """Record what a person said: given or withdrawn."""
-        return self.call("/api/v1/consents", "POST", {}, body, once)
+        return cast("Counted", self.call("/api/v1/consents", "POST", {}, body, once))
 
     def post_consents_import(self, body: "Rows", *, once: Optional[Once] = None) -> "ConsentImport":
         """Take in a list of consents that were given elsewhere."""
-        return self.call("/api/v1/consents/import", "POST", {}, body, once)
+        return cast("ConsentImport", self.call("/api/v1/consents/import", "POST", {}, body, once))
 
     def get_deliveries(self, *, status: Optional["DeliveryStatus"] = None, limit: Optional[int] = None, cursor: Optional[str] = None) -> "PageOfDelivery":
         """Deliveries: what came in."""
-        return self.call("/api/v1/deliveries", "GET", {"status": status, "limit": limit, "cursor": cursor}, None, None)
+        return cast("PageOfDelivery", self.call("/api/v1/deliveries", "GET", {"status": status, "limit": limit, "cursor": cursor}, None, None))
 
     def post_deliveries_replay(self, body: "Replay", *, once: Optional[Once] = None) -> "ReplayAnswer":
         """Decide deliveries again, a page at a time."""
-        return self.call("/api/v1/deliveries/replay", "POST", {}, body, once)
+        return cast("ReplayAnswer", self.call("/api/v1/deliveries/replay", "POST", {}, body, once))
 
     def get_deliveries_by_id(self, id: str) -> "WholeDelivery":
         """One delivery, with headers and body as received."""
-        return self.call(f"/api/v1/deliveries/{part(id)}", "GET", {}, None, None)
+        return cast("WholeDelivery", self.call(f"/api/v1/deliveries/{part(id)}", "GET", {}, None, None))
 
     def post_deliveries_by_id_replay(self, id: str, *, once: Optional[Once] = None) -> "Replayed":
         """Decide one delivery again."""
-        return self.call(f"/api/v1/deliveries/{part(id)}/replay", "POST", {}, None, once)
+        return cast("Replayed", self.call(f"/api/v1/deliveries/{part(id)}/replay", "POST", {}, None, once))
 
     def get_events(self, *, type_: Optional[str] = None, connection: Optional[str] = None, key: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None) -> "PageOfEnvelope":
         """Canonical events."""
-        return self.call("/api/v1/events", "GET", {"type": type_, "connection": connection, "key": key, "limit": limit, "cursor": cursor}, None, None)
+        return cast("PageOfEnvelope", self.call("/api/v1/events", "GET", {"type": type_, "connection": connection, "key": key, "limit": limit, "cursor": cursor}, None, None))
 
     def get_events_by_id(self, id: str) -> "Envelope":
         """One event."""
-        return self.call(f"/api/v1/events/{part(id)}", "GET", {}, None, None)
+        return cast("Envelope", self.call(f"/api/v1/events/{part(id)}", "GET", {}, None, None))
 
     def get_events_by_id_story(self, id: str) -> "Story":
         """Everything that one event led to: delivery, runs, effects, attempts."""
-        return self.call(f"/api/v1/events/{part(id)}/story", "GET", {}, None, None)
+        return cast("Story", self.call(f"/api/v1/events/{part(id)}/story", "GET", {}, None, None))
 
     def get_runs(self, *, status: Optional[str] = None, event: Optional["EventId"] = None, limit: Optional[int] = None, cursor: Optional[str] = None) -> "PageOfRunView":
         """Runs of flows."""
-        return self.call("/api/v1/runs", "GET", {"status": status, "event": event, "limit": limit, "cursor": cursor}, None, None)
+        return cast("PageOfRunView", self.call("/api/v1/runs", "GET", {"status": status, "event": event, "limit": limit, "cursor": cursor}, None, None))
 
     def get_runs_by_id(self, id: str) -> "RunView":
         """One run."""
-        return self.call(f"/api/v1/runs/{part(id)}", "GET", {}, None, None)
+        return cast("RunView", self.call(f"/api/v1/runs/{part(id)}", "GET", {}, None, None))
 
     def post_runs_by_id_cancel(self, id: str, body: Optional["Reason"] = None, *, once: Optional[Once] = None) -> "Cancelled":
         """End a run."""
-        return self.call(f"/api/v1/runs/{part(id)}/cancel", "POST", {}, body, once)
+        return cast("Cancelled", self.call(f"/api/v1/runs/{part(id)}/cancel", "POST", {}, body, once))
 
     def get_flows(self) -> "PageOfFlowState":
         """Flows in force."""
-        return self.call("/api/v1/flows", "GET", {}, None, None)
+        return cast("PageOfFlowState", self.call("/api/v1/flows", "GET", {}, None, None))
 
     def post_flows(self, body: "Push", *, once: Optional[Once] = None) -> "PageOfFlowChange":
         """Put flows in force, all or none, without a restart."""
-        return self.call("/api/v1/flows", "POST", {}, body, once)
+        return cast("PageOfFlowChange", self.call("/api/v1/flows", "POST", {}, body, once))
 
     def get_flows_by_name(self, name: str) -> "WholeFlow":
         """One flow, with its text and outline."""
-        return self.call(f"/api/v1/flows/{part(name)}", "GET", {}, None, None)
+        return cast("WholeFlow", self.call(f"/api/v1/flows/{part(name)}", "GET", {}, None, None))
 
     def get_messages_by_id_explanation(self, id: str) -> "Explanation":
         """Why a message went out when it did, or did not."""
-        return self.call(f"/api/v1/messages/{part(id)}/explanation", "GET", {}, None, None)
+        return cast("Explanation", self.call(f"/api/v1/messages/{part(id)}/explanation", "GET", {}, None, None))
 
     def get_pauses(self) -> "PageOfPauseRow":
         """What people have paused."""
-        return self.call("/api/v1/pauses", "GET", {}, None, None)
+        return cast("PageOfPauseRow", self.call("/api/v1/pauses", "GET", {}, None, None))
 
     def post_by_kind_by_name_pause(self, kind: str, name: str, body: Optional["Reason"] = None, *, once: Optional[Once] = None) -> "PauseRow":
         """Pause a connection, a flow or a class of message: what it would do is kept."""
-        return self.call(f"/api/v1/{part(kind)}/{part(name)}/pause", "POST", {}, body, once)
+        return cast("PauseRow", self.call(f"/api/v1/{part(kind)}/{part(name)}/pause", "POST", {}, body, once))
 
     def post_by_kind_by_name_resume(self, kind: str, name: str, *, once: Optional[Once] = None) -> "Resumed":
         """Let what was paused go on, in its order."""
-        return self.call(f"/api/v1/{part(kind)}/{part(name)}/resume", "POST", {}, None, once)
+        return cast("Resumed", self.call(f"/api/v1/{part(kind)}/{part(name)}/resume", "POST", {}, None, once))
 
     def get_overview(self) -> "Overview":
         """The hub's work, in one answer."""
-        return self.call("/api/v1/overview", "GET", {}, None, None)
+        return cast("Overview", self.call("/api/v1/overview", "GET", {}, None, None))
 
     def get_effects(self, *, state: Optional[str] = None, connection: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None) -> "PageOfEffect":
         """Effects: calls that runs want made."""
-        return self.call("/api/v1/effects", "GET", {"state": state, "connection": connection, "limit": limit, "cursor": cursor}, None, None)
+        return cast("PageOfEffect", self.call("/api/v1/effects", "GET", {"state": state, "connection": connection, "limit": limit, "cursor": cursor}, None, None))
 
     def get_effects_by_id(self, id: str) -> "Effect":
         """One effect, with its input, last request and attempts."""
-        return self.call(f"/api/v1/effects/{part(id)}", "GET", {}, None, None)
+        return cast("Effect", self.call(f"/api/v1/effects/{part(id)}", "GET", {}, None, None))
 
     def get_dead_letters(self, *, limit: Optional[int] = None, cursor: Optional[str] = None) -> "PageOfDeadLetter":
         """What needs a person: effects, deliveries in quarantine, proposals."""
-        return self.call("/api/v1/dead-letters", "GET", {"limit": limit, "cursor": cursor}, None, None)
+        return cast("PageOfDeadLetter", self.call("/api/v1/dead-letters", "GET", {"limit": limit, "cursor": cursor}, None, None))
 
     def post_dead_letters_by_id_retry(self, id: str, *, once: Optional[Once] = None) -> "Changed":
         """Send an effect again under a new key, or decide a delivery again."""
-        return self.call(f"/api/v1/dead-letters/{part(id)}/retry", "POST", {}, None, once)
+        return cast("Changed", self.call(f"/api/v1/dead-letters/{part(id)}/retry", "POST", {}, None, once))
 
     def post_dead_letters_by_id_drop(self, id: str, *, once: Optional[Once] = None) -> "Changed":
         """Give up an effect, or leave a delivery undecided."""
-        return self.call(f"/api/v1/dead-letters/{part(id)}/drop", "POST", {}, None, once)
+        return cast("Changed", self.call(f"/api/v1/dead-letters/{part(id)}/drop", "POST", {}, None, once))
 
     def get_suppressions(self, *, limit: Optional[int] = None, cursor: Optional[str] = None) -> "PageOfSuppressionRow":
         """Addresses that are not written to, and why."""
-        return self.call("/api/v1/suppressions", "GET", {"limit": limit, "cursor": cursor}, None, None)
+        return cast("PageOfSuppressionRow", self.call("/api/v1/suppressions", "GET", {"limit": limit, "cursor": cursor}, None, None))
 
     def post_suppressions(self, body: "Add", *, once: Optional[Once] = None) -> "SuppressionRow":
         """Write to an address no more."""
-        return self.call("/api/v1/suppressions", "POST", {}, body, once)
+        return cast("SuppressionRow", self.call("/api/v1/suppressions", "POST", {}, body, once))
 
     def post_suppressions_remove(self, body: "Named", *, once: Optional[Once] = None) -> "Removed":
         """Write to an address again."""
-        return self.call("/api/v1/suppressions/remove", "POST", {}, body, once)
+        return cast("Removed", self.call("/api/v1/suppressions/remove", "POST", {}, body, once))
 
     def get_texts(self, *, kind: Optional["TextKind"] = None, name: Optional[str] = None, version: Optional[str] = None) -> "PageOfShown":
         """Versions of the texts that people agree to, the latest in force first."""
-        return self.call("/api/v1/texts", "GET", {"kind": kind, "name": name, "version": version}, None, None)
+        return cast("PageOfShown", self.call("/api/v1/texts", "GET", {"kind": kind, "name": name, "version": version}, None, None))
 
     def post_texts(self, body: "NewText", *, once: Optional[Once] = None) -> "TextVersion":
         """Add a version of a text."""
-        return self.call("/api/v1/texts", "POST", {}, body, once)
+        return cast("TextVersion", self.call("/api/v1/texts", "POST", {}, body, once))
 
     def get_tickets_keys(self) -> "PageOfPublicKey":
         """Public keys that verify tickets without a network, the one that signs last."""
-        return self.call("/api/v1/tickets/keys", "GET", {}, None, None)
+        return cast("PageOfPublicKey", self.call("/api/v1/tickets/keys", "GET", {}, None, None))
 
     def get_connections(self) -> "PageOfConnectionState":
         """Connections and how they stand."""
-        return self.call("/api/v1/connections", "GET", {}, None, None)
+        return cast("PageOfConnectionState", self.call("/api/v1/connections", "GET", {}, None, None))
 
     def get_connections_by_name(self, name: str) -> "Connection":
         """One connection, with its last reconciliations."""
-        return self.call(f"/api/v1/connections/{part(name)}", "GET", {}, None, None)
+        return cast("Connection", self.call(f"/api/v1/connections/{part(name)}", "GET", {}, None, None))
 
     def post_connections_by_name_reconcile(self, name: str, body: Optional["Ask"] = None, *, once: Optional[Once] = None) -> "PageOfReport":
         """Read a connection's records now, and take in what its webhooks missed."""
-        return self.call(f"/api/v1/connections/{part(name)}/reconcile", "POST", {}, body, once)
+        return cast("PageOfReport", self.call(f"/api/v1/connections/{part(name)}/reconcile", "POST", {}, body, once))

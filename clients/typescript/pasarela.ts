@@ -81,6 +81,9 @@ export type Ask = { "from_beginning"?: boolean; "policy"?: Policy | null };
 /** One try at an effect */
 export type Attempt = { "attempt": number; "call": number; "started_at": string; "ended_at": string; "outcome": string; "status": number | null; "why": unknown; "answer": unknown };
 
+/** An entry, opened */
+export type AuditRow = { "seq": number; "at": string; "who_kind": WhoKind; "who": string; "name": string; "from": string | null; "brand": string; "action": string; "subject": string; "before": unknown; "after": unknown; "forgotten": boolean; "hash": string };
+
 /** A run that was ended */
 export type Cancelled = { "id": RunId; "status": RunStatus };
 
@@ -288,6 +291,9 @@ export type PageOfAlarm = { "data": Array<Alarm>; "next_cursor": string | null }
 export type PageOfApiKey = { "data": Array<ApiKey>; "next_cursor": string | null };
 
 /** A page of a list, newest first */
+export type PageOfAuditRow = { "data": Array<AuditRow>; "next_cursor": string | null };
+
+/** A page of a list, newest first */
 export type PageOfCase = { "data": Array<Case>; "next_cursor": string | null };
 
 /** A page of a list, newest first */
@@ -351,9 +357,6 @@ export type Phone = string;
 
 /** What is done with a record that the hub does not know as it is */
 export type Policy = "report" | "propose" | "repair";
-
-/** An error as RFC 9457 has it */
-export type Problem = { "type": string; "title": string; "status": number; "code": string; "detail": string };
 
 /** What the hub found when it recorded a consent. It is never judged again: a text that is known later proves nothing earlier */
 export type Proof = { "complete": boolean; "missing": Array<string>; "text"?: string | null; "channels"?: Array<string>; "guarded": boolean };
@@ -464,6 +467,9 @@ export type Tongue = "es" | "en";
 /** How near the end of a term is */
 export type Urgency = "calm" | "soon" | "goal" | "late";
 
+/** Kind of whoever does something */
+export type WhoKind = "person" | "key" | "command_line" | "system";
+
 /** A delivery with headers and body, as received */
 export type WholeDelivery = { "id": DeliveryId; "connection": string; "received_at": string; "source": string; "status": DeliveryStatus; "reason": string | null; "events": Array<EventId>; "headers": Array<Header>; "body": string };
 
@@ -483,6 +489,16 @@ export class Pasarela extends Caller {
   /** What needs a person now. */
   getAlarms(): Promise<PageOfAlarm> {
     return this.call(`/api/v1/alarms`, "GET", undefined, undefined);
+  }
+
+  /** Who did what, newest first. */
+  getAudit(query?: { "who"?: string; "action"?: string; "subject"?: string; "from"?: string; "until"?: string; "limit"?: number; "cursor"?: string }): Promise<PageOfAuditRow> {
+    return this.call(`/api/v1/audit`, "GET", query, undefined);
+  }
+
+  /** One entry of the audit. */
+  getAuditBySeq(seq: string): Promise<AuditRow> {
+    return this.call(`/api/v1/audit/${part(seq)}`, "GET", undefined, undefined);
   }
 
   /** How the store is kept. */

@@ -155,6 +155,7 @@ async function addresses(world) {
     incidente: `/incidentes/${incident}`,
     hoja: `/incidentes/${incident}/hoja`,
     alarmas: "/alarmas",
+    claves: "/claves",
     usuarios: "/usuarios",
     "mi-cuenta": "/mi-cuenta",
     teatro: "/teatro",

@@ -2,7 +2,7 @@
 //! is done; its answer is kept for a day, sealed, and whoever sends the same request with the same key gets it
 //! again, also after a restart and on another node. Keys are each caller's own.
 //!
-//! Promise: of many that come at once, one is done. What failed changed nothing and may come again. Where nobody
+//! Promise: of many that come at once, one is done. What was refused changed nothing and may come again. Where nobody
 //! knows what became of the first one, it is not done again unless that is safe.
 
 use crate::App;
@@ -89,17 +89,25 @@ pub(crate) async fn begin(app: &App, asked: Asked<'_>) -> Result<Begin, Response
         )
         .wait(1)
         .into_response()),
-        Begun::Lost => Err(Problem::new(
-            StatusCode::CONFLICT,
-            "outcome_unknown",
-            "Nobody knows what became of the first request",
-            "the hub stopped while it did this; look whether it was done, and if not send it with a new Idempotency-Key",
-        )
-        .into_response()),
+        Begun::Lost => Err(lost()),
     }
 }
 
+fn lost() -> Response {
+    Problem::new(
+        StatusCode::CONFLICT,
+        "outcome_unknown",
+        "Nobody knows what became of the first request",
+        "the hub stopped or failed while it did this; look whether it was done, and if not send it with a new \
+         Idempotency-Key",
+    )
+    .into_response()
+}
+
 fn earlier(status: u16, answer: Option<Vec<u8>>) -> Response {
+    if status >= 500 {
+        return lost();
+    }
     let Some(answer) = answer else {
         let mut response = Problem::new(
             StatusCode::CONFLICT,
@@ -122,6 +130,13 @@ impl Begin {
     /// Keeps what came of it; what failed is forgotten, since it changed nothing.
     pub(crate) async fn end(self, app: &App, again: Again, response: Response) -> Response {
         let store = app.engine.store();
+        // Failed in the middle: done or not, it is not done again where that would be twice.
+        if response.status() == StatusCode::INTERNAL_SERVER_ERROR && again != Again::Safe {
+            if let Err(e) = store.keep_answer(self.id, self.taker, 500, None).await {
+                tracing::warn!(error = %e, "a failed request could not be noted");
+            }
+            return response;
+        }
         if !response.status().is_success() {
             if let Err(e) = store.forget_answer(self.id, self.taker).await {
                 tracing::warn!(error = %e, "a refused request could not be forgotten; it is after its time");
@@ -139,5 +154,20 @@ impl Begin {
             tracing::warn!(error = %e, "an answer could not be kept");
         }
         Response::from_parts(parts, Body::from(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_earlier_answer_is_told_again_and_one_that_is_not_there_is_said_so() {
+        let told = earlier(201, Some(b"{}".to_vec()));
+        assert_eq!((told.status(), told.headers().contains_key(REPLAYED)), (StatusCode::CREATED, true));
+        for (status, replayed) in [(201, true), (500, false)] {
+            let told = earlier(status, None);
+            assert_eq!((told.status(), told.headers().contains_key(REPLAYED)), (StatusCode::CONFLICT, replayed));
+        }
     }
 }

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 
-from pasarela import Once, Pasarela, Problem, Statement, pages
+from pasarela import ConsentStatement, Once, Pasarela, Problem, pages
 
 
 def refused(ask: Callable[[], object]) -> Problem:
@@ -19,11 +19,11 @@ owner = Pasarela(url, os.environ["JUDGE_KEY"])
 made = owner.post_keys({"name": "tablero", "scopes": ["events:read", "consents:read", "consents:write"]})
 hub = Pasarela(url, made["key"])
 
-seen = [event["id"] for event in pages(lambda cursor: hub.get_events(limit=2, cursor=cursor))]
+seen = [event["id"] for event in pages(lambda cursor: hub.get_events(limit=2, cursor=cursor, type_="tienda.order.created"))]
 assert len(seen) == len(set(seen)) == 5, seen
 assert hub.get_events_by_id(seen[0])["type"] == "tienda.order.created"
 
-statement: Statement = {
+statement: ConsentStatement = {
     "person": {"email": "laura.velez@correo.example", "name": "Laura Vélez"},
     "purpose": "analytics",
     "state": "given",
@@ -32,7 +32,7 @@ statement: Statement = {
 once = Once(key="py-consent-1")
 first, again = hub.post_consents(statement, once=once), hub.post_consents(statement, once=once)
 assert first["id"] == again["id"], "sent again, it is the same record"
-other: Statement = {**statement, "purpose": "mercadeo"}
+other: ConsentStatement = {**statement, "purpose": "ads"}
 problem = refused(lambda: hub.post_consents(other, once=once))
 assert (problem.status, problem.code) == (422, "idempotency_key_reused"), problem
 

@@ -1,6 +1,6 @@
 // The generated client against a running hub: a key is made, events are read page by page, a consent is recorded
 // once however often it is sent, problems are told apart by their codes.
-import { Pasarela, Problem, pages, type Statement } from "./pasarela.js";
+import { Pasarela, Problem, pages, type ConsentStatement } from "./pasarela.js";
 
 declare const process: { env: Record<string, string | undefined> };
 
@@ -20,11 +20,11 @@ const made = await owner.postKeys({ name: "tablero", scopes: ["events:read", "co
 const hub = new Pasarela(url, made.key);
 
 const seen: string[] = [];
-for await (const event of pages((cursor) => hub.getEvents({ limit: 2, cursor }))) seen.push(event.id);
+for await (const event of pages((cursor) => hub.getEvents({ limit: 2, cursor, type: "tienda.order.created" }))) seen.push(event.id);
 check(seen.length === 5 && new Set(seen).size === 5, `five events by pages of two: ${seen}`);
 check((await hub.getEventsById(seen[0])).type === "tienda.order.created", "one event");
 
-const statement: Statement = {
+const statement: ConsentStatement = {
   person: { email: "laura@correo.example", name: "Laura Ospina" },
   purpose: "analytics",
   state: "given",
@@ -33,7 +33,7 @@ const statement: Statement = {
 const once = { key: "ts-consent-1" };
 const [first, again] = [await hub.postConsents(statement, once), await hub.postConsents(statement, once)];
 check(first.id === again.id, "sent again, it is the same record");
-const other = await refused(hub.postConsents({ ...statement, purpose: "mercadeo" }, once));
+const other = await refused(hub.postConsents({ ...statement, purpose: "ads" }, once));
 check(other.status === 422 && other.code === "idempotency_key_reused", other.message);
 
 const missing = await refused(hub.getEventsById("evt_0000000000001"));

@@ -311,3 +311,44 @@ fn the_api_is_what_its_file_says() {
         );
     }
 }
+
+#[tokio::test]
+async fn the_page_of_keys_shows_a_text_once_and_ends_what_it_is_told_to() {
+    let hub = hub(None).await;
+    let owner = hub.key_of(&["role:owner"]).await;
+    let (cookie, csrf) = super::walk::session(&hub, &owner).await;
+    let send = async |path: &str, form: &str| {
+        let request = Request::post(path)
+            .header(header::COOKIE, &cookie)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Body::from(format!("csrf={csrf}&{form}")))
+            .unwrap();
+        let answer = hub.app.console().oneshot(request).await.unwrap();
+        let (status, bytes) = (answer.status(), answer.into_body().collect().await.unwrap().to_bytes());
+        (status, String::from_utf8(bytes.to_vec()).unwrap())
+    };
+    let text_of = |page: &str| {
+        let text = page.split("psk_").nth(1).map(|t| t.chars().take_while(char::is_ascii_alphanumeric).collect());
+        text.map(|t: String| format!("psk_{t}"))
+    };
+    let (status, page) = send("/claves", "nombre=tablero&alcance.events:read=si&dias=30&limite=600/m").await;
+    let made = text_of(&page).expect("the text of the key");
+    assert_eq!((status, ask(&hub, "GET", "/api/v1/events", &made, &[], "").await.0), (StatusCode::OK, StatusCode::OK));
+    let shown = Request::get("/claves").header(header::COOKIE, &cookie).body(Body::empty()).unwrap();
+    let shown = hub.app.console().oneshot(shown).await.unwrap().into_body().collect().await.unwrap().to_bytes();
+    let shown = String::from_utf8(shown.to_vec()).unwrap();
+    assert!(shown.contains("tablero") && shown.contains("600/m") && !shown.contains("psk_"), "a text is shown once");
+    let (_, _, list) = ask(&hub, "GET", "/api/v1/keys", &owner, &[], "").await;
+    let id = list["data"].as_array().unwrap().iter().find(|k| k["name"] == "tablero").unwrap()["id"].clone();
+    let id = id.as_str().unwrap();
+    let (_, page) = send(&format!("/claves/{id}/rotar"), "horas=1").await;
+    let renewed = text_of(&page).expect("a new text");
+    assert_ne!(made, renewed);
+    let (_, page) = send(&format!("/claves/{id}/revocar"), "").await;
+    assert!(page.contains("Revocada"));
+    for text in [&made, &renewed] {
+        assert_eq!(ask(&hub, "GET", "/api/v1/events", text, &[], "").await.0, StatusCode::UNAUTHORIZED);
+    }
+    let (status, page) = send("/claves", "nombre=&alcance.read=si").await;
+    assert!(status == StatusCode::BAD_REQUEST && page.contains("name: say"), "{status}");
+}

@@ -183,7 +183,7 @@ async fn callers(hub: &Hub) -> Vec<Caller> {
     all
 }
 
-async fn session(hub: &Hub, key: &str) -> (String, String) {
+pub(super) async fn session(hub: &Hub, key: &str) -> (String, String) {
     let enter = Request::post("/entrar").body(Body::from(format!("clave={key}"))).unwrap();
     let answer = hub.app.console().oneshot(enter).await.unwrap();
     let cookie = answer.headers().get(header::SET_COOKIE).expect("a session").to_str().unwrap();
