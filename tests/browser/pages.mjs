@@ -109,7 +109,7 @@ export async function allPages(browser, world, axePath, say) {
 async function desk(world) {
   const key = world.key("write");
   const post = async (path, body) => {
-    const answer = await fetch(`${world.public}/api/v1/${path}`, { method: "POST", headers: { authorization: `Bearer ${key}` }, body: JSON.stringify(body) });
+    const answer = await fetch(`${world.public}/api/v1/${path}`, { method: "POST", headers: { authorization: `Bearer ${key}`, "content-type": "application/json" }, body: JSON.stringify(body) });
     if (!answer.ok) throw new Error(`${path}: ${await answer.text()}`);
     return answer.json();
   };

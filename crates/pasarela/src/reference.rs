@@ -2,6 +2,7 @@
 //! (`<!-- generated: NAME -->`), diagrams, the evidence of the README. These tests fail when a page is
 //! behind; `scripts/book` writes it anew. They also hold the outline and all links to what is there.
 
+mod claims;
 mod evidence;
 mod links;
 mod outline;

@@ -40,7 +40,7 @@ impl std::fmt::Debug for Sealed {
 pub enum SealError {
     /// The master key is missing.
     #[error(
-        "the sealing key {0} is missing; the database cannot be read without it: put it back, or restore a backup together with its key"
+        "the sealing key {0} is missing; the database cannot be read without it: put the file back (or what is named in its place), or restore a backup together with its key"
     )]
     KeyMissing(Master),
     /// The key does not fit the database.

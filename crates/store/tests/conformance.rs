@@ -128,6 +128,7 @@ macro_rules! conformance {
                     deliveries_by_status,
                     read_models_of_a_kind_by_id,
                     events_page_both_ways_by_every_filter,
+                    text_that_is_sql_is_only_text,
                     runs_page_by_status_and_event,
                     runs_of_a_flow_are_looked_for_among_the_newest,
                     open_steps_of_a_flow_are_counted,

@@ -181,6 +181,16 @@ mod tests {
     }
 
     #[test]
+    fn a_code_from_outside_is_no_path_and_no_header_in_a_files_name() {
+        let named = |code: &str| Boleta::read(&json!({ "code": code }), &Value::Null, &Value::Null).unwrap();
+        assert_eq!(named("../../etc/cron.d/x").file_name(Lang::Es), "boleta-etccrondx");
+        assert_eq!(
+            named("A\"; filename=\"b.html\r\nset-cookie: c").file_name(Lang::Es),
+            "boleta-Afilenamebhtmlset-cookiec"
+        );
+    }
+
+    #[test]
     fn a_tier_does_not_say_the_show_again_and_an_hour_stays_whole() {
         let show = json!({ "title": "Lino", "starts_at": "2026-11-28T00:00:00Z" });
         let tier = |title: &str| Boleta::read(&json!({ "code": "A-1", "title": title }), &show, &Value::Null).unwrap();

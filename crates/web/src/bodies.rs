@@ -35,11 +35,13 @@ const API_ROOM: (usize, usize) = (1024 * 1024, 8 * 1024 * 1024);
 pub(crate) struct Bodies {
     small: Arc<Semaphore>,
     all: Arc<Semaphore>,
+    /// Longest time a body may take.
+    patience: Duration,
 }
 
 impl Default for Bodies {
     fn default() -> Self {
-        Self { small: Arc::new(Semaphore::new(SMALL_ROOM)), all: Arc::new(Semaphore::new(ROOM)) }
+        Self { small: Arc::new(Semaphore::new(SMALL_ROOM)), all: Arc::new(Semaphore::new(ROOM)), patience: BODY_TIME }
     }
 }
 
@@ -71,13 +73,17 @@ impl AsRef<[u8]> for Held {
 impl Bodies {
     /// A room for callers of the API.
     pub(crate) fn of_the_api() -> Self {
-        Self { small: Arc::new(Semaphore::new(API_ROOM.0)), all: Arc::new(Semaphore::new(API_ROOM.1)) }
+        Self {
+            small: Arc::new(Semaphore::new(API_ROOM.0)),
+            all: Arc::new(Semaphore::new(API_ROOM.1)),
+            patience: BODY_TIME,
+        }
     }
 
     /// Reads a body whole. One that is refused is read on and thrown away, unless its sender
     /// `waits` for leave to send it: who still writes hears the answer, and no broken connection.
     pub(crate) async fn read(&self, mut body: Body, waits: bool) -> Result<Bytes, Refusal> {
-        let read = tokio::time::timeout(BODY_TIME, self.collect(&mut body)).await;
+        let read = tokio::time::timeout(self.patience, self.collect(&mut body)).await;
         match read.unwrap_or(Err(Refusal::TooSlow)) {
             Ok(held) => Ok(Bytes::from_owner(held)),
             Err(why) => {
@@ -214,6 +220,15 @@ mod tests {
         assert!(matches!(bodies.read(chunked(MAX_BODY + SMALL), false).await, Err(Refusal::TooLarge)));
         assert!(matches!(bodies.read(of(MAX_BODY + 1), false).await, Err(Refusal::TooLarge)));
         drop(body);
+        assert_eq!(free(&bodies), (SMALL_ROOM, ROOM));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_drips_is_given_up_and_leaves_its_room() {
+        let bodies = Bodies { patience: Duration::from_millis(20), ..Bodies::default() };
+        let begun = stream::iter([Ok::<_, Infallible>(Bytes::from_static(b"{"))]);
+        let drips = Body::from_stream(futures_util::StreamExt::chain(begun, stream::pending()));
+        assert!(matches!(bodies.read(drips, false).await, Err(Refusal::TooSlow)));
         assert_eq!(free(&bodies), (SMALL_ROOM, ROOM));
     }
 

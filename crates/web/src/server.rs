@@ -41,7 +41,7 @@ impl Running {
 pub fn serve(listener: TcpListener, router: Router) -> std::io::Result<Running> {
     let addr = listener.local_addr()?;
     let (stop, stopped) = watch::channel(false);
-    let task = tokio::spawn(accept(listener, router, stopped));
+    let task = tokio::spawn(accept(listener, router, HEADER_TIME, stopped));
     Ok(Running { addr, stop, task })
 }
 
@@ -53,19 +53,19 @@ pub fn serve_unix(listener: tokio::net::UnixListener, router: Router) -> JoinHan
             let service = TowerToHyperService::new(router.clone());
             tokio::spawn(async move {
                 // A command that goes away early is no error.
-                drop(builder().serve_connection(TokioIo::new(stream), service).await);
+                drop(builder(HEADER_TIME).serve_connection(TokioIo::new(stream), service).await);
             });
         }
     })
 }
 
-fn builder() -> hyper::server::conn::http1::Builder {
+fn builder(header_time: Duration) -> hyper::server::conn::http1::Builder {
     let mut builder = hyper::server::conn::http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(BUFFER);
+    builder.timer(TokioTimer::new()).header_read_timeout(header_time).max_buf_size(BUFFER);
     builder
 }
 
-async fn accept(listener: TcpListener, router: Router, mut stopped: watch::Receiver<bool>) {
+async fn accept(listener: TcpListener, router: Router, header_time: Duration, mut stopped: watch::Receiver<bool>) {
     let mut connections = tokio::task::JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -93,7 +93,7 @@ async fn accept(listener: TcpListener, router: Router, mut stopped: watch::Recei
         let service = TowerToHyperService::new(known);
         let mut stopped = stopped.clone();
         connections.spawn(async move {
-            let served = builder().serve_connection(TokioIo::new(stream), service);
+            let served = builder(header_time).serve_connection(TokioIo::new(stream), service);
             tokio::pin!(served);
             tokio::select! {
                 _ = &mut served => {}
@@ -105,4 +105,40 @@ async fn accept(listener: TcpListener, router: Router, mut stopped: watch::Recei
         });
     }
     while connections.join_next().await.is_some() {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+
+    /// Who opens connections and sends a header a day holds none of them.
+    #[tokio::test]
+    async fn a_connection_that_sends_half_a_header_or_nothing_is_closed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let (_open, stopped) = watch::channel(false);
+        tokio::spawn(accept(listener, Router::new(), Duration::from_millis(50), stopped));
+        for begun in ["GET / HTTP/1.1\r\nx-slow: ", ""] {
+            let mut stream = TcpStream::connect(addr).await.unwrap();
+            stream.write_all(begun.as_bytes()).await.unwrap();
+            let mut answer = Vec::new();
+            let ended = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut answer)).await;
+            assert!(ended.is_ok_and(|read| read.is_ok()), "'{begun}' holds its connection");
+        }
+    }
+
+    #[tokio::test]
+    async fn headers_beyond_the_buffer_are_refused() {
+        let running = serve(TcpListener::bind("127.0.0.1:0").await.unwrap(), Router::new()).unwrap();
+        let mut stream = TcpStream::connect(running.addr).await.unwrap();
+        let head =
+            format!("GET / HTTP/1.1\r\nhost: h\r\nconnection: close\r\nx-long: {}\r\n\r\n", "x".repeat(2 * BUFFER));
+        // It may be refused, and closed, before all of it was written.
+        drop(stream.write_all(head.as_bytes()).await);
+        let mut answer = Vec::new();
+        drop(stream.read_to_end(&mut answer).await);
+        assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 431"), "{}", String::from_utf8_lossy(&answer));
+    }
 }

@@ -42,14 +42,17 @@ const server = createServer((request, response) => {
 await new Promise((listening) => server.listen(port, "127.0.0.1", listening));
 
 /** A browser: keeps cookies of both sides, follows nothing by itself. */
+let browsers = 0;
 class Browser {
   jars = new Map();
+  // Each from another place, as a proxy on this machine would say it: none waits for the tries of the others.
+  place = `192.0.2.${(browsers += 1)}`;
   async go(url, options = {}) {
     const { host } = new URL(url);
     const jar = this.jars.get(host) ?? new Map();
     this.jars.set(host, jar);
     const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join("; ");
-    const headers = { ...options.headers, cookie, "user-agent": "judge Firefox/140 Linux" };
+    const headers = { ...options.headers, cookie, "user-agent": "judge Firefox/140 Linux", "x-forwarded-for": this.place };
     const answer = await fetch(url, { redirect: "manual", ...options, headers });
     for (const line of answer.headers.getSetCookie()) {
       const [name, value] = line.split(";")[0].split(/=(.*)/s);

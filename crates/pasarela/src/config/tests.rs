@@ -22,6 +22,17 @@ fn unknown_keys_refuse_to_start_and_show_their_line() {
 fn contradictions_refuse_to_start() {
     for (text, part) in [
         ("[console]\nlisten = \"127.0.0.1:8080\"", "origin of their own"),
+        ("[console]\nidle = \"5s\"", "between 1m and 12h"),
+        ("[console.oidc]\nissuer = \"http://id.example\"\nclient_id = \"hub\"", "write https://HOST"),
+        ("[console.oidc]\nissuer = \"https://id.example\"\nclient_id = \"\"", "client_id is empty"),
+        (
+            "[console.oidc]\nissuer = \"https://id.example\"\nclient_id = \"hub\"\nroles_claim = \"groups\"",
+            "go together",
+        ),
+        (
+            "[console.oidc]\nissuer = \"https://id.example\"\nclient_id = \"hub\"\nroles_claim = \"groups\"\nroles = { a = [\"jefe\"] }",
+            "there is no role 'jefe'",
+        ),
         ("[market]\ncountry = \"MX\"", "CO only"),
         ("[market]\ntime_zone = \"Bogota\"", "IANA"),
         ("[store]\nurl = \"mysql://x\"", "sqlite:PATH"),

@@ -61,9 +61,10 @@ fn every_judge_that_is_named_is_there_and_every_judge_that_is_there_is_named() {
     }
     for file in std::fs::read_dir(root().join("scripts/judges.d")).unwrap().map(|e| e.unwrap().path()) {
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
-        // The browser judges our pages, holidays our calendar and oidc our door, not a connector; live speaks for itself.
-        let of_none =
-            ["evidence.toml", "browser", "holidays", "live", "oidc"].contains(&name.as_str()) || file.is_dir();
+        // The browser judges our pages, holidays our calendar, oidc our door, clients and schemathesis our API, and
+        // none of them a connector; live speaks for itself.
+        let others = ["evidence.toml", "browser", "clients", "holidays", "live", "oidc", "schemathesis"];
+        let of_none = others.contains(&name.as_str()) || file.is_dir();
         assert!(of_none || named.contains(&format!("scripts/judges.d/{name}")), "{name} judges what?");
     }
 }

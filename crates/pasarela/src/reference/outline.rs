@@ -84,8 +84,8 @@ fn is_executable(path: &Path) -> bool {
     path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }
 
-/// Names of all functions that the workspace marks as tests.
-fn tests() -> &'static BTreeSet<String> {
+/// Names of all functions that the workspace marks as tests, and of the cases that both databases are held to.
+pub(super) fn tests() -> &'static BTreeSet<String> {
     static TESTS: std::sync::LazyLock<BTreeSet<String>> = std::sync::LazyLock::new(|| {
         fn look(folder: &Path, found: &mut BTreeSet<String>) {
             for path in std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
@@ -94,7 +94,11 @@ fn tests() -> &'static BTreeSet<String> {
                 } else if path.extension().is_some_and(|e| e == "rs") {
                     let text = std::fs::read_to_string(&path).unwrap();
                     let mut marked = false;
+                    let cases = text.contains("\nmacro_rules! conformance ");
                     for line in text.lines().map(str::trim) {
+                        let case = line.strip_suffix(',').filter(|_| cases);
+                        let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+                        found.extend(case.filter(|case| case.chars().all(word)).map(str::to_owned));
                         marked |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
                         let name = line.trim_start_matches("async ").strip_prefix("fn ");
                         if let Some(name) = name.filter(|_| marked) {

@@ -1,14 +1,14 @@
 //! Lists: pages without gap or repeat, while others write; filters that mean what they say.
 
 use crate::support::{
-    Factory, accept, bring, decide, decision, delivery, eff, effect, entity, event, evt, fact, rn, run, run_write,
+    Factory, accept, at, bring, decide, decision, delivery, eff, effect, entity, event, evt, fact, rn, run, run_write,
     write,
 };
 use pasarela_domain::{DeliveryId, EntityRef};
 use pasarela_store::{
     Accepted, Decision, DeliveryStatus, EffectFilter, EffectGuard, EffectInsert, EffectState, EffectUpdate,
-    EntityUpsert, EventFilter, EventInsert, FactWrite, NewDelivery, Page, RunFilter, RunInsert, RunStatus, Seen,
-    Within, Work,
+    EntityUpsert, EventFilter, EventInsert, FactWrite, NewDelivery, Page, RecordWrite, RunFilter, RunInsert, RunStatus,
+    Seen, Within, Work,
 };
 use std::collections::BTreeSet;
 
@@ -144,6 +144,46 @@ pub(crate) async fn events_page_both_ways_by_every_filter(factory: &impl Factory
     assert_eq!(found.rows.iter().map(|e| e.id.get()).collect::<Vec<_>>(), [4, 5, 6], "both ends are open");
     assert!(store.event(evt(404)).await.unwrap().is_none());
     assert!(store.events_of(DeliveryId::from_raw(404)).await.unwrap().is_empty());
+}
+
+/// Texts of strangers are values, in what is written and in what is asked.
+pub(crate) async fn text_that_is_sql_is_only_text(factory: &impl Factory) {
+    let store = factory.open();
+    let hostile = [
+        "' OR '1'='1",
+        "x'; DELETE FROM events; --",
+        "\"; DROP TABLE records; --",
+        "%",
+        "_",
+        "$1",
+        "?1",
+        "\\' OR 1=1 /*",
+    ];
+    for (n, text) in (1..).zip(hostile) {
+        decide(&*store, |d| {
+            let insert = EventInsert { event_type: text.into(), ..event(&*store, n, d) };
+            vec![FactWrite { event: Some(insert), ..FactWrite::default() }]
+        })
+        .await;
+        let write = RecordWrite {
+            kind: text.into(),
+            id: text.into(),
+            expected: 0,
+            due: None,
+            open: true,
+            subjects: Vec::new(),
+            at: at(n),
+            data: store.sealer().seal(text.as_bytes()),
+        };
+        store.keep_record(write).await.unwrap();
+    }
+    for (n, text) in (1..).zip(hostile) {
+        let asked = EventFilter { event_type: Some(text.into()), limit: 10, ..EventFilter::default() };
+        let found = store.events(asked).await.unwrap();
+        assert_eq!(found.rows.iter().map(|e| e.id).collect::<Vec<_>>(), [evt(n)], "{text}");
+        assert!(store.record(text, text).await.unwrap().is_some(), "{text}");
+        assert!(store.record("", text).await.unwrap().is_none(), "{text}");
+    }
 }
 
 pub(crate) async fn runs_page_by_status_and_event(factory: &impl Factory) {

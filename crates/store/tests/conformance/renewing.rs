@@ -1,15 +1,13 @@
 //! Keys change, and every value opens at every step of it.
 
-use crate::support::{
-    Factory, accept, at, bring, decision, delivery, eff, effect, entity, event, evt, fact, rn, run, write,
-};
+use crate::support::{Factory, accept, at, bring, decision, eff, effect, entity, event, evt, fact, rn, run, write};
 use pasarela_domain::{DeliveryId, EntityRef};
 use pasarela_store::{
-    Accepted, AttemptInsert, Audited, Decided, DeliveryStatus, EffectState, FactWrite, Master, PauseKind, PauseRow,
-    RecordWrite, Rotated, Store, SuppressionCause, SuppressionRow, Work, rotate, verify,
+    AttemptInsert, Audited, DeliveryStatus, EffectState, FactWrite, Master, PauseKind, PauseRow, RecordWrite, Rotated,
+    Store, SuppressionCause, SuppressionRow, Work, rotate, verify,
 };
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Something in every table that has sealed columns. Deliveries that it made.
 async fn filled(s: &dyn Store) -> Vec<DeliveryId> {
@@ -164,43 +162,47 @@ pub(crate) async fn keys_change_and_may_be_killed_between_any_two_steps(factory:
 }
 
 pub(crate) async fn what_is_written_while_rows_are_sealed_anew_stays(factory: &impl Factory) {
+    const TASKS: usize = 40;
+    const EACH: usize = 15;
     let store = factory.open();
-    for n in 0..40 {
-        let id = accept(&*store, "{}").await;
-        let facts =
-            vec![FactWrite { entities: vec![entity(&*store, &format!("o{n}"), 0, "0")], ..FactWrite::default() }];
-        assert_eq!(
-            store.decide(decision(id, facts)).await.unwrap(),
-            Decided::Done(vec![pasarela_store::FactResult::New(vec![])])
-        );
+    let name = |n: usize| format!("o{n}");
+    for n in 0..TASKS {
+        let entities = (0..EACH).map(|m| entity(&*store, &name(n * EACH + m), 0, "0")).collect();
+        write(&*store, Work { entities, ..Work::default() }).await;
     }
-    store.add_data_key().await.unwrap();
-    let (stop, taken) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicI64::new(0)));
-    let load = {
-        let (store, stop, taken) = (store.clone(), stop.clone(), taken.clone());
-        tokio::spawn(async move {
-            let mut version = 1;
-            while !stop.load(Ordering::Relaxed) || version < 4 {
-                for n in 0..40 {
-                    let model = entity(&*store, &format!("o{n}"), version, &version.to_string());
-                    write(&*store, Work { entities: vec![model], ..Work::default() }).await;
-                    assert!(matches!(store.accept(delivery(&*store, "bajo carga")).await.unwrap(), Accepted::New(_)));
-                    taken.fetch_add(1, Ordering::Relaxed);
+    // So many at once that between a look at a row and its turn to be sealed anew somebody wrote it; and each looks
+    // whether what it wrote is still there. There are more rows than they get to before they are sealed anew.
+    let stop = Arc::new(AtomicBool::new(false));
+    let load: Vec<_> = (0..TASKS)
+        .map(|n| {
+            let (store, stop) = (store.clone(), stop.clone());
+            tokio::spawn(async move {
+                let mut version = 1;
+                loop {
+                    for m in 0..EACH {
+                        let own = name(n * EACH + m);
+                        let model = entity(&*store, &own, version, &version.to_string());
+                        write(&*store, Work { entities: vec![model], ..Work::default() }).await;
+                        let (_, found) = store.lookup(vec![], vec![(1, EntityRef::new("order", &own))]).await.unwrap();
+                        let data = found[0].as_ref().map(|m| m.data.clone()).unwrap();
+                        assert_eq!(data, version.to_string().as_bytes(), "what was written last is gone");
+                        if stop.load(Ordering::Relaxed) {
+                            return;
+                        }
+                    }
+                    version += 1;
                 }
-                version += 1;
-            }
-            version - 1
+            })
         })
-    };
-    while !store.reseal(7).await.unwrap().done {}
+        .collect();
+    for _ in 0..4 {
+        store.add_data_key().await.unwrap();
+        while !store.reseal(20).await.unwrap().done {}
+    }
     stop.store(true, Ordering::Relaxed);
-    let last = load.await.unwrap().to_string();
-    let names = (0..40).map(|n| (1, EntityRef::new("order", format!("o{n}")))).collect();
-    let (_, models) = store.lookup(vec![], names).await.unwrap();
-    assert!(models.iter().all(|m| m.as_ref().unwrap().data == last.as_bytes()), "the last that was written is there");
-    let waiting = store.inbox(0, 10_000).await.unwrap().rows;
-    assert_eq!(waiting.len() as i64, taken.load(Ordering::Relaxed));
-    assert!(waiting.iter().all(|row| row.packed == b"bajo carga"));
+    for task in load {
+        task.await.unwrap();
+    }
 }
 
 pub(crate) async fn another_master_key_is_named_and_the_old_one_opens_until_it_is_there(factory: &impl Factory) {

@@ -152,18 +152,19 @@ impl FromRequest<App> for OwnDeed {
     }
 }
 
-/// A form about who works here. Whoever sends it proved lately who they are.
+/// A form that says who gets in, and what they may do. Whoever sends it proved lately who they are.
 pub(super) struct FreshDeed(pub(super) Deed);
 
 impl FromRequest<App> for FreshDeed {
     type Rejection = Response;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
+        let back = if request.uri().path().starts_with("/claves") { "/claves" } else { "/usuarios" };
         let deed = owned(request).await?;
         if !deed.visit.is_fresh(app) {
             // Nothing is done, whatever the answer's status says.
             crate::audit::nothing();
-            return Err(Redirect::to("/confirmar?a=/usuarios").into_response());
+            return Err(Redirect::to(&format!("/confirmar?a={back}")).into_response());
         }
         Ok(Self(deed))
     }

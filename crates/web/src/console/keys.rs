@@ -1,6 +1,6 @@
 //! `/claves`: the API keys of programs. A key's text is on one page, once: the answer to the form that made it.
 
-use super::guard::{Deed, Visit};
+use super::guard::{Deed, FreshDeed, Visit};
 use super::marks::Mark;
 use super::moments::Moment;
 use super::page::{Frame, html, problem, unreadable};
@@ -61,6 +61,8 @@ struct KeysPage {
     /// Brands to choose among, where there are several.
     brands: Vec<String>,
     rate: String,
+    /// Was it proved lately who looks?
+    fresh: bool,
 }
 
 impl KeysPage {
@@ -118,6 +120,7 @@ async fn page(app: &App, visit: &Visit, made: Option<NewKey>, refused: Option<St
         roles: Scope::all().filter(|s| matches!(s, Scope::Role(_))).map(|s| s.to_string()).collect(),
         brands: if app.brands.len() > 1 { app.brands.iter().cloned().collect() } else { Vec::new() },
         rate: app.api_rate.to_string(),
+        fresh: visit.is_fresh(app),
         frame: Frame::new(app, visit, "keys.title", "keys").await,
     })
 }
@@ -127,7 +130,7 @@ pub(super) async fn show(State(app): State<App>, visit: Visit) -> Result<Respons
 }
 
 /// Makes a key, and shows its text.
-pub(super) async fn create(State(app): State<App>, who: Who, deed: Deed) -> Result<Response, Response> {
+pub(super) async fn create(State(app): State<App>, who: Who, FreshDeed(deed): FreshDeed) -> Result<Response, Response> {
     let ticked = |prefix: &str| -> Vec<String> {
         let mut all: Vec<String> = deed.form.keys().filter_map(|k| k.strip_prefix(prefix)).map(str::to_owned).collect();
         all.sort();
@@ -154,7 +157,7 @@ pub(super) async fn rotate(
     State(app): State<App>,
     who: Who,
     Path(id): Path<String>,
-    deed: Deed,
+    FreshDeed(deed): FreshDeed,
 ) -> Result<Response, Response> {
     let hours = deed.field("horas").parse::<u64>().ok().filter(|h| HOURS.contains(h)).unwrap_or(0);
     let made = renew(&app, &who, &id, hours * 3600).await;

@@ -367,6 +367,8 @@ async fn who_works_here_is_said_by_an_owner_who_proved_it_lately() {
     let late = send(&hub, post("/usuarios", &owner, &form)).await;
     assert_eq!(location(&late), "/confirmar?a=/usuarios", "it was proved eleven minutes ago");
     assert!(!page(&hub, "/usuarios", &owner).await.contains("name=\"rol\""), "and no form is offered");
+    let keyed = format!("csrf={}&nombre=robot&alcance.read=si&dias=30", csrf(&users));
+    assert_eq!(location(&send(&hub, post("/claves", &owner, &keyed)).await), "/confirmar?a=/claves");
     let asked = page(&hub, "/confirmar?a=/usuarios", &owner).await;
     let prove = |code: &str| format!("csrf={}&a=/usuarios&codigo={code}", csrf(&asked));
     assert_eq!(send(&hub, post("/confirmar", &owner, &prove("123456"))).await.status(), StatusCode::FORBIDDEN);

@@ -3,10 +3,12 @@
 //! The page that says "you are in" goes on by itself: the way back began on another site, and a browser keeps a
 //! strict cookie to itself until a page of ours leads on.
 
-use super::{Says, inside, landing, later, page, with_cookie};
+use super::{Says, inside, landing, later, page, wait, with_cookie};
 use crate::App;
 use crate::accounts::AccountError;
+use crate::accounts::lockout::{self, Admitted};
 use crate::accounts::oidc::{Back, OidcError, Person};
+use crate::console::device;
 use crate::console::guard::{Visit, asker};
 use crate::console::page::{Bare, html};
 use crate::console::session::{Opening, Way, errand, set_errand};
@@ -41,6 +43,13 @@ fn refused(app: &App, visit: &Visit, why: OidcError) -> Response {
 /// Away.
 pub(in crate::console) async fn leave(State(app): State<App>, visit: Visit, request: Request) -> Response {
     let Some(oidc) = app.console.oidc.clone() else { return refused(&app, &visit, OidcError::Off) };
+    // Each leaves a row behind for ten minutes: whoever only presses the button waits like whoever only guesses.
+    let place = device::place(asker(&request));
+    match lockout::admit(&**app.engine.store(), lockout::SOURCE, &place, app.console.wall()).await {
+        Ok(Admitted::Wait(left)) => return wait(&app, &visit, left),
+        Ok(Admitted::Yes | Admitted::Last) => {}
+        Err(e) => return later(&app, &visit, &e),
+    }
     match oidc.begin(&app, &address(&app)).await {
         Ok(away) => {
             let cookie = set_errand(&app, request.headers(), &away.cookie);
@@ -77,6 +86,11 @@ pub(in crate::console) async fn back(
                     Ok(cookie) => {
                         app.accounts().signed_in(&account).await;
                         app.note_sign_in(&account, "provider", from).await;
+                        let (store, place) = (app.engine.store(), device::place(from));
+                        let back = lockout::take_back(&**store, lockout::SOURCE, &place, app.console.wall()).await;
+                        if let Err(e) = back {
+                            tracing::warn!(error = %e, "a try that succeeded could not be taken back");
+                        }
                         let next = landing(&app, &cookie).await;
                         let shown = html(&InsidePage { frame: Bare::new(&visit, "signin.inside"), next });
                         inside(&app, &headers, &cookie, shown).await
