@@ -61,8 +61,9 @@ fn every_judge_that_is_named_is_there_and_every_judge_that_is_there_is_named() {
     }
     for file in std::fs::read_dir(root().join("scripts/judges.d")).unwrap().map(|e| e.unwrap().path()) {
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
-        // The browser judges our pages, holidays our calendar, oidc our door and schemathesis our API, not a connector; live speaks for itself.
-        let of_none = ["evidence.toml", "browser", "holidays", "live", "oidc", "schemathesis"].contains(&name.as_str())
+        // The browser judges our pages, holidays our calendar, oidc our door, schemathesis and clients our API, not a connector; live speaks for itself.
+        let of_none = ["evidence.toml", "browser", "holidays", "live", "oidc", "schemathesis", "clients"]
+            .contains(&name.as_str())
             || file.is_dir();
         assert!(of_none || named.contains(&format!("scripts/judges.d/{name}")), "{name} judges what?");
     }
