@@ -170,12 +170,14 @@ fn doubles() -> (Doubles, SocketAddr, Place) {
     command.arg("--config").arg(place.config()).arg("sandbox").stdin(Stdio::null());
     let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let doubles = Doubles(child);
-    until("the doubles to listen", || std::net::TcpStream::connect(addr).ok());
     let template = json!({ "command": "define_template",
         "args": { "name": "hello_world", "language": "en_US", "category": "UTILITY", "body": "Welcome." } });
     let headers = [("content-type", "application/json")];
-    let made = send(addr, "POST", "/_sandbox/whatsapp/act", &headers, template.to_string().as_bytes()).unwrap();
-    assert_eq!(made.status, 200, "{made:?}");
+    // It listens before all of them are there.
+    until("the double of WhatsApp to take a template", || {
+        let made = send(addr, "POST", "/_sandbox/whatsapp/act", &headers, template.to_string().as_bytes()).ok()?;
+        (made.status == 200).then_some(())
+    });
     (doubles, addr, place)
 }
 

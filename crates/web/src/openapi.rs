@@ -267,6 +267,7 @@ fn in_path(path: &str, name: &str) -> Value {
     let kind = path.strip_prefix("/api/v1/").and_then(|p| p.split('/').next()).unwrap_or_default();
     let id = match (name, kind) {
         ("kind", _) => return json!({ "type": "string", "enum": ["connections", "flows", "classes"] }),
+        ("seq", _) => return json!({ "type": "integer", "format": "int64" }),
         ("id", "events") => "evt",
         ("id", "deliveries") => "del",
         ("id", "runs") => "run",

@@ -63,7 +63,8 @@ pub(crate) async fn list(State(app): State<App>, Params(f): Params<Filter>) -> R
     Ok(page(found.rows.iter().map(|r| json!(r)).collect(), found.next))
 }
 
-pub(crate) async fn one(State(app): State<App>, Path(seq): Path<i64>) -> Result<Json<AuditRow>, Problem> {
+pub(crate) async fn one(State(app): State<App>, Path(seq): Path<String>) -> Result<Json<AuditRow>, Problem> {
+    let seq: i64 = seq.parse().map_err(|_| Problem::bad_request(format!("'{seq}' is not the number of an entry")))?;
     let row = app.engine.store().audit_entry(seq).await?;
     row.map(Json).ok_or_else(|| Problem::not_found(format!("there is no entry {seq}")))
 }
