@@ -16,7 +16,7 @@ use crate::who::{self, Refusal, Who};
 use axum::body::Body;
 use axum::extract::Request;
 use axum::handler::Handler;
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use pasarela_domain::Brands;
 use std::pin::Pin;
@@ -147,8 +147,11 @@ impl Deed {
     }
 }
 
-/// Every answer to a key says what it has left.
+/// Every answer to a key says what it has left, is nobody's to keep, and is what it says it is.
 fn told(mut answer: Response, stand: Option<Stand>) -> Response {
+    let headers = answer.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     if let Some(stand) = stand {
         stand.tell(answer.headers_mut());
     }
@@ -319,7 +322,6 @@ fn by_session(app: &App, gate: Gate, request: &mut Request) -> Result<Brands, Bo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::HeaderValue;
 
     fn with(name: header::HeaderName, value: &'static str) -> HeaderMap {
         [(name, HeaderValue::from_static(value))].into_iter().collect()

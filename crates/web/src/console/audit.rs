@@ -12,7 +12,7 @@ use axum::response::Response;
 use jiff::civil::Date;
 use jiff::tz::Offset;
 use jiff::{Timestamp, ToSpan as _};
-use pasarela_store::{AuditFilter, AuditRow};
+use pasarela_store::{AuditFilter, AuditRow, WhoKind};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -77,11 +77,13 @@ fn entry(w: Words, row: AuditRow, now: Timestamp) -> Entry {
         number: row.seq.to_string(),
         action: w.named("audit_did", &row.action),
         subject: row.subject,
-        caller: match row.from {
-            Some(from) => format!("{kind} · {from}"),
-            None => kind,
+        // Who has no name of their own is named by what they are.
+        name: if row.who_kind == WhoKind::CommandLine { kind.clone() } else { row.name },
+        caller: match (row.who_kind, row.from) {
+            (WhoKind::CommandLine, from) => from.unwrap_or_default(),
+            (_, Some(from)) => format!("{kind} · {from}"),
+            (_, None) => kind,
         },
-        name: row.name,
         at: Moment::new(w, row.at, now),
         before: pretty(row.before),
         after: pretty(row.after),

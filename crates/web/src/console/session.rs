@@ -230,6 +230,16 @@ impl Sessions {
         Ok(Ok(cookie))
     }
 
+    /// Whose link this is, where they have a second factor: then the link is one of two.
+    pub(super) async fn second_of_link(&self, app: &App, token: &str) -> Result<Option<Account>, Error> {
+        let now = app.console.wall();
+        let pass = app.engine.store().pass(hashed(token)).await?;
+        let Some(id) = pass.filter(|p| p.kind == PassKind::Link && p.expires_at > now).and_then(|p| p.account) else {
+            return Ok(None);
+        };
+        Ok(app.accounts().by_id(&id).await?.filter(|a| a.disabled_at.is_none() && a.has_second()))
+    }
+
     /// Signs in with an API key. The cookie's value.
     pub(super) async fn open_by_key(
         &self,

@@ -30,7 +30,7 @@ const FAILED_AFTER: Duration = Duration::from_millis(300);
 
 /// What somebody shows at the door.
 enum Shown {
-    Link(String),
+    Link { link: String, code: String },
     Key(String),
     Password { email: String, password: String, code: String },
 }
@@ -39,7 +39,7 @@ impl Shown {
     fn read(mut form: HashMap<String, String>) -> Self {
         let mut take = |name: &str| form.remove(name);
         if let Some(link) = take("enlace") {
-            return Self::Link(link);
+            return Self::Link { link, code: take("codigo").unwrap_or_default().trim().to_owned() };
         }
         match take("correo") {
             Some(email) => Self::Password {
@@ -61,6 +61,8 @@ struct EnterPage {
     done: Option<&'static str>,
     /// The link that was opened, to be used by the button.
     link: Option<String>,
+    /// Whose link it is has a second factor: a link alone does not open.
+    code: bool,
     sandbox: bool,
     /// Can a link be sent?
     mail: bool,
@@ -78,17 +80,19 @@ struct Says {
     problem: Option<&'static str>,
     done: Option<&'static str>,
     link: Option<String>,
+    code: bool,
     by_key: bool,
     email: String,
 }
 
 fn page(app: &App, visit: &Visit, status: StatusCode, says: Says) -> Response {
-    let Says { problem, done, link, by_key, email } = says;
+    let Says { problem, done, link, code, by_key, email } = says;
     let page = EnterPage {
         frame: Bare::new(visit, "signin.title"),
         problem,
         done,
         link,
+        code,
         sandbox: app.console.sandbox.is_some(),
         mail: app.engine.has_mail(),
         provider: app.console.oidc.as_ref().map(|oidc| oidc.options.name.clone()),
@@ -122,7 +126,13 @@ pub(super) async fn form(State(app): State<App>, visit: Visit, request: Request)
         pairs.find(|(n, _)| n == wanted).map(|(_, v)| v.into_owned())
     };
     match (given("enlace"), given("clave")) {
-        (Some(link), _) => page(&app, &visit, StatusCode::OK, Says { link: Some(link), ..Says::default() }),
+        (Some(link), _) => match app.console.sessions.second_of_link(&app, &link).await {
+            Ok(second) => {
+                let says = Says { link: Some(link), code: second.is_some(), ..Says::default() };
+                page(&app, &visit, StatusCode::OK, says)
+            }
+            Err(e) => later(&app, &visit, &e),
+        },
         // Not in an address: what it holds is left unread, and taken out of the address bar.
         (None, Some(_)) => Redirect::to("/entrar").into_response(),
         (None, None) if visit.session.is_some() => Redirect::to("/").into_response(),
@@ -140,6 +150,29 @@ pub(super) async fn enter(State(app): State<App>, visit: Visit, request: Request
     }
 }
 
+/// Tries of who has a link are counted apart: nobody is kept out by somebody else's tries at the password.
+const BY_LINK: &str = "enlace ";
+
+/// One more try at an account, counted before it is looked at: how long it has to wait, if it has.
+async fn held(app: &App, way: &str, email: &str, from: Option<IpAddr>) -> Result<Option<Duration>, Error> {
+    let account = email.to_lowercase();
+    let counted = format!("{way}{account}");
+    match lockout::admit(&**app.engine.store(), lockout::ACCOUNT, &counted, app.console.wall()).await? {
+        Admitted::Wait(left) => return Ok(Some(left)),
+        Admitted::Last => app.note_kept_out("sign_in.held", &app.accounts().id_of(&account), from).await,
+        Admitted::Yes => {}
+    }
+    Ok(None)
+}
+
+/// The link is not used up by it: the next code may be the right one.
+async fn wrong_code(app: &App, visit: &Visit, link: &str) -> Response {
+    tracing::info!("a sign-in to the console was refused");
+    tokio::time::sleep(FAILED_AFTER).await;
+    let says = Says { problem: Some("signin.wrong_code"), link: Some(link.to_owned()), code: true, ..Says::default() };
+    page(app, visit, StatusCode::FORBIDDEN, says)
+}
+
 async fn sign_in(
     app: &App,
     visit: &Visit,
@@ -153,14 +186,24 @@ async fn sign_in(
     }
     let sessions = &app.console.sessions;
     let opened = match shown {
-        Shown::Link(link) => sessions.open_by_link(app, headers, from, link).await?.map_err(|why| (why.key(), false)),
+        Shown::Link { link, code } => {
+            if let Some(account) = sessions.second_of_link(app, link).await? {
+                if let Some(left) = held(app, BY_LINK, &account.email, from).await? {
+                    return Ok(wait(app, visit, left));
+                }
+                match app.accounts().take_code(&account.id, code).await {
+                    Ok(Some(_)) => {}
+                    Ok(None) => return Ok(wrong_code(app, visit, link).await),
+                    Err(AccountError::Store(e)) => return Err(e),
+                    Err(_) => return Ok(no(app, visit, StatusCode::SERVICE_UNAVAILABLE, "error.busy")),
+                }
+            }
+            sessions.open_by_link(app, headers, from, link).await?.map_err(|why| (why.key(), false))
+        }
         Shown::Key(key) => sessions.open_by_key(app, headers, from, key).await?.map_err(|why| (why.key(), true)),
         Shown::Password { email, password, code } => {
-            let account = email.to_lowercase();
-            match lockout::admit(store, lockout::ACCOUNT, &account, now).await? {
-                Admitted::Wait(left) => return Ok(wait(app, visit, left)),
-                Admitted::Last => app.note_kept_out("sign_in.held", &app.accounts().id_of(&account), from).await,
-                Admitted::Yes => {}
+            if let Some(left) = held(app, "", email, from).await? {
+                return Ok(wait(app, visit, left));
             }
             match app.accounts().by_password(email, password, code).await {
                 Ok(Some(account)) => {
@@ -185,7 +228,7 @@ async fn sign_in(
             tokio::time::sleep(FAILED_AFTER).await;
             let email = match shown {
                 Shown::Password { email, .. } => email.chars().take(254).collect(),
-                Shown::Link(_) | Shown::Key(_) => String::new(),
+                Shown::Link { .. } | Shown::Key(_) => String::new(),
             };
             let says = Says { problem: Some(problem), by_key, email, ..Says::default() };
             Ok(page(app, visit, StatusCode::FORBIDDEN, says))

@@ -256,6 +256,33 @@ async fn a_session_ends_when_nobody_looks_and_is_listed_and_ended_by_its_owner()
 }
 
 #[tokio::test]
+async fn a_link_is_one_of_two_for_who_has_a_second_factor() {
+    let hub = hub(None).await;
+    let session = with_password(&hub, "ana@example.com", "owner").await;
+    let (secret, codes) = enrol(&hub, &session).await;
+    let link = async || {
+        let (_, made) = do_to(&hub, "ana@example.com", "link", json!({})).await;
+        made["link"].as_str().unwrap().split("enlace=").nth(1).unwrap().to_owned()
+    };
+    let first = link().await;
+    assert!(page(&hub, &format!("/entrar?enlace={first}"), "").await.contains("name=\"codigo\""), "it asks");
+    let enter =
+        async |link: &str, code: &str| send(&hub, post("/entrar", "", &format!("enlace={link}&codigo={code}"))).await;
+    for wrong in ["", "000000", &code_at(&hub, &secret, 0)] {
+        // The last one enrolled, so it was used.
+        let answer = enter(&first, wrong).await;
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN, "'{wrong}'");
+        assert!(text(answer).await.contains(&first), "the link is still there for the next try");
+    }
+    hub.wall.forward(Duration::from_secs(31));
+    let entered = enter(&first, &code_at(&hub, &secret, 0)).await;
+    assert_eq!(entered.status(), StatusCode::SEE_OTHER);
+    assert!(page(&hub, "/mi-cuenta", &session_of(&entered)).await.contains("ana@example.com"));
+    assert_eq!(enter(&first, &codes[0]).await.status(), StatusCode::FORBIDDEN, "and the link works once");
+    assert_eq!(enter(&link().await, &codes[1]).await.status(), StatusCode::SEE_OTHER, "a recovery code is a code");
+}
+
+#[tokio::test]
 async fn what_somebody_may_do_and_a_new_password_end_their_sessions_everywhere() {
     let hub = hub(None).await;
     let beside = hub.beside();

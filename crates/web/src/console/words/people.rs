@@ -6,6 +6,12 @@ pub(super) const ROWS: &[Row] = &[
     ("signin.email", "Correo", "E-mail"),
     ("signin.password", "Contraseña", "Password"),
     ("signin.code", "Código de seis dígitos, si lo usas", "Six-digit code, if you use one"),
+    ("signin.code_asked", "Código de seis dígitos", "Six-digit code"),
+    (
+        "signin.wrong_code",
+        "El código no es el de ahora, o ya se usó. Espera el siguiente e intenta otra vez.",
+        "The code is not the one of now, or it was used. Wait for the next one and try again.",
+    ),
     (
         "signin.code_help",
         "El de tu aplicación, o uno de los de recuperación.",
