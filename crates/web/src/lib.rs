@@ -38,7 +38,7 @@ pub use server::{MAX_BODY, Peer, Running, serve, serve_unix};
 use axum::Router;
 use pasarela_connector::Provider;
 use pasarela_domain::{Brands, Clock, SystemClock};
-use pasarela_engine::Engine;
+use pasarela_engine::{DEFAULT_BRAND, Engine};
 use pasarela_store::Seen;
 use pasarela_ticket::Desk;
 use std::collections::BTreeSet;
@@ -71,9 +71,6 @@ pub struct App {
     /// The caller has the database file already: no key is asked for.
     pub(crate) trusted: bool,
 }
-
-/// The brand of whatever names none.
-const DEFAULT_BRAND: &str = "default";
 
 /// Settings of the web side.
 #[derive(Clone)]

@@ -78,6 +78,8 @@ async fn feed(
         };
         let Ok(page) = app.seen().events(filter).await else { return };
         let more = page.next.is_some();
+        // A page may be looked through and hold nothing for this reader: the next one begins behind it all the same.
+        let looked = page.next.unwrap_or(after);
         for row in &page.rows {
             after = row.id.get();
             let Ok(event) = app.engine.envelope(row) else { continue };
@@ -85,6 +87,7 @@ async fn feed(
                 return;
             }
         }
+        after = after.max(looked);
         if more {
             continue;
         }
@@ -97,10 +100,10 @@ async fn feed(
     }
 }
 
-/// Id of the newest event that may be read; 0 when there is none.
+/// Id of the newest event there is, whoever's: what comes later is what is told. 0 when there is none.
 async fn newest(app: &App) -> Option<i64> {
     let filter = EventFilter { below: app.engine.watermark(), limit: 1, ..EventFilter::default() };
-    let page = app.seen().events(filter).await.ok()?;
+    let page = app.engine.store().events(filter).await.ok()?;
     Some(page.rows.first().map_or(0, |r| r.id.get()))
 }
 

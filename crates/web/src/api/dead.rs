@@ -77,7 +77,9 @@ pub(crate) async fn list(State(app): State<App>, Params(f): Params<Filter>) -> R
     let more =
         [effects.next, quarantined.next, proposed.next].iter().any(Option::is_some) || rows.len() > limit as usize;
     rows.truncate(limit as usize);
-    let next = if more { rows.last().map(|(id, _)| *id) } else { None };
+    // A page without rows may have been looked through, and others follow.
+    let looked = [effects.next, quarantined.next, proposed.next].into_iter().flatten().max();
+    let next = if more { rows.last().map(|(id, _)| *id).or(looked) } else { None };
     Ok(page(rows.into_iter().map(|(_, v)| v).collect(), next))
 }
 
