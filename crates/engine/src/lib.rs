@@ -41,6 +41,7 @@ mod suppress;
 mod tallies;
 mod telemetry;
 mod timers;
+pub mod vault;
 mod whole;
 
 pub use accept::{Admission, InboundRequest};

@@ -11,15 +11,19 @@ mod secrets;
 mod store;
 mod units;
 
-pub(crate) use connections::read_connections;
+pub(crate) use connections::{read_connection, read_connections};
+pub(crate) use secrets::Secrets;
 pub(crate) use store::Database;
 pub(crate) use units::Span;
 
+use pasarela_connector::Provider;
 use pasarela_domain::{Pace, Secret};
+use pasarela_engine::vault;
 use pasarela_store::{InvalidMaster, Master};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What is wrong with a configuration, where, and what to write instead.
 #[derive(Debug, thiserror::Error)]
@@ -363,6 +367,28 @@ impl Config {
             }),
             None => self.key_file().map(Master::File),
         }
+    }
+
+    /// Which secrets of the vault are named, and where: `("meta-token", "connections.wa.access_token")`.
+    pub(crate) fn vault_names(&self, registry: &[Arc<dyn Provider>]) -> Vec<(String, String)> {
+        let connections = self.connections.iter().flat_map(|(connection, value)| {
+            let named = connections::named_by(value, registry).into_iter();
+            named.map(move |(secret, key)| (secret, format!("connections.{connection}.{key}")))
+        });
+        let oidc = self.console.oidc.as_ref().and_then(|o| secrets::named(o.client_secret.as_deref()?));
+        connections.chain(oidc.map(|name| (name.to_owned(), oidc::OIDC_SECRET.to_owned()))).collect()
+    }
+
+    /// What its references are resolved with. The vault is looked into only where something of it is named.
+    pub(crate) fn secrets(&self, registry: &[Arc<dyn Provider>]) -> Result<Secrets, Error> {
+        if self.vault_names(registry).is_empty() {
+            return Ok(Secrets::no_vault());
+        }
+        let rows = self.database()?.peek(self.master()?, vault::KIND).map_err(|e| Error::Wrong {
+            path: self.path.clone(),
+            why: format!("the vault cannot be looked into: {e}"),
+        })?;
+        Ok(Secrets::Held(vault::values_of(&rows)))
     }
 
     /// Folder of flow files, beside the configuration file unless absolute.

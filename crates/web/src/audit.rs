@@ -112,7 +112,7 @@ pub(crate) fn action_of(resource: Resource, action: Action, path: &str) -> Strin
         "drop" | "descartar" => "drop",
         "steps" | "paso" => "step",
         "end" | "fin" => "end",
-        "cancel" | "import" | "reconcile" | "remove" | "replay" | "revoke" | "rotate" => last,
+        "cancel" | "import" | "reconcile" | "remove" | "replay" | "revoke" | "rotate" | "set" => last,
         _ if path.starts_with("/conciliacion/") => "reconcile",
         _ if action == Action::Write => "create",
         _ => action.word(),

@@ -28,6 +28,7 @@ pub mod who;
 
 pub use accounts::oidc::OidcOptions;
 pub use alarms::explained as alarms_explained;
+pub use api::SecretUses;
 pub use auth::{KeyWish, NewKey, create_key, revoke_key};
 pub use console::{NewLink, create_link, first_owner_link};
 pub use openapi::openapi;
@@ -63,6 +64,8 @@ pub struct App {
     pub(crate) looked: Arc<tickets::Looked>,
     pub(crate) people: Arc<people::Rate>,
     pub(crate) passwords: accounts::password::Desk,
+    /// What the configuration takes out of the vault.
+    pub(crate) secret_uses: Option<Arc<dyn SecretUses>>,
     /// Brands of this hub: what somebody may do for none of them, they may not do.
     pub(crate) brands: Arc<BTreeSet<String>>,
     /// What the caller may see, as the gate in front of the route found it: nothing before there was one.
@@ -91,6 +94,8 @@ pub struct Options {
     pub brands: BTreeSet<String>,
     /// Requests that an API key may make which has no limit of its own.
     pub api_rate: Rate,
+    /// What the configuration takes out of the vault.
+    pub secret_uses: Option<Arc<dyn SecretUses>>,
 }
 
 impl Default for Options {
@@ -104,6 +109,7 @@ impl Default for Options {
             oidc: None,
             brands: [DEFAULT_BRAND.to_owned()].into(),
             api_rate: Rate::DEFAULT,
+            secret_uses: None,
         }
     }
 }
@@ -113,7 +119,7 @@ impl App {
     #[must_use]
     pub fn new(engine: Engine, options: Options) -> Self {
         let (tickets, brands) = (options.tickets.clone(), Arc::new(options.brands.clone()));
-        let api_rate = options.api_rate;
+        let (api_rate, secret_uses) = (options.api_rate, options.secret_uses.clone());
         Self {
             keys: Arc::new(auth::Keys::default()),
             console: Arc::new(console::Settings::new(options)),
@@ -125,6 +131,7 @@ impl App {
             looked: Arc::default(),
             people: Arc::default(),
             passwords: accounts::password::Desk::default(),
+            secret_uses,
             brands,
             backup: Arc::default(),
             described: Arc::default(),

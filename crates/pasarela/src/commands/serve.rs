@@ -50,6 +50,7 @@ async fn serve(config_path: &Path, asked_to_stop: &mut StopSignal) -> Result<End
     let socket = bind_socket(store.home())?;
     let (anchors, every) = (plan.config.anchor_file(), plan.config.audit.anchor_every.0);
     let drain = plan.config.server.drain.map(|s| s.0);
+    let config = plan.config.clone();
     let (flows, connections) = (plan.flows.len(), plan.connections.len());
     let engine = plan.start(store.clone(), false).await?;
     let app = App::new(engine.clone(), options).with_actions(crate::hub::providers());
@@ -65,6 +66,7 @@ async fn serve(config_path: &Path, asked_to_stop: &mut StopSignal) -> Result<End
     offer_link(&app).await;
     let noting = tokio::spawn(crate::anchors::keep(store.clone(), anchors.clone(), every));
     let sealing = tokio::spawn(crate::renewal::keep(store.clone()));
+    let vault = tokio::spawn(crate::vault::keep(engine.clone(), config));
     let checking = tokio::spawn(watch_integrity(store.clone(), engine.clone()));
     let ended = tokio::select! {
         () = asked_to_stop.wait() => Ended::Asked,
@@ -84,6 +86,7 @@ async fn serve(config_path: &Path, asked_to_stop: &mut StopSignal) -> Result<End
     checking.abort();
     noting.abort();
     sealing.abort();
+    vault.abort();
     crate::anchors::note(&*store, anchors.as_deref(), 0).await;
     drop(std::fs::remove_file(socket_path(store.home())));
     if let Err(error) = store.leave().await

@@ -157,3 +157,25 @@ pub(crate) async fn a_held_person_is_not_redacted_and_records_go_with_the_others
     assert_eq!(s.record("caso", "de-otra").await.unwrap().unwrap().data, b"Valentina");
     assert_eq!(s.record("reserva", "r").await.unwrap().unwrap().data, b"proceso 12", "only the kinds named");
 }
+
+/// A configuration that takes something out of the database is read before it is opened, and beside who has it open.
+pub(crate) async fn records_are_seen_without_opening_what_holds_them(factory: &impl Factory) {
+    assert_eq!(factory.peek("caso").unwrap(), [], "there is nothing yet");
+    let store = factory.open();
+    for (id, text) in [("a", "primero"), ("b", "segundo")] {
+        store.keep_record(write(&*store, id, 0, text)).await.unwrap();
+    }
+    let texts = || -> Vec<String> {
+        factory.peek("caso").unwrap().into_iter().map(|r| String::from_utf8(r.data).unwrap()).collect()
+    };
+    assert_eq!(texts(), ["segundo", "primero"], "beside who has it open");
+    assert_eq!(factory.peek("otro").unwrap(), []);
+    store.add_data_key().await.unwrap();
+    while !store.reseal(100).await.unwrap().done {}
+    store.keep_record(write(&*store, "a", 1, "tercero")).await.unwrap();
+    assert_eq!(texts(), ["segundo", "tercero"], "sealed by another key");
+    drop(store);
+    assert_eq!(texts(), ["segundo", "tercero"], "when nobody has it open");
+    let store = factory.open();
+    assert!(store.drop_record("caso", "a", 2).await.unwrap(), "nothing was changed by it");
+}
