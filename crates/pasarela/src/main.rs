@@ -216,7 +216,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Command::Doctor(args) => commands::doctor::run(&config, args, json).await,
             Command::Demo(args) => commands::demo::run(args, json).await,
             Command::Sandbox(args) => commands::sandbox::run(&config, args, json).await,
-            Command::Bench(args) => commands::bench::run(args, json).await,
+            Command::Bench(args) => commands::bench::run(&config, args, json).await,
             Command::Completions { .. } | Command::Openapi | Command::Market(_) => Ok(ExitCode::SUCCESS),
         }
     });
