@@ -122,11 +122,31 @@ pub(crate) struct Console {
     pub(crate) public_url: Option<String>,
     /// After so long without a look at a page, a person's session is over; 12 h after the sign-in, every one is.
     pub(crate) idle: units::Span,
+    /// Must owners, operators, finance and privacy officers turn codes on before they see anything: `"required"` or
+    /// `"offered"`. Not set: required where a connection is live or the console listens beyond this machine.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub(crate) second_factor: Option<SecondFactor>,
     /// An OpenID provider that vouches for people ([people and roles](people.md)).
     pub(crate) oidc: Option<oidc::Oidc>,
 }
 
+/// Whether who may do much must have a second factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum SecondFactor {
+    Required,
+    Offered,
+}
+
 impl Console {
+    /// Must they? `live`: a connection writes to real people.
+    pub(crate) fn requires_second(&self, live: bool) -> bool {
+        match self.second_factor {
+            Some(wish) => wish == SecondFactor::Required,
+            None => live || !self.listen.ip().is_loopback(),
+        }
+    }
+
     /// Where people find it, without a slash at the end.
     pub(crate) fn url(&self) -> String {
         let url = self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.listen));
@@ -140,6 +160,7 @@ impl Default for Console {
             listen: SocketAddr::from(([127, 0, 0, 1], 8081)),
             public_url: None,
             idle: units::Span(std::time::Duration::from_secs(30 * 60)),
+            second_factor: None,
             oidc: None,
         }
     }

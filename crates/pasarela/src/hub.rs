@@ -124,12 +124,18 @@ impl Plan {
         Ok(desk)
     }
 
+    /// Does any connection write to real people?
+    fn is_live(&self) -> bool {
+        self.connections.iter().any(|c| c.config.environment == Environment::Live)
+    }
+
     /// Settings of the web side.
     pub(crate) fn web_options(&self) -> pasarela_web::Options {
         pasarela_web::Options {
             sandbox: self.config.sandbox.url.clone(),
             console_url: self.config.console.url(),
             idle: self.config.console.idle.0,
+            second_factor_required: self.config.console.requires_second(self.is_live()),
             brands: self.config.brands.names(),
             secret_uses: Some(Arc::new(Named::new(self.config.clone()))),
             api_rate: self.config.server.api_rate.0,

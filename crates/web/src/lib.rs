@@ -88,6 +88,8 @@ pub struct Options {
     pub wall: Arc<dyn Clock>,
     /// After so long without a look at a page, a person's session is over.
     pub idle: std::time::Duration,
+    /// Must owners, operators, finance and privacy turn codes on before they see anything?
+    pub second_factor_required: bool,
     /// An OpenID provider that vouches for people.
     pub oidc: Option<OidcOptions>,
     /// Brands of this hub, by the names of the configuration.
@@ -106,6 +108,7 @@ impl Default for Options {
             console_url: "http://127.0.0.1:8081".into(),
             wall: Arc::new(SystemClock),
             idle: std::time::Duration::from_secs(30 * 60),
+            second_factor_required: false,
             oidc: None,
             brands: [DEFAULT_BRAND.to_owned()].into(),
             api_rate: Rate::DEFAULT,

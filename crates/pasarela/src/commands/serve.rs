@@ -187,7 +187,7 @@ async fn offer_link(app: &App) {
             if let Err(error) = app.audit(&by, "users.create", "link", None, Some(after)).await {
                 tracing::error!(%error, "a link was made and could not be written down");
             }
-            note("To sign in to the console, once, in the next quarter of an hour:");
+            note("To sign in to the console, once, in the next ten minutes:");
             line(&made.link);
         }
         Err(why) => tracing::warn!(why, "no link for the console could be made"),

@@ -111,3 +111,14 @@ fn the_url_of_the_store_may_be_a_reference_and_come_from_the_environment() {
     let why = parse("[store]\nurl = \"env:PASARELA_NO_SUCH_VARIABLE\"").unwrap_err();
     assert!(why.contains("store.url") && why.contains("PASARELA_NO_SUCH_VARIABLE"), "{why}");
 }
+
+#[test]
+fn codes_are_required_where_people_are_real_or_come_from_elsewhere_unless_it_is_said() {
+    let asked = |text: &str, live: bool| parse(text).unwrap().console.requires_second(live);
+    assert!(!asked("", false), "a first try on a laptop");
+    assert!(asked("", true), "a live connection");
+    assert!(asked("[console]\nlisten = \"0.0.0.0:8081\"", false), "beyond this machine");
+    assert!(!asked("[console]\nsecond_factor = \"offered\"\nlisten = \"0.0.0.0:8081\"", true));
+    assert!(asked("[console]\nsecond_factor = \"required\"", false));
+    assert!(parse("[console]\nsecond_factor = \"never\"").unwrap_err().contains("offered"));
+}
