@@ -134,6 +134,7 @@ impl Plan {
         pasarela_web::Options {
             sandbox: self.config.sandbox.url.clone(),
             console_url: self.config.console.url(),
+            public_url: self.config.server.public_url.clone(),
             idle: self.config.console.idle.0,
             second_factor_required: self.config.console.requires_second(self.is_live()),
             brands: self.config.brands.names(),

@@ -45,6 +45,7 @@ mod told;
 mod users;
 mod words;
 
+pub(crate) use device::address as address_of;
 pub use first::first_owner_link;
 pub(crate) use guard::Visit as Visitor;
 pub(crate) use links::{LETTER, account_link, link_as};
@@ -110,7 +111,7 @@ impl Settings {
     }
 
     /// Do people reach the console by an encrypted way?
-    fn is_encrypted(&self) -> bool {
+    pub(crate) fn is_encrypted(&self) -> bool {
         self.url.starts_with("https://")
     }
 }

@@ -10,6 +10,7 @@ mod auth;
 mod bodies;
 mod console;
 mod docs;
+mod edges;
 mod etag;
 mod gate;
 mod health;
@@ -34,7 +35,7 @@ pub use console::{NewLink, create_link, first_owner_link};
 pub use openapi::openapi;
 pub use rate::Rate;
 pub use routes::Route;
-pub use server::{MAX_BODY, Peer, Running, serve, serve_unix};
+pub use server::{Bounds, MAX_BODY, Peer, Running, serve, serve_unix, serve_within};
 
 use axum::Router;
 use pasarela_connector::Provider;
@@ -55,6 +56,9 @@ pub struct App {
     /// Bodies of the API: providers' have a room of their own.
     pub(crate) asked: Arc<bodies::Bodies>,
     pub(crate) buckets: Arc<rate::Buckets>,
+    pub(crate) unknown_keys: Arc<auth::Unknown>,
+    /// Do people and providers reach the public listener by https?
+    pub(crate) public_https: bool,
     /// Limit of a key that has none of its own.
     pub(crate) api_rate: Rate,
     pub(crate) backup: Arc<parking_lot::Mutex<api::Backup>>,
@@ -84,6 +88,8 @@ pub struct Options {
     pub tickets: Option<Arc<Desk>>,
     /// Where people find the console, for links: `http://127.0.0.1:8081`.
     pub console_url: String,
+    /// How the public listener is reached from outside: `https://hub.marca.example`.
+    pub public_url: String,
     /// Time of the real world, by which sessions end. Business time may run faster.
     pub wall: Arc<dyn Clock>,
     /// After so long without a look at a page, a person's session is over.
@@ -106,6 +112,7 @@ impl Default for Options {
             sandbox: None,
             tickets: None,
             console_url: "http://127.0.0.1:8081".into(),
+            public_url: "http://127.0.0.1:8080".into(),
             wall: Arc::new(SystemClock),
             idle: std::time::Duration::from_secs(30 * 60),
             second_factor_required: false,
@@ -122,6 +129,7 @@ impl App {
     #[must_use]
     pub fn new(engine: Engine, options: Options) -> Self {
         let (tickets, brands) = (options.tickets.clone(), Arc::new(options.brands.clone()));
+        let public_https = options.public_url.starts_with("https://");
         let (api_rate, secret_uses) = (options.api_rate, options.secret_uses.clone());
         Self {
             keys: Arc::new(auth::Keys::default()),
@@ -129,6 +137,8 @@ impl App {
             bodies: Arc::default(),
             asked: Arc::new(bodies::Bodies::of_the_api()),
             buckets: Arc::default(),
+            unknown_keys: Arc::default(),
+            public_https: public_https,
             api_rate,
             tickets,
             looked: Arc::default(),
@@ -155,11 +165,12 @@ impl App {
 
     /// Public listener: hooks, API, health, tickets, the book.
     pub fn public(&self) -> Router {
-        public_routes()
+        let router = public_routes()
             .into_router()
             .fallback(problem::no_such_path)
             .method_not_allowed_fallback(problem::other_method)
-            .with_state(self.clone())
+            .with_state(self.clone());
+        edges::with_headers(router, self.public_https)
     }
 
     /// The API for whoever may open the database file: no key is asked for, keys can be made.
@@ -175,7 +186,8 @@ impl App {
 
     /// The console's listener.
     pub fn console(&self) -> Router {
-        console::routes(self.clone()).with_state(self.clone())
+        let router = console::routes(self.clone()).with_state(self.clone());
+        edges::with_headers(router, self.console.is_encrypted())
     }
 }
 

@@ -85,12 +85,13 @@ async fn serve(config_path: &Path, asked_to_stop: &mut StopSignal, sealing: Seal
     let (anchors, every) = (plan.config.anchor_file(), plan.config.audit.anchor_every.0);
     let drain = plan.config.server.drain.map(|s| s.0);
     let config = plan.config.clone();
+    let [of_public, of_console] = config.bounds();
     let (flows, connections) = (plan.flows.len(), plan.connections.len());
     let engine = plan.start(store.clone(), false).await?;
     let app = App::new(engine.clone(), options).with_actions(crate::hub::providers());
     let failed = |e: std::io::Error| Failure::Failed(e.to_string());
-    let public = pasarela_web::serve(public, app.public()).map_err(failed)?;
-    let console = pasarela_web::serve(console, app.console()).map_err(failed)?;
+    let public = pasarela_web::serve_within(public, app.public(), of_public).map_err(failed)?;
+    let console = pasarela_web::serve_within(console, app.console(), of_console).map_err(failed)?;
     let admin = pasarela_web::serve_unix(socket, app.admin());
     tracing::info!(
         hooks = %public.addr, console = %console.addr, connections, flows, database = %database,

@@ -23,6 +23,8 @@ fn contradictions_refuse_to_start() {
     for (text, part) in [
         ("[console]\nlisten = \"127.0.0.1:8080\"", "origin of their own"),
         ("[console]\nidle = \"5s\"", "between 1m and 12h"),
+        ("[server]\nmax_connections = 3", "server.max_connections is below 8"),
+        ("[server]\nheader_timeout = \"2m\"", "between 1s and 60s"),
         ("[console.oidc]\nissuer = \"http://id.example\"\nclient_id = \"hub\"", "write https://HOST"),
         ("[console.oidc]\nissuer = \"https://id.example\"\nclient_id = \"\"", "client_id is empty"),
         (
