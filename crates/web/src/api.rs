@@ -434,7 +434,7 @@ async fn index() -> Json<Names> {
 
 /// What needs a person now.
 async fn alarms(State(app): State<App>) -> Result<Json<Value>, Problem> {
-    let health = app.engine.store().health(app.engine.clock().now()).await?;
+    let health = app.engine.health().await?;
     Ok(list(crate::alarms::ringing(&app, &health).iter().map(|a| json!(a)).collect(), None))
 }
 

@@ -279,6 +279,7 @@ impl Hub {
             law: plan.law.clone(),
             seed: 7,
             keeping: plan.keeping,
+            private_webhooks: true,
             passive: false,
         };
         let wires = plan.fates.clone().map(|(fates, made)| Arc::new(Wires::new(server.clone(), fates, made)));
