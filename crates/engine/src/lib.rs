@@ -76,5 +76,5 @@ pub use tallies::{Day, Slot, StepTally};
 pub use telemetry::{Metrics, Snapshot};
 pub use webhooks::{
     BY_THE_HUB, NewWebhook, SecretError, SecretView, TestOutcome, WEBHOOK_ACTION, Webhook, WebhookChange, WebhookError,
-    WebhookState, check_secret, is_webhook,
+    WebhookState, check_secret, is_webhook, signing_secret,
 };

@@ -22,7 +22,7 @@ pub use endpoint::DELIVER as WEBHOOK_ACTION;
 pub(crate) use endpoint::Endpoint;
 pub use manage::{NewWebhook, WebhookChange};
 pub(crate) use send::Notice;
-pub use send::{SecretError, TestOutcome, check_secret};
+pub use send::{SecretError, TestOutcome, check_secret, signing_secret};
 pub use view::{SecretView, Webhook, WebhookState};
 
 use crate::abroad::Transfer;

@@ -228,7 +228,7 @@ impl Inner {
         let at = PlanAt {
             connection: connection.clone(),
             run: None,
-            path: event.event_type.clone(),
+            path: event.id.to_string(),
             action: DELIVER.to_owned(),
             // Keys of two connections are two things, whatever they are called.
             lane_text: format!("{}:{key}", event.connection),

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use pasarela_connector::{Outcome, Request, sign};
-use pasarela_domain::{Envelope, EventId};
+use pasarela_domain::{Envelope, EventId, Secret};
 use pasarela_store::Error;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -31,6 +31,12 @@ pub struct SecretError;
 /// It is none.
 pub fn check_secret(secret: &str) -> Result<(), SecretError> {
     key(secret).map(drop).ok_or(SecretError)
+}
+
+/// A secret of the Standard Webhooks rules, of random bytes.
+#[must_use]
+pub fn signing_secret(random: &[u8; 32]) -> Secret {
+    Secret::new(format!("whsec_{}", STANDARD.encode(random)))
 }
 
 fn key(secret: &str) -> Option<Vec<u8>> {

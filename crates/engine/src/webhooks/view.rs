@@ -3,8 +3,8 @@
 use super::{Doc, KeptSecret, Place};
 use crate::abroad::Transfer;
 use crate::connections::ConnectionRuntime;
-use crate::engine::Inner;
-use jiff::Timestamp;
+use crate::engine::{Engine, Inner};
+use jiff::{SignedDuration, Timestamp};
 use pasarela_domain::{EventId, IdMaker};
 use pasarela_store::{EffectFilter, EffectState, Error, PauseKind};
 use serde::Serialize;
@@ -123,6 +123,31 @@ pub struct SecretView {
     /// It signs until then; none: until it is replaced.
     #[schemars(with = "Option<pasarela_domain::Moment>")]
     pub ends_at: Option<Timestamp>,
+}
+
+/// Failures that last longer than this need a person.
+const TROUBLE: SignedDuration = SignedDuration::from_mins(15);
+
+impl Engine {
+    /// Endpoints that a person should look at, as people call them: what they are for, or their hosts. As far as this
+    /// node knows, without asking the store.
+    #[must_use]
+    pub fn webhooks_in_trouble(&self) -> Vec<String> {
+        let (pauses, now) = (self.inner.pauses.load(), self.inner.clock.now());
+        let mut all = Vec::new();
+        for connection in self.inner.webhooks.connections() {
+            let Some(endpoint) = &connection.endpoint else { continue };
+            let paused = pauses.find(PauseKind::Connection, connection.name());
+            let failing = endpoint.fares(0).failing_since.is_some_and(|since| now.duration_since(since) > TROUBLE);
+            if paused.is_some_and(|p| p.by == super::BY_THE_HUB) || paused.is_none() && failing {
+                let terms = endpoint.terms.load();
+                let host = terms.doc.url.parse::<http::Uri>().ok().and_then(|u| u.host().map(str::to_owned));
+                all.push(terms.doc.description.clone().or(host).unwrap_or_else(|| terms.doc.id.clone()));
+            }
+        }
+        all.sort();
+        all
+    }
 }
 
 impl Inner {
