@@ -197,9 +197,13 @@ async fn a_replay_sends_everything_since_a_moment_again_under_the_same_ids_and_w
     hub.arrived("/avisos", 6).await;
     hub.calm().await;
     let after = hub.server.values("/avisos", "/id").split_off(3);
-    let mut again: Vec<&Value> = after.iter().filter(|id| before.contains(id)).collect();
-    again.sort_by_key(|id| id.to_string());
-    assert_eq!(again, before[1..].iter().collect::<Vec<_>>());
+    let sorted = |ids: Vec<&Value>| {
+        let mut texts: Vec<String> = ids.into_iter().map(ToString::to_string).collect();
+        texts.sort();
+        texts
+    };
+    let again: Vec<&Value> = after.iter().filter(|id| before.contains(id)).collect();
+    assert_eq!(sorted(again), sorted(before[1..].iter().collect()));
     assert!(!before.contains(after.last().unwrap()), "{after:?}");
     let future = hub.now() + SignedDuration::from_hours(1);
     assert!(matches!(hub.engine.replay_webhook(&webhook.id, future).await, Err(WebhookError::Invalid(_))));
@@ -275,6 +279,49 @@ async fn what_cannot_work_is_refused_with_what_to_write() {
     assert!(hub.engine.webhooks().await.unwrap().is_empty());
 }
 
+/// The machine's own network first, then a name that leads elsewhere after it was looked at.
+#[tokio::test]
+async fn a_webhook_goes_to_the_public_internet_and_to_nothing_inside() {
+    let hub = Hub::build().with_guarded_webhooks().start().await;
+    for inside in [
+        "https://127.0.0.1/",
+        "https://localhost/avisos",
+        "https://[::1]:8443/",
+        "https://[::ffff:10.0.0.1]/",
+        "https://169.254.169.254/latest/meta-data",
+        "https://2130706433/",
+        "https://0x7f.1/",
+        "https://10.0.0.7:5432/",
+    ] {
+        let mut new = to(&hub, "/x");
+        new.url = inside.to_owned();
+        let refused = hub.engine.create_webhook(new, "ana").await.unwrap_err().to_string();
+        assert!(refused.contains("private") || refused.contains("no address"), "{inside}: {refused}");
+    }
+    let mut plain = to(&hub, "/x");
+    plain.url = "http://example.com/".into();
+    assert!(hub.engine.create_webhook(plain, "ana").await.unwrap_err().to_string().contains("https://"));
+
+    let hub = Hub::build().with_guarded_webhooks().wired(|_| crate::wires::Fate::Clean).start().await;
+    let wires = hub.wires.clone().unwrap();
+    let mut new = to(&hub, "/x");
+    new.url = "https://avisos.test/".to_owned();
+    wires.names_lead_to([10, 0, 0, 7].into());
+    assert!(hub.engine.create_webhook(new.clone(), "ana").await.is_err());
+    wires.names_lead_to([8, 8, 8, 8].into());
+    let webhook = hub.engine.create_webhook(new, "ana").await.unwrap();
+    // It was looked at, and leads inside from now on.
+    wires.names_lead_to([169, 254, 169, 254].into());
+    paid(&hub, &["A"]).await;
+    let problem = hub.until("the guard", async || hub.engine.webhook(&webhook.id).await.unwrap().last_problem).await;
+    assert!(problem.contains("private"), "{problem}");
+    assert_eq!(hub.server.count(), 0);
+    let trial = hub.engine.test_webhook(&webhook.id).await.unwrap();
+    assert!(!trial.delivered && trial.problem.unwrap().contains("private"));
+    let moved = WebhookChange { url: Some("https://otra.test/".into()), ..WebhookChange::default() };
+    assert!(hub.engine.change_webhook(&webhook.id, None, moved, "ana").await.is_err());
+}
+
 /// Made at one node, served by whichever has its connection, and gone on with when that one dies.
 #[tokio::test]
 async fn g11_a_webhook_is_served_by_one_of_several_nodes_and_goes_on_when_it_dies() {
@@ -284,10 +331,20 @@ async fn g11_a_webhook_is_served_by_one_of_several_nodes_and_goes_on_when_it_die
     let webhook = made(&first, "/avisos").await;
     second.until("the other node to know", async || second.engine.webhook(&webhook.id).await.ok()).await;
     paid(&first, &["A", "A", "B"]).await;
-    second.until("all", async || (second.server.calls("/avisos").len() >= 3).then_some(())).await;
+    // What one node is sure of it tells the other with its next look, and time has to pass for it.
+    let reached = async |n: usize| {
+        second
+            .until("all", async || {
+                second.pass(1);
+                (second.server.calls("/avisos").len() >= n).then_some(())
+            })
+            .await;
+    };
+    reached(3).await;
     first.engine.stop(std::time::Duration::from_secs(10)).await;
+    first.engine.store().leave().await.unwrap();
     paid(&second, &["A"]).await;
-    second.until("the next", async || (second.server.calls("/avisos").len() >= 4).then_some(())).await;
+    reached(4).await;
     second.calm().await;
     let ids = second.server.values("/avisos", "/id");
     assert_eq!(ids.len(), 4, "each once: {ids:?}");

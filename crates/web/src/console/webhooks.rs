@@ -36,7 +36,8 @@ struct View {
     failing: Option<Moment>,
     problem: Option<String>,
     well: Option<Moment>,
-    taken: Moment,
+    /// Up to when events were taken, where later ones wait in the log.
+    taken: Option<Moment>,
     waiting: String,
     dead: Option<String>,
     secrets: String,
@@ -119,7 +120,7 @@ fn view(w: Words, webhook: Webhook, now: Timestamp) -> View {
         failing: moment(webhook.failing_since),
         problem: webhook.last_problem,
         well: moment(webhook.last_success_at),
-        taken: Moment::new(w, webhook.taken_until, now),
+        taken: moment(webhook.state.is_paused().then_some(webhook.taken_until)),
         waiting: w.count("webhooks.waiting", webhook.waiting as u64 + u64::from(webhook.in_flight)),
         dead: (webhook.dead > 0).then(|| w.count("webhooks.dead", webhook.dead as u64)),
         secrets: w.count("webhooks.secrets", webhook.secrets.len() as u64),
