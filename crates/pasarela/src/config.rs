@@ -1,7 +1,6 @@
 //! The configuration: one TOML file, environment overrides, secrets by reference. Unknown keys and
 //! contradictions stop the start with a sentence that says what to change.
 
-mod abroad;
 mod brands;
 mod connections;
 mod keeping;
@@ -72,6 +71,9 @@ pub(crate) struct Config {
     /// Simulators in place of providers.
     #[serde(default)]
     pub(crate) sandbox: Sandbox,
+    /// Webhooks to services of one's own.
+    #[serde(default)]
+    pub(crate) webhooks: Webhooks,
     /// Legal entities that sell shows and hold data; connections name theirs.
     #[serde(default)]
     pub(crate) brands: brands::Brands,
@@ -115,6 +117,15 @@ impl Default for Server {
             header_timeout: units::Span(pasarela_web::Bounds::default().header_time),
         }
     }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Webhooks {
+    /// They may go to loopback, private and metadata addresses, and by plain HTTP. For services on this machine or
+    /// its own network; whoever may make webhooks may then reach what only this machine reaches.
+    pub(crate) allow_private_targets: bool,
 }
 
 #[derive(Debug, Deserialize)]

@@ -171,6 +171,7 @@ impl Plan {
             law: self.config.market.law(),
             keeping: self.config.retention.keeping(&self.config.store),
             seed: rand::random(),
+            private_webhooks: self.config.webhooks.allow_private_targets,
             passive,
         };
         Engine::start(setup).await.map_err(|e| Failure::Failed(e.to_string()))

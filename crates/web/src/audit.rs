@@ -112,7 +112,13 @@ pub(crate) fn action_of(resource: Resource, action: Action, path: &str) -> Strin
         "drop" | "descartar" => "drop",
         "steps" | "paso" => "step",
         "end" | "fin" => "end",
-        "cancel" | "import" | "reconcile" | "remove" | "replay" | "revoke" | "rotate" | "set" => last,
+        "probar" => "test",
+        "reenviar" => "replay",
+        "secrets" | "secreto" => "rotate",
+        "quitar" if resource == Resource::Webhooks => "remove",
+        "cancel" | "change" | "test" | "import" | "reconcile" | "remove" | "replay" | "revoke" | "rotate" | "set" => {
+            last
+        }
         _ if path.starts_with("/conciliacion/") => "reconcile",
         _ if action == Action::Write => "create",
         _ => action.word(),

@@ -89,6 +89,7 @@ async fn hub_with(more: &[ConnectionConfig], flows: &[&str]) -> Hub {
         law: pasarela_engine::Law { registry: pasarela_engine::Registry::Off, ..Default::default() },
         keeping: Default::default(),
         seed: 1,
+        private_webhooks: true,
         passive: false,
     };
     let engine = Engine::start(setup).await.unwrap();

@@ -67,7 +67,7 @@ const BY_ID: &str = "USING INTEGER PRIMARY KEY (rowid";
 
 #[test]
 fn health_goes_over_hot_indexes_only() {
-    let plan = Bench::new().plan(|db, _| read::health(db, Timestamp::UNIX_EPOCH, Path::new("x")));
+    let plan = Bench::new().plan(|db, _| read::health(db, Timestamp::UNIX_EPOCH, &[7], Path::new("x")));
     goes_by(
         &plan,
         &[
@@ -95,7 +95,7 @@ fn what_is_due_for_longest_is_looked_up() {
     let mut b = Bench::new();
     for pauses in ["", "INSERT INTO pauses (kind, name, who, since) VALUES ('class', 'marketing', 'ana', 0)"] {
         b.db.execute_batch(pauses).unwrap();
-        let plan = b.plan(|db, _| read::health(db, Timestamp::UNIX_EPOCH, Path::new("x")));
+        let plan = b.plan(|db, _| read::health(db, Timestamp::UNIX_EPOCH, &[], Path::new("x")));
         for seek in ["INDEX effects_due (not_before=?)", "INDEX effects_due (not_before<?)"] {
             assert!(plan.iter().any(|line| line.contains(seek)), "{seek:?} is none of {plan:#?}");
         }

@@ -71,6 +71,11 @@ const TOLD: &[(&str, &str, &str)] = &[
         "advertising waits for the RNE for more than 10 minutes",
         "`pasarela rne status` says why; without credentials, [import a list](rne.md#without-credentials)",
     ),
+    (
+        "webhook_failing",
+        "a webhook to a service of your own was answered by nothing well for 15 minutes, or the hub paused it",
+        "look at the service, then resume it ([webhooks](webhooks.md)); its events wait",
+    ),
     ("database_damaged", "the check of the whole file found damage", "[doctor](care.md#doctor), or restore a backup"),
 ];
 

@@ -111,6 +111,7 @@ async fn built(sandbox: Option<&str>, mail: Option<std::net::SocketAddr>) -> Hub
         law: pasarela_engine::Law::default(),
         seed: 7,
         keeping: pasarela_engine::Keeping::default(),
+        private_webhooks: true,
         passive: false,
     })
     .await

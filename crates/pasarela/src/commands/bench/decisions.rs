@@ -165,6 +165,7 @@ async fn engine(store: Arc<dyn Store>) -> Result<Engine, Failure> {
         law: Law::default(),
         keeping: Default::default(),
         seed: 1,
+        private_webhooks: true,
         passive: true,
     })
     .await
