@@ -138,7 +138,7 @@ impl App {
             asked: Arc::new(bodies::Bodies::of_the_api()),
             buckets: Arc::default(),
             unknown_keys: Arc::default(),
-            public_https: public_https,
+            public_https,
             api_rate,
             tickets,
             looked: Arc::default(),
