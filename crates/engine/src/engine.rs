@@ -497,7 +497,18 @@ impl Engine {
     /// A connection's own settings: no secret is among them.
     #[must_use]
     pub fn settings(&self, connection: &str) -> Option<&Value> {
-        self.inner.connections.get(connection).map(|c| &c.connector.config().settings)
+        self.inner.connections.get(connection).map(|c| &c.settings)
+    }
+
+    /// Lets a connection go on with other secrets, without a restart. `false`: it is not served here.
+    pub async fn take_secrets(
+        &self,
+        config: pasarela_connector::ConnectionConfig,
+    ) -> Result<bool, pasarela_connector::ConfigError> {
+        match self.inner.connection(&config.name) {
+            Some(connection) => connection.take_secrets(config).await.map(|()| true),
+            None => Ok(false),
+        }
     }
 
     /// Pace and limits of a connection, as configured or as its manifest says.

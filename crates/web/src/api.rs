@@ -23,6 +23,7 @@ mod pauses;
 mod registry;
 mod runs;
 mod seal;
+mod secrets;
 mod suppressions;
 mod texts;
 mod tickets;
@@ -35,6 +36,7 @@ pub(crate) use backup::Backup;
 pub(crate) use deliveries::delivery_json;
 pub(crate) use effects::effect_json;
 pub(crate) use events::story_of;
+pub use secrets::SecretUses;
 
 use crate::App;
 use crate::policy::{Gate, may};

@@ -1,6 +1,8 @@
 //! API keys: `psk_` and 43 random characters, shown once, kept as SHA-256. Nothing is open by default. A key has
 //! scopes, brands, an end and a limit; a rotation gives it a new text while the old one still opens for a time.
 
+mod unknown;
+
 use crate::App;
 use crate::policy::Scope;
 use crate::problem::Problem;
@@ -16,6 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use subtle::ConstantTimeEq as _;
@@ -24,6 +27,8 @@ use subtle::ConstantTimeEq as _;
 const MEMORY: Duration = Duration::from_secs(5);
 /// A key's last use is written down no more often.
 const NOTED: Duration = Duration::from_secs(60);
+/// Random characters of a key.
+const RANDOM: usize = 43;
 /// Longest name: it is kept with what its holder does.
 const NAME: usize = 60;
 /// Longest time that an old text still opens.
@@ -173,12 +178,14 @@ pub(crate) fn random_text(length: usize) -> String {
 }
 
 fn key_text() -> String {
-    format!("psk_{}", random_text(43))
+    format!("psk_{}", random_text(RANDOM))
 }
 
 fn hashed(key: &str) -> [u8; 32] {
     Sha256::digest(key.as_bytes()).into()
 }
+
+pub(crate) use unknown::Unknown;
 
 /// Keys seen lately, by the hash of their text, and when their use was last noted.
 #[derive(Default)]
@@ -191,13 +198,14 @@ pub(crate) struct Keys {
 type Seen = (Instant, Arc<ApiKeyRow>);
 
 impl Keys {
+    /// The key with this hash, if it was seen lately.
+    fn known(&self, hash: &[u8; 32]) -> Option<Arc<ApiKeyRow>> {
+        let seen = self.seen.read();
+        seen.get(hash).filter(|(at, _)| at.elapsed() < MEMORY).map(|(_, row)| row.clone())
+    }
+
     /// The key with this hash, revoked ones left out; whether its time is over is asked each time.
     async fn find(&self, store: &dyn Store, hash: [u8; 32]) -> Result<Option<Arc<ApiKeyRow>>, pasarela_store::Error> {
-        if let Some((at, row)) = self.seen.read().get(&hash)
-            && at.elapsed() < MEMORY
-        {
-            return Ok(Some(row.clone()));
-        }
         let found = find(store, &hash).await?.map(Arc::new);
         let mut known = self.seen.write();
         known.retain(|_, (at, _)| at.elapsed() < MEMORY);
@@ -226,10 +234,19 @@ impl Keys {
 /// The key that has or had this hash, unless it is revoked. Compared in constant time, though what is compared are
 /// hashes of long random texts.
 pub(crate) async fn find(store: &dyn Store, hash: &[u8; 32]) -> Result<Option<ApiKeyRow>, pasarela_store::Error> {
-    let rows = store.api_keys().await?;
+    Ok(find_in(&store.api_keys().await?, hash).cloned())
+}
+
+fn find_in<'r>(rows: &'r [ApiKeyRow], hash: &[u8; 32]) -> Option<&'r ApiKeyRow> {
     let same = |kept: &[u8]| bool::from(kept.ct_eq(hash));
     let has = |r: &ApiKeyRow| same(&r.hash) || r.terms.old.as_ref().is_some_and(|(old, _)| same(old));
-    Ok(rows.into_iter().find(|r| r.revoked_at.is_none() && has(r)))
+    rows.iter().find(|r| r.revoked_at.is_none() && has(r))
+}
+
+/// Is it written as a key is? Whatever is not, is none, and nobody has to be asked.
+fn is_key_like(text: &str) -> bool {
+    let random = text.strip_prefix("psk_");
+    random.is_some_and(|r| r.len() == RANDOM && r.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
 /// Why a key opens nothing.
@@ -260,25 +277,34 @@ pub(crate) fn brands_of(row: &ApiKeyRow) -> Brands {
     row.terms.brands.as_ref().map_or(Brands::All, |b| Brands::Of(b.iter().cloned().collect()))
 }
 
-/// Who calls the API, and how the key stands with its limit. Whoever has no key in force is turned away.
-pub(crate) async fn caller(app: &App, headers: &HeaderMap) -> Result<(Who, Option<Stand>), Problem> {
+/// Who calls the API, and how the key stands with its limit. Whoever has no key in force is turned away. `from`:
+/// whence, as far as it is known.
+pub(crate) async fn caller(
+    app: &App,
+    headers: &HeaderMap,
+    from: Option<IpAddr>,
+) -> Result<(Who, Option<Stand>), (Problem, Option<Stand>)> {
     if app.trusted {
         return Ok((Who::command_line(), None));
     }
     let given =
         headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
     let Some(key) = given else {
-        return Err(Problem::new(
+        let problem = Problem::new(
             StatusCode::UNAUTHORIZED,
             "no_key",
             "An API key is needed",
             "send `Authorization: Bearer psk_...`; `pasarela keys create NAME --scopes read` makes a key",
-        ));
+        );
+        return Err((problem, None));
     };
-    let refused = |code, detail| Problem::new(StatusCode::UNAUTHORIZED, code, "The API key is not valid", detail);
+    let refused =
+        |code, detail| (Problem::new(StatusCode::UNAUTHORIZED, code, "The API key is not valid", detail), None);
     let hash = hashed(key);
-    let Some(row) = app.keys.find(&**app.engine.store(), hash).await? else {
-        return Err(refused("unknown_key", "it is unknown or was revoked"));
+    let row = match app.keys.known(&hash) {
+        Some(row) => row,
+        None if !is_key_like(key) => return Err(refused("unknown_key", "it is unknown or was revoked")),
+        None => look_up(app, hash, from).await?,
     };
     let wall = app.console.wall();
     match opens(&row, &hash, wall) {
@@ -294,6 +320,32 @@ pub(crate) async fn caller(app: &App, headers: &HeaderMap) -> Result<(Who, Optio
         note_use(app, row.id.clone(), wall);
     }
     Ok((Who::key(&row.id, &row.name, scopes_of(&row), brands_of(&row)), Some(stand)))
+}
+
+/// A key that was not seen lately. Who brought many that nobody has waits, and costs the store nothing meanwhile.
+async fn look_up(app: &App, hash: [u8; 32], from: Option<IpAddr>) -> Result<Arc<ApiKeyRow>, (Problem, Option<Stand>)> {
+    let (store, unknown) = (&**app.engine.store(), &app.unknown_keys);
+    if let Some(stand) = unknown.must_wait(from) {
+        let found = unknown.find(store, &hash).await.map_err(|e| (e.into(), None))?;
+        return found.map(Arc::new).ok_or_else(|| {
+            let problem = Problem::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "rate_limited",
+                "Too many keys that nobody has",
+                "many unknown keys came from this address: wait as Retry-After says, and see which program has an old key",
+            );
+            let wait = stand.wait.map_or(1, crate::rate::seconds);
+            (problem.wait(u32::try_from(wait).unwrap_or(u32::MAX)), Some(stand))
+        });
+    }
+    match app.keys.find(store, hash).await.map_err(|e| (e.into(), None))? {
+        Some(row) => Ok(row),
+        None => {
+            unknown.count(from);
+            let detail = "it is unknown or was revoked";
+            Err((Problem::new(StatusCode::UNAUTHORIZED, "unknown_key", "The API key is not valid", detail), None))
+        }
+    }
 }
 
 /// Beside the request, which does not wait for it.

@@ -169,7 +169,8 @@ async fn by_key(
         Gate::Known(_) => None,
         Gate::Open(_) | Gate::Signed | Gate::Pass => return Ok((Brands::none(), None)),
     };
-    let (who, stand) = crate::auth::caller(app, request.headers()).await.map_err(|p| (p, None))?;
+    let from = crate::console::address_of(request.extensions().get::<Peer>().copied(), request.headers());
+    let (who, stand) = crate::auth::caller(app, request.headers(), from).await?;
     let mut who = who.in_hub(&app.brands);
     if let Some(wait) = stand.and_then(|s| s.wait) {
         let problem = Problem::new(

@@ -4,7 +4,7 @@ use super::body;
 use crate::App;
 use crate::accounts::{self, Account, AccountError};
 use crate::audit;
-use crate::console::{account_link, link_as};
+use crate::console::{Doer, LETTER, News, account_link, link_as, tell};
 use crate::problem::Problem;
 use crate::who::Who;
 use axum::Json;
@@ -149,7 +149,7 @@ pub(crate) async fn step(
         "enable" => ("users.enabled", accounts.set_disabled(id, false).await?),
         "reset" => ("users.reset", accounts.reset(id).await?),
         "link" => {
-            let life = Duration::from_secs(step.minutes.unwrap_or(15).saturating_mul(60));
+            let life = step.minutes.map_or(LETTER, |m| Duration::from_secs(m.saturating_mul(60)));
             let made = account_link(&app, &before, life).await.map_err(Problem::bad_request)?;
             app.note_account(&who, "users.link", &before, None).await?;
             return Ok(Json(json!(made)));
@@ -157,6 +157,9 @@ pub(crate) async fn step(
         _ => return Err(Problem::not_found("steps are grant, revoke, disable, enable, reset, link")),
     };
     app.console.forget(&account.id);
+    if action == "users.reset" {
+        tell(&app, &account, News::Reset, Doer::default());
+    }
     app.note_account(&who, action, &account, Some(&before)).await?;
     Ok(Json(shown(&account)))
 }

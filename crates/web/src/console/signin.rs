@@ -12,9 +12,10 @@ use super::device;
 use super::guard::{Visit, asker, read_form};
 use super::page::{Bare, html};
 use super::session::{Opening, Refused, Way, set_cookie};
+use super::told::{News, tell};
 use crate::App;
-use crate::accounts::AccountError;
 use crate::accounts::lockout::{self, Admitted};
+use crate::accounts::{AccountError, Entered};
 use crate::policy::{Action, Resource};
 use askama::Template;
 use axum::extract::{Request, State};
@@ -192,7 +193,11 @@ async fn sign_in(
                     return Ok(wait(app, visit, left));
                 }
                 match app.accounts().take_code(&account.id, code).await {
-                    Ok(Some(_)) => {}
+                    Ok(Some(entered)) => {
+                        if entered.recovered {
+                            tell(app, &entered.account, News::Recovery, visit.doer(headers, from));
+                        }
+                    }
                     Ok(None) => return Ok(wrong_code(app, visit, link).await),
                     Err(AccountError::Store(e)) => return Err(e),
                     Err(_) => return Ok(no(app, visit, StatusCode::SERVICE_UNAVAILABLE, "error.busy")),
@@ -206,7 +211,10 @@ async fn sign_in(
                 return Ok(wait(app, visit, left));
             }
             match app.accounts().by_password(email, password, code).await {
-                Ok(Some(account)) => {
+                Ok(Some(Entered { account, recovered })) => {
+                    if recovered {
+                        tell(app, &account, News::Recovery, visit.doer(headers, from));
+                    }
                     let cookie = sessions.open(app, headers, from, Opening::account(&account, Way::Password)).await?;
                     app.accounts().signed_in(&account).await;
                     app.note_sign_in(&account, "password", from).await;

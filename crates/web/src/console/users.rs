@@ -11,13 +11,14 @@ use super::notice::Notice;
 use super::own::{role, said};
 use super::page::{Frame, html, refusal, unreadable};
 use super::signin::letter;
+use super::told::{News, tell};
 use super::{account_link, words::Words};
 use crate::App;
 use crate::accounts::{self, Account, AccountError};
 use crate::who::Who;
 use askama::Template;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 use pasarela_domain::{EmailAddress, Grant, Role};
@@ -175,6 +176,7 @@ pub(super) async fn change(
     State(app): State<App>,
     who: Who,
     Path((id, what)): Path<(String, String)>,
+    headers: HeaderMap,
     FreshDeed(deed): FreshDeed,
 ) -> Result<Response, Response> {
     let accounts = app.accounts();
@@ -219,6 +221,9 @@ pub(super) async fn change(
                 "activar" => "users.enabled",
                 _ => "users.reset",
             };
+            if what == "reiniciar" {
+                tell(&app, &account, News::Reset, deed.visit.doer(&headers, who.from));
+            }
             let noted = app.note_account(&who, action, &account, Some(&before)).await;
             noted.map_err(|e| unreadable(&deed.visit, e))?;
             Ok(Redirect::to(&format!("/usuarios?aviso=user_changed#{}", account.id)).into_response())
