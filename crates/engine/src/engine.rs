@@ -62,6 +62,8 @@ pub struct Setup {
     pub law: Law,
     /// How the store is kept.
     pub keeping: Keeping,
+    /// The real world's clock, by which the audit tells when something was decided; business time may run faster.
+    pub wall: Arc<dyn Clock>,
     /// Seed of the engine's chance.
     pub seed: u64,
     /// Only read and write: nothing is recovered, decided or sent. For commands on a database that no hub serves.
@@ -98,6 +100,7 @@ impl Watermark {
 pub(crate) struct Inner {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) decisions: crate::decisions::Decisions,
     pub(crate) client: Client,
     pub(crate) dice: Dice,
     pub(crate) metrics: Metrics,
@@ -344,6 +347,7 @@ impl Engine {
             fail_points: fail_points.split(',').filter(|p| !p.is_empty()).map(str::to_owned).collect(),
             store: setup.store,
             clock: setup.clock,
+            decisions: crate::decisions::Decisions::new(setup.wall),
         });
         if setup.passive {
             inner.connections.values().for_each(|c| c.lock_lanes(crate::lanes::Lanes::pause));
@@ -364,6 +368,7 @@ impl Engine {
         inner.measure_intake().await;
         tokio::spawn(inner.clone().intake_keeper());
         tokio::spawn(inner.clone().carer());
+        tokio::spawn(inner.clone().scribe());
         tokio::spawn(inner.clone().clerk());
         tokio::spawn(inner.clone().feeder());
         tokio::spawn(inner.clone().timekeeper());

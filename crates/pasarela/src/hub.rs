@@ -150,6 +150,7 @@ impl Plan {
             vars,
             law: self.config.market.law(),
             keeping: self.config.retention.keeping(&self.config.store),
+            wall: Arc::new(SystemClock),
             seed: rand::random(),
             passive,
         };

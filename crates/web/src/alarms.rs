@@ -29,7 +29,7 @@ const BEHIND_S: f64 = 86_400.0;
 const UNASKED_S: f64 = 600.0;
 
 /// All alarms; each is a metric `pasarela_alarm{alarm="..."}` at all times.
-pub(crate) const ALL: [&str; 20] = [
+pub(crate) const ALL: [&str; 21] = [
     "dead_letters",
     "unknown",
     "quarantine",
@@ -50,6 +50,7 @@ pub(crate) const ALL: [&str; 20] = [
     "care_behind",
     "database_damaged",
     "registry_unasked",
+    "refusals",
 ];
 
 /// Something that needs a person.
@@ -84,6 +85,10 @@ pub(crate) fn ringing(app: &App, health: &HealthRow) -> Vec<Alarm> {
     if waits > UNASKED_S {
         let connections = registry.connection.into_iter().collect();
         alarms.push(Alarm { alarm: "registry_unasked", value: waits, connections, stage: None });
+    }
+    if let Some(refused) = app.gathered.worst(app.console.wall()) {
+        let value = f64::from(refused);
+        alarms.push(Alarm { alarm: "refusals", value, connections: Vec::new(), stage: None });
     }
     let about = [
         ("connection_degraded", named(&|c| c.state == "degraded")),

@@ -118,6 +118,11 @@ impl KeyWish {
 }
 
 impl Wished {
+    /// The key as it will be kept.
+    pub(crate) fn row(&self) -> &ApiKeyRow {
+        &self.row
+    }
+
     pub(crate) async fn keep(self, store: &dyn Store) -> Result<NewKey, pasarela_store::Error> {
         let id = self.row.id.clone();
         store.keep_api_key(self.row).await?;
@@ -255,32 +260,42 @@ pub(crate) fn brands_of(row: &ApiKeyRow) -> Brands {
     row.terms.brands.as_ref().map_or(Brands::All, |b| Brands::Of(b.iter().cloned().collect()))
 }
 
+/// Whoever is turned away: what they are told, the code of why, and whose key it was, where that is known.
+pub(crate) struct Unknown(pub(crate) Problem, pub(crate) Option<&'static str>, pub(crate) Option<Who>);
+
 /// Who calls the API, and how the key stands with its limit. Whoever has no key in force is turned away.
-pub(crate) async fn caller(app: &App, headers: &HeaderMap) -> Result<(Who, Option<Stand>), Problem> {
+pub(crate) async fn caller(app: &App, headers: &HeaderMap) -> Result<(Who, Option<Stand>), Unknown> {
     if app.trusted {
         return Ok((Who::command_line(), None));
     }
     let given =
         headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
     let Some(key) = given else {
-        return Err(Problem::new(
+        let problem = Problem::new(
             StatusCode::UNAUTHORIZED,
             "no_key",
             "An API key is needed",
             "send `Authorization: Bearer psk_...`; `pasarela keys create NAME --scopes read` makes a key",
-        ));
+        );
+        return Err(Unknown(problem, Some("no_key"), None));
     };
-    let refused = |code, detail| Problem::new(StatusCode::UNAUTHORIZED, code, "The API key is not valid", detail);
+    let refused = |code, detail, whose| {
+        let problem = Problem::new(StatusCode::UNAUTHORIZED, code, "The API key is not valid", detail);
+        Unknown(problem, Some(code), whose)
+    };
     let hash = hashed(key);
-    let Some(row) = app.keys.find(&**app.engine.store(), hash).await? else {
-        return Err(refused("unknown_key", "it is unknown or was revoked"));
+    let found = app.keys.find(&**app.engine.store(), hash).await.map_err(|e| Unknown(e.into(), None, None))?;
+    let Some(row) = found else {
+        return Err(refused("unknown_key", "it is unknown or was revoked", None));
     };
+    let whose = || Some(Who::key(&row.id, &row.name, scopes_of(&row), brands_of(&row)));
     let wall = app.console.wall();
     match opens(&row, &hash, wall) {
         Ok(()) => {}
-        Err(Closed::Expired) => return Err(refused("expired_key", "its time is over; make a new one")),
+        Err(Closed::Expired) => return Err(refused("expired_key", "its time is over; make a new one", whose())),
         Err(Closed::Rotated) => {
-            return Err(refused("expired_key", "it was given a new text, and the time of the old one is over"));
+            let why = "it was given a new text, and the time of the old one is over";
+            return Err(refused("expired_key", why, whose()));
         }
     }
     let rate = row.terms.rate.as_deref().and_then(|r| r.parse().ok()).unwrap_or(app.api_rate);

@@ -56,6 +56,7 @@ pub struct App {
     pub(crate) buckets: Arc<rate::Buckets>,
     /// Limit of a key that has none of its own.
     pub(crate) api_rate: Rate,
+    pub(crate) gathered: Arc<audit::gathered::Gathered>,
     pub(crate) backup: Arc<parking_lot::Mutex<api::Backup>>,
     pub(crate) described: Arc<docs::Described>,
     pub(crate) started: std::time::Instant,
@@ -120,6 +121,7 @@ impl App {
             bodies: Arc::default(),
             asked: Arc::new(bodies::Bodies::of_the_api()),
             buckets: Arc::default(),
+            gathered: Arc::default(),
             api_rate,
             tickets,
             looked: Arc::default(),

@@ -151,7 +151,6 @@ impl Resource {
                 | Self::Webhooks
                 | Self::Keys
                 | Self::Users
-                | Self::Audit
                 | Self::Backups
         )
     }

@@ -277,6 +277,7 @@ impl Hub {
             catalog: catalog.clone(),
             vars: json!({}),
             law: plan.law.clone(),
+            wall: clock.clone(),
             seed: 7,
             keeping: plan.keeping,
             passive: false,

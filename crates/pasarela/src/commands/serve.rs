@@ -51,6 +51,8 @@ async fn serve(config_path: &Path, asked_to_stop: &mut StopSignal) -> Result<End
     let (anchors, every) = (plan.config.anchor_file(), plan.config.audit.anchor_every.0);
     let drain = plan.config.server.drain.map(|s| s.0);
     let (flows, connections) = (plan.flows.len(), plan.connections.len());
+    // Before anything is decided; a chain that takes nothing stops the start.
+    crate::life::begins(&*store, &plan.config.digests).await.map_err(|e| Failure::Failed(format!("the audit: {e}")))?;
     let engine = plan.start(store.clone(), false).await?;
     let app = App::new(engine.clone(), options).with_actions(crate::hub::providers());
     let failed = |e: std::io::Error| Failure::Failed(e.to_string());
@@ -64,6 +66,7 @@ async fn serve(config_path: &Path, asked_to_stop: &mut StopSignal) -> Result<End
     offer_replay(&engine).await;
     offer_link(&app).await;
     let noting = tokio::spawn(crate::anchors::keep(store.clone(), anchors.clone(), every));
+    let gathering = tokio::spawn(app.clone().keep_gathered());
     let sealing = tokio::spawn(crate::renewal::keep(store.clone()));
     let checking = tokio::spawn(watch_integrity(store.clone(), engine.clone()));
     let ended = tokio::select! {
@@ -84,6 +87,13 @@ async fn serve(config_path: &Path, asked_to_stop: &mut StopSignal) -> Result<End
     checking.abort();
     noting.abort();
     sealing.abort();
+    gathering.abort();
+    if ended == Ended::Asked {
+        app.end_gathered().await;
+        if let Err(error) = crate::life::ends(&*store).await {
+            tracing::error!(%error, "the stop could not be written into the audit");
+        }
+    }
     crate::anchors::note(&*store, anchors.as_deref(), 0).await;
     drop(std::fs::remove_file(socket_path(store.home())));
     if let Err(error) = store.leave().await

@@ -71,6 +71,11 @@ const TOLD: &[(&str, &str, &str)] = &[
         "advertising waits for the RNE for more than 10 minutes",
         "`pasarela rne status` says why; without credentials, [import a list](rne.md#without-credentials)",
     ),
+    (
+        "refusals",
+        "one key, account or address was turned away 60 times or more within 10 minutes; the value is how often, on this node",
+        "`pasarela audit list --kind refusals` says whose and from where: revoke the key, or stop the address at the proxy ([audit](audit.md#looks-and-refusals))",
+    ),
     ("database_damaged", "the check of the whole file found damage", "[doctor](care.md#doctor), or restore a backup"),
 ];
 
