@@ -20,10 +20,13 @@ const EVERY: Duration = Duration::from_secs(60);
 /// Actions and subjects that are told apart in a minute; the others go together, without a subject.
 const KINDS: usize = 100;
 
-/// What was decided since it was told last.
+/// What was decided: action, subject, brand.
+type Decided = (&'static str, String, String);
+
+/// What was decided since it was told last: when first, and how often.
 pub(crate) struct Decisions {
     wall: Arc<dyn Clock>,
-    counted: Mutex<BTreeMap<(&'static str, String, String), (Timestamp, u64)>>,
+    counted: Mutex<BTreeMap<Decided, (Timestamp, u64)>>,
 }
 
 impl Decisions {
