@@ -173,7 +173,7 @@ mod tests {
     /// Descriptors are not used up by who opens connections, and whoever comes when others went is served.
     #[tokio::test]
     async fn a_connection_too_many_is_told_to_come_again_and_one_that_ends_makes_room() {
-        let router = Router::new().route("/", axum::routing::get(|| async { "ok" }));
+        let router = Router::new().fallback(|| async { "ok" });
         let bounds = Bounds { connections: 2, ..Bounds::default() };
         let running = serve_within(TcpListener::bind("127.0.0.1:0").await.unwrap(), router, bounds).unwrap();
         let asked = async |stream: &mut TcpStream| {

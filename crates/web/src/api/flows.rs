@@ -65,10 +65,19 @@ pub(crate) async fn push(who: Who, State(app): State<App>, bytes: Bytes) -> Resu
     if files.is_empty() {
         return Err(Problem::bad_request("flows is empty; give at least one {\"file\", \"text\"}"));
     }
-    let changes = app.engine.push_flows(&files, &who.name, asked.dry_run).await?;
     if asked.dry_run {
         audit::nothing();
     }
+    let before = app.engine.flow_states().await?;
+    let changes = app.engine.push_flows(&files, &who.name, asked.dry_run).await?;
+    let told = |c: &pasarela_engine::FlowChange| {
+        before
+            .iter()
+            .find(|f| f.name == c.name)
+            .map(|f| json!({ "name": f.name, "version": f.version, "from": f.from }))
+    };
+    let were: Vec<Value> = changes.iter().filter_map(told).collect();
+    audit::note(|n| n.before = Some(json!(were)).filter(|_| !were.is_empty()));
     audit::done(changes.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(" "), json!(changes));
     Ok(page(changes.iter().map(|c| json!(c)).collect(), None))
 }
