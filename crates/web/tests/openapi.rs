@@ -266,7 +266,12 @@ async fn calls(hub: &Hub) -> Vec<Call> {
             format!("{webhook}/replay"),
             json!({ "since": "2026-11-01T00:00:00Z" }),
         ),
-        ("post", "/api/v1/webhooks/{id}/change", format!("{webhook}/change"), json!({ "types": ["show.*", "person.*"] })),
+        (
+            "post",
+            "/api/v1/webhooks/{id}/change",
+            format!("{webhook}/change"),
+            json!({ "types": ["show.*", "person.*"] }),
+        ),
         ("post", "/api/v1/webhooks/{id}/resume", format!("{webhook}/resume"), Value::Null),
         ("post", "/api/v1/webhooks/{id}/remove", format!("{webhook}/remove"), Value::Null),
         ("get", "/api/v1/audit", "/api/v1/audit?action=pauses.pause&who=mesa".into(), Value::Null),

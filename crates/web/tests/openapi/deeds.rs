@@ -215,9 +215,30 @@ async fn nothing_changes_of_which_the_audit_does_not_tell() {
         assert!(failed, "{at} says that it was done, and the audit took nothing: {status} {answer}");
         let after = db.content();
         for (table, rows) in &after {
-            if before[table] != *rows { for e in hub.engine.store().effects(pasarela_store::EffectFilter{limit:10,..Default::default()}).await.unwrap().rows { eprintln!("DBG {:?} {} {} {:?} {:?}", e.id, e.action, e.path, e.state, hub.engine.connection_name(e.connection)); } }
+            if before[table] != *rows {
+                for e in hub
+                    .engine
+                    .store()
+                    .effects(pasarela_store::EffectFilter { limit: 10, ..Default::default() })
+                    .await
+                    .unwrap()
+                    .rows
+                {
+                    eprintln!(
+                        "DBG {:?} {} {} {:?} {:?}",
+                        e.id,
+                        e.action,
+                        e.path,
+                        e.state,
+                        hub.engine.connection_name(e.connection)
+                    );
+                }
+            }
             let other: Vec<_> = rows.iter().filter(|row| !before[table].contains(row)).collect();
-            assert!(before[table] == *rows, "{at} changed '{table}', and the audit tells nothing of it: {answer}; now {other:?}");
+            assert!(
+                before[table] == *rows,
+                "{at} changed '{table}', and the audit tells nothing of it: {answer}; now {other:?}"
+            );
         }
         assert_eq!(entries(&hub).await.len(), told, "{at}");
         let (status, answer) = send(&hub, asked, &owner, &session).await;
