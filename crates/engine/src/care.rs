@@ -6,7 +6,7 @@ use crate::engine::Inner;
 use crate::intake::{IntakeLimits, IntakeView};
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use pasarela_store::{CareRow, Error, Kept, Space};
+use pasarela_store::{Audited, CareRow, Error, Kept, Space, prune_audit};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -53,6 +53,8 @@ pub struct Retention {
     pub consent_proofs: Option<Duration>,
     /// Closed cases, incidents and holds: the term of commercial papers.
     pub commercial: Option<Duration>,
+    /// Entries of the audit.
+    pub audit: Option<Duration>,
     /// Between two rounds.
     pub every: Duration,
     /// Longest time of a round.
@@ -74,6 +76,7 @@ impl Default for Retention {
             marketing_profile: days(730),
             consent_proofs: days(3653),
             commercial: days(3653),
+            audit: days(3653),
             every: Duration::from_secs(3600),
             budget: Duration::from_secs(120),
         }
@@ -193,6 +196,9 @@ impl Inner {
             }
             match self.care_round().await {
                 Ok(round) if round.removed > 0 => {
+                    let after = serde_json::json!({ "removed": round.removed, "complete": round.complete });
+                    let note = Audited::by_system(self.decisions.now(), "retention.round", "");
+                    self.write_decision(Audited { after: Some(after), ..note }).await;
                     tracing::info!(
                         removed = round.removed,
                         complete = round.complete,
@@ -252,10 +258,27 @@ impl Inner {
         *self.care.next.lock() = 0;
         let walked = self.walk(until).await?;
         round = Round { removed: round.removed + walked.removed, complete: walked.complete };
+        round.removed += self.prune_chain(until).await?;
         // A walk over everybody takes several rounds: when it came to its end, the report says.
         self.care.now.lock().behind_since = None;
         self.shrink(until).await?;
         Ok(round)
+    }
+
+    /// Entries of the audit beyond their age go from its front, in bites. Their age is of the real world.
+    async fn prune_chain(&self, until: Instant) -> Result<u64, pasarela_store::Error> {
+        let Some(age) = self.care.retention.audit else { return Ok(0) };
+        let mut removed = 0;
+        while Instant::now() < until && !self.is_stopping() {
+            let (begun, now) = (Instant::now(), self.decisions.now());
+            let gone = prune_audit(&*self.store, now.checked_sub(age).unwrap_or(Timestamp::MIN), now).await?;
+            if gone == 0 {
+                break;
+            }
+            removed += gone;
+            self.rest(begun).await;
+        }
+        Ok(removed)
     }
 
     /// Lets the writer do its own work.

@@ -114,6 +114,12 @@ impl Inner {
         }
     }
 
+    /// A delivery of a connection went into quarantine.
+    fn note_quarantine(&self, connection: i64) {
+        let brand = self.connection_by_id(connection).map(|c| c.brand.clone()).unwrap_or_default();
+        self.decisions.note("deliveries.quarantined", &self.connection_name(connection), &brand);
+    }
+
     async fn quarantine(&self, pending: &Pending, why: String) -> Result<(), Error> {
         let decision = Decision {
             delivery: pending.id,
@@ -125,6 +131,7 @@ impl Inner {
         };
         self.store.decide(decision).await?;
         count(&self.metrics.quarantined);
+        self.note_quarantine(pending.connection);
         Ok(())
     }
 
@@ -184,6 +191,9 @@ impl Inner {
         };
         match self.store.decide(decision).await {
             Ok(Decided::Done(results)) => {
+                if matches!(status, DeliveryStatus::Quarantined | DeliveryStatus::Partial) {
+                    self.note_quarantine(pending.connection);
+                }
                 self.decided(draft, &results, status, now);
                 Ok(true)
             }

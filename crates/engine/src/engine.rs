@@ -62,6 +62,8 @@ pub struct Setup {
     pub law: Law,
     /// How the store is kept.
     pub keeping: Keeping,
+    /// The real world's clock, by which the audit tells when something was decided; business time may run faster.
+    pub wall: Arc<dyn Clock>,
     /// Seed of the engine's chance.
     pub seed: u64,
     /// May webhooks go to this machine and its network, and by plain HTTP?
@@ -95,6 +97,7 @@ impl Watermark {
 pub(crate) struct Inner {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) decisions: crate::decisions::Decisions,
     pub(crate) client: Client,
     pub(crate) dice: Dice,
     pub(crate) metrics: Metrics,
@@ -350,6 +353,7 @@ impl Engine {
             fail_points: fail_points.split(',').filter(|p| !p.is_empty()).map(str::to_owned).collect(),
             store: setup.store,
             clock: setup.clock,
+            decisions: crate::decisions::Decisions::new(setup.wall),
         });
         inner.load_webhooks().await?;
         if setup.passive {
@@ -371,6 +375,7 @@ impl Engine {
         inner.measure_intake().await;
         tokio::spawn(inner.clone().intake_keeper());
         tokio::spawn(inner.clone().carer());
+        tokio::spawn(inner.clone().scribe());
         tokio::spawn(inner.clone().clerk());
         tokio::spawn(inner.clone().feeder());
         tokio::spawn(inner.clone().timekeeper());

@@ -15,6 +15,7 @@ mod catalog;
 mod client;
 mod connections;
 mod decide;
+mod decisions;
 mod dispatch;
 mod engine;
 mod errands;

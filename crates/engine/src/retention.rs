@@ -88,6 +88,9 @@ fn basis(kind: &str) -> &'static str {
         PROOFS => "choice: 10 years after it was taken back (D.1377 art. 8); what was said stays, without who said it",
         "scans" | "scan_runs" => "choice: scans at the door, 1 year",
         "event_links" | "delivery_links" => "goes with what it links",
+        "audit" => {
+            "demonstrated responsibility (D.1377 art. 26): as long as what it tells of, C.Co. art. 60 and Ley 962 de 2005, art. 28: 10 years"
+        }
         CASE | INCIDENT | HOLD => "C.Co. art. 60 and Ley 962 de 2005, art. 28: 10 years, after it is closed",
         _ => "choice: what is finished, [retention]",
     }
@@ -336,6 +339,15 @@ impl Inner {
                 oldest,
             });
         }
+        let first = self.store.audit_after(self.store.audit_base().await?.seq, 1).await?;
+        rules.push(RetentionRule {
+            kind: "audit".into(),
+            keep_days: days(self.care.retention.audit),
+            basis: basis("audit"),
+            removed: self.store.audit_base().await?.seq.unsigned_abs(),
+            passed_at: None,
+            oldest: first.first().map(|row| row.at),
+        });
         for (kind, basis) in [
             ("consents", "what a person last allowed, under a hash: never removed by this release"),
             ("read_models", "orders, tickets, people as the providers have them: never removed by this release"),

@@ -20,6 +20,13 @@ impl Engine {
         Seen::new(self.store().clone(), within)
     }
 
+    /// The brand of a connection; `None`: there is no such connection, or it is the hub's own.
+    #[must_use]
+    pub fn brand_of(&self, connection: &str) -> Option<String> {
+        let found = self.inner.connections.get(connection)?;
+        Some(found.brand.clone()).filter(|brand| !brand.is_empty())
+    }
+
     /// Names of the connections of these brands.
     #[must_use]
     pub fn connections_of(&self, brands: &Brands) -> Vec<String> {

@@ -20,6 +20,8 @@ use pasarela_domain::{Pace, Secret};
 use pasarela_engine::vault;
 use pasarela_store::{InvalidMaster, Master};
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -83,6 +85,9 @@ pub(crate) struct Config {
     pub(crate) connections: toml::Table,
     #[serde(skip)]
     pub(crate) path: PathBuf,
+    /// Digest of each table as it is in force, by name; of each connection its own. Values are in none of them.
+    #[serde(skip)]
+    pub(crate) digests: BTreeMap<String, [u8; 32]>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -302,17 +307,19 @@ impl Config {
         };
         let overrides: Vec<(Vec<String>, String)> =
             env.filter_map(|(name, value)| Some((override_path(&name)?, value))).collect();
-        let mut config: Self = if overrides.is_empty() {
+        let table: toml::Table = toml::from_str(text).map_err(syntax)?;
+        let (mut config, digests): (Self, _) = if overrides.is_empty() {
             // Straight from the text, so that errors show the line.
-            toml::from_str(text).map_err(syntax)?
+            (toml::from_str(text).map_err(syntax)?, digests(&table))
         } else {
-            let mut table: toml::Table = toml::from_str(text).map_err(syntax)?;
+            let mut table = table;
             for (keys, value) in overrides {
                 set(&mut table, &keys, &value).map_err(|why| Error::Wrong { path: path.to_owned(), why })?;
             }
-            let whole: Self = table.try_into().map_err(syntax)?;
-            whole
+            let digests = digests(&table);
+            (table.try_into().map_err(syntax)?, digests)
         };
+        config.digests = digests;
         config.path = path.to_owned();
         let folder = config.path.parent().map(Path::to_owned).unwrap_or_default();
         config.market.read_tables(&folder).map_err(|why| Error::Wrong { path: config.path.clone(), why })?;
@@ -467,6 +474,18 @@ fn files_at_once() -> usize {
     let told = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let line = told.lines().find_map(|l| l.strip_prefix("Max open files"));
     line.and_then(|l| l.split_whitespace().next()).map_or(1024, |n| n.parse().unwrap_or(usize::MAX))
+}
+
+/// Digest of each table of the file, by name; of each connection its own.
+fn digests(whole: &toml::Table) -> BTreeMap<String, [u8; 32]> {
+    let digest = |value: &toml::Value| Sha256::digest(value.to_string().as_bytes()).into();
+    let of = |(name, value): (&String, &toml::Value)| match value {
+        toml::Value::Table(all) if name == "connections" => {
+            all.iter().map(|(own, value)| (format!("{name}.{own}"), digest(value))).collect::<Vec<_>>()
+        }
+        _ => vec![(name.clone(), digest(value))],
+    };
+    whole.iter().flat_map(of).collect()
 }
 
 /// `PASARELA__SERVER__LISTEN` as a path of keys.

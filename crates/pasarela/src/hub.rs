@@ -170,6 +170,7 @@ impl Plan {
             vars,
             law: self.config.market.law(),
             keeping: self.config.retention.keeping(&self.config.store),
+            wall: Arc::new(SystemClock),
             seed: rand::random(),
             private_webhooks: self.config.webhooks.allow_private_targets,
             passive,

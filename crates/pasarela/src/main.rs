@@ -8,6 +8,7 @@ mod anchors;
 mod commands;
 mod config;
 mod hub;
+mod life;
 mod output;
 #[cfg(test)]
 mod reference;

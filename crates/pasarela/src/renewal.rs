@@ -1,7 +1,7 @@
 //! Beside a running hub: what one data key sealed is counted, a new one begins before it sealed too much, and what
 //! earlier ones sealed is sealed anew, in bites that leave the writer its turn.
 
-use pasarela_store::{Error, SEALS_OF_A_KEY, Store};
+use pasarela_store::{Audited, Error, SEALS_OF_A_KEY, Store};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +29,7 @@ async fn round(store: &dyn Store) -> Result<(), Error> {
     let state = store.seal_state().await?;
     if sealed >= SEALS_OF_A_KEY && !state.between {
         let number = store.add_data_key().await?;
+        note(store, serde_json::json!({ "data_key": number })).await?;
         tracing::info!(number, "a data key sealed as much as one may; another one seals from now on");
     }
     if state.table.is_none() || !store.care_turn(TURN).await? {
@@ -39,9 +40,16 @@ async fn round(store: &dyn Store) -> Result<(), Error> {
         let bite = store.reseal(ROWS).await?;
         renewed += bite.renewed;
         if bite.done {
+            note(store, serde_json::json!({ "resealed": renewed })).await?;
             tracing::info!(renewed, "everything is sealed by the present data key");
             return Ok(());
         }
         tokio::time::sleep(BREATH).await;
     }
+}
+
+/// A step of the keys, in the audit.
+async fn note(store: &dyn Store, after: serde_json::Value) -> Result<(), Error> {
+    let audited = Audited { after: Some(after), ..Audited::by_system(jiff::Timestamp::now(), "seal.step", "") };
+    store.audit(audited.sealed(store.sealer())?).await
 }

@@ -8,12 +8,18 @@
 //! What is personal in an entry is not hashed itself but by its digest, which is made with a salt. Value and
 //! salt are sealed together and go together: the chain still verifies when a person was erased from it
 //! ([`forget`]), and nobody can guess the value from what is left. That a value went is itself an entry.
+//!
+//! What somebody asks for is a [`deed`]: one entry before it, one after it, which lists show as one. What is beyond
+//! its age goes from the front ([`prune_audit`]); where the chain begins then is sealed by a keyed hash and an entry.
 
 mod chain;
+pub mod deed;
+mod prune;
 mod verify;
 
-pub use chain::{AuditEntry, Audited, WhoKind};
+pub use chain::{AuditEntry, Audited, Outcome, WhoKind};
 pub(crate) use chain::{Chain, Head, packed};
+pub use prune::{PRUNED, prune_audit};
 pub use verify::{Anchor, Broken, Verified, Verifier, verify};
 
 use crate::contract::{Error, Fut, Page, Store, Work, Worked};
@@ -25,6 +31,9 @@ use serde_json::Value;
 pub const FORGOTTEN: &str = "audit.forgotten";
 /// Entries whose values go with one such entry.
 const BITE: u32 = 200;
+/// What a list asks of each entry: that it is not the beginning of a deed of which the end is there too.
+pub(crate) const ONE_OF_A_DEED: &str = "NOT (outcome = 'begun' AND EXISTS
+    (SELECT 1 FROM audit e WHERE e.deed = audit.deed AND e.deed <> 0 AND e.outcome <> 'begun'))";
 
 /// An entry, opened.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, schemars::JsonSchema)]
@@ -54,6 +63,8 @@ pub struct AuditRow {
     pub after: Option<Value>,
     /// The values went with a person who was erased.
     pub forgotten: bool,
+    /// How what was begun ended; null: the entry stands for itself, and tells of what happened.
+    pub outcome: Option<Outcome>,
     /// Hash of the entry, hexadecimal.
     pub hash: String,
 }
@@ -93,6 +104,10 @@ pub struct Link {
     pub previous: Vec<u8>,
     /// Hash of this entry.
     pub hash: Vec<u8>,
+    /// The deed that it tells of; 0: none.
+    pub deed: i64,
+    /// As [`Outcome`] writes it; empty: it tells of no deed.
+    pub outcome: String,
 }
 
 /// Where the chain ends, as the database says.
@@ -108,6 +123,29 @@ pub struct AuditHead {
     pub mac: Vec<u8>,
 }
 
+/// What an entry tells of, roughly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AuditKind {
+    /// What people, keys and commands did, and what the hub decided.
+    Changes,
+    /// Looks at personal data.
+    Looks,
+    /// Whoever was turned away.
+    Refusals,
+}
+
+impl AuditKind {
+    /// Condition of a list.
+    pub(crate) fn condition(self) -> &'static str {
+        match self {
+            Self::Changes => "outcome <> 'looked' AND outcome <> 'refused'",
+            Self::Looks => "outcome = 'looked'",
+            Self::Refusals => "outcome = 'refused'",
+        }
+    }
+}
+
 /// Which entries; what is `None` does not matter.
 #[derive(Debug, Clone, Default)]
 pub struct AuditFilter {
@@ -119,6 +157,8 @@ pub struct AuditFilter {
     pub action: Option<String>,
     /// This subject.
     pub subject: Option<String>,
+    /// Of this kind.
+    pub kind: Option<AuditKind>,
     /// Of these brands only.
     pub brands: Option<Vec<String>>,
     /// Not before.
@@ -133,7 +173,7 @@ pub struct AuditFilter {
 
 /// A database that keeps the audit.
 pub trait Audits: Send + Sync + 'static {
-    /// Entries, newest first.
+    /// Entries, newest first. Of a deed that ended its end alone.
     fn audit_list(&self, filter: AuditFilter) -> Fut<'_, Page<AuditRow>>;
     /// One entry.
     fn audit_entry(&self, seq: i64) -> Fut<'_, Option<AuditRow>>;
@@ -143,6 +183,11 @@ pub trait Audits: Send + Sync + 'static {
     fn audit_after(&self, after: i64, limit: u32) -> Fut<'_, Vec<AuditRow>>;
     /// Where the chain ends.
     fn audit_head(&self) -> Fut<'_, AuditHead>;
+    /// Behind which entry the chain begins: that of the number 0, or the last one that went by its age.
+    fn audit_base(&self) -> Fut<'_, AuditHead>;
+    /// The last of the first `limit` entries that are older than a moment and behind no entry about somebody who is
+    /// held; `None`: there is none.
+    fn audit_aged(&self, before: Timestamp, limit: u32) -> Fut<'_, Option<AuditHead>>;
     /// Entries about a person, by the keyed hash, that still have their values.
     fn audit_about(&self, subject: i64, limit: u32) -> Fut<'_, Vec<i64>>;
 }
@@ -184,6 +229,7 @@ pub(crate) fn opened(link: Link, sealer: &Sealer) -> Result<AuditRow, SealError>
         before: detail.before,
         after: detail.after,
         forgotten,
+        outcome: Outcome::from_name(&link.outcome),
         hash: crate::backup::hex(&link.hash),
     })
 }

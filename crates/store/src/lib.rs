@@ -24,8 +24,8 @@ mod share;
 pub mod sqlite;
 
 pub use audit::{
-    Anchor, AuditEntry, AuditFilter, AuditHead, AuditRow, Audited, Audits, Broken, FORGOTTEN, Link, Verified, Verifier,
-    WhoKind, forget, verify,
+    Anchor, AuditEntry, AuditFilter, AuditHead, AuditKind, AuditRow, Audited, Audits, Broken, FORGOTTEN, Link, Outcome,
+    PRUNED, Verified, Verifier, WhoKind, deed, forget, prune_audit, verify,
 };
 pub use care::{Bite, Care, CareRow, HOLD, Kept, Person, Redacted, SCANS, Space};
 pub use contract::{

@@ -35,6 +35,7 @@ mod statement;
 mod tls;
 mod writer;
 
+use crate::audit::deed;
 use crate::codes::ms;
 use crate::contract::{
     Accepted, Claim, Decided, Decision, DedupKey, EffectState, Error, Fut, NewDelivery, Page, Stats, Store, Work,
@@ -230,9 +231,20 @@ impl PostgresStore {
     fn write<T: Send + 'static>(&self, job: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Job) -> Fut<'_, T> {
         let (tx, rx) = oneshot::channel();
         let fenced = self.inside.shared.fenced.load(Ordering::Relaxed);
-        let pushed = if fenced { Err(Error::Fenced) } else { self.inside.shared.push(job(tx)) };
+        let job = job(tx);
+        let pushed = match deed::waiting() {
+            _ if fenced => Ok(Err(Error::Fenced)),
+            None => Ok(self.inside.shared.push(job)),
+            Some(deed) => Err((deed, job)),
+        };
         Box::pin(async move {
-            pushed?;
+            match pushed {
+                Ok(pushed) => pushed?,
+                Err((deed, job)) => {
+                    deed.begin(self).await?;
+                    self.inside.shared.push(job)?;
+                }
+            }
             rx.await.unwrap_or(Err(Error::Closed))
         })
     }

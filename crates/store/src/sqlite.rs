@@ -25,6 +25,7 @@ mod schema;
 mod write;
 mod writer;
 
+use crate::audit::deed;
 use crate::codes::ms;
 use crate::contract::{
     Accepted, Claim, Decided, Decision, DedupKey, EffectState, Error, Fut, NewDelivery, Page, Stats, Store, Work,
@@ -229,9 +230,19 @@ impl SqliteStore {
 
     fn write<T: Send + 'static>(&self, job: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Job) -> Fut<'_, T> {
         let (tx, rx) = oneshot::channel();
-        let pushed = self.shared.push(job(tx));
+        let job = job(tx);
+        let pushed = match deed::waiting() {
+            None => Ok(self.shared.push(job)),
+            Some(deed) => Err((deed, job)),
+        };
         Box::pin(async move {
-            pushed?;
+            match pushed {
+                Ok(pushed) => pushed?,
+                Err((deed, job)) => {
+                    deed.begin(self).await?;
+                    self.shared.push(job)?;
+                }
+            }
             rx.await.unwrap_or(Err(Error::Closed))
         })
     }

@@ -166,6 +166,9 @@ macro_rules! conformance {
                     entries_are_found_by_who_what_which_and_when,
                     of_many_who_append_each_has_a_place,
                     values_of_an_erased_person_go_and_the_chain_verifies,
+                    a_deed_begins_before_anything_of_it_is_written,
+                    what_is_beyond_its_age_goes_from_the_front_and_the_chain_verifies,
+                    looks_and_refusals_are_told_from_changes,
                 ];
                 renewing: [
                     keys_change_and_may_be_killed_between_any_two_steps,

@@ -33,9 +33,14 @@ pub(crate) mod webhooks;
 pub(crate) use admin::routes as admin_routes;
 pub(crate) use audit::whom;
 pub(crate) use backup::Backup;
+pub(crate) use cases::intend as intend_case;
+pub(crate) use dead::intend as intend_dead;
 pub(crate) use deliveries::delivery_json;
 pub(crate) use effects::effect_json;
 pub(crate) use events::story_of;
+pub(crate) use holds::{intend_end as intend_hold_end, kept as hold_kept};
+pub(crate) use incidents::intend as intend_incident;
+pub(crate) use pauses::intend as intend_pause;
 pub use secrets::SecretUses;
 
 use crate::App;

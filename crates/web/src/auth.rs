@@ -121,6 +121,11 @@ impl KeyWish {
 }
 
 impl Wished {
+    /// The key as it will be kept.
+    pub(crate) fn row(&self) -> &ApiKeyRow {
+        &self.row
+    }
+
     pub(crate) async fn keep(self, store: &dyn Store) -> Result<NewKey, pasarela_store::Error> {
         let id = self.row.id.clone();
         store.keep_api_key(self.row).await?;
@@ -269,13 +274,22 @@ pub(crate) fn brands_of(row: &ApiKeyRow) -> Brands {
     row.terms.brands.as_ref().map_or(Brands::All, |b| Brands::Of(b.iter().cloned().collect()))
 }
 
+/// Whoever is turned away: what they are told, the code of why, and whose key it was, where that is known.
+pub(crate) struct TurnedAway {
+    pub(crate) problem: Problem,
+    pub(crate) code: Option<&'static str>,
+    pub(crate) whose: Option<Who>,
+    /// How the place that asked stands, where it asks too often.
+    pub(crate) stand: Option<Stand>,
+}
+
 /// Who calls the API, and how the key stands with its limit. Whoever has no key in force is turned away. `from`:
 /// whence, as far as it is known.
 pub(crate) async fn caller(
     app: &App,
     headers: &HeaderMap,
     from: Option<IpAddr>,
-) -> Result<(Who, Option<Stand>), (Problem, Option<Stand>)> {
+) -> Result<(Who, Option<Stand>), TurnedAway> {
     if app.trusted {
         return Ok((Who::command_line(), None));
     }
@@ -288,21 +302,25 @@ pub(crate) async fn caller(
             "An API key is needed",
             "send `Authorization: Bearer psk_...`; `pasarela keys create NAME --scopes read` makes a key",
         );
-        return Err((problem, None));
+        return Err(TurnedAway { problem, code: Some("no_key"), whose: None, stand: None });
     };
-    let refused =
-        |code, detail| (Problem::new(StatusCode::UNAUTHORIZED, code, "The API key is not valid", detail), None);
+    let refused = |code, detail, whose| {
+        let problem = Problem::new(StatusCode::UNAUTHORIZED, code, "The API key is not valid", detail);
+        TurnedAway { problem, code: Some(code), whose, stand: None }
+    };
     let hash = hashed(key);
     let row = match app.keys.known(&hash) {
         Some(row) => row,
         None => look_up(app, hash, from).await?,
     };
+    let whose = || Some(Who::key(&row.id, &row.name, scopes_of(&row), brands_of(&row)));
     let wall = app.console.wall();
     match opens(&row, &hash, wall) {
         Ok(()) => {}
-        Err(Closed::Expired) => return Err(refused("expired_key", "its time is over; make a new one")),
+        Err(Closed::Expired) => return Err(refused("expired_key", "its time is over; make a new one", whose())),
         Err(Closed::Rotated) => {
-            return Err(refused("expired_key", "it was given a new text, and the time of the old one is over"));
+            let why = "it was given a new text, and the time of the old one is over";
+            return Err(refused("expired_key", why, whose()));
         }
     }
     let rate = row.terms.rate.as_deref().and_then(|r| r.parse().ok()).unwrap_or(app.api_rate);
@@ -314,10 +332,11 @@ pub(crate) async fn caller(
 }
 
 /// A key that was not seen lately. Who brought many that nobody has waits, and costs the store nothing meanwhile.
-async fn look_up(app: &App, hash: [u8; 32], from: Option<IpAddr>) -> Result<Arc<ApiKeyRow>, (Problem, Option<Stand>)> {
+async fn look_up(app: &App, hash: [u8; 32], from: Option<IpAddr>) -> Result<Arc<ApiKeyRow>, TurnedAway> {
     let (store, unknown) = (&**app.engine.store(), &app.unknown_keys);
+    let unread = |e: pasarela_store::Error| TurnedAway { problem: e.into(), code: None, whose: None, stand: None };
     if let Some(stand) = unknown.must_wait(from) {
-        let found = unknown.find(store, &hash).await.map_err(|e| (e.into(), None))?;
+        let found = unknown.find(store, &hash).await.map_err(unread)?;
         return found.map(Arc::new).ok_or_else(|| {
             let problem = Problem::new(
                 StatusCode::TOO_MANY_REQUESTS,
@@ -326,15 +345,17 @@ async fn look_up(app: &App, hash: [u8; 32], from: Option<IpAddr>) -> Result<Arc<
                 "many unknown keys came from this address: wait as Retry-After says, and see which program has an old key",
             );
             let wait = stand.wait.map_or(1, crate::rate::seconds);
-            (problem.wait(u32::try_from(wait).unwrap_or(u32::MAX)), Some(stand))
+            let problem = problem.wait(u32::try_from(wait).unwrap_or(u32::MAX));
+            TurnedAway { problem, code: Some("unknown_key"), whose: None, stand: Some(stand) }
         });
     }
-    match app.keys.find(store, hash).await.map_err(|e| (e.into(), None))? {
+    match app.keys.find(store, hash).await.map_err(unread)? {
         Some(row) => Ok(row),
         None => {
             unknown.count(from);
             let detail = "it is unknown or was revoked";
-            Err((Problem::new(StatusCode::UNAUTHORIZED, "unknown_key", "The API key is not valid", detail), None))
+            let problem = Problem::new(StatusCode::UNAUTHORIZED, "unknown_key", "The API key is not valid", detail);
+            Err(TurnedAway { problem, code: Some("unknown_key"), whose: None, stand: None })
         }
     }
 }

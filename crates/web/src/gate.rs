@@ -27,6 +27,8 @@ pub(crate) struct Keyed<H> {
     pub(crate) handler: H,
     pub(crate) gate: Gate,
     pub(crate) terms: Terms,
+    /// As it was registered.
+    pub(crate) path: &'static str,
     /// What is done, where something is: then it is written down.
     pub(crate) deed: Option<Deed>,
 }
@@ -36,6 +38,8 @@ pub(crate) struct Keyed<H> {
 pub(crate) struct Paged<H> {
     pub(crate) handler: H,
     pub(crate) gate: Gate,
+    /// As it was registered.
+    pub(crate) path: &'static str,
     /// What is done, where something is: then it is written down.
     pub(crate) deed: Option<Deed>,
 }
@@ -55,10 +59,11 @@ where
                 Ok((brands, stand)) => (app.as_seen_by(&brands), stand),
                 Err((problem, stand)) => return told(problem.into_response(), stand),
             };
+            let does = Does { deed: self.deed, look: look(self.gate), path: self.path };
             let answer = if request.method() == Method::POST {
-                post(&app, self.terms, self.deed, request, self.handler).await
+                post(&app, self.terms, does, request, self.handler).await
             } else if accepts(request.headers(), self.terms.answers) {
-                self.handler.call(request, app).await
+                run(self.handler, does, request, app).await
             } else {
                 not_acceptable(self.terms.answers)
             };
@@ -77,7 +82,10 @@ where
     fn call(self, mut request: Request, app: App) -> Answering {
         Box::pin(async move {
             match by_session(&app, self.gate, &mut request) {
-                Ok(brands) => run(self.handler, self.deed, request, app.as_seen_by(&brands)).await,
+                Ok(brands) => {
+                    let does = Does { deed: self.deed, look: look(self.gate), path: self.path };
+                    run(self.handler, does, request, app.as_seen_by(&brands)).await
+                }
                 Err(refusal) => *refusal,
             }
         })
@@ -93,15 +101,42 @@ pub(crate) enum Door {
     Session,
 }
 
-/// Calls the handler, and writes down what it did.
-async fn run<H, T>(handler: H, deed: Option<Deed>, request: Request, app: App) -> Response
+/// What a route does that is to be written down.
+#[derive(Debug, Clone, Copy)]
+struct Does {
+    deed: Option<Deed>,
+    /// What is looked at, where it is personal.
+    look: Option<Resource>,
+    path: &'static str,
+}
+
+/// What is looked at behind a gate, where it is personal.
+fn look(gate: Gate) -> Option<Resource> {
+    match gate {
+        Gate::May(Action::ReadPersonal, resource) => Some(resource),
+        _ => None,
+    }
+}
+
+/// Calls the handler, and writes down what it did, or that somebody looked.
+async fn run<H, T>(handler: H, does: Does, request: Request, app: App) -> Response
 where
     H: Handler<T, App>,
     T: 'static,
 {
-    match deed {
-        Some(deed) => deed.done(handler, request, app).await,
-        None => handler.call(request, app).await,
+    match (does.deed, does.look) {
+        (Some(deed), _) => deed.done(handler, does.path, request, app).await,
+        (None, Some(resource)) => {
+            let who = request.extensions().get::<Who>().cloned();
+            let asked = audit::parameters(does.path, request.uri().path());
+            let (response, noted) = audit::hearing(handler.call(request, app.clone())).await;
+            let seen = response.status().is_success() && !noted.nothing;
+            if let Some(who) = who.filter(|_| seen) {
+                app.note_look(&who, resource, asked, noted).await;
+            }
+            response
+        }
+        (None, None) => handler.call(request, app).await,
     }
 }
 
@@ -110,39 +145,50 @@ where
 pub(crate) struct Deed {
     /// At which door.
     pub(crate) door: Door,
-    pub(crate) action: Action,
-    pub(crate) resource: Resource,
-    /// As the route was registered.
-    pub(crate) path: &'static str,
+    /// The row of the table; `None`: whoever is known may, with what is their own.
+    pub(crate) row: Option<(Action, Resource)>,
 }
 
 impl Deed {
-    /// Does it, and writes it down. An answer that says that it was done goes out when that is written.
-    async fn done<H: Handler<T, App>, T: 'static>(self, handler: H, request: Request, app: App) -> Response {
-        let who = request.extensions().get::<Who>().cloned();
+    /// Does it, and writes it down: that it begins before its first row, how it ended before the answer goes out.
+    /// Whoever hangs up meanwhile changes nothing of that.
+    async fn done<H: Handler<T, App>, T: 'static>(
+        self,
+        handler: H,
+        path: &'static str,
+        request: Request,
+        app: App,
+    ) -> Response {
         let visitor = request.extensions().get::<Visitor>().cloned();
-        let asked = audit::parameters(self.path, request.uri().path());
-        let (response, mut noted) = audit::hearing(handler.call(request, app.clone())).await;
         // The gate let somebody in, so there is somebody.
-        let Some(who) = who.filter(|_| audit::happened(&response, &noted)) else { return response };
-        noted.subject.get_or_insert(asked);
-        let brand = if self.resource.is_the_hubs() { "" } else { crate::DEFAULT_BRAND };
-        let action = audit::action_of(self.resource, self.action, self.path);
-        match app.write_down(&who, action, brand, noted).await {
-            Ok(()) => response,
+        let Some(who) = request.extensions().get::<Who>().cloned() else {
+            return StatusCode::FORBIDDEN.into_response();
+        };
+        let brand = self.row.map_or_else(String::new, |(action, resource)| app.own_brand(&who, resource, action));
+        let subject = audit::parameters(path, request.uri().path());
+        let line = audit::Line { who, action: audit::action_of(self.row, path), brand, subject };
+        let whole = tokio::spawn(async move {
+            let work = handler.call(request, app.clone());
+            audit::doing(&app, line, audit::Noted::default(), work, audit::came_to).await
+        });
+        let (response, written) = match whole.await {
+            Ok(came) => came,
             Err(error) => {
-                tracing::error!(%error, path = self.path, "something was done and could not be written down");
-                match visitor {
-                    Some(visitor) if self.door == Door::Session => visitor.unwritten(),
-                    _ => Problem::new(
-                        StatusCode::INTERNAL_SERVER_ERROR,
-                        "not_written_down",
-                        "It was done, and could not be written down",
-                        "the change is in force, and the audit does not tell of it; the log says why",
-                    )
-                    .into_response(),
-                }
+                tracing::error!(%error, path, "something that was begun did not end");
+                return StatusCode::INTERNAL_SERVER_ERROR.into_response();
             }
+        };
+        let Err(error) = written else { return response };
+        tracing::error!(%error, path, "something was done and its end could not be written down");
+        match visitor {
+            Some(visitor) if self.door == Door::Session => visitor.unwritten(),
+            _ => Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "not_written_down",
+                "It was done, and how it ended could not be written down",
+                "the change is in force; the audit tells that it began and not how it ended; the log says why",
+            )
+            .into_response(),
         }
     }
 }
@@ -170,8 +216,15 @@ async fn by_key(
         Gate::Open(_) | Gate::Signed | Gate::Pass => return Ok((Brands::none(), None)),
     };
     let from = crate::console::address_of(request.extensions().get::<Peer>().copied(), request.headers());
-    let (who, stand) = crate::auth::caller(app, request.headers(), from).await?;
+    let (who, stand) = crate::auth::caller(app, request.headers(), from).await.map_err(|away| {
+        let wanted = asked.map_or_else(String::new, wanted);
+        if let Some(code) = away.code {
+            app.note_refused(away.whose.as_ref(), from, code, wanted);
+        }
+        (away.problem, away.stand)
+    })?;
     let mut who = who.in_hub(&app.brands);
+    who.from = from;
     if let Some(wait) = stand.and_then(|s| s.wait) {
         let problem = Problem::new(
             StatusCode::TOO_MANY_REQUESTS,
@@ -179,16 +232,23 @@ async fn by_key(
             "Too many requests of this key",
             "wait as Retry-After says; the headers RateLimit and RateLimit-Policy tell what the key has",
         );
+        app.note_refused(Some(&who), from, "rate_limited", String::new());
         return Err((problem.wait(u32::try_from(seconds(wait)).unwrap_or(u32::MAX)), stand));
     }
-    who.from = request.extensions().get::<Peer>().map(|p| p.0);
     let mut brands = Brands::none();
     if let Some((action, resource)) = asked {
-        brands = who::check(&who, action, resource, &app.brands)
-            .map_err(|why| (refused(&who, action, resource, why), stand))?;
+        brands = who::check(&who, action, resource, &app.brands).map_err(|why| {
+            app.note_refused(Some(&who), from, why.code(), wanted((action, resource)));
+            (refused(&who, action, resource, why), stand)
+        })?;
     }
     request.extensions_mut().insert(who);
     Ok((brands, stand))
+}
+
+/// What somebody wanted, in the words of the table.
+fn wanted((action, resource): (Action, Resource)) -> String {
+    format!("{}.{}", resource.word(), action.word())
 }
 
 fn refused(who: &Who, action: Action, resource: Resource, why: Refusal) -> Problem {
@@ -212,7 +272,7 @@ fn refused(who: &Who, action: Action, resource: Resource, why: Refusal) -> Probl
 }
 
 /// What is the same for everything that changes something.
-async fn post<H, T>(app: &App, terms: Terms, deed: Option<Deed>, request: Request, handler: H) -> Response
+async fn post<H, T>(app: &App, terms: Terms, does: Does, request: Request, handler: H) -> Response
 where
     H: Handler<T, App>,
     T: 'static,
@@ -250,11 +310,11 @@ where
         _ => None,
     };
     let request = Request::from_parts(parts, Body::from(body));
-    let Some(begun) = begun else { return run(handler, deed, request, app.clone()).await };
+    let Some(begun) = begun else { return run(handler, does, request, app.clone()).await };
     // Whoever hangs up meanwhile changes nothing: what was begun is ended, and its answer is there for the next try.
     let app = app.clone();
     let whole = tokio::spawn(async move {
-        let answer = run(handler, deed, request, app.clone()).await;
+        let answer = run(handler, does, request, app.clone()).await;
         begun.end(&app, terms.again, answer).await
     });
     whole.await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
@@ -304,8 +364,12 @@ fn by_session(app: &App, gate: Gate, request: &mut Request) -> Result<Brands, Bo
     let (action, resource) = match gate {
         Gate::May(action, resource) => (action, resource),
         Gate::Known(_) | Gate::Signed | Gate::Pass => {
-            let known = visitor.is_some_and(|v| v.who().is_some());
-            return if known { Ok(Brands::none()) } else { Err(Box::new(StatusCode::FORBIDDEN.into_response())) };
+            let Some(mut who) = visitor.and_then(|v| v.who().cloned()) else {
+                return Err(Box::new(StatusCode::FORBIDDEN.into_response()));
+            };
+            who.from = request.extensions().get::<Peer>().map(|p| p.0);
+            request.extensions_mut().insert(who);
+            return Ok(Brands::none());
         }
         Gate::Open(_) => return Ok(Brands::none()),
     };
@@ -313,8 +377,12 @@ fn by_session(app: &App, gate: Gate, request: &mut Request) -> Result<Brands, Bo
     let Some(who) = visitor.who() else { return Err(Box::new(visitor.refused(action))) };
     let mut who = who.clone();
     who.from = request.extensions().get::<Peer>().map(|p| p.0);
-    let Ok(brands) = who::check(&who, action, resource, &app.brands) else {
-        return Err(Box::new(visitor.refused(action)));
+    let brands = match who::check(&who, action, resource, &app.brands) {
+        Ok(brands) => brands,
+        Err(why) => {
+            app.note_refused(Some(&who), who.from, why.code(), wanted((action, resource)));
+            return Err(Box::new(visitor.refused(action)));
+        }
     };
     request.extensions_mut().insert(who);
     Ok(brands)

@@ -156,6 +156,26 @@ async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
     }
     let _ = writeln!(
         out,
+        "# HELP pasarela_refused_total Requests and sign-ins that were turned away since the start, by why.\n# TYPE pasarela_refused_total counter"
+    );
+    for (code, refused) in app.gathered.totals() {
+        let _ = writeln!(out, "pasarela_refused_total{{code=\"{code}\"}} {refused}");
+    }
+    let (head, verified) = (store.audit_head().await?, app.last_verified().await?);
+    let _ = writeln!(
+        out,
+        "# HELP pasarela_audit_entries Number of the last entry of the audit.\n# TYPE pasarela_audit_entries gauge\npasarela_audit_entries {}",
+        head.seq
+    );
+    if let Some(at) = verified {
+        let _ = writeln!(
+            out,
+            "# HELP pasarela_audit_verified_seconds Time since the audit was last verified.\n# TYPE pasarela_audit_verified_seconds gauge\npasarela_audit_verified_seconds {}",
+            app.console.wall().duration_since(at).as_secs_f64().max(0.0)
+        );
+    }
+    let _ = writeln!(
+        out,
         "# HELP pasarela_calls_out Chains of calls that are out.\n# TYPE pasarela_calls_out gauge\npasarela_calls_out {calls}"
     );
     let _ = writeln!(

@@ -61,6 +61,7 @@ pub struct App {
     pub(crate) public_https: bool,
     /// Limit of a key that has none of its own.
     pub(crate) api_rate: Rate,
+    pub(crate) gathered: Arc<audit::gathered::Gathered>,
     pub(crate) backup: Arc<parking_lot::Mutex<api::Backup>>,
     pub(crate) described: Arc<docs::Described>,
     pub(crate) started: std::time::Instant,
@@ -139,6 +140,7 @@ impl App {
             buckets: Arc::default(),
             unknown_keys: Arc::default(),
             public_https,
+            gathered: Arc::default(),
             api_rate,
             tickets,
             looked: Arc::default(),

@@ -153,7 +153,6 @@ impl Resource {
                 | Self::Webhooks
                 | Self::Keys
                 | Self::Users
-                | Self::Audit
                 | Self::Backups
                 | Self::Secrets
         )

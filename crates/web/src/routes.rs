@@ -105,18 +105,20 @@ where
                 answers: operation.answer.map_or(JSON, |a| a.media),
                 again: operation.again,
             };
-            on(method, Keyed { handler, gate, terms, deed: deed(Door::Key, gate, method, path) })
+            on(method, Keyed { handler, gate, terms, path, deed: deed(Door::Key, gate, method) })
         }
     }
 }
 
 /// What a route does that is to be written down; none: it only looks.
-fn deed(door: Door, gate: Gate, method: MethodFilter, path: &'static str) -> Option<Deed> {
+fn deed(door: Door, gate: Gate, method: MethodFilter) -> Option<Deed> {
     match gate {
         // Some look at things by a body.
         Gate::May(Action::Read | Action::ReadPersonal, _) => None,
-        Gate::May(action, resource) if method != MethodFilter::GET => Some(Deed { door, action, resource, path }),
-        _ => None,
+        _ if method == MethodFilter::GET => None,
+        Gate::May(action, resource) => Some(Deed { door, row: Some((action, resource)) }),
+        Gate::Known(_) => Some(Deed { door, row: None }),
+        Gate::Open(_) | Gate::Signed | Gate::Pass => None,
     }
 }
 
@@ -179,7 +181,7 @@ impl Pages {
         H: Handler<T, App>,
         T: 'static,
     {
-        self.router = self.router.route(path, any(Paged { handler, gate, deed: None }));
+        self.router = self.router.route(path, any(Paged { handler, gate, path, deed: None }));
         self.gates.push(Route { method: "any", path: path.to_owned(), gate });
         self
     }
@@ -189,8 +191,8 @@ impl Pages {
         H: Handler<T, App>,
         T: 'static,
     {
-        let deed = deed(Door::Session, gate, method, path);
-        self.router = self.router.route(path, on(method, Paged { handler, gate, deed }));
+        let deed = deed(Door::Session, gate, method);
+        self.router = self.router.route(path, on(method, Paged { handler, gate, path, deed }));
         self.gates.push(Route { method: word, path: path.to_owned(), gate });
         self
     }

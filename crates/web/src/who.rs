@@ -104,6 +104,12 @@ impl Who {
         Self::new(Kind::System, "", "pasarela", Rights::None)
     }
 
+    /// Somebody at the door of whom nothing is known but where they are.
+    #[must_use]
+    pub(crate) fn unknown() -> Self {
+        Self::new(Kind::System, "", "", Rights::None)
+    }
+
     fn new(kind: Kind, id: impl Into<String>, name: impl Into<String>, rights: Rights) -> Self {
         Self { kind, id: id.into(), name: name.into(), from: None, in_force: rights.clone(), rights }
     }
@@ -166,6 +172,16 @@ pub(crate) enum Refusal {
     Table,
     /// It does, but for no brand that this hub has.
     Brand,
+}
+
+impl Refusal {
+    /// As problems and the audit name it.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::Table => "missing_scope",
+            Self::Brand => "other_brand",
+        }
+    }
 }
 
 /// Looks into the table, for the brands that there are.

@@ -392,7 +392,8 @@ async fn connections_show_how_they_stand_and_reconcile_on_a_wish() {
 async fn what_people_do_here_is_on_the_page_of_the_audit() {
     let hub = hub(None).await;
     let session = sign_in(&hub, &hub.key).await;
-    assert!(page(&hub, "/auditoria", &session).await.contains("Todavía nadie ha cambiado nada."));
+    let first = page(&hub, "/auditoria", &session).await;
+    assert!(first.matches("<li id=\"n").count() == 1 && first.contains("Entró"), "they came in, and no more: {first}");
     let token = csrf(&page(&hub, "/conexiones", &session).await).to_owned();
     let deed = |path: &str, more: &str| post(path, &session, &format!("csrf={token}{more}"));
     send(&hub, deed("/conexiones/tienda/pausar", "&motivo=%3Cb%3Emantenimiento")).await;
@@ -401,7 +402,8 @@ async fn what_people_do_here_is_on_the_page_of_the_audit() {
     assert!(location(&not_done).ends_with("aviso=changed"), "there was nothing to resume");
     send(&hub, post("/conexiones/tienda/pausar", &session, "csrf=wrong")).await;
     let told = page(&hub, "/auditoria?lang=es", &session).await;
-    assert_eq!(told.matches("<li id=\"n").count(), 2, "what was not done is not there: {told}");
+    assert_eq!(told.matches("<li id=\"n").count(), 4, "what was not done says so: {told}");
+    assert!(told.contains("No se hizo"), "{told}");
     assert!(told.contains("Pausó: connection tienda") && told.contains("&#60;b&#62;mantenimiento"), "{told}");
     assert!(told.contains("mesa") && told.contains("persona"), "{told}");
     let found = page(&hub, "/auditoria?que=pauses.resume&quien=mesa&lang=en", &session).await;

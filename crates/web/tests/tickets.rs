@@ -88,6 +88,7 @@ async fn hub_with(more: &[ConnectionConfig], flows: &[&str]) -> Hub {
         vars: json!({}),
         law: pasarela_engine::Law { registry: pasarela_engine::Registry::Off, ..Default::default() },
         keeping: Default::default(),
+        wall: Arc::new(Fixed),
         seed: 1,
         private_webhooks: true,
         passive: false,

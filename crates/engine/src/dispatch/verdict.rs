@@ -147,6 +147,7 @@ impl Inner {
             connection.lock_lanes(|l| (l.release_slot(call.slot, well, now), l.next_starts(RIDERS, now)));
         if opened {
             count(&self.metrics.breaker_opened);
+            self.decisions.note("breaker.opened", connection.name(), &connection.brand);
             tracing::warn!(connection = connection.name(), "too many failures in a row: calls pause and are probed");
         }
         next

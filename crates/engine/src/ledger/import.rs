@@ -7,6 +7,7 @@
 use super::{LedgerError, Recorded, Statement};
 use crate::engine::Inner;
 use pasarela_domain::consent::ConsentState;
+use pasarela_store::deed;
 use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;
@@ -65,7 +66,7 @@ impl Inner {
                 .iter()
                 .map(|(line, told)| {
                     let (inner, line, told) = (self.clone(), *line, told.clone());
-                    (line, tokio::spawn(async move { inner.import_row(told).await }))
+                    (line, tokio::spawn(deed::inherited(async move { inner.import_row(told).await })))
                 })
                 .collect();
             for (line, row) in begun {

@@ -179,7 +179,7 @@ mod tests {
             signatures(secrets, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", br#"{"test": 2432232314}"#, now)
         };
         let expected = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
-        assert_eq!(signed(&[known.clone()]), expected);
+        assert_eq!(signed(std::slice::from_ref(&known)), expected);
         assert_eq!(signed(&[over, known.clone()]), expected, "a secret that has ended signs nothing");
         assert_eq!(signed(&[known.clone(), known]), format!("{expected} {expected}"));
     }

@@ -285,6 +285,7 @@ impl Hub {
             catalog: catalog.clone(),
             vars: json!({}),
             law: plan.law.clone(),
+            wall: clock.clone(),
             seed: 7,
             keeping: plan.keeping,
             private_webhooks: plan.private_webhooks,

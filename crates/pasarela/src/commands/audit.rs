@@ -45,6 +45,9 @@ pub(crate) struct Filter {
     /// To what: a name or an id.
     #[arg(long)]
     subject: Option<String>,
+    /// Of which kind: changes, looks (at personal data), refusals.
+    #[arg(long)]
+    kind: Option<String>,
     /// Not before: 2026-11-27T19:00:00-05:00.
     #[arg(long)]
     from: Option<jiff::Timestamp>,
@@ -64,6 +67,7 @@ impl Filter {
             ("who", &self.who),
             ("action", &self.action),
             ("subject", &self.subject),
+            ("kind", &self.kind),
             ("from", &from),
             ("until", &until),
         ];
@@ -105,9 +109,15 @@ fn text<'v>(value: &'v Value, name: &str) -> &'v str {
 
 fn told(entry: &Value) -> String {
     let from = entry["from"].as_str().map(|ip| format!(" from {ip}")).unwrap_or_default();
+    let came = match entry["outcome"].as_str() {
+        Some("begun") => " (it began; nobody knows whether it was done)",
+        Some("failed") => " (it was not done)",
+        Some("refused") => " (refused)",
+        _ => "",
+    };
     let gone = if entry["forgotten"] == true { " (values gone with an erased person)" } else { "" };
     format!(
-        "{:>7}  {}  {:<24} {:<28} {} ({}){from}{gone}",
+        "{:>7}  {}  {:<24} {:<28} {} ({}){from}{came}{gone}",
         entry["seq"],
         text(entry, "at"),
         text(entry, "action"),
@@ -156,11 +166,23 @@ async fn verify(config: &Path, named: Option<PathBuf>, as_json: bool) -> Result<
     let found = &verdict["verified"];
     if !as_json {
         line(&format!("{} entries are as they were written; the last is {}", found["entries"], text(found, "head")));
+        if found["pruned"].as_i64().is_some_and(|n| n > 0) {
+            line(&format!("entries up to {} went by their age ([retention] audit)", found["pruned"]));
+        }
+        match verdict["before"].as_str() {
+            Some(at) => line(&format!("it was verified before at {at}")),
+            None => line("it was never verified before"),
+        }
         if found["forgotten"].as_u64().is_some_and(|n| n > 0) {
             line(&format!("{} of them gave their values up with people who were erased", found["forgotten"]));
         }
         match file {
-            Some(file) => line(&format!("{} anchors of {} are in the chain", found["anchors"], file.display())),
+            Some(file) => {
+                line(&format!("{} anchors of {} are in the chain", found["anchors"], file.display()));
+                if found["anchors_before"].as_u64().is_some_and(|n| n > 0) {
+                    line(&format!("{} are of entries that went by their age", found["anchors_before"]));
+                }
+            }
             None => note(
                 "No anchor was asked: whoever has the database and its key could have written all of it anew. Set audit.anchor_file.",
             ),

@@ -17,6 +17,7 @@ mod resume;
 mod sample;
 mod sealing;
 mod sink;
+mod webhooks;
 
 use crate::Failure;
 use figures::{Report, machine};
@@ -46,6 +47,8 @@ enum What {
     Resume(Common),
     /// More than fits: 503 with Retry-After, memory, and nothing accepted lost.
     Flood(Flood),
+    /// Webhooks in, each told on to a service of one's own.
+    Webhooks(Common),
     /// What sealing costs: ingest as it is, beside a hub whose sealer copies.
     Sealing(Common),
     /// A hub whose sealer copies, for `sealing`.
@@ -294,6 +297,12 @@ pub(crate) async fn run(config: &Path, args: Args, json: bool) -> Result<ExitCod
             let report = sealing::run(&args, &databases).await?;
             let more = json!({ "bodies": format!("{} B, signed", sample::BYTES) });
             ("sealing", report, args.conditions(&databases, more))
+        }
+        What::Webhooks(args) => {
+            let databases = args.databases()?;
+            let report = webhooks::run(&args, &databases).await?;
+            let more = json!({ "bodies": format!("{} B, signed", sample::BYTES), "sink_ms": 1 });
+            ("webhooks", report, args.conditions(&databases, more))
         }
         What::CopyingHub => return crate::commands::serve::run_copying(config).await,
         What::Pages(args) => {

@@ -85,6 +85,7 @@ pub(crate) async fn run(config_path: &Path, args: Args, json: bool) -> Result<Ex
     );
     let persons: Vec<Person> = erased.iter().map(|e| again(e.subject)).collect();
     let noted = Audited {
+        deed: None,
         who_kind: WhoKind::CommandLine,
         who: "command_line".into(),
         name: "command line".into(),

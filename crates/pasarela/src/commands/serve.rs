@@ -87,6 +87,8 @@ async fn serve(config_path: &Path, asked_to_stop: &mut StopSignal, sealing: Seal
     let config = plan.config.clone();
     let [of_public, of_console] = config.bounds();
     let (flows, connections) = (plan.flows.len(), plan.connections.len());
+    // Before anything is decided; a chain that takes nothing stops the start.
+    crate::life::begins(&*store, &plan.config.digests).await.map_err(|e| Failure::Failed(format!("the audit: {e}")))?;
     let engine = plan.start(store.clone(), false).await?;
     let app = App::new(engine.clone(), options).with_actions(crate::hub::providers());
     let failed = |e: std::io::Error| Failure::Failed(e.to_string());
@@ -100,6 +102,7 @@ async fn serve(config_path: &Path, asked_to_stop: &mut StopSignal, sealing: Seal
     offer_replay(&engine).await;
     offer_link(&app).await;
     let noting = tokio::spawn(crate::anchors::keep(store.clone(), anchors.clone(), every));
+    let gathering = tokio::spawn(app.clone().keep_gathered());
     let sealing = tokio::spawn(crate::renewal::keep(store.clone()));
     let vault = tokio::spawn(crate::vault::keep(engine.clone(), config));
     let checking = tokio::spawn(watch_integrity(store.clone(), engine.clone()));
@@ -122,6 +125,13 @@ async fn serve(config_path: &Path, asked_to_stop: &mut StopSignal, sealing: Seal
     noting.abort();
     sealing.abort();
     vault.abort();
+    gathering.abort();
+    if ended == Ended::Asked {
+        app.end_gathered().await;
+        if let Err(error) = crate::life::ends(&*store).await {
+            tracing::error!(%error, "the stop could not be written into the audit");
+        }
+    }
     crate::anchors::note(&*store, anchors.as_deref(), 0).await;
     drop(std::fs::remove_file(socket_path(store.home())));
     if let Err(error) = store.leave().await

@@ -35,6 +35,8 @@ pub(crate) struct Retention {
     consent_proofs: Age,
     /// Closed cases, incidents and legal holds: the ten years of commercial papers (C.Co. art. 60).
     commercial: Age,
+    /// Entries of the audit. At least `90d`: an insider is found late.
+    audit: Age,
     /// Between two rounds.
     every: Span,
     /// Longest time of a round; the next one goes on.
@@ -56,6 +58,7 @@ impl Default for Retention {
             marketing_profile: Age(ages.marketing_profile),
             consent_proofs: Age(ages.consent_proofs),
             commercial: Age(ages.commercial),
+            audit: Age(ages.audit),
             every: Span(ages.every),
             budget: Span(ages.budget),
         }
@@ -64,6 +67,9 @@ impl Default for Retention {
 
 /// The shortest age: what a person looks at today is there today.
 const SHORTEST: Duration = Duration::from_secs(3600);
+
+/// The shortest age of the audit.
+const SHORTEST_AUDIT: Duration = Duration::from_secs(90 * 86_400);
 
 impl Retention {
     /// A sentence when it contradicts itself.
@@ -80,9 +86,13 @@ impl Retention {
             ("marketing_profile", self.marketing_profile),
             ("consent_proofs", self.consent_proofs),
             ("commercial", self.commercial),
+            ("audit", self.audit),
         ];
         if let Some((name, _)) = named.iter().find(|(_, age)| age.0.is_some_and(|a| a < SHORTEST)) {
             return Err(format!("retention.{name} is shorter than an hour; write at least \"1h\", or \"never\""));
+        }
+        if self.audit.0.is_some_and(|a| a < SHORTEST_AUDIT) {
+            return Err("retention.audit is shorter than 90 days; who did what is asked for later than that".into());
         }
         if self.every.0 < Duration::from_secs(1) || self.budget.0 < Duration::from_millis(100) {
             return Err("retention.every is at least \"1s\", and retention.budget at least \"100ms\"".into());
@@ -123,6 +133,7 @@ impl Retention {
                 marketing_profile: self.marketing_profile.0,
                 consent_proofs: self.consent_proofs.0,
                 commercial: self.commercial.0,
+                audit: self.audit.0,
                 every: self.every.0,
                 budget: self.budget.0,
             },

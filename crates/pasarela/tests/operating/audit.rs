@@ -12,37 +12,57 @@ fn what_was_done_is_listed_and_whoever_changes_it_is_found() {
     done(&place, &["pause", "connection", "tienda", "--reason", "mantenimiento", "--json"]);
     place.run(&["resume", "connection", "otra"]).says(1, &["otra"]);
     let told = place.run(&["audit", "list"]);
-    assert_eq!(told.out.lines().count(), 2, "what failed was not done: {told:?}");
-    assert!(told.out.contains("pauses.pause") && told.out.contains("connection tienda"), "{told:?}");
-    let shown = done(&place, &["audit", "show", "1", "--json"]);
+    let lines = |what: &str| told.out.lines().filter(|l| l.contains(what)).collect::<Vec<_>>();
+    assert_eq!((lines("pauses.pause").len(), lines("keys.create").len(), lines("hub.started").len()), (1, 1, 1));
+    assert!(lines("pauses.pause")[0].contains("connection tienda"), "{told:?}");
+    assert!(lines("pauses.resume").iter().all(|l| l.contains("it was not done")), "{told:?}");
+    let made = done(&place, &["audit", "list", "--action", "keys.create", "--json"]);
+    let shown = done(&place, &["audit", "show", &made["seq"].to_string(), "--json"]);
     assert_eq!((shown["action"].as_str(), shown["subject"].as_str()), (Some("keys.create"), Some(&*id)));
-    assert_eq!(shown["who_kind"], "command_line");
+    assert_eq!((shown["who_kind"].as_str(), shown["outcome"].as_str()), (Some("command_line"), Some("done")));
     let by = place.run(&["audit", "list", "--action", "pauses.pause", "--who", "command line"]);
     assert_eq!(by.out.lines().count(), 1, "{by:?}");
     hub.stop();
 
     // The head was noted when the hub began and when it stopped.
     let anchors = std::fs::read_to_string(place.path("anclas")).unwrap();
-    let noted: Vec<&str> = anchors.lines().map(|l| l.split(' ').nth(1).unwrap()).collect();
-    assert_eq!(noted, ["1", "2"], "{anchors}");
-    let verdict = done(&place, &["audit", "verify", "--json"]);
-    assert_eq!((verdict["verified"]["entries"].as_i64(), verdict["verified"]["anchors"].as_i64()), (Some(2), Some(2)));
+    let noted: Vec<i64> = anchors.lines().map(|l| l.split(' ').nth(1).unwrap().parse().unwrap()).collect();
+    assert!(noted.len() == 2 && noted[0] < noted[1], "{anchors}");
+    let first = done(&place, &["audit", "verify", "--json"]);
+    assert_eq!(
+        (first["verified"]["entries"].as_i64(), first["verified"]["anchors"].as_i64()),
+        (Some(noted[1]), Some(2))
+    );
+    assert!(first["before"].is_null());
+    let again = done(&place, &["audit", "verify", "--json"]);
+    assert!(again["before"].is_string() && again["verified"]["entries"].as_i64() > Some(noted[1]), "{again}");
     let out = place.path("auditoria.jsonl");
-    assert_eq!(done(&place, &["audit", "export", out.to_str().unwrap(), "--json"])["entries"], 2);
+    let exported = done(&place, &["audit", "export", out.to_str().unwrap(), "--json"]);
     let lines = std::fs::read_to_string(&out).unwrap();
-    let seqs: Vec<i64> =
-        lines.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap()["seq"].as_i64().unwrap()).collect();
-    assert_eq!(seqs, [1, 2]);
+    let entries: Vec<serde_json::Value> = lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(exported["entries"].as_i64(), Some(entries.len() as i64));
+    assert!(entries.iter().enumerate().all(|(n, e)| e["seq"] == n as i64 + 1), "all of them, in their order");
+    assert!(entries.iter().any(|e| e["action"] == "hub.stopped"));
     assert_ne!(place.run(&["audit", "export", out.to_str().unwrap()]).code, 0, "nothing is overwritten");
 
+    // What of the configuration changed is named at the next start, and what it says is nowhere.
+    let written = std::fs::read_to_string(place.config()).unwrap();
+    std::fs::write(place.config(), format!("{written}\n[retention]\nbudget = \"1m\"\n")).unwrap();
+    place.serve().stop();
+    let started = done(&place, &["audit", "list", "--action", "hub.started", "--limit", "1", "--json"]);
+    assert_eq!(started["after"]["changed"], serde_json::json!(["retention"]), "{started}");
+    assert_eq!(started["after"]["version"], env!("CARGO_PKG_VERSION"));
+
+    let paused = entries.iter().find(|e| e["action"] == "pauses.pause").unwrap()["seq"].as_i64().unwrap();
     let change = |sql: &str| rusqlite::Connection::open(place.database()).unwrap().execute_batch(sql).unwrap();
-    change("UPDATE audit SET subject = 'connection otra' WHERE seq = 2");
-    place.run(&["audit", "verify"]).says(1, &["entry 2", "it was changed"]);
-    change("UPDATE audit SET subject = 'connection tienda' WHERE seq = 2");
+    change(&format!("UPDATE audit SET subject = 'connection otra' WHERE seq = {paused}"));
+    place.run(&["audit", "verify"]).says(1, &[&format!("entry {paused}"), "it was changed"]);
+    change(&format!("UPDATE audit SET subject = 'connection tienda' WHERE seq = {paused}"));
     done(&place, &["audit", "verify", "--json"]);
     // A whole database of an earlier moment is a whole chain: only the anchors tell.
     change("DELETE FROM audit; UPDATE audit_head SET seq = 0, at = 0, hash = x'', mac = x''");
-    place.run(&["audit", "verify"]).says(1, &["entry 1", "noted outside of the database"]);
+    let cut = format!("entry {}", noted[0]);
+    place.run(&["audit", "verify"]).says(1, &[&cut, "noted outside of the database"]);
 }
 
 #[test]

@@ -13,6 +13,48 @@ const SALT: usize = 16;
 /// Digest of what never was.
 pub(super) const NONE: [u8; 32] = [0; 32];
 
+/// What came of something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It began, and what came of it is not known (yet).
+    Begun,
+    /// It was done.
+    Done,
+    /// It was not done, or not whole.
+    Failed,
+    /// Somebody looked at personal data.
+    Looked,
+    /// Somebody was turned away.
+    Refused,
+}
+
+impl Outcome {
+    /// As it is stored and written.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Begun => "begun",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Looked => "looked",
+            Self::Refused => "refused",
+        }
+    }
+
+    /// From the stored name; nothing: it is an entry that stands for itself.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "begun" => Some(Self::Begun),
+            "done" => Some(Self::Done),
+            "failed" => Some(Self::Failed),
+            "looked" => Some(Self::Looked),
+            "refused" => Some(Self::Refused),
+            _ => None,
+        }
+    }
+}
+
 /// Kind of whoever does something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -75,6 +117,8 @@ pub struct Audited {
     pub after: Option<Value>,
     /// Keyed hashes of the people whom `before` and `after` tell of.
     pub about: Vec<i64>,
+    /// What came of it, and which deed it ended (0: it was no deed); `None`: it was decided, and that is all.
+    pub deed: Option<(i64, Outcome)>,
 }
 
 impl Audited {
@@ -93,13 +137,20 @@ impl Audited {
             before: None,
             after: None,
             about: Vec::new(),
+            deed: None,
         }
+    }
+
+    /// With what came of it. `deed`: which one it was; 0: none.
+    #[must_use]
+    pub fn came_to(self, deed: i64, outcome: Outcome) -> Self {
+        Self { deed: Some((deed, outcome)), ..self }
     }
 
     /// With what is personal sealed: the only form that the store takes.
     pub fn sealed(self, sealer: &Sealer) -> Result<AuditEntry, SealError> {
         let named = sealer.named(&self.name);
-        let (actor, actor_digest) = salted(sealer, &Actor { name: self.name, from: self.from })?;
+        let (actor, actor_digest) = salted(sealer, &Actor { name: self.name, from: self.from, deed: self.deed })?;
         let detail = Detail { before: self.before, after: self.after };
         let nothing = detail.before.is_none() && detail.after.is_none();
         let (detail, detail_digest) = if nothing {
@@ -118,6 +169,8 @@ impl Audited {
             subject: self.subject,
             about: self.about,
             forgets: Vec::new(),
+            prunes: None,
+            deed: self.deed,
             actor,
             actor_digest,
             detail,
@@ -139,6 +192,10 @@ pub struct AuditEntry {
     pub(crate) about: Vec<i64>,
     /// Entries whose values go with it.
     pub(crate) forgets: Vec<i64>,
+    /// The chain begins behind this entry from now on: it goes, and all before it.
+    pub(crate) prunes: Option<Head>,
+    /// The deed, beside what is hashed of it: an index of the list.
+    pub(crate) deed: Option<(i64, Outcome)>,
     pub(crate) actor: Sealed,
     pub(crate) actor_digest: [u8; 32],
     pub(crate) detail: Option<Sealed>,
@@ -157,6 +214,17 @@ pub(super) struct Actor {
     pub(super) name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) from: Option<String>,
+    /// Among what is sealed and never removed, so that the previous version verifies it as it verifies a name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) deed: Option<(i64, Outcome)>,
+}
+
+impl Actor {
+    /// Do the columns beside it say the same?
+    pub(super) fn agrees(&self, link: &Link) -> bool {
+        let (deed, outcome) = self.deed.map_or((0, ""), |(deed, outcome)| (deed, outcome.as_str()));
+        (deed, outcome) == (link.deed, link.outcome.as_str())
+    }
 }
 
 #[derive(serde::Serialize, serde::Deserialize, Default)]
@@ -188,7 +256,7 @@ pub(super) fn open_detail(sealer: &Sealer, sealed: &[u8]) -> Result<Detail, Seal
     parsed(&sealer.open(sealed)?)
 }
 
-fn parsed<T: serde::de::DeserializeOwned>(plain: &[u8]) -> Result<T, SealError> {
+pub(super) fn parsed<T: serde::de::DeserializeOwned>(plain: &[u8]) -> Result<T, SealError> {
     let json = plain.get(SALT..).ok_or(SealError::Damaged)?;
     serde_json::from_slice(json).map_err(|_| SealError::Damaged)
 }
@@ -203,7 +271,7 @@ pub(crate) fn numbers(packed: &[u8]) -> Vec<i64> {
     packed.chunks(8).map(|c| c.iter().fold(0_i64, |n, b| n << 8 | i64::from(*b))).collect()
 }
 
-/// Where the chain stands while entries are appended.
+/// A place in the chain: an entry's number, its time and its hash.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) seq: i64,
@@ -281,8 +349,17 @@ impl Chain {
 
     /// What the head's keyed hash must be.
     pub(crate) fn mac(&self, head: &Head) -> Vec<u8> {
+        self.place(b"head", head)
+    }
+
+    /// What the keyed hash must be of the entry behind which the chain begins, once entries went by their age.
+    pub(crate) fn mac_of_base(&self, base: &Head) -> Vec<u8> {
+        self.place(b"base", base)
+    }
+
+    fn place(&self, what: &[u8; 4], head: &Head) -> Vec<u8> {
         let mut context = hmac::Context::with_key(&self.0);
-        context.update(b"head");
+        context.update(what);
         context.update(&head.seq.to_be_bytes());
         context.update(&head.at.to_be_bytes());
         context.update(&head.hash);

@@ -4,7 +4,8 @@ use super::PostgresStore;
 use super::read::{Read, get, rows};
 use super::statement::{Param, Statement, blobs, bytes, int, ints, maybe_blobs, owned_blobs, owned_texts, text, texts};
 use crate::audit::{
-    self, AuditEntry, AuditFilter, AuditHead, AuditRow, Audited, Audits, Chain, FORGOTTEN, Head, Link, packed,
+    self, AuditEntry, AuditFilter, AuditHead, AuditRow, Audited, Audits, Chain, FORGOTTEN, Head, Link, ONE_OF_A_DEED,
+    packed,
 };
 use crate::codes::ms;
 use crate::contract::{Fut, Page};
@@ -16,7 +17,7 @@ use tokio_postgres::{Client, Row};
 
 const COLUMNS: &str =
     "seq, at, who_kind, who, named, brand, action, subject, about, forgets, actor, actor_digest, detail,
-    detail_digest, previous, hash";
+    detail_digest, previous, hash, deed, outcome";
 
 /// Locks the head of the chain until the transaction ends.
 pub(super) const LOCK_HEAD: &str = "SELECT seq, at, hash FROM audit_head WHERE id = 1 FOR UPDATE";
@@ -33,10 +34,10 @@ pub(super) fn appending<'a>(chain: &Chain, head: &mut Head, entries: &[&'a Audit
     let all: Vec<_> = entries.iter().map(|e| (*e, chain.append(head, e))).collect();
     let mut out = vec![Statement::new(
         "INSERT INTO audit (seq, at, who_kind, who, named, brand, action, subject, about, forgets, actor,
-           actor_digest, detail, detail_digest, previous, hash)
+           actor_digest, detail, detail_digest, previous, hash, deed, outcome)
          SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[],
            $8::text[], $9::bytea[], $10::bytea[], $11::bytea[], $12::bytea[], $13::bytea[], $14::bytea[], $15::bytea[],
-           $16::bytea[])",
+           $16::bytea[], $17::bigint[], $18::text[])",
         vec![
             ints(all.iter().map(|(_, l)| l.seq)),
             ints(all.iter().map(|(_, l)| l.at)),
@@ -54,6 +55,8 @@ pub(super) fn appending<'a>(chain: &Chain, head: &mut Head, entries: &[&'a Audit
             blobs(all.iter().map(|(e, _)| &e.detail_digest[..])),
             owned_blobs(all.iter().map(|(_, l)| l.previous.clone())),
             owned_blobs(all.iter().map(|(_, l)| l.hash.clone())),
+            ints(all.iter().map(|(e, _)| e.deed.map_or(0, |(deed, _)| deed))),
+            texts(all.iter().map(|(e, _)| e.deed.map_or("", |(_, outcome)| outcome.as_str()))),
         ],
     )];
     let about: Vec<(i64, i64)> = all.iter().flat_map(|(e, l)| e.about.iter().map(|s| (*s, l.seq))).collect();
@@ -68,6 +71,16 @@ pub(super) fn appending<'a>(chain: &Chain, head: &mut Head, entries: &[&'a Audit
         let gone = "UPDATE audit SET detail = NULL WHERE seq = ANY($1)";
         out.push(Statement::new(gone, vec![ints(forgets.iter().copied())]));
         out.push(Statement::new("DELETE FROM audit_about WHERE seq = ANY($1)", vec![ints(forgets)]));
+    }
+    for base in entries.iter().filter_map(|e| e.prunes.as_ref()) {
+        out.push(Statement::new(
+            "INSERT INTO audit_head (id, seq, at, hash, mac) VALUES (2, $1, $2, $3, $4)
+             ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, at = excluded.at, hash = excluded.hash,
+               mac = excluded.mac WHERE excluded.seq > audit_head.seq",
+            vec![int(base.seq), int(base.at), bytes(base.hash.clone()), bytes(chain.mac_of_base(base))],
+        ));
+        out.push(Statement::new("DELETE FROM audit_about WHERE seq <= $1", vec![int(base.seq)]));
+        out.push(Statement::new("DELETE FROM audit WHERE seq <= $1", vec![int(base.seq)]));
     }
     out.push(Statement::new(
         "UPDATE audit_head SET seq = $1, at = $2, hash = $3, mac = $4 WHERE id = 1",
@@ -131,10 +144,20 @@ impl Audits for PostgresStore {
         })
     }
     fn audit_head(&self) -> Fut<'_, AuditHead> {
-        self.read(|db, _| async move {
-            let found = rows(&db, "SELECT seq, at, hash, mac FROM audit_head WHERE id = 1", vec![]).await?;
-            let Some(r) = found.first() else { return Ok(AuditHead::default()) };
-            Ok(AuditHead { seq: get(r, 0)?, at: get(r, 1)?, hash: get(r, 2)?, mac: get(r, 3)? })
+        self.read(|db, _| async move { place(&db, 1).await })
+    }
+    fn audit_base(&self) -> Fut<'_, AuditHead> {
+        self.read(|db, _| async move { place(&db, 2).await })
+    }
+    fn audit_aged(&self, before: Timestamp, limit: u32) -> Fut<'_, Option<AuditHead>> {
+        self.read(move |db, _| async move {
+            let sql = format!(
+                "SELECT seq, at, hash FROM (SELECT seq, at, hash FROM audit ORDER BY seq LIMIT $2) a
+                 WHERE at < $1 AND seq < {HELD} ORDER BY seq DESC LIMIT 1"
+            );
+            let found = rows(&db, sql, vec![int(ms(before)), int(i64::from(limit))]).await?;
+            let head = |r: &Row| Ok(AuditHead { seq: get(r, 0)?, at: get(r, 1)?, hash: get(r, 2)?, mac: Vec::new() });
+            found.first().map(head).transpose()
         })
     }
     fn audit_about(&self, subject: i64, limit: u32) -> Fut<'_, Vec<i64>> {
@@ -144,8 +167,18 @@ impl Audits for PostgresStore {
     }
 }
 
+/// The first entry about somebody who is held; beyond every number: there is none.
+const HELD: &str = "coalesce((SELECT min(a.seq) FROM records r JOIN record_subjects s ON s.record = r.number
+    JOIN audit_about a ON a.subject = s.subject WHERE r.kind = 'hold' AND r.open), 9223372036854775807)";
+
+async fn place(db: &Client, id: i64) -> Read<AuditHead> {
+    let found = rows(db, "SELECT seq, at, hash, mac FROM audit_head WHERE id = $1", vec![int(id)]).await?;
+    let Some(r) = found.first() else { return Ok(AuditHead::default()) };
+    Ok(AuditHead { seq: get(r, 0)?, at: get(r, 1)?, hash: get(r, 2)?, mac: get(r, 3)? })
+}
+
 async fn list(db: &Client, sealer: &Sealer, filter: &AuditFilter) -> Read<Page<AuditRow>> {
-    let mut which = vec!["seq < $1".to_owned()];
+    let mut which = vec!["seq < $1".to_owned(), ONE_OF_A_DEED.to_owned()];
     let mut params: Vec<Param<'static>> =
         vec![int(filter.before.unwrap_or(i64::MAX)), int(i64::from(filter.limit) + 1)];
     let mut must = |condition: &str, param: Param<'static>| {
@@ -174,6 +207,7 @@ async fn list(db: &Client, sealer: &Sealer, filter: &AuditFilter) -> Read<Page<A
     if let Some(until) = filter.until {
         must("seq <= (SELECT seq FROM audit WHERE at < ? ORDER BY at DESC, seq DESC LIMIT 1)", int(ms(until)));
     }
+    which.extend(filter.kind.map(|kind| kind.condition().to_owned()));
     let sql = format!("SELECT {COLUMNS} FROM audit WHERE {} ORDER BY seq DESC LIMIT $2", which.join(" AND "));
     let found = rows(db, sql, params).await?;
     let opened = found.iter().map(|r| Ok(audit::opened(link(r)?, sealer)?)).collect::<Read<Vec<_>>>()?;
@@ -198,5 +232,7 @@ fn link(r: &Row) -> Read<Link> {
         detail_digest: get(r, 13)?,
         previous: get(r, 14)?,
         hash: get(r, 15)?,
+        deed: get(r, 16)?,
+        outcome: get(r, 17)?,
     })
 }

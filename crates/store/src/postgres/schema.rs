@@ -155,6 +155,12 @@ CREATE TABLE IF NOT EXISTS audit (seq bigint PRIMARY KEY, at bigint NOT NULL, wh
   named bigint NOT NULL, brand text NOT NULL, action text NOT NULL, subject text NOT NULL, about bytea NOT NULL,
   forgets bytea NOT NULL, actor bytea, actor_digest bytea NOT NULL, detail bytea, detail_digest bytea NOT NULL,
   previous bytea NOT NULL, hash bytea NOT NULL);
+ALTER TABLE audit ADD COLUMN IF NOT EXISTS deed bigint NOT NULL DEFAULT 0,
+  ADD COLUMN IF NOT EXISTS outcome text NOT NULL DEFAULT '';
+CREATE INDEX IF NOT EXISTS audit_deed ON audit (deed) WHERE deed <> 0;
+CREATE INDEX IF NOT EXISTS audit_brand ON audit (brand, seq);
+CREATE INDEX IF NOT EXISTS audit_outcome ON audit (outcome, seq);
+CREATE INDEX IF NOT EXISTS audit_changes ON audit (seq) WHERE outcome <> 'looked' AND outcome <> 'refused';
 CREATE INDEX IF NOT EXISTS audit_at ON audit (at, seq);
 CREATE INDEX IF NOT EXISTS audit_who ON audit (who, seq);
 CREATE INDEX IF NOT EXISTS audit_named ON audit (named, seq);

@@ -49,7 +49,11 @@ CREATE INDEX IF NOT EXISTS record_subjects_record ON record_subjects (record);
 CREATE TABLE IF NOT EXISTS audit (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, who_kind TEXT NOT NULL, who TEXT NOT NULL,
   named INTEGER NOT NULL, brand TEXT NOT NULL, action TEXT NOT NULL, subject TEXT NOT NULL, about BLOB NOT NULL,
   forgets BLOB NOT NULL, actor BLOB, actor_digest BLOB NOT NULL, detail BLOB, detail_digest BLOB NOT NULL,
-  previous BLOB NOT NULL, hash BLOB NOT NULL);
+  previous BLOB NOT NULL, hash BLOB NOT NULL, deed INTEGER NOT NULL DEFAULT 0, outcome TEXT NOT NULL DEFAULT '');
+CREATE INDEX IF NOT EXISTS audit_deed ON audit (deed) WHERE deed <> 0;
+CREATE INDEX IF NOT EXISTS audit_brand ON audit (brand, seq);
+CREATE INDEX IF NOT EXISTS audit_outcome ON audit (outcome, seq);
+CREATE INDEX IF NOT EXISTS audit_changes ON audit (seq) WHERE outcome <> 'looked' AND outcome <> 'refused';
 CREATE INDEX IF NOT EXISTS audit_at ON audit (at);
 CREATE INDEX IF NOT EXISTS audit_who ON audit (who, seq);
 CREATE INDEX IF NOT EXISTS audit_named ON audit (named, seq);
@@ -145,7 +149,7 @@ INSERT INTO senders (id, brand, name) VALUES (1, 1, 'default');
 ";
 
 /// What a database of an earlier build lacks: (table, column, statements that add it).
-pub(super) const ADDED: [(&str, &str, &str); 7] = [
+pub(super) const ADDED: [(&str, &str, &str); 8] = [
     (
         "keys",
         "next",
@@ -175,5 +179,11 @@ pub(super) const ADDED: [(&str, &str, &str); 7] = [
     ),
     ("effects", "expires_at", "ALTER TABLE effects ADD COLUMN expires_at INTEGER;"),
     ("dedup", "at", "ALTER TABLE dedup ADD COLUMN at INTEGER;"),
+    (
+        "audit",
+        "deed",
+        "ALTER TABLE audit ADD COLUMN deed INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE audit ADD COLUMN outcome TEXT NOT NULL DEFAULT '';",
+    ),
     ("passes", "account", "ALTER TABLE passes ADD COLUMN account TEXT; ALTER TABLE passes ADD COLUMN detail BLOB;"),
 ];

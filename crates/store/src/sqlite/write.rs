@@ -310,8 +310,8 @@ impl Writer<'_> {
             let link = self.chain.append(&mut head, e);
             self.run(
                 "INSERT INTO audit (seq, at, who_kind, who, named, brand, action, subject, about, forgets, actor,
-                   actor_digest, detail, detail_digest, previous, hash)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                   actor_digest, detail, detail_digest, previous, hash, deed, outcome)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
                 params![
                     link.seq,
                     link.at,
@@ -328,7 +328,9 @@ impl Writer<'_> {
                     e.detail.as_ref().map(|d| &d.0),
                     e.detail_digest.as_slice(),
                     link.previous,
-                    link.hash
+                    link.hash,
+                    e.deed.map_or(0, |(deed, _)| deed),
+                    e.deed.map_or("", |(_, outcome)| outcome.as_str())
                 ],
             )?;
             for subject in &e.about {
@@ -337,6 +339,16 @@ impl Writer<'_> {
             for seq in &e.forgets {
                 self.run("UPDATE audit SET detail = NULL WHERE seq = ?1", [*seq])?;
                 self.run("DELETE FROM audit_about WHERE seq = ?1", [*seq])?;
+            }
+            if let Some(base) = &e.prunes {
+                self.run(
+                    "INSERT INTO audit_head (id, seq, at, hash, mac) VALUES (2, ?1, ?2, ?3, ?4)
+                     ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, at = excluded.at, hash = excluded.hash,
+                       mac = excluded.mac WHERE excluded.seq > audit_head.seq",
+                    params![base.seq, base.at, base.hash, self.chain.mac_of_base(base)],
+                )?;
+                self.run("DELETE FROM audit_about WHERE seq <= ?1", [base.seq])?;
+                self.run("DELETE FROM audit WHERE seq <= ?1", [base.seq])?;
             }
         }
         let mac = self.chain.mac(&head);

@@ -3,8 +3,8 @@
 use crate::support::{Factory, at, entity, write};
 use pasarela_domain::EntityRef;
 use pasarela_store::{
-    Anchor, AuditEntry, AuditFilter, Audited, FORGOTTEN, ReadGuard, Store, Verified, WhoKind, Work, Worked, forget,
-    verify,
+    Anchor, AuditEntry, AuditFilter, AuditKind, Audited, FORGOTTEN, HOLD, Outcome, PRUNED, PauseKind, PauseRow,
+    ReadGuard, RecordWrite, Store, Verified, WhoKind, Work, Worked, deed, forget, prune_audit, verify,
 };
 use serde_json::json;
 
@@ -21,6 +21,7 @@ fn noted(n: i64, who: &str, action: &str, subject: &str) -> Audited {
         before: None,
         after: Some(json!({ "n": n })),
         about: Vec::new(),
+        deed: None,
     }
 }
 
@@ -146,4 +147,101 @@ pub(crate) async fn values_of_an_erased_person_go_and_the_chain_verifies(factory
     assert_eq!((last.action.as_str(), last.who_kind), (FORGOTTEN, WhoKind::System));
     assert_eq!(forget(s, mateo, at(95)).await.unwrap(), 1);
     assert_eq!(verified(s).await.forgotten, 3);
+}
+
+fn pause(name: &str) -> PauseRow {
+    PauseRow { kind: PauseKind::Connection, name: name.into(), reason: None, by: "Ana".into(), since: at(1) }
+}
+
+pub(crate) async fn a_deed_begins_before_anything_of_it_is_written(factory: &impl Factory) {
+    let store = factory.open();
+    let s = &*store;
+    let told = |subject: &'static str| noted(1, "Ana", "pauses.pause", subject);
+    // Whichever of two writes at once comes first, one beginning is before both.
+    let one = deed::Deed::new(7, move || Some(told("taquilla")));
+    let both = async { tokio::join!(s.keep_pause(pause("taquilla")), s.keep_pause(pause("correo"))) };
+    let (first, second) = deed::within(one.clone(), both).await;
+    first.unwrap();
+    second.unwrap();
+    assert!(one.has_begun());
+    let rows = s.audit_list(AuditFilter { limit: 9, ..AuditFilter::default() }).await.unwrap().rows;
+    assert_eq!((rows.len(), rows[0].outcome), (1, Some(Outcome::Begun)), "nobody knows yet what came of it");
+    s.audit(one.ended(told("taquilla"), Outcome::Done).sealed(s.sealer()).unwrap()).await.unwrap();
+    let rows = s.audit_list(AuditFilter { limit: 9, ..AuditFilter::default() }).await.unwrap().rows;
+    assert_eq!((rows.len(), rows[0].seq, rows[0].outcome), (1, 2, Some(Outcome::Done)), "both are one line");
+    assert_eq!(s.audit_links(0, 9).await.unwrap().len(), 2, "and two entries of the chain");
+    // What is none after all leaves nothing; nor does what only looks.
+    let none = deed::Deed::new(8, || None);
+    deed::within(none.clone(), s.keep_pause(pause("pagos"))).await.unwrap();
+    let looks = deed::Deed::new(9, move || Some(told("nada")));
+    deed::within(looks.clone(), s.pauses()).await.unwrap();
+    assert!(!none.has_begun() && !looks.has_begun());
+    // A task of its own goes on with it.
+    let store2 = store.clone();
+    let task = deed::Deed::new(10, move || Some(told("flujos")));
+    let work = async { tokio::spawn(deed::inherited(async move { store2.keep_pause(pause("flujos")).await })).await };
+    deed::within(task.clone(), work).await.unwrap().unwrap();
+    assert!(task.has_begun());
+    assert_eq!(verified(s).await.entries, 3);
+}
+
+pub(crate) async fn what_is_beyond_its_age_goes_from_the_front_and_the_chain_verifies(factory: &impl Factory) {
+    let store = factory.open();
+    let s = &*store;
+    for n in 1..=9 {
+        let about = if n == 2 || n == 7 { vec![77] } else { Vec::new() };
+        let note = Audited { about, ..noted(n * 10, "Ana", "pauses.write", "taquilla") };
+        s.audit(note.sealed(s.sealer()).unwrap()).await.unwrap();
+    }
+    forget(s, 77, at(95)).await.unwrap();
+    let links = s.audit_links(0, 99).await.unwrap();
+    assert_eq!(prune_audit(s, at(5), at(99)).await.unwrap(), 0, "nothing is so old");
+    assert_eq!(prune_audit(s, at(45), at(100)).await.unwrap(), 4);
+    let chain = verified(s).await;
+    assert_eq!((chain.entries, chain.pruned, chain.forgotten), (7, 4, 1), "of two that were forgotten one went");
+    let last = s.audit_entry(11).await.unwrap().unwrap();
+    assert_eq!((last.action.as_str(), last.subject.starts_with("4 ")), (PRUNED, true));
+    // Where it begins is held by an anchor too; those before it can say nothing any more.
+    let anchor = |n: usize| Anchor { seq: links[n].seq, hash: links[n].hash.clone() };
+    let told = verify(s, [anchor(1), anchor(3), anchor(5)], |_| ()).await.unwrap().unwrap();
+    assert_eq!((told.anchors, told.anchors_before), (2, 1));
+    let false_one = Anchor { seq: 4, hash: links[4].hash.clone() };
+    assert_eq!(verify(s, [false_one], |_| ()).await.unwrap().unwrap_err().seq, 4);
+    // What is about somebody who is held stays, and all behind it.
+    s.audit(Audited { about: vec![55], ..noted(101, "Ana", "a", "b") }.sealed(s.sealer()).unwrap()).await.unwrap();
+    s.audit(entry(s, 102, "Ana", "a", "b")).await.unwrap();
+    let held = RecordWrite {
+        kind: HOLD.into(),
+        id: "CON-1".into(),
+        expected: 0,
+        due: None,
+        open: true,
+        subjects: vec![55],
+        at: at(1),
+        data: s.sealer().seal(b"{}"),
+    };
+    s.keep_record(held).await.unwrap();
+    assert_eq!(prune_audit(s, at(1000), at(1001)).await.unwrap(), 7);
+    assert_eq!(prune_audit(s, at(1000), at(1001)).await.unwrap(), 0);
+    let chain = verified(s).await;
+    assert_eq!((chain.entries, chain.pruned), (3, 11));
+    drop(store);
+    assert_eq!(verified(&*factory.open()).await, chain, "after a start too");
+}
+
+pub(crate) async fn looks_and_refusals_are_told_from_changes(factory: &impl Factory) {
+    let store = factory.open();
+    let s = &*store;
+    for (n, outcome) in [Outcome::Looked, Outcome::Refused, Outcome::Looked].into_iter().enumerate() {
+        let note = noted(n as i64, "Ana", "events.look", "evt_1").came_to(0, outcome);
+        s.audit(note.sealed(s.sealer()).unwrap()).await.unwrap();
+    }
+    s.audit(entry(s, 9, "Ana", "pauses.pause", "taquilla")).await.unwrap();
+    let of = |kind| AuditFilter { kind: Some(kind), ..AuditFilter::default() };
+    assert_eq!(found(s, of(AuditKind::Changes)).await, [4]);
+    assert_eq!(found(s, of(AuditKind::Looks)).await, [3, 1]);
+    assert_eq!(found(s, of(AuditKind::Refusals)).await, [2]);
+    let row = s.audit_entry(2).await.unwrap().unwrap();
+    assert_eq!(row.outcome, Some(Outcome::Refused));
+    verified(s).await;
 }

@@ -6,12 +6,12 @@
 
 use jiff::Timestamp;
 use pasarela_store::sqlite::{Options, SqliteStore};
-use pasarela_store::{Audited, Audits as _, Broken, Store as _, Verifier, WhoKind, Work, forget, verify};
+use pasarela_store::{Audited, Audits as _, Broken, Outcome, Store as _, Verifier, WhoKind, Work, forget, verify};
 use rusqlite::Connection;
 use std::time::Instant;
 
 const CHANGES: usize = 1_000;
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 18] = [
     "seq",
     "at",
     "who_kind",
@@ -28,6 +28,8 @@ const COLUMNS: [&str; 16] = [
     "detail_digest",
     "previous",
     "hash",
+    "deed",
+    "outcome",
 ];
 
 /// Small numbers from a seed (SplitMix64).
@@ -65,6 +67,7 @@ async fn filled(store: &SqliteStore, entries: i64) {
         before: None,
         after: (n % 2 == 0).then(|| serde_json::json!({ "n": n })),
         about: if n % 100 == 0 { vec![77] } else { Vec::new() },
+        deed: (n % 3 == 0).then_some((n, Outcome::Done)),
     };
     for first in (1..entries).step_by(500) {
         let bite = first..entries.min(first + 500);
@@ -87,7 +90,7 @@ fn change(db: &Connection, dice: &mut Dice, last: i64) -> (Vec<i64>, String) {
             // A copy that claims to be the next, with what can be had without the key.
             run(&format!(
                 "INSERT INTO audit SELECT {}, at, who_kind, who, named, brand, action, subject, about, forgets, actor,
-                   actor_digest, detail, detail_digest, (SELECT hash FROM audit WHERE seq = {last}), hash
+                   actor_digest, detail, detail_digest, (SELECT hash FROM audit WHERE seq = {last}), hash, deed, outcome
                  FROM audit WHERE seq = {row}",
                 last + 1
             ));
@@ -108,7 +111,7 @@ fn change(db: &Connection, dice: &mut Dice, last: i64) -> (Vec<i64>, String) {
             (Vec::new(), format!("head: {column}"))
         }
         _ => {
-            let column = COLUMNS[usize::try_from(dice.below(16)).unwrap()];
+            let column = COLUMNS[usize::try_from(dice.below(18)).unwrap()];
             let empty = dice.below(3) == 0 && matches!(column, "actor" | "detail");
             let there: bool = db
                 .query_row(&format!("SELECT {column} IS NOT NULL FROM audit WHERE seq = {row}"), [], |r| r.get(0))
@@ -119,8 +122,8 @@ fn change(db: &Connection, dice: &mut Dice, last: i64) -> (Vec<i64>, String) {
             };
             let value = match column {
                 "seq" => to.to_string(),
-                "at" | "named" => format!("{column} + {}", 1 + dice.below(1000)),
-                "who_kind" | "who" | "brand" | "action" | "subject" => format!("{column} || 'x'"),
+                "at" | "named" | "deed" => format!("{column} + {}", 1 + dice.below(1000)),
+                "who_kind" | "who" | "brand" | "action" | "subject" | "outcome" => format!("{column} || 'x'"),
                 "actor" | "detail" if empty && there => "NULL".into(),
                 _ => "randomblob(32)".into(),
             };

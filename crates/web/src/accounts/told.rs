@@ -18,25 +18,39 @@ fn state(account: &Account) -> Value {
 }
 
 impl App {
-    /// Writes down that somebody changed an account, and how. The gate writes no entry of its own for it.
-    pub(crate) async fn note_account(
-        &self,
-        who: &Who,
-        action: &str,
-        account: &Account,
-        before: Option<&Account>,
-    ) -> Result<(), Error> {
-        audit::nothing();
-        let noted = Noted { before: before.map(state), after: Some(state(account)), ..self.noted_of(account) };
-        self.write_down(who, action.to_owned(), "", noted).await
+    /// Says, before it is done, that somebody changes an account, and what it is now.
+    pub(crate) fn intend(&self, action: &str, account: &Account) {
+        let noted = self.noted_of(account);
+        audit::note(|n| {
+            n.action = Some(action.to_owned());
+            (n.subject, n.about) = (noted.subject, noted.about);
+            n.before = Some(state(account));
+        });
     }
 
-    /// Writes down that somebody came in, and by which way.
-    pub(crate) async fn note_sign_in(&self, account: &Account, way: &str, from: Option<IpAddr>) {
+    /// Says that somebody changed an account, and how: part of the deed that is being done.
+    pub(crate) fn note_account(&self, action: &str, account: &Account, before: Option<&Account>) {
+        let noted = self.noted_of(account);
+        audit::note(|n| {
+            n.action = Some(action.to_owned());
+            (n.subject, n.about) = (noted.subject, noted.about);
+            (n.before, n.after) = (before.map(state), Some(state(account)));
+        });
+    }
+
+    /// Lets somebody in as a deed of theirs: `opening` opens the session, and `way` says how they proved who they
+    /// are.
+    pub(crate) async fn let_in<T>(
+        &self,
+        account: &Account,
+        way: &str,
+        from: Option<IpAddr>,
+        opening: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
         let mut who = Who::person(&account.id, &account.name, account.grants.clone());
         who.from = from;
         let noted = Noted { after: Some(json!({ "way": way })), ..self.noted_of(account) };
-        self.note_anyhow(&who, "sign_in.done", noted).await;
+        self.as_deed(who, "sign_in.done", noted, opening).await
     }
 
     /// Writes down that the hub kept somebody out: who tries too often (`sign_in.held`), whose cookie was copied.
@@ -44,19 +58,14 @@ impl App {
         let mut who = Who::system();
         who.from = from;
         let noted = Noted { subject: Some(subject.to_owned()), ..Noted::default() };
-        self.note_anyhow(&who, action, noted).await;
+        if let Err(e) = self.write_down(&who, action, noted).await {
+            tracing::error!(error = %e, "something about a sign-in could not be written into the audit");
+        }
     }
 
     /// About whom it is: values go with a person who is erased.
-    fn noted_of(&self, account: &Account) -> Noted {
+    pub(crate) fn noted_of(&self, account: &Account) -> Noted {
         let about = vec![self.engine.subject_hash("email", &account.email)];
         Noted { subject: Some(account.id.clone()), about, ..Noted::default() }
-    }
-
-    /// Where nobody is to be stopped by it.
-    async fn note_anyhow(&self, who: &Who, action: &str, noted: Noted) {
-        if let Err(e) = self.write_down(who, action.to_owned(), "", noted).await {
-            tracing::error!(error = %e, "something about a sign-in could not be written into the audit");
-        }
     }
 }

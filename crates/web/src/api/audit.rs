@@ -3,11 +3,13 @@
 use super::{Params, body, cursor, limit, list as page};
 use crate::App;
 use crate::problem::Problem;
+use crate::who::Who;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use jiff::Timestamp;
-use pasarela_store::{Anchor, AuditFilter, AuditRow, verify as walk};
+use pasarela_domain::Brands;
+use pasarela_store::{Anchor, AuditFilter, AuditKind, AuditRow, verify as walk};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -26,6 +28,8 @@ pub(crate) struct Filter {
     action: Option<String>,
     /// To what: the name or id that the entries show.
     subject: Option<String>,
+    /// Of this kind: changes, looks at personal data, or refusals. Not given: all.
+    kind: Option<AuditKind>,
     /// Not before.
     #[schemars(with = "Option<pasarela_domain::Moment>")]
     from: Option<Timestamp>,
@@ -53,7 +57,8 @@ pub(crate) async fn list(State(app): State<App>, Params(f): Params<Filter>) -> R
         name,
         action: f.action,
         subject: f.subject,
-        brands: None,
+        kind: f.kind,
+        brands: app.brands_read(),
         from: f.from,
         until: f.until,
         before: cursor(f.cursor.as_deref())?,
@@ -66,6 +71,7 @@ pub(crate) async fn list(State(app): State<App>, Params(f): Params<Filter>) -> R
 pub(crate) async fn one(State(app): State<App>, Path(seq): Path<String>) -> Result<Json<AuditRow>, Problem> {
     let seq: i64 = seq.parse().map_err(|_| Problem::bad_request(format!("'{seq}' is not the number of an entry")))?;
     let row = app.engine.store().audit_entry(seq).await?;
+    let row = row.filter(|row| app.brands_read().is_none_or(|brands| brands.contains(&row.brand)));
     row.map(Json).ok_or_else(|| Problem::not_found(format!("there is no entry {seq}")))
 }
 
@@ -85,17 +91,43 @@ struct Noted {
     hash: String,
 }
 
-/// Walks the whole chain: `{"verified": {...}}`, or `{"broken": {"seq", "what"}}`.
-pub(crate) async fn verify(State(app): State<App>, bytes: Bytes) -> Result<Json<Value>, Problem> {
+/// Action of an entry that says that the chain was verified, and what came of it.
+const VERIFIED: &str = "audit.verified";
+
+impl App {
+    /// Brands of the entries that the caller may read; `None`: all, and those that are the hub's own.
+    pub(crate) fn brands_read(&self) -> Option<Vec<String>> {
+        match &self.brands_seen {
+            Brands::All => None,
+            Brands::Of(brands) => Some(brands.iter().cloned().collect()),
+        }
+    }
+
+    /// When the chain was last verified.
+    pub(crate) async fn last_verified(&self) -> Result<Option<Timestamp>, pasarela_store::Error> {
+        let filter = AuditFilter { action: Some(VERIFIED.into()), limit: 1, ..AuditFilter::default() };
+        Ok(self.engine.store().audit_list(filter).await?.rows.first().map(|row| row.at))
+    }
+}
+
+/// Walks the whole chain, and writes down that it was done: `{"verified": {...}}`, or `{"broken": {"seq", "what"}}`.
+pub(crate) async fn verify(who: Who, State(app): State<App>, bytes: Bytes) -> Result<Json<Value>, Problem> {
     let given: Anchors = body(&bytes)?;
     let anchors = given.anchors.into_iter().map(|noted| {
         let hash = hex::decode(&noted.hash).map_err(|e| Problem::bad_request(format!("entry {}: {e}", noted.seq)))?;
         Ok(Anchor { seq: noted.seq, hash })
     });
     let anchors = anchors.collect::<Result<Vec<_>, Problem>>()?;
-    Ok(Json(match walk(&**app.engine.store(), anchors, |_| ()).await? {
-        Ok(verified) => json!({ "verified": verified }),
+    let verdict = walk(&**app.engine.store(), anchors, |_| ()).await?;
+    let after = match &verdict {
+        Ok(verified) => json!(verified),
         Err(broken) => json!({ "broken": broken }),
+    };
+    let before = app.last_verified().await?;
+    app.audit(&who, VERIFIED, "", None, Some(after)).await?;
+    Ok(Json(match verdict {
+        Ok(verified) => json!({ "verified": verified, "before": before }),
+        Err(broken) => json!({ "broken": broken, "before": before }),
     }))
 }
 

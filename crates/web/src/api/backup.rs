@@ -37,6 +37,9 @@ pub(crate) async fn begin(
     if !file.is_absolute() {
         return Err(Problem::bad_request("file: name it from the root, such as /var/backups/hub.backup"));
     }
+    // Before there is a file.
+    audit::done("", json!({ "file": file }));
+    audit::begin(&app).await?;
     let progress = Arc::new(Progress::default());
     {
         let mut last = app.backup.lock();
@@ -46,7 +49,6 @@ pub(crate) async fn begin(
         }
         *last = Backup::Running(file.clone(), progress.clone());
     }
-    audit::done("", json!({ "file": file }));
     let (engine, last) = (app.engine.clone(), app.backup.clone());
     tokio::spawn(async move {
         let made = engine.store().backup(file.clone(), engine.clock().now(), progress).await;

@@ -160,6 +160,14 @@ pub(crate) async fn open(
     Ok(answer)
 }
 
+/// Says, before a step of it is done, how a case stands.
+pub(crate) async fn intend(app: &App, id: &str) {
+    // One that cannot be read has no step either: whoever does it says why.
+    if let Ok(view) = app.engine.case(id).await {
+        audit::before(id, json!({ "kind": view.case.kind, "state": view.case.state }));
+    }
+}
+
 pub(crate) async fn step(
     who: Who,
     State(app): State<App>,
@@ -170,6 +178,7 @@ pub(crate) async fn step(
     let step: Step = body(&bytes)?;
     let done = json!(step)["step"].take();
     let seen = etag::seen(&headers, &id)?;
+    intend(&app, &id).await;
     let view = app.engine.step_case_as_seen(&id, step, &who.name, seen).await?;
     audit::done(&id, json!({ "step": done, "state": view.case.state }));
     Ok(shown(StatusCode::OK, view))

@@ -46,5 +46,8 @@ pub(crate) async fn reconcile(
         })?
     };
     audit::done(&name, json!(ask));
+    audit::of_brand(app.engine.brand_of(&name));
+    // Providers are asked, whatever comes of it.
+    audit::begin(&app).await?;
     Ok(page(app.engine.reconcile(&name, ask).await?.iter().map(|r| json!(r)).collect(), None))
 }

@@ -133,11 +133,11 @@ pub(crate) async fn record(
     let key = again::of_caller(again::key(&headers)?, &who);
     let statement: Statement = serde_json::from_slice(&bytes)
         .map_err(|e| Problem::bad_request(format!("the body cannot be used: {e}; see docs/consents.md")))?;
-    let recorded = app.engine.record_consent(statement, key.as_deref()).await?;
     if who.kind == Kind::Key {
         // What a program brings is a delivery with its proof; thousands an hour are no deeds of people.
         audit::nothing();
     }
+    let recorded = app.engine.record_consent(statement, key.as_deref()).await?;
     audit::done(
         recorded.record.id.to_string(),
         json!({ "state": recorded.record.state, "purpose": recorded.record.purpose }),
@@ -187,6 +187,9 @@ pub(crate) async fn of_person(State(app): State<App>, Params(filter): Params<Fil
         return Err(Problem::bad_request("name a person: ?person= and an e-mail address or a phone (%2B57...)"));
     }
     let most = limit(filter.limit)? as usize;
+    let kind = if person.contains('@') { "email" } else { "phone" };
+    let looked_for = app.engine.subject_hash(kind, person);
+    audit::note(|n| n.about = vec![looked_for]);
     let known = app.engine.consents_of(person).await?;
     if filter.history {
         return Ok(page(

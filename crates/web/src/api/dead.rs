@@ -4,11 +4,12 @@
 use super::effects::{Effect, effect};
 use super::{Changed, Params, cursor, id, limit, list as page};
 use crate::App;
+use crate::audit;
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::{Path, State};
 use jiff::Timestamp;
-use pasarela_domain::DeliveryId;
+use pasarela_domain::{DeliveryId, EffectId};
 use pasarela_store::{DeliveryStatus, EffectFilter, EffectState};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -83,22 +84,44 @@ pub(crate) async fn list(State(app): State<App>, Params(f): Params<Filter>) -> R
     Ok(page(rows.into_iter().map(|(_, v)| v).collect(), next))
 }
 
+/// Says, before it is done, what is decided about: whose it is, and how it stands now.
+pub(crate) async fn intend(app: &App, text: &str) -> Result<(), pasarela_store::Error> {
+    let state = if let Ok(id) = text.parse::<EffectId>() {
+        let row = app.engine.store().effect(id).await?;
+        row.map(|r| json!({ "state": r.state, "code": r.code, "connection": app.engine.connection_name(r.connection) }))
+    } else if let Ok(id) = text.parse::<DeliveryId>() {
+        let row = app.engine.store().delivery(id).await?;
+        row.map(|r| json!({ "state": r.status, "connection": app.engine.connection_name(r.connection) }))
+    } else {
+        None
+    };
+    let Some(state) = state else { return Ok(()) };
+    audit::before(text, state);
+    audit::of_brand(app.brand_of(text).await?);
+    // The engine goes on until what it decided is written: a chain that takes nothing must be known before.
+    audit::begin(app).await
+}
+
 pub(crate) async fn retry(State(app): State<App>, Path(text): Path<String>) -> Result<Json<Changed>, Problem> {
     app.must_see(&text).await?;
+    intend(&app, &text).await?;
     if text.starts_with("del_") {
         app.engine.replay(id(&text)?).await?;
     } else {
         app.engine.retry(id(&text)?).await?;
     }
+    audit::done(&text, json!({ "state": "queued" }));
     Ok(Json(Changed { id: text, state: "queued" }))
 }
 
 pub(crate) async fn drop_one(State(app): State<App>, Path(text): Path<String>) -> Result<Json<Changed>, Problem> {
     app.must_see(&text).await?;
+    intend(&app, &text).await?;
     if text.starts_with("del_") {
         app.engine.drop_delivery(id(&text)?).await?;
     } else {
         app.engine.drop_effect(id(&text)?).await?;
     }
+    audit::done(&text, json!({ "state": "dropped" }));
     Ok(Json(Changed { id: text, state: "dropped" }))
 }

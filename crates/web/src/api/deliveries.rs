@@ -147,6 +147,9 @@ pub(crate) async fn replay_by_filter(State(app): State<App>, bytes: Bytes) -> Re
         app.must_see_connection(named)?;
     }
     let dry_run = asked.dry_run;
+    if dry_run {
+        audit::nothing();
+    }
     let found = app
         .engine
         .replay_page(&pasarela_engine::ReplayFilter {
@@ -160,9 +163,6 @@ pub(crate) async fn replay_by_filter(State(app): State<App>, bytes: Bytes) -> Re
             limit: limit(asked.limit)?,
         })
         .await?;
-    if dry_run {
-        audit::nothing();
-    }
     audit::done("", json!(found));
     let Json(mut answer) = page(Vec::new(), found.next);
     answer["data"] = json!(found);
@@ -175,5 +175,8 @@ pub(crate) async fn replay(
     Path(text): Path<String>,
 ) -> Result<Json<pasarela_engine::Replayed>, Problem> {
     app.must_see(&text).await?;
-    Ok(Json(app.engine.replay(id(&text)?).await?))
+    super::dead::intend(&app, &text).await?;
+    let replayed = app.engine.replay(id(&text)?).await?;
+    audit::done(&text, json!(replayed));
+    Ok(Json(replayed))
 }

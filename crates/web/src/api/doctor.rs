@@ -2,6 +2,7 @@
 
 use super::{body, list as page};
 use crate::App;
+use crate::audit;
 use crate::problem::Problem;
 use axum::Json;
 use axum::body::Bytes;
@@ -25,6 +26,8 @@ struct Ask {
 pub(crate) async fn look(State(app): State<App>, bytes: Bytes) -> Result<Json<Value>, Problem> {
     let ask: Ask = body(&bytes)?;
     let public = PublicAddress { url: &ask.public_url, try_it: ask.trial && !ask.public_url.is_empty() };
+    // Providers are asked, and a webhook of our own may come in.
+    audit::begin(&app).await?;
     // Side by side: a host that is dead keeps nobody else waiting.
     let names: Vec<String> = app.engine.connections().into_iter().map(|c| c.name).collect();
     let found = join_all(names.iter().map(|name| app.engine.examine(name, public))).await;

@@ -78,10 +78,19 @@ pub(crate) async fn push(
     if read.is_some() && files.len() > 1 {
         return Err(Problem::bad_request("If-Match names one flow: push it alone"));
     }
-    let changes = app.engine.push_flows_over(&files, &who.name, asked.dry_run, read).await?;
     if asked.dry_run {
         audit::nothing();
     }
+    let before = app.engine.flow_states().await?;
+    let changes = app.engine.push_flows_over(&files, &who.name, asked.dry_run, read).await?;
+    let told = |c: &pasarela_engine::FlowChange| {
+        before
+            .iter()
+            .find(|f| f.name == c.name)
+            .map(|f| json!({ "name": f.name, "version": f.version, "from": f.from }))
+    };
+    let were: Vec<Value> = changes.iter().filter_map(told).collect();
+    audit::note(|n| n.before = Some(json!(were)).filter(|_| !were.is_empty()));
     audit::done(changes.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(" "), json!(changes));
     Ok(page(changes.iter().map(|c| json!(c)).collect(), None))
 }

@@ -31,12 +31,28 @@ pub(crate) async fn list(State(app): State<App>, Params(f): Params<Page>) -> Res
 pub(crate) async fn add(who: Who, State(app): State<App>, bytes: Bytes) -> Result<Response, Problem> {
     let new: NewHold = body(&bytes)?;
     let hold = app.engine.hold(new, &who.name).await?;
-    audit::done(&hold.number, json!({ "case": hold.case }));
+    audit::done(&hold.number, kept(&hold));
     Ok((StatusCode::CREATED, Json(shown(hold))).into_response())
 }
 
+/// What the audit keeps of a hold: not whom it is about.
+pub(crate) fn kept(hold: &Hold) -> Value {
+    json!({ "case": hold.case, "ended_at": hold.ended_at })
+}
+
+/// Says, before it is ended, how it stands.
+pub(crate) async fn intend_end(app: &App, id: &str) -> Result<(), pasarela_store::Error> {
+    let row = app.engine.store().record(pasarela_store::HOLD, id).await?;
+    let hold = row.and_then(|r| serde_json::from_slice::<Hold>(&r.data).ok());
+    audit::before(id, hold.as_ref().map_or(Value::Null, kept));
+    Ok(())
+}
+
 pub(crate) async fn end(who: Who, State(app): State<App>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
-    Ok(Json(shown(app.engine.end_hold(&id, &who.name).await?)))
+    intend_end(&app, &id).await?;
+    let hold = app.engine.end_hold(&id, &who.name).await?;
+    audit::note(|n| n.after = Some(kept(&hold)));
+    Ok(Json(shown(hold)))
 }
 
 pub(crate) async fn retention(State(app): State<App>) -> Result<Json<Value>, Problem> {

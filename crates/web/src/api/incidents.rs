@@ -100,6 +100,13 @@ pub(crate) async fn open(who: Who, State(app): State<App>, bytes: Bytes) -> Resu
     Ok(shown(StatusCode::CREATED, view))
 }
 
+/// Says, before a step of it is done, how an incident stands.
+pub(crate) async fn intend(app: &App, id: &str) {
+    if let Ok(view) = app.engine.incident(id).await {
+        audit::before(id, json!({ "title": view.incident.title, "steps": view.incident.history.len() }));
+    }
+}
+
 pub(crate) async fn step(
     who: Who,
     State(app): State<App>,
@@ -110,6 +117,7 @@ pub(crate) async fn step(
     let step: IncidentStep = body(&bytes)?;
     let done = json!(step);
     let seen = etag::seen(&headers, &id)?;
+    intend(&app, &id).await;
     let view = app.engine.step_incident_as_seen(&id, step, &who.name, seen).await?;
     audit::done(&id, done);
     Ok(shown(StatusCode::OK, view))

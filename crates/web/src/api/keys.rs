@@ -117,16 +117,32 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, Json(made)))
 }
 
+/// What the audit keeps of a key: its terms, and never its text. It is the brand's that the key is for, if it is for
+/// one alone.
+fn note(before: Option<&ApiKeyRow>, after: Option<&ApiKeyRow>) {
+    let terms = |row: &ApiKeyRow| {
+        json!({
+            "name": row.name, "scopes": row.scopes, "brands": row.terms.brands, "rate": row.terms.rate,
+            "expires_at": row.terms.expires_at, "revoked_at": row.revoked_at,
+            "old_until": row.terms.old.as_ref().map(|(_, until)| until),
+        })
+    };
+    let Some(row) = after.or(before) else { return };
+    audit::note(|n| {
+        n.subject = Some(row.id.clone());
+        (n.before, n.after) = (before.map(terms), after.map(terms));
+        n.brand = row.terms.brands.as_ref().and_then(|all| (all.len() == 1).then(|| all[0].clone()));
+    });
+}
+
 /// Makes a key that its maker may give.
 pub(crate) async fn make(app: &App, who: &Who, wish: KeyWish) -> Result<NewKey, Problem> {
-    let called = wish.name.trim().to_owned();
     let wished = wish.check(&app.brands, app.console.wall()).map_err(Problem::bad_request)?;
     if !who.may_give(&wished.scopes, &wished.brands) {
         return Err(beyond());
     }
-    let scopes = wished.scopes.iter().map(ToString::to_string).collect::<Vec<_>>();
+    note(None, Some(wished.row()));
     let made = wished.keep(&**app.engine.store()).await?;
-    audit::done(&made.id, json!({ "name": called, "scopes": scopes }));
     tracing::info!(key = made.id, by = who.name, "an API key was made");
     Ok(made)
 }
@@ -154,9 +170,10 @@ pub(crate) async fn renew(app: &App, who: &Who, id: &str, overlap_s: u64) -> Res
     if !who.may_give(&scopes_of(&row), &brands_of(&row)) {
         return Err(beyond());
     }
+    note(Some(&row), None);
+    audit::note(|n| n.after = Some(json!({ "renewed": true, "old_until": until })));
     let made = rotate_key(&**store, id, until).await?.ok_or_else(|| unknown(id))?;
     app.keys.forget();
-    audit::done(id, json!({ "renewed": true, "old_until": until }));
     tracing::info!(key = id, by = who.name, "an API key was given a new text");
     Ok(made)
 }
@@ -168,9 +185,11 @@ pub(crate) async fn revoke(who: Who, State(app): State<App>, Path(id): Path<Stri
 
 /// Ends a key for good.
 pub(crate) async fn end(app: &App, who: &Who, id: &str) -> Result<(), Problem> {
+    let row = app.engine.store().api_keys().await?.into_iter().find(|k| k.id == id);
+    note(row.as_ref(), None);
+    audit::note(|n| n.after = Some(json!({ "revoked": true })));
     revoke_key(&**app.engine.store(), id, app.console.wall()).await.map_err(Problem::not_found)?;
     app.keys.forget();
-    audit::done(id, json!({ "revoked": true }));
     tracing::info!(key = id, by = who.name, "an API key was revoked");
     Ok(())
 }

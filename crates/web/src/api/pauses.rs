@@ -36,6 +36,19 @@ fn kind_of(text: &str) -> Result<PauseKind, Problem> {
     }
 }
 
+/// Says, before it is done, what is paused or goes on: whose it is, and how it stands now.
+pub(crate) fn intend(app: &App, kind: PauseKind, name: &str) {
+    let now = app.engine.pauses().into_iter().find(|p| p.kind == kind && p.name == name);
+    let state = now.map_or_else(
+        || json!({ "paused": false }),
+        |p| json!({ "paused": true, "reason": p.reason, "by": p.by, "since": p.since }),
+    );
+    audit::before(format!("{} {name}", kind.as_str()), state);
+    if kind == PauseKind::Connection {
+        audit::of_brand(app.engine.brand_of(name));
+    }
+}
+
 pub(crate) async fn pause(
     who: Who,
     State(app): State<App>,
@@ -44,6 +57,7 @@ pub(crate) async fn pause(
 ) -> Result<Json<PauseRow>, Problem> {
     let asked: Reason = body(&bytes)?;
     let kind = kind_of(&kind)?;
+    intend(&app, kind, &name);
     let pause = app.engine.pause(kind, &name, &who.name, asked.reason).await?;
     audit::done(format!("{} {name}", kind.as_str()), json!({ "paused": true, "reason": pause.reason }));
     Ok(Json(pause))
@@ -55,6 +69,7 @@ pub(crate) async fn resume(
     Path((kind, name)): Path<(String, String)>,
 ) -> Result<Json<Resumed>, Problem> {
     let kind = kind_of(&kind)?;
+    intend(&app, kind, &name);
     app.engine.resume(kind, &name, &who.name).await?;
     audit::done(format!("{} {name}", kind.as_str()), json!({ "paused": false }));
     Ok(Json(Resumed { kind, name, paused: false }))

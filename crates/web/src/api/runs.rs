@@ -74,7 +74,15 @@ pub(crate) async fn cancel(
     let id: RunId = id(&text)?;
     let asked: Reason = body(&bytes)?;
     app.must_see(&text).await?;
+    let row = app.engine.store().run(id).await?;
+    let row_is_there = row.is_some();
+    audit::before(id.to_string(), json!(row.map(|r| json!({ "status": r.status }))));
+    audit::of_brand(app.brand_of(&id.to_string()).await?);
     audit::done(id.to_string(), json!({ "status": RunStatus::Cancelled, "reason": asked.reason }));
+    if row_is_there {
+        // The engine goes on until what it decided is written: a chain that takes nothing must be known before.
+        audit::begin(&app).await?;
+    }
     app.engine.cancel_run(id, &who.name, asked.reason.as_deref().filter(|r| !r.is_empty())).await?;
     Ok(Json(Cancelled { id, status: RunStatus::Cancelled }))
 }

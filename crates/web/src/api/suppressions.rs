@@ -67,6 +67,7 @@ pub(crate) async fn add(who: Who, State(app): State<App>, bytes: Bytes) -> Resul
         since: app.engine.clock().now(),
     };
     let before = app.engine.store().suppression(&address).await?;
+    note(&app, &address, before.clone(), Some(row.clone()));
     app.engine.store().suppress(row).await?;
     // One that was there for a stronger cause stays as it was.
     let after = app.engine.store().suppression(&address).await?;
@@ -78,8 +79,8 @@ pub(crate) async fn remove(State(app): State<App>, bytes: Bytes) -> Result<Json<
     let asked: Named = body(&bytes)?;
     let address = address(&asked.email)?;
     let before = app.engine.store().suppression(&address).await?;
+    note(&app, &address, before, None);
     if app.engine.store().unsuppress(&address).await? {
-        note(&app, &address, before, None);
         Ok(Json(Removed { address, suppressed: false }))
     } else {
         Err(Problem::not_found("nothing stands against this address: it is written to"))

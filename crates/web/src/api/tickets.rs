@@ -49,6 +49,7 @@ pub(crate) async fn keys(State(app): State<App>) -> Result<Json<Value>, Problem>
 pub(crate) async fn rotate(who: Who, State(app): State<App>) -> Result<Json<Value>, Problem> {
     let store = app.engine.store();
     let number = store.signing_keys().await?.last().map_or(1, |k| k.number + 1);
+    audit::before("", json!({ "keys": number - 1 }));
     let seed: [u8; 32] = rand::rng().random();
     store.keep_signing_key(number, store.sealer().seal(&seed), app.engine.clock().now()).await?;
     let rows = store.signing_keys().await?;

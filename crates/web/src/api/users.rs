@@ -6,7 +6,6 @@ use crate::accounts::{self, Account, AccountError};
 use crate::audit;
 use crate::console::{Doer, LETTER, News, account_link, link_as, tell};
 use crate::problem::Problem;
-use crate::who::Who;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -95,11 +94,12 @@ pub(crate) async fn list(State(app): State<App>) -> Result<Json<Value>, Problem>
     Ok(super::list(all.iter().map(shown).collect(), None))
 }
 
-pub(crate) async fn add(State(app): State<App>, who: Who, bytes: Bytes) -> Result<Json<Value>, Problem> {
+pub(crate) async fn add(State(app): State<App>, bytes: Bytes) -> Result<Json<Value>, Problem> {
     let wanted: Wanted = body(&bytes)?;
     let grants = wanted.grants.iter().map(Given::grant).collect::<Result<Vec<_>, _>>()?;
+    audit::note(|n| n.action = Some("users.added".into()));
     let account = app.accounts().add(&wanted.email, &wanted.name, grants).await?;
-    app.note_account(&who, "users.added", &account, None).await?;
+    app.note_account("users.added", &account, None);
     Ok(Json(shown(&account)))
 }
 
@@ -114,9 +114,21 @@ pub(crate) async fn loose_link(State(app): State<App>, bytes: Bytes) -> Result<J
     Ok(Json(json!(made)))
 }
 
+/// A step, in the words of the audit.
+fn named(what: &str) -> Option<&'static str> {
+    Some(match what {
+        "grant" => "users.granted",
+        "revoke" => "users.revoked",
+        "disable" => "users.disabled",
+        "enable" => "users.enabled",
+        "reset" => "users.reset",
+        "link" => "users.link",
+        _ => return None,
+    })
+}
+
 pub(crate) async fn step(
     State(app): State<App>,
-    who: Who,
     Path((user, what)): Path<(String, String)>,
     bytes: Bytes,
 ) -> Result<Json<Value>, Problem> {
@@ -129,10 +141,13 @@ pub(crate) async fn step(
             step.grant.as_ref().ok_or_else(|| Problem::bad_request("say which role: --role ROLE[:BRAND,...]"))?;
         given.grant().map_err(Problem::from)
     };
-    let (action, account) = match what.as_str() {
+    if let Some(action) = named(&what) {
+        app.intend(action, &before);
+    }
+    let account = match what.as_str() {
         "grant" => {
             let grant = given()?;
-            ("users.granted", accounts.set_grants(id, |all| accounts::with(all, grant.clone())).await?)
+            accounts.set_grants(id, |all| accounts::with(all, grant.clone())).await?
         }
         "revoke" => {
             let grant = given()?;
@@ -143,23 +158,24 @@ pub(crate) async fn step(
                 return Err(Problem::not_found(why));
             }
             let without = |all: Vec<Grant>| all.into_iter().filter(|g| !same(g)).collect();
-            ("users.revoked", accounts.set_grants(id, without).await?)
+            accounts.set_grants(id, without).await?
         }
-        "disable" => ("users.disabled", accounts.set_disabled(id, true).await?),
-        "enable" => ("users.enabled", accounts.set_disabled(id, false).await?),
-        "reset" => ("users.reset", accounts.reset(id).await?),
+        "disable" => accounts.set_disabled(id, true).await?,
+        "enable" => accounts.set_disabled(id, false).await?,
+        "reset" => accounts.reset(id).await?,
         "link" => {
             let life = step.minutes.map_or(LETTER, |m| Duration::from_secs(m.saturating_mul(60)));
             let made = account_link(&app, &before, life).await.map_err(Problem::bad_request)?;
-            app.note_account(&who, "users.link", &before, None).await?;
             return Ok(Json(json!(made)));
         }
         _ => return Err(Problem::not_found("steps are grant, revoke, disable, enable, reset, link")),
     };
     app.console.forget(&account.id);
-    if action == "users.reset" {
+    if what == "reset" {
         tell(&app, &account, News::Reset, Doer::default());
     }
-    app.note_account(&who, action, &account, Some(&before)).await?;
+    if let Some(action) = named(&what) {
+        app.note_account(action, &account, Some(&before));
+    }
     Ok(Json(shown(&account)))
 }

@@ -1,6 +1,7 @@
 //! `/auditoria`: who did what, the latest first.
 
 use super::guard::Visit;
+use super::marks::Mark;
 use super::moments::Moment;
 use super::page::{Frame, html, unreadable};
 use super::words::Words;
@@ -12,7 +13,7 @@ use axum::response::Response;
 use jiff::civil::Date;
 use jiff::tz::Offset;
 use jiff::{Timestamp, ToSpan as _};
-use pasarela_store::{AuditFilter, AuditRow, WhoKind};
+use pasarela_store::{AuditFilter, AuditKind, AuditRow, Outcome, WhoKind};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -30,6 +31,8 @@ pub(super) struct Ask {
     /// Days, as a calendar in Bogotá has them; both are in it.
     desde: Option<String>,
     hasta: Option<String>,
+    /// Of which kind: `cambios`, when nothing is said.
+    tipo: Option<String>,
     /// Only below this number.
     antes: Option<i64>,
 }
@@ -52,7 +55,33 @@ struct Entry {
     before: Option<String>,
     after: Option<String>,
     forgotten: bool,
+    /// What came of it, where it was not simply done.
+    outcome: Option<Mark>,
     hash: String,
+}
+
+/// Entries of a kind, as the page offers them.
+#[derive(Clone, Copy)]
+struct Kind {
+    /// In addresses.
+    word: &'static str,
+    /// In the catalogue.
+    label: &'static str,
+    filter: Option<AuditKind>,
+}
+
+const KINDS: [Kind; 4] = [
+    Kind { word: "cambios", label: "audit.changes", filter: Some(AuditKind::Changes) },
+    Kind { word: "consultas", label: "audit.looks", filter: Some(AuditKind::Looks) },
+    Kind { word: "rechazos", label: "audit.refusals", filter: Some(AuditKind::Refusals) },
+    Kind { word: "todo", label: "audit.everything", filter: None },
+];
+
+/// A way to the entries of a kind.
+struct KindLink {
+    label: &'static str,
+    word: &'static str,
+    chosen: bool,
 }
 
 #[derive(Template)]
@@ -65,6 +94,7 @@ struct AuditPage {
     subject: String,
     from: String,
     until: String,
+    kinds: Vec<KindLink>,
     /// Something was asked for.
     narrowed: bool,
     older: Option<String>,
@@ -75,7 +105,7 @@ fn entry(w: Words, row: AuditRow, now: Timestamp) -> Entry {
     let pretty = |value: Option<Value>| value.map(|v| serde_json::to_string_pretty(&v).unwrap_or_default());
     Entry {
         number: row.seq.to_string(),
-        action: w.named("audit_did", &row.action),
+        action: did(w, &row.action),
         subject: row.subject,
         // Who has no name of their own is named by what they are.
         name: if row.who_kind == WhoKind::CommandLine { kind.clone() } else { row.name },
@@ -88,8 +118,17 @@ fn entry(w: Words, row: AuditRow, now: Timestamp) -> Entry {
         before: pretty(row.before),
         after: pretty(row.after),
         forgotten: row.forgotten,
+        outcome: row.outcome.filter(|o| *o != Outcome::Done).map(|o| Mark::new(w, "audit", o.as_str())),
         hash: row.hash,
     }
+}
+
+/// What was done, in words: looks and refusals by what they were of.
+fn did(w: Words, action: &str) -> String {
+    if let Some(what) = action.strip_suffix(".look") {
+        return w.with("audit.looked_at", w.named("resource", what));
+    }
+    w.named("audit_did", action)
 }
 
 /// The first moment of a day in Bogotá, so many days later.
@@ -104,19 +143,30 @@ pub(super) async fn list(State(app): State<App>, visit: Visit, Query(ask): Query
         (Ask::field(ask.quien.as_ref()), Ask::field(ask.que.as_ref()), Ask::field(ask.sobre.as_ref()));
     let (from, until) = (Ask::field(ask.desde.as_ref()), Ask::field(ask.hasta.as_ref()));
     let (who, name) = whom(asked.clone());
+    let wanted = Ask::field(ask.tipo.as_ref());
+    let kind = KINDS.into_iter().find(|k| Some(k.word) == wanted.as_deref()).unwrap_or(KINDS[0]);
+    let tipo = Some(kind.word.to_owned()).filter(|_| kind.word != KINDS[0].word);
     let filter = AuditFilter {
         who,
         name,
         action: action.clone(),
         subject: subject.clone(),
-        brands: None,
+        kind: kind.filter,
+        brands: app.brands_read(),
         from: from.as_deref().and_then(|day| begins(day, 0)),
         until: until.as_deref().and_then(|day| begins(day, 1)),
         before: ask.antes,
         limit: ROWS,
     };
     let found = app.engine.store().audit_list(filter).await.map_err(|e| unreadable(&visit, e))?;
-    let fields = [("quien", &asked), ("que", &action), ("sobre", &subject), ("desde", &from), ("hasta", &until)];
+    let fields = [
+        ("quien", &asked),
+        ("que", &action),
+        ("sobre", &subject),
+        ("desde", &from),
+        ("hasta", &until),
+        ("tipo", &tipo),
+    ];
     let older = found.next.map(|next| {
         let mut query = form_urlencoded::Serializer::new(String::new());
         for (field, value) in fields {
@@ -127,6 +177,10 @@ pub(super) async fn list(State(app): State<App>, visit: Visit, Query(ask): Query
         format!("/auditoria?{}", query.append_pair("antes", &next.to_string()).finish())
     });
     let page = AuditPage {
+        kinds: KINDS
+            .iter()
+            .map(|k| KindLink { label: w.t(k.label), word: k.word, chosen: k.word == kind.word })
+            .collect(),
         narrowed: fields.iter().any(|(_, value)| value.is_some()),
         older,
         rows: found.rows.into_iter().map(|row| entry(w, row, now)).collect(),

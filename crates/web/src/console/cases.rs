@@ -305,6 +305,7 @@ pub(super) async fn step(State(app): State<App>, Path(number): Path<String>, dee
         "note" => Step::Note { text: reason },
         _ => return refusal(&deed.visit, StatusCode::NOT_FOUND, "error.not_found"),
     };
+    crate::api::intend_case(&app, &number).await;
     match app.engine.step_case(&number, step, deed.visit.name()).await {
         Ok(view) => {
             audit::done(&number, serde_json::json!({ "step": deed.field("paso"), "state": view.case.state }));

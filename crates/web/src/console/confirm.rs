@@ -95,6 +95,8 @@ async fn proved(app: &App, own: &OwnDeed) -> Result<Result<String, &'static str>
         account.has_password() && accounts.knows(&account, password).await?
     };
     if !good {
+        let who = crate::who::Who::person(&account.id, &account.name, Vec::new());
+        app.note_refused(Some(&who), own.from, "sign_in", "sign_in.confirm".into());
         return Ok(Err("confirm.wrong"));
     }
     lockout::forget(store, lockout::ACCOUNT, &account.email).await?;

@@ -157,12 +157,14 @@ pub(super) async fn resume(State(app): State<App>, Path(name): Path<String>, dee
 pub(super) async fn pause_it(app: &App, deed: &Deed, kind: PauseKind, name: &str, back: &str) -> Response {
     let reason: String = deed.field("motivo").chars().take(REASON).collect();
     let reason = (!reason.is_empty()).then_some(reason);
+    crate::api::intend_pause(app, kind, name);
     audit::done(format!("{} {name}", kind.as_str()), serde_json::json!({ "paused": true, "reason": reason }));
     told(deed, app.engine.pause(kind, name, deed.visit.name(), reason).await.map(|_| ()), back, "paused")
 }
 
 /// Lets it go on.
 pub(super) async fn resume_it(app: &App, deed: &Deed, kind: PauseKind, name: &str, back: &str) -> Response {
+    crate::api::intend_pause(app, kind, name);
     audit::done(format!("{} {name}", kind.as_str()), serde_json::json!({ "paused": false }));
     told(deed, app.engine.resume(kind, name, deed.visit.name()).await, back, "resumed")
 }

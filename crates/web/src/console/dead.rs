@@ -134,6 +134,9 @@ pub(super) async fn retry(State(app): State<App>, Path(id): Path<String>, deed: 
         Ok(false) => return super::page::refusal(&deed.visit, StatusCode::NOT_FOUND, "error.not_found"),
         Err(e) => return unreadable(&deed.visit, e),
     }
+    if let Err(e) = crate::api::intend_dead(&app, &id).await {
+        return unreadable(&deed.visit, e);
+    }
     let (done, word) = match (id.parse::<EffectId>(), id.parse::<DeliveryId>()) {
         (Ok(id), _) => (app.engine.retry(id).await, "retried"),
         (_, Ok(id)) => (app.engine.replay(id).await.map(|_| ()), "replayed"),
@@ -148,6 +151,9 @@ pub(super) async fn discard(State(app): State<App>, Path(id): Path<String>, deed
         Ok(true) => {}
         Ok(false) => return super::page::refusal(&deed.visit, StatusCode::NOT_FOUND, "error.not_found"),
         Err(e) => return unreadable(&deed.visit, e),
+    }
+    if let Err(e) = crate::api::intend_dead(&app, &id).await {
+        return unreadable(&deed.visit, e);
     }
     let done = match (id.parse::<EffectId>(), id.parse::<DeliveryId>()) {
         (Ok(id), _) => app.engine.drop_effect(id).await,

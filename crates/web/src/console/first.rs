@@ -126,23 +126,28 @@ async fn made(
         password::judge(secret, &[name, email])?;
     }
     super::users::well_formed(email, name)?;
-    if !store.take_pass(hashed(link), super::session::hashed(&random_cookie())).await? {
-        return Ok(None);
-    }
-    let Some(mut account) = accounts.add_first(email, name).await? else { return Ok(None) };
-    if !secret.is_empty() {
-        account = accounts.set_password(&account, secret).await?;
-    }
-    lockout::take_back(&**store, lockout::SOURCE, &device::place(from), now).await?;
-    let cookie = app.console.sessions.open(app, headers, from, Opening::account(&account, Way::Link)).await?;
-    accounts.signed_in(&account).await;
-    app.note_account(
-        &crate::who::Who::person(&account.id, &account.name, account.grants.clone()),
-        "users.first",
-        &account,
-        None,
-    )
-    .await?;
+    let mut who = crate::who::Who::person(accounts.id_of(&email.trim().to_lowercase()), name, Vec::new());
+    who.from = from;
+    let made = app.as_deed(who, "users.first", crate::audit::Noted::default(), async {
+        if !store.take_pass(hashed(link), super::session::hashed(&random_cookie())).await? {
+            crate::audit::nothing();
+            return Ok(None);
+        }
+        let Some(mut account) = accounts.add_first(email, name).await? else {
+            crate::audit::nothing();
+            return Ok(None);
+        };
+        if !secret.is_empty() {
+            account = accounts.set_password(&account, secret).await?;
+        }
+        lockout::take_back(&**store, lockout::SOURCE, &device::place(from), now).await?;
+        let opening = Opening::account(&account, Way::Link);
+        let cookie = app.console.sessions.open(app, headers, from, opening).await?;
+        accounts.signed_in(&account).await;
+        app.note_account("users.first", &account, None);
+        Ok::<_, AccountError>(Some((account, cookie)))
+    });
+    let Some((account, cookie)) = made.await? else { return Ok(None) };
     tracing::info!(account = account.id, "the first owner was made");
     Ok(Some(cookie))
 }

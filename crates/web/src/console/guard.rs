@@ -212,6 +212,8 @@ pub(super) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     });
     let visit = Visit { w: Words::new(lang), session, other_lang: other_lang(&request, lang) };
     let mut response = if foreign || (!reads && !open && visit.session.is_none()) {
+        let from = super::device::address(request.extensions().get::<Peer>().copied(), request.headers());
+        app.note_refused(visit.who(), from, "csrf", String::new());
         super::page::refusal(&visit, StatusCode::FORBIDDEN, "error.csrf")
     } else if !open && visit.session.is_none() {
         Redirect::to("/entrar").into_response()

@@ -153,13 +153,14 @@ pub(super) async fn add(State(app): State<App>, deed: Deed) -> Result<Response, 
 
 /// Ends one.
 pub(super) async fn end(State(app): State<App>, Path(number): Path<String>, deed: Deed) -> Result<Response, Response> {
+    crate::api::intend_hold_end(&app, &number).await.map_err(|e| unreadable(&deed.visit, e))?;
     answered(&app, &deed, app.engine.end_hold(&number, deed.visit.name()).await).await
 }
 
 async fn answered(app: &App, deed: &Deed, done: Result<Hold, CaseError>) -> Result<Response, Response> {
     match done {
         Ok(hold) => {
-            audit::done(&hold.number, serde_json::json!({ "case": hold.case }));
+            audit::done(&hold.number, crate::api::hold_kept(&hold));
             Ok(Redirect::to("/conservacion?aviso=case_done#ordenes").into_response())
         }
         Err(CaseError::Store(e)) => Err(unreadable(&deed.visit, e)),

@@ -24,12 +24,12 @@ impl Mark {
 fn look(name: &str) -> (&'static str, &'static str) {
     match name {
         "allow" | "done" | "decided" | "ready" | "elapsed" | "happened" => ("done", "done"),
-        "dead" | "gave_up" | "give_up" | "failed" | "failed_late" | "late_failure" | "degraded" | "needs_human"
-        | "target_gone" | "provider_down" | "auth_expired" | "timed_out" => ("failed", "failed"),
-        "unknown" | "unsettled" | "quarantined" | "proposed" => ("waits", "unknown"),
+        "refused" | "dead" | "gave_up" | "give_up" | "failed" | "failed_late" | "late_failure" | "degraded"
+        | "needs_human" | "target_gone" | "provider_down" | "auth_expired" | "timed_out" => ("failed", "failed"),
+        "begun" | "unknown" | "unsettled" | "quarantined" | "proposed" => ("waits", "unknown"),
         "refuse" | "not_taken" | "withheld" | "withdrawn" | "dropped" | "cancelled" | "skipped" | "ignored"
         | "duplicate" => ("quiet", "withheld"),
-        "calling" | "running" | "step" | "receives_only" => ("info", "waits"),
+        "looked" | "calling" | "running" | "step" | "receives_only" => ("info", "waits"),
         // Waits, is done in part, or is something this version has no word for yet.
         _ => ("waits", "waits"),
     }

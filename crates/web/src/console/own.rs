@@ -15,7 +15,6 @@ use super::words::Words;
 use crate::App;
 use crate::accounts::password::Weak;
 use crate::accounts::{Account, AccountError, second};
-use crate::who::Who;
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -186,26 +185,27 @@ async fn changed(app: &App, own: &OwnDeed, password: &str, again: &str) -> Resul
         return Err(AccountError::Invalid(own.deed.visit.w.t("own.differ").to_owned()));
     }
     let before = accounts.find(&own.account).await?;
+    app.intend("users.password", &before);
     let account = accounts.set_password(&before, password).await?;
     accounts.end_sessions(&account.id, None).await?;
     app.console.sessions.forget(&account.id, None);
-    note(app, own, "users.password", &before).await?;
+    app.note_account("users.password", &account, Some(&before));
     tell(app, &account, News::Password, own.deed.visit.doer(&own.headers, own.from));
     let opening = Opening::account(&account, own.deed.visit.way_or(Way::Password));
     Ok(app.console.sessions.open(app, &own.headers, own.from, opening).await?)
 }
 
-/// Writes down what somebody changed of their own account.
+/// Notes what somebody changed of their own account.
 async fn note(app: &App, own: &OwnDeed, action: &str, before: &Account) -> Result<(), AccountError> {
     let after = app.accounts().find(&own.account).await?;
-    let mut who = Who::person(&after.id, &after.name, after.grants.clone());
-    who.from = own.from;
-    Ok(app.note_account(&who, action, &after, Some(before)).await?)
+    app.note_account(action, &after, Some(before));
+    Ok(())
 }
 
 /// Shows an authenticator's secret.
 pub(super) async fn begin_codes(State(app): State<App>, own: OwnDeed) -> Result<Response, Response> {
     fresh(&app, &own).map_err(IntoResponse::into_response)?;
+    crate::audit::note(|n| n.action = Some("users.second_factor_begun".into()));
     match app.accounts().begin_second(&own.account).await {
         Ok(_) => Ok(Redirect::to(enrol::back(&own)).into_response()),
         Err(why) => refused(&app, &own, why).await,
@@ -214,6 +214,7 @@ pub(super) async fn begin_codes(State(app): State<App>, own: OwnDeed) -> Result<
 
 async fn proved(app: &App, own: &OwnDeed) -> Result<Option<Vec<String>>, AccountError> {
     let before = app.accounts().find(&own.account).await?;
+    app.intend("users.second_factor", &before);
     let codes = app.accounts().prove_second(&own.account, own.deed.field("codigo")).await?;
     if codes.is_some() {
         note(app, own, "users.second_factor", &before).await?;
@@ -224,6 +225,7 @@ async fn proved(app: &App, own: &OwnDeed) -> Result<Option<Vec<String>>, Account
 
 async fn ended(app: &App, own: &OwnDeed) -> Result<(), AccountError> {
     let before = app.accounts().find(&own.account).await?;
+    app.intend("users.second_factor", &before);
     app.accounts().end_second(&own.account).await?;
     app.console.sessions.forget(&own.account, None);
     tell(app, &before, News::CodesOff, own.deed.visit.doer(&own.headers, own.from));
@@ -269,6 +271,7 @@ pub(super) async fn end_session(
 ) -> Result<Response, Response> {
     let unread = |e| unreadable(&own.deed.visit, e);
     let this = own.deed.visit.session.as_ref().map(|s| s.id);
+    crate::audit::note(|n| n.subject = Some(own.account.clone()));
     if id == "otras" {
         app.accounts().end_sessions(&own.account, this).await.map_err(unread)?;
         app.console.sessions.forget(&own.account, this);

@@ -15,7 +15,7 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 use pasarela_engine::{Ask, Difference, Finding, Policy, ReconcileError, Report};
-use pasarela_store::DeliveryStatus;
+use pasarela_store::{DeliveryStatus, deed};
 use std::time::Duration;
 
 /// A person waits this long for a reconciliation before the page says that it goes on.
@@ -161,9 +161,14 @@ pub(super) async fn run(State(app): State<App>, Path(name): Path<String>, deed: 
     }
     let ask = Ask { from_beginning: deed.field("todo") == "si", policy };
     audit::done(&name, serde_json::json!(ask));
+    audit::of_brand(app.engine.brand_of(&name));
+    // Providers are asked, whatever comes of it.
+    if let Err(e) = audit::begin(&app).await {
+        return super::page::unreadable(&deed.visit, e);
+    }
     let engine = app.engine.clone();
     // A task of its own: it goes on when the person leaves the page.
-    let work = tokio::spawn(async move { engine.reconcile(&name, ask).await });
+    let work = tokio::spawn(deed::inherited(async move { engine.reconcile(&name, ask).await }));
     let word = match tokio::time::timeout(PATIENCE, work).await {
         Err(_) => "reconciling",
         Ok(Ok(Ok(_))) => "reconciled",

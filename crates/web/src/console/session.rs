@@ -8,6 +8,7 @@
 use super::device;
 use crate::App;
 use crate::accounts::Account;
+use crate::audit::Noted;
 use crate::auth;
 use crate::policy::{Action, Scope, Verb};
 use crate::who::Who;
@@ -18,6 +19,7 @@ use pasarela_domain::{Brands, Grant, Role};
 use pasarela_store::{ApiKeyRow, Error, PassKind, PassRow};
 use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -228,12 +230,19 @@ impl Sessions {
                 way: Way::Link,
             },
         };
-        let cookie = self.open(app, headers, from, opening).await?;
-        if let Some(account) = &account {
+        let Some(account) = &account else {
+            // Somebody without an account, by a link that somebody made and gave them.
+            let mut who = Who::person("", &pass.name, Vec::new());
+            who.from = from;
+            let noted = Noted { after: Some(json!({ "way": "link" })), ..Noted::default() };
+            return app.as_deed(who, "sign_in.done", noted, self.open(app, headers, from, opening)).await.map(Ok);
+        };
+        let opened = app.let_in(account, "link", from, async {
+            let cookie = self.open(app, headers, from, opening).await?;
             app.accounts().signed_in(account).await;
-            app.note_sign_in(account, "link", from).await;
-        }
-        Ok(Ok(cookie))
+            Ok(cookie)
+        });
+        opened.await.map(Ok)
     }
 
     /// Whose link this is, where they have a second factor: then the link is one of two.
@@ -272,7 +281,10 @@ impl Sessions {
             grants: None,
             way: Way::Key,
         };
-        self.open(app, headers, from, opening).await.map(Ok)
+        let mut who = Who::key(&row.id, &row.name, auth::scopes_of(&row), auth::brands_of(&row));
+        who.from = from;
+        let noted = Noted { after: Some(json!({ "way": "key" })), ..Noted::default() };
+        app.as_deed(who, "sign_in.done", noted, self.open(app, headers, from, opening)).await.map(Ok)
     }
 
     /// Opens a session, with a cookie that nobody had before. The cookie's value.

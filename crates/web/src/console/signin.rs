@@ -17,6 +17,7 @@ use crate::App;
 use crate::accounts::lockout::{self, Admitted};
 use crate::accounts::{AccountError, Entered};
 use crate::policy::{Action, Resource};
+use crate::who::Who;
 use askama::Template;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -37,6 +38,15 @@ enum Shown {
 }
 
 impl Shown {
+    /// The way that is tried, in the words of the audit.
+    fn wanted(&self) -> &'static str {
+        match self {
+            Self::Link { .. } => "sign_in.link",
+            Self::Key(_) => "sign_in.key",
+            Self::Password { .. } => "sign_in.password",
+        }
+    }
+
     fn read(mut form: HashMap<String, String>) -> Self {
         let mut take = |name: &str| form.remove(name);
         if let Some(link) = take("enlace") {
@@ -183,6 +193,7 @@ async fn sign_in(
 ) -> Result<Response, Error> {
     let (store, place, now) = (&**app.engine.store(), device::place(from), app.console.wall());
     if let Admitted::Wait(left) = lockout::admit(store, lockout::SOURCE, &place, now).await? {
+        app.note_refused(None, from, "too_many_tries", shown.wanted().into());
         return Ok(wait(app, visit, left));
     }
     let sessions = &app.console.sessions;
@@ -198,7 +209,11 @@ async fn sign_in(
                             tell(app, &entered.account, News::Recovery, visit.doer(headers, from));
                         }
                     }
-                    Ok(None) => return Ok(wrong_code(app, visit, link).await),
+                    Ok(None) => {
+                        let who = Who::person(&account.id, &account.name, Vec::new());
+                        app.note_refused(Some(&who), from, "wrong_code", "sign_in.link".into());
+                        return Ok(wrong_code(app, visit, link).await);
+                    }
                     Err(AccountError::Store(e)) => return Err(e),
                     Err(_) => return Ok(no(app, visit, StatusCode::SERVICE_UNAVAILABLE, "error.busy")),
                 }
@@ -215,10 +230,13 @@ async fn sign_in(
                     if recovered {
                         tell(app, &account, News::Recovery, visit.doer(headers, from));
                     }
-                    let cookie = sessions.open(app, headers, from, Opening::account(&account, Way::Password)).await?;
-                    app.accounts().signed_in(&account).await;
-                    app.note_sign_in(&account, "password", from).await;
-                    Ok(cookie)
+                    let opened = app.let_in(&account, "password", from, async {
+                        let opening = Opening::account(&account, Way::Password);
+                        let cookie = sessions.open(app, headers, from, opening).await?;
+                        app.accounts().signed_in(&account).await;
+                        Ok(cookie)
+                    });
+                    Ok(opened.await?)
                 }
                 Ok(None) => Err(("signin.wrong", false)),
                 Err(AccountError::Store(e)) => return Err(e),
@@ -233,6 +251,14 @@ async fn sign_in(
         }
         Err((problem, by_key)) => {
             tracing::info!("a sign-in to the console was refused");
+            // An account that nobody has is named like one that somebody has: nobody learns which it is.
+            let account = match shown {
+                Shown::Password { email, .. } => {
+                    Some(Who::person(app.accounts().id_of(&email.to_lowercase()), "", Vec::new()))
+                }
+                Shown::Link { .. } | Shown::Key(_) => None,
+            };
+            app.note_refused(account.as_ref(), from, "sign_in", shown.wanted().into());
             tokio::time::sleep(FAILED_AFTER).await;
             let email = match shown {
                 Shown::Password { email, .. } => email.chars().take(254).collect(),

@@ -141,14 +141,15 @@ async fn refused(app: &App, deed: &Deed, why: AccountError) -> Result<Response, 
 }
 
 /// Invites somebody.
-pub(super) async fn add(State(app): State<App>, who: Who, FreshDeed(deed): FreshDeed) -> Result<Response, Response> {
+pub(super) async fn add(State(app): State<App>, FreshDeed(deed): FreshDeed) -> Result<Response, Response> {
+    crate::audit::note(|n| n.action = Some("users.added".into()));
     let made = match grant(&deed) {
         Ok(grant) => app.accounts().add(deed.field("correo"), deed.field("nombre"), vec![grant]).await,
         Err(why) => Err(why),
     };
     match made {
         Ok(account) => {
-            app.note_account(&who, "users.added", &account, None).await.map_err(|e| unreadable(&deed.visit, e))?;
+            app.note_account("users.added", &account, None);
             lead_in(&app, &deed, &account).await
         }
         Err(why) => refused(&app, &deed, why).await,
@@ -172,9 +173,22 @@ async fn lead_in(app: &App, deed: &Deed, account: &Account) -> Result<Response, 
     }
 }
 
+/// What is changed of an account, in the words of the audit.
+fn named(what: &str) -> Option<&'static str> {
+    Some(match what {
+        "rol" => "users.granted",
+        "quitar" => "users.revoked",
+        "desactivar" => "users.disabled",
+        "activar" => "users.enabled",
+        "reiniciar" => "users.reset",
+        "enlace" => "users.link",
+        _ => return None,
+    })
+}
+
 pub(super) async fn change(
-    State(app): State<App>,
     who: Who,
+    State(app): State<App>,
     Path((id, what)): Path<(String, String)>,
     headers: HeaderMap,
     FreshDeed(deed): FreshDeed,
@@ -185,6 +199,9 @@ pub(super) async fn change(
         Err(AccountError::Store(e)) => return Err(unreadable(&deed.visit, e)),
         Err(_) => return Err(refusal(&deed.visit, StatusCode::NOT_FOUND, "error.not_found")),
     };
+    if let Some(action) = named(&what) {
+        app.intend(action, &before);
+    }
     let done = match what.as_str() {
         "rol" => match grant(&deed) {
             Ok(grant) => accounts.set_grants(&id, |all| accounts::with(all, grant.clone())).await,
@@ -205,8 +222,6 @@ pub(super) async fn change(
         "activar" => accounts.set_disabled(&id, false).await,
         "reiniciar" => accounts.reset(&id).await,
         "enlace" => {
-            let noted = app.note_account(&who, "users.link", &before, None).await;
-            noted.map_err(|e| unreadable(&deed.visit, e))?;
             return lead_in(&app, &deed, &before).await;
         }
         _ => return Err(refusal(&deed.visit, StatusCode::NOT_FOUND, "error.not_found")),
@@ -214,18 +229,12 @@ pub(super) async fn change(
     match done {
         Ok(account) => {
             app.console.sessions.forget(&account.id, None);
-            let action = match what.as_str() {
-                "rol" => "users.granted",
-                "quitar" => "users.revoked",
-                "desactivar" => "users.disabled",
-                "activar" => "users.enabled",
-                _ => "users.reset",
-            };
             if what == "reiniciar" {
                 tell(&app, &account, News::Reset, deed.visit.doer(&headers, who.from));
             }
-            let noted = app.note_account(&who, action, &account, Some(&before)).await;
-            noted.map_err(|e| unreadable(&deed.visit, e))?;
+            if let Some(action) = named(&what) {
+                app.note_account(action, &account, Some(&before));
+            }
             Ok(Redirect::to(&format!("/usuarios?aviso=user_changed#{}", account.id)).into_response())
         }
         Err(why) => refused(&app, &deed, why).await,

@@ -101,6 +101,7 @@ async fn built(sandbox: Option<&str>, mail: Option<std::net::SocketAddr>) -> Hub
         correo.settings = json!({ "from": "Pasarela <hub@example.com>", "tls": "none" });
         connections.push(setup(smtp, correo));
     }
+    let wall = Arc::new(Wall(AtomicU64::new(0)));
     let engine = Engine::start(Setup {
         store: store.clone(),
         clock: Arc::new(SystemClock),
@@ -109,6 +110,7 @@ async fn built(sandbox: Option<&str>, mail: Option<std::net::SocketAddr>) -> Hub
         catalog: Arc::new(catalog),
         vars: Value::Null,
         law: pasarela_engine::Law::default(),
+        wall: wall.clone(),
         seed: 7,
         keeping: pasarela_engine::Keeping::default(),
         private_webhooks: true,
@@ -121,7 +123,6 @@ async fn built(sandbox: Option<&str>, mail: Option<std::net::SocketAddr>) -> Hub
     let full = create_key(&*store, "mesa", &scopes(&["read", "write", "audit:read"]), now).await.unwrap();
     let reader = create_key(&*store, "mirador", &scopes(&["read"]), now).await.unwrap();
     let writer = create_key(&*store, "robot", &scopes(&["write"]), now).await.unwrap();
-    let wall = Arc::new(Wall(AtomicU64::new(0)));
     let providers = pasarela_connectors::registry().into_iter().map(Arc::from).collect();
     let app = App::new(engine.clone(), settings(sandbox, &wall)).with_actions(providers);
     let (told, [dead, unknown]) = story(&engine, &store).await;

@@ -161,7 +161,7 @@ async fn callers(hub: &Hub) -> Vec<Caller> {
     let mut all = Vec::new();
     for role in Role::ALL {
         for (brand, name) in BRANDS {
-            let key = format!("psk_{role}_{brand}");
+            let key = format!("psk_{:x<43}", format!("{role}{brand}"));
             let row = ApiKeyRow {
                 id: format!("key_{role}_{brand}"),
                 name: format!("{role} {brand}"),
@@ -183,7 +183,7 @@ async fn callers(hub: &Hub) -> Vec<Caller> {
     all
 }
 
-pub(super) async fn session(hub: &Hub, key: &str) -> (String, String) {
+pub(crate) async fn session(hub: &Hub, key: &str) -> (String, String) {
     let enter = Request::post("/entrar").body(Body::from(format!("clave={key}"))).unwrap();
     let answer = hub.app.console().oneshot(enter).await.unwrap();
     let cookie = answer.headers().get(header::SET_COOKIE).expect("a session").to_str().unwrap();
@@ -346,6 +346,44 @@ async fn what_is_one_brands_is_not_there_for_another() {
         assert!([StatusCode::OK, StatusCode::SEE_OTHER].contains(&page(own).await.0), "{path}");
     }
     assert_eq!(get(&format!("/api/v1/effects/{dead}"), own).await.1["state"], "dead", "nothing was done");
+}
+
+/// Whoever has one brand reads what was done with it, and nothing of another's or of the hub's own.
+#[tokio::test]
+async fn who_has_one_brand_reads_its_entries_of_the_audit_and_no_others() {
+    let hub = hub(None).await;
+    let callers = callers(&hub).await;
+    let of = |brand: &str| callers.iter().find(|c| c.role == Role::Owner && c.brand == brand).unwrap();
+    let (own, second, all) = (of("own"), of("second"), of("all"));
+    for (path, body) in [
+        ("/api/v1/connections/tienda/pause".to_owned(), Value::Null),
+        (format!("/api/v1/dead-letters/{}/retry", hub.dead), Value::Null),
+        ("/api/v1/suppressions".to_owned(), serde_json::json!({ "email": "luz@example.com" })),
+    ] {
+        let (status, answer) = call(&hub, "post", &path, &all.key, &body).await;
+        assert!(status.is_success(), "{path}: {answer}");
+    }
+    let list = async |caller: &Caller| {
+        let (status, list) = call(&hub, "get", "/api/v1/audit?kind=changes", &caller.key, &Value::Null).await;
+        assert_eq!(status, StatusCode::OK, "{list}");
+        let rows = list["data"].as_array().unwrap().clone();
+        let told = rows.iter().map(|r| r["action"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+        (told, rows)
+    };
+    let (told, rows) = list(own).await;
+    assert_eq!(told, ["dead-letters.retry", "pauses.pause"]);
+    assert_eq!(list(second).await.0, [""; 0]);
+    assert!(list(all).await.0.contains(&"suppressions.create".to_owned()));
+    let path = format!("/api/v1/audit/{}", rows[0]["seq"]);
+    let get = async |caller: &Caller| call(&hub, "get", &path, &caller.key, &Value::Null).await.0;
+    assert_eq!((get(own).await, get(second).await), (StatusCode::OK, StatusCode::NOT_FOUND));
+    let page = async |caller: &Caller| {
+        let request = Request::get("/auditoria").header(header::COOKIE, &caller.session).body(Body::empty()).unwrap();
+        let answer = hub.app.console().oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        String::from_utf8_lossy(&answer.into_body().collect().await.unwrap().to_bytes()).into_owned()
+    };
+    assert!(page(own).await.contains("connection tienda") && !page(second).await.contains("connection tienda"));
 }
 
 /// The walk itself is tried: with a route that nobody guards, one that has no row, one of another row.

@@ -164,6 +164,7 @@ async fn engine(store: Arc<dyn Store>) -> Result<Engine, Failure> {
         vars: Value::Null,
         law: Law::default(),
         keeping: Default::default(),
+        wall: Arc::new(SystemClock),
         seed: 1,
         private_webhooks: true,
         passive: true,

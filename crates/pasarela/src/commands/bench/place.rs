@@ -216,7 +216,7 @@ fn spawn(words: &[&str], config: &Path, url: Option<&str>) -> Result<Running, Fa
 pub(super) fn write_config(place: &Place, addr: SocketAddr, wiring: &Wiring<'_>) -> Result<PathBuf, Failure> {
     let failed = |e: std::io::Error| Failure::Failed(e.to_string());
     let mut text = format!(
-        "[server]\nlisten = \"{addr}\"\n[console]\nlisten = \"127.0.0.1:0\"\n{}[flows]\nbuiltin = false\nfolder = \"flows\"\n",
+        "[server]\nlisten = \"{addr}\"\n[console]\nlisten = \"127.0.0.1:0\"\n{}[webhooks]\nallow_private_targets = true\n[flows]\nbuiltin = false\nfolder = \"flows\"\n",
         place.section()
     );
     let flows = place.dir().join("flows");

@@ -207,6 +207,7 @@ pub(in crate::console) async fn step(State(app): State<App>, Path(number): Path<
         "close" => IncidentStep::Close { note: String::new() },
         _ => return refusal(&deed.visit, StatusCode::NOT_FOUND, "error.not_found"),
     };
+    crate::api::intend_incident(&app, &number).await;
     match app.engine.step_incident(&number, step, deed.visit.name()).await {
         Ok(_) => {
             audit::done(&number, serde_json::json!({ "step": deed.field("paso") }));

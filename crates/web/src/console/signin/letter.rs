@@ -10,6 +10,7 @@ use crate::console::device;
 use crate::console::guard::{Visit, asker, read_form};
 use crate::console::links::{LETTER, account_link};
 use crate::console::words::Words;
+use crate::who::Who;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -51,7 +52,21 @@ async fn write(app: &App, w: Words, email: &EmailAddress) -> Result<(), String> 
     if !admitted.map_err(|e| e.to_string())?.is_in() {
         return Err("so many were asked for that the mailbox is left alone for a while".into());
     }
-    post(app, w, &account).await
+    let noted = app.noted_of(&account);
+    let sent = app
+        .as_deed(Who::system(), "sign_in.letter", noted, async { post(app, w, &account).await.map_err(Unsent::Why) });
+    sent.await.map_err(|Unsent::Why(why)| why)
+}
+
+/// Why no letter went out.
+enum Unsent {
+    Why(String),
+}
+
+impl From<pasarela_store::Error> for Unsent {
+    fn from(e: pasarela_store::Error) -> Self {
+        Self::Why(e.to_string())
+    }
 }
 
 /// Sends an account its link.

@@ -80,12 +80,15 @@ pub(in crate::console) async fn back(
                 refused(&app, &visit, OidcError::Refused(why.into()))
             }
             Ok(Some(account)) => {
-                let opening = Opening::account(&account, Way::Provider);
-                match app.console.sessions.open(&app, &headers, from, opening).await {
+                let opened = app.let_in(&account, "provider", from, async {
+                    let opening = Opening::account(&account, Way::Provider);
+                    let cookie = app.console.sessions.open(&app, &headers, from, opening).await?;
+                    app.accounts().signed_in(&account).await;
+                    Ok(cookie)
+                });
+                match opened.await {
                     Err(e) => later(&app, &visit, &e),
                     Ok(cookie) => {
-                        app.accounts().signed_in(&account).await;
-                        app.note_sign_in(&account, "provider", from).await;
                         let (store, place) = (app.engine.store(), device::place(from));
                         let back = lockout::take_back(&**store, lockout::SOURCE, &place, app.console.wall()).await;
                         if let Err(e) = back {
@@ -111,10 +114,15 @@ async fn admit(app: &App, person: &Person) -> Result<Option<crate::accounts::Acc
         Some(grants) if *grants == account.grants => Ok(Some(account)),
         Some(grants) => {
             let before = account;
-            let account = app.accounts().set_grants(&before.id, |_| grants.clone()).await?;
-            app.console.sessions.forget(&account.id, None);
-            app.note_account(&crate::who::Who::system(), "users.granted", &account, Some(&before)).await?;
-            Ok(Some(account))
+            let noted = app.noted_of(&before);
+            let granted = app.as_deed(crate::who::Who::system(), "users.granted", noted, async {
+                app.intend("users.granted", &before);
+                let account = app.accounts().set_grants(&before.id, |_| grants.clone()).await?;
+                app.console.sessions.forget(&account.id, None);
+                app.note_account("users.granted", &account, Some(&before));
+                Ok::<_, AccountError>(account)
+            });
+            granted.await.map(Some)
         }
     }
 }

@@ -111,4 +111,10 @@ pub(super) const ROWS: &[Row] = &[
         "Un proveedor deja de atender la versión que usa el hub. Actualiza el hub antes de esa fecha.",
         "A provider stops serving the version that the hub uses. Upgrade the hub before that date.",
     ),
+    ("alarm.refusals", "Muchos rechazos", "Many refusals"),
+    (
+        "alarm_help.refusals",
+        "Una misma clave, cuenta o dirección fue rechazada muchas veces en diez minutos. La auditoría dice cuál y desde dónde.",
+        "One and the same key, account or address was turned away many times in ten minutes. The audit says which, and from where.",
+    ),
 ];

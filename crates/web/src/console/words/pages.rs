@@ -339,8 +339,8 @@ pub(super) const ROWS: &[Row] = &[
     ("error.read_only", "Tu acceso solo permite mirar. No se hizo nada.", "You may only look. Nothing was done."),
     (
         "error.unwritten",
-        "Se hizo, pero no quedó en la auditoría. Avísale a quien administra la pasarela.",
-        "It was done, but it is not in the audit. Tell whoever runs the gateway.",
+        "Se hizo, pero en la auditoría solo quedó que comenzó. Avísale a quien administra la pasarela.",
+        "It was done, but the audit only tells that it began. Tell whoever runs the gateway.",
     ),
     ("error.back", "Ir al inicio", "Go home"),
 ];
