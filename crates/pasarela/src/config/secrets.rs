@@ -49,7 +49,7 @@ impl Secrets {
                 .map_err(|e| format!("{place}: cannot read {path}: {e}"))?
         } else if environment == Environment::Live {
             return Err(format!(
-                "{place}: a live connection takes secrets by reference only; write env:NAME, file:PATH or vault:NAME"
+                "{place}: a live connection takes secrets by reference only; write env:NAME or file:PATH, or vault:NAME"
             ));
         } else {
             tracing::warn!(
