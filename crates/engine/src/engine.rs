@@ -823,8 +823,19 @@ impl Engine {
         by: &str,
         dry_run: bool,
     ) -> Result<Vec<FlowChange>, PushError> {
+        self.push_flows_over(files, by, dry_run, None).await
+    }
+
+    /// The same over a version that was read, of one flow: where another one is in force by now, nothing is pushed.
+    pub async fn push_flows_over(
+        &self,
+        files: &[(String, String)],
+        by: &str,
+        dry_run: bool,
+        read: Option<(String, u32)>,
+    ) -> Result<Vec<FlowChange>, PushError> {
         let (inner, files, by) = (self.inner.clone(), files.to_vec(), by.to_owned());
-        whole(async move { inner.push_flows(&files, &by, dry_run, inner.clock.now()).await }).await
+        whole(async move { inner.push_flows(&files, &by, dry_run, read, inner.clock.now()).await }).await
     }
 
     /// An event as the API shows it.

@@ -283,12 +283,14 @@ pub(crate) fn routes() -> Routes {
             flows::push,
             op(may(Write, Flows), "Put flows in force, all or none, without a restart").again(Again::Safe)
                 .takes::<flows::Push>()
-                .lists::<pasarela_engine::FlowChange>(),
+                .lists::<pasarela_engine::FlowChange>()
+                .over_a_version()
+                .problems(&[412]),
         )
         .get(
             "/flows/{name}",
             flows::one,
-            op(may(Read, Flows), "One flow, with its text and outline").answers::<flows::WholeFlow>().problems(&[404]),
+            op(may(Read, Flows), "One flow, with its text and outline").versioned().answers::<flows::WholeFlow>().problems(&[404]),
         )
         .get(
             "/messages/{id}/explanation",
