@@ -186,6 +186,9 @@ AuditRow = TypedDict(
     },
 )
 
+# What allows that personal data goes abroad
+Basis = Union[Literal["contract"], Literal["consent"], Literal["declaration"]]
+
 # A run that was ended
 Cancelled = TypedDict(
     "Cancelled",
@@ -891,6 +894,57 @@ NewText = TypedDict(
     },
 )
 
+# An endpoint to make
+NewWebhook = TypedDict(
+    "NewWebhook",
+    {
+        "url": str,
+        "description": NotRequired[Union[str, None]],
+        "types": list[str],
+        "brand": NotRequired[Union[str, None]],
+        "headers": NotRequired[dict[str, Any]],
+        "secret": NotRequired[Union[str, None]],
+        "since": NotRequired[Union[str, None]],
+        "give_up_after_hours": NotRequired[Union[int, None]],
+        "pause_after_hours": NotRequired[Union[int, None]],
+        "country": NotRequired[Union[str, None]],
+        "transfer": NotRequired[Union["Transfer", None]],
+    },
+)
+
+# A webhook with the secret that was just made for it
+NewlySigned = TypedDict(
+    "NewlySigned",
+    {
+        "id": str,
+        "url": str,
+        "description": Union[str, None],
+        "types": list[str],
+        "brand": Union[str, None],
+        "headers": list[str],
+        "secrets": list["SecretView"],
+        "give_up_after_hours": int,
+        "pause_after_hours": int,
+        "country": Union[str, None],
+        "transfer": Union["Transfer", None],
+        "created_at": str,
+        "created_by": str,
+        "changed_at": str,
+        "state": "WebhookState",
+        "paused_since": Union[str, None],
+        "paused_by": Union[str, None],
+        "pause_reason": Union[str, None],
+        "failing_since": Union[str, None],
+        "last_success_at": Union[str, None],
+        "last_problem": Union[str, None],
+        "taken_until": str,
+        "waiting": int,
+        "in_flight": int,
+        "dead": int,
+        "secret": str,
+    },
+)
+
 # The hub's work
 Overview = TypedDict(
     "Overview",
@@ -1099,6 +1153,24 @@ PageOfTold = TypedDict(
     },
 )
 
+# A page of a list, newest first
+PageOfWebhook = TypedDict(
+    "PageOfWebhook",
+    {
+        "data": list["Webhook"],
+        "next_cursor": Union[str, None],
+    },
+)
+
+# A page of a list, newest first
+PageOfWebhookDelivery = TypedDict(
+    "PageOfWebhookDelivery",
+    {
+        "data": list["WebhookDelivery"],
+        "next_cursor": Union[str, None],
+    },
+)
+
 # What a person may stop for a while
 PauseKind = Union[Literal["connection"], Literal["flow"], Literal["class"]]
 
@@ -1179,6 +1251,15 @@ Removed = TypedDict(
     },
 )
 
+# A webhook that is here no more
+Removed2 = TypedDict(
+    "Removed2",
+    {
+        "id": str,
+        "removed": bool,
+    },
+)
+
 # Which deliveries are decided again, or only looked at
 Replay = TypedDict(
     "Replay",
@@ -1191,6 +1272,14 @@ Replay = TypedDict(
         "dry_run": NotRequired[bool],
         "limit": NotRequired[Union[int, None]],
         "cursor": NotRequired[Union[str, None]],
+    },
+)
+
+# From when on events are sent again
+Replay2 = TypedDict(
+    "Replay2",
+    {
+        "since": str,
     },
 )
 
@@ -1291,6 +1380,15 @@ Rotation = TypedDict(
     },
 )
 
+# A new secret
+Rotation2 = TypedDict(
+    "Rotation2",
+    {
+        "secret": NotRequired[Union[str, None]],
+        "overlap_hours": NotRequired[int],
+    },
+)
+
 # What became of a row
 RowState = Union[Literal["accepted"], Literal["known"], Literal["refused"]]
 
@@ -1351,6 +1449,16 @@ RunView = TypedDict(
 
 # Scope.
 Scope = Literal["read", "write", "overview:read", "care:read", "connections:read", "connections:write", "flows:read", "flows:write", "pauses:read", "pauses:write", "events:read", "deliveries:read", "deliveries:write", "runs:read", "runs:write", "effects:read", "messages:read", "dead-letters:read", "dead-letters:write", "consents:read", "consents:write", "suppressions:read", "suppressions:write", "cases:read", "cases:write", "incidents:read", "incidents:write", "holds:read", "holds:write", "texts:read", "texts:write", "registry:read", "registry:write", "ticket-keys:read", "ticket-keys:write", "tickets:read", "tickets:write", "portfolios:read", "portfolios:write", "refunds:read", "sandbox:read", "sandbox:write", "webhooks:read", "webhooks:write", "keys:read", "keys:write", "users:read", "users:write", "audit:read", "backups:write", "role:owner", "role:operator", "role:producer", "role:designer", "role:support", "role:finance", "role:gate", "role:privacy", "role:viewer"]
+
+# A secret, without the secret
+SecretView = TypedDict(
+    "SecretView",
+    {
+        "id": str,
+        "created_at": str,
+        "ends_at": Union[str, None],
+    },
+)
 
 # A version, and whether it is the one in force
 Shown = TypedDict(
@@ -1467,6 +1575,19 @@ SuppressionRow = TypedDict(
     },
 )
 
+# How a trial went
+TestOutcome = TypedDict(
+    "TestOutcome",
+    {
+        "id": str,
+        "delivered": bool,
+        "status": Union[int, None],
+        "millis": int,
+        "answer": Union[str, None],
+        "problem": Union[str, None],
+    },
+)
+
 # What a text is
 TextKind = Union[Literal["consent"], Literal["notice"], Literal["policy"]]
 
@@ -1496,8 +1617,83 @@ Told = Union["Standing", "ConsentEntry"]
 # Language of letters
 Tongue = Union[Literal["es"], Literal["en"]]
 
+# Why personal data may go abroad
+Transfer = TypedDict(
+    "Transfer",
+    {
+        "basis": "Basis",
+        "reference": str,
+        "since": str,
+    },
+)
+
 # How near the end of a term is
 Urgency = Union[Literal["calm"], Literal["soon"], Literal["goal"], Literal["late"]]
+
+# An endpoint
+Webhook = TypedDict(
+    "Webhook",
+    {
+        "id": str,
+        "url": str,
+        "description": Union[str, None],
+        "types": list[str],
+        "brand": Union[str, None],
+        "headers": list[str],
+        "secrets": list["SecretView"],
+        "give_up_after_hours": int,
+        "pause_after_hours": int,
+        "country": Union[str, None],
+        "transfer": Union["Transfer", None],
+        "created_at": str,
+        "created_by": str,
+        "changed_at": str,
+        "state": "WebhookState",
+        "paused_since": Union[str, None],
+        "paused_by": Union[str, None],
+        "pause_reason": Union[str, None],
+        "failing_since": Union[str, None],
+        "last_success_at": Union[str, None],
+        "last_problem": Union[str, None],
+        "taken_until": str,
+        "waiting": int,
+        "in_flight": int,
+        "dead": int,
+    },
+)
+
+# What is to be otherwise; what is left out stays
+WebhookChange = TypedDict(
+    "WebhookChange",
+    {
+        "url": NotRequired[Union[str, None]],
+        "description": NotRequired[Union[str, None]],
+        "types": NotRequired[Union[list[str], None]],
+        "headers": NotRequired[Union[dict[str, Any], None]],
+        "give_up_after_hours": NotRequired[Union[int, None]],
+        "pause_after_hours": NotRequired[Union[int, None]],
+        "country": NotRequired[Union[str, None]],
+        "transfer": NotRequired[Union["Transfer", None]],
+    },
+)
+
+# One event on its way to a webhook
+WebhookDelivery = TypedDict(
+    "WebhookDelivery",
+    {
+        "effect_id": "EffectId",
+        "event_id": Union["EventId", None],
+        "state": str,
+        "attempt": int,
+        "created_at": str,
+        "not_before": Union[str, None],
+        "give_up_at": str,
+        "code": Union[str, None],
+    },
+)
+
+# How an endpoint stands
+WebhookState = Union[Literal["active"], Literal["failing"], Literal["paused"], Literal["paused_failing"], Literal["paused_gone"]]
 
 # Kind of whoever does something
 WhoKind = Union[Literal["person"], Literal["key"], Literal["command_line"], Literal["system"]]
@@ -1772,3 +1968,51 @@ class Pasarela(Caller):
     def post_connections_by_name_reconcile(self, name: str, body: Optional["Ask"] = None, *, once: Optional[Once] = None) -> "PageOfReport":
         """Read a connection's records now, and take in what its webhooks missed."""
         return cast("PageOfReport", self.call(f"/api/v1/connections/{part(name)}/reconcile", "POST", {}, body, once))
+
+    def get_webhooks(self) -> "PageOfWebhook":
+        """Webhooks to services of your own, and how they stand."""
+        return cast("PageOfWebhook", self.call("/api/v1/webhooks", "GET", {}, None, None))
+
+    def post_webhooks(self, body: "NewWebhook", *, once: Optional[Once] = None) -> "NewlySigned":
+        """Make a webhook: its secret is shown once."""
+        return cast("NewlySigned", self.call("/api/v1/webhooks", "POST", {}, body, once))
+
+    def get_webhooks_by_id(self, id: str) -> "Webhook":
+        """One webhook."""
+        return cast("Webhook", self.call(f"/api/v1/webhooks/{part(id)}", "GET", {}, None, None))
+
+    def post_webhooks_by_id_change(self, id: str, body: "WebhookChange", *, once: Optional[Once] = None) -> "Webhook":
+        """Change a webhook; what is left out stays."""
+        return cast("Webhook", self.call(f"/api/v1/webhooks/{part(id)}/change", "POST", {}, body, once))
+
+    def post_webhooks_by_id_remove(self, id: str, *, once: Optional[Once] = None) -> "Removed2":
+        """Remove a webhook, and with it what it has not been sent."""
+        return cast("Removed2", self.call(f"/api/v1/webhooks/{part(id)}/remove", "POST", {}, None, once))
+
+    def post_webhooks_by_id_secrets(self, id: str, body: Optional["Rotation2"] = None, *, once: Optional[Once] = None) -> "NewlySigned":
+        """Give a webhook a new secret; those before sign beside it for a time."""
+        return cast("NewlySigned", self.call(f"/api/v1/webhooks/{part(id)}/secrets", "POST", {}, body, once))
+
+    def post_webhooks_by_id_secrets_by_secret_end(self, id: str, secret: str, *, once: Optional[Once] = None) -> "Webhook":
+        """End a secret of a webhook now."""
+        return cast("Webhook", self.call(f"/api/v1/webhooks/{part(id)}/secrets/{part(secret)}/end", "POST", {}, None, once))
+
+    def post_webhooks_by_id_test(self, id: str, *, once: Optional[Once] = None) -> "TestOutcome":
+        """Send a trial that tells of nothing, once, and see the answer."""
+        return cast("TestOutcome", self.call(f"/api/v1/webhooks/{part(id)}/test", "POST", {}, None, once))
+
+    def post_webhooks_by_id_pause(self, id: str, body: Optional["Reason"] = None, *, once: Optional[Once] = None) -> "Webhook":
+        """Pause a webhook: its events wait in the log."""
+        return cast("Webhook", self.call(f"/api/v1/webhooks/{part(id)}/pause", "POST", {}, body, once))
+
+    def post_webhooks_by_id_resume(self, id: str, *, once: Optional[Once] = None) -> "Webhook":
+        """End a pause, a person's or the hub's: what waits goes on in its order."""
+        return cast("Webhook", self.call(f"/api/v1/webhooks/{part(id)}/resume", "POST", {}, None, once))
+
+    def post_webhooks_by_id_replay(self, id: str, body: "Replay2", *, once: Optional[Once] = None) -> "Webhook":
+        """Send everything since a moment again, under the same ids."""
+        return cast("Webhook", self.call(f"/api/v1/webhooks/{part(id)}/replay", "POST", {}, body, once))
+
+    def get_webhooks_by_id_deliveries(self, id: str, *, state: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None) -> "PageOfWebhookDelivery":
+        """What a webhook was sent, and what waits for it, newest first."""
+        return cast("PageOfWebhookDelivery", self.call(f"/api/v1/webhooks/{part(id)}/deliveries", "GET", {"state": state, "limit": limit, "cursor": cursor}, None, None))

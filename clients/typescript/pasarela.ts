@@ -84,6 +84,9 @@ export type Attempt = { "attempt": number; "call": number; "started_at": string;
 /** An entry, opened */
 export type AuditRow = { "seq": number; "at": string; "who_kind": WhoKind; "who": string; "name": string; "from": string | null; "brand": string; "action": string; "subject": string; "before": unknown; "after": unknown; "forgotten": boolean; "hash": string };
 
+/** What allows that personal data goes abroad */
+export type Basis = "contract" | "consent" | "declaration";
+
 /** A run that was ended */
 export type Cancelled = { "id": RunId; "status": RunStatus };
 
@@ -281,6 +284,12 @@ export type NewKey = { "id": string; "key": string; "old_until"?: string | null 
 /** A version to add */
 export type NewText = { "kind": TextKind; "name"?: string | null; "version": string; "locale": string; "text": string; "purposes"?: Array<string>; "channels"?: Array<string>; "reopens"?: Array<string>; "notice"?: string | null; "in_force_from"?: string | null };
 
+/** An endpoint to make */
+export type NewWebhook = { "url": string; "description"?: string | null; "types": Array<string>; "brand"?: string | null; "headers"?: Record<string, string>; "secret"?: string | null; "since"?: string | null; "give_up_after_hours"?: number | null; "pause_after_hours"?: number | null; "country"?: string | null; "transfer"?: Transfer | null };
+
+/** A webhook with the secret that was just made for it */
+export type NewlySigned = { "id": string; "url": string; "description": string | null; "types": Array<string>; "brand": string | null; "headers": Array<string>; "secrets": Array<SecretView>; "give_up_after_hours": number; "pause_after_hours": number; "country": string | null; "transfer": Transfer | null; "created_at": string; "created_by": string; "changed_at": string; "state": WebhookState; "paused_since": string | null; "paused_by": string | null; "pause_reason": string | null; "failing_since": string | null; "last_success_at": string | null; "last_problem": string | null; "taken_until": string; "waiting": number; "in_flight": number; "dead": number; "secret": string };
+
 /** The hub's work */
 export type Overview = { "at": string; "uptime_s": number; "inbox": Inbox; "intake": IntakeView; "space": Space; "effects": EffectCounts; "quarantined": number; "calls_out": number; "withheld": Array<Withheld>; "totals": Snapshot; "connections": Array<ConnectionState>; "paused": Array<PauseRow> };
 
@@ -347,6 +356,12 @@ export type PageOfSuppressionRow = { "data": Array<SuppressionRow>; "next_cursor
 /** A page of a list, newest first */
 export type PageOfTold = { "data": Array<Told>; "next_cursor": string | null };
 
+/** A page of a list, newest first */
+export type PageOfWebhook = { "data": Array<Webhook>; "next_cursor": string | null };
+
+/** A page of a list, newest first */
+export type PageOfWebhookDelivery = { "data": Array<WebhookDelivery>; "next_cursor": string | null };
+
 /** What a person may stop for a while */
 export type PauseKind = "connection" | "flow" | "class";
 
@@ -376,8 +391,14 @@ export type Reason = { "reason"?: string | null };
 /** An address that is written to again */
 export type Removed = { "address": string; "suppressed": boolean };
 
+/** A webhook that is here no more */
+export type Removed2 = { "id": string; "removed": boolean };
+
 /** Which deliveries are decided again, or only looked at */
 export type Replay = { "status"?: DeliveryStatus | null; "connection"?: string | null; "since"?: string | null; "until"?: string | null; "type"?: string | null; "dry_run"?: boolean; "limit"?: number | null; "cursor"?: string | null };
+
+/** From when on events are sent again */
+export type Replay2 = { "since": string };
 
 /** What came of a page, or would */
 export type ReplayAnswer = { "data": ReplayPage; "next_cursor": string | null; "dry_run": boolean };
@@ -406,6 +427,9 @@ export type Revoked = { "id": string; "revoked": boolean };
 /** How a key is given a new text */
 export type Rotation = { "overlap_s"?: number };
 
+/** A new secret */
+export type Rotation2 = { "secret"?: string | null; "overlap_hours"?: number };
+
 /** What became of a row */
 export type RowState = "accepted" | "known" | "refused";
 
@@ -427,6 +451,9 @@ export type RunStory = { "id": RunId; "flow": string; "version": number; "event_
 export type RunView = { "id": RunId; "flow": string; "version": number; "event_id": EventId; "status": RunStatus; "created_at": string; "updated_at": string; "steps": unknown; "effects": Record<string, EffectId>; "waits": Record<string, string>; "missing": Array<EntityRef>; "problems": Array<string> };
 
 export type Scope = "read" | "write" | "overview:read" | "care:read" | "connections:read" | "connections:write" | "flows:read" | "flows:write" | "pauses:read" | "pauses:write" | "events:read" | "deliveries:read" | "deliveries:write" | "runs:read" | "runs:write" | "effects:read" | "messages:read" | "dead-letters:read" | "dead-letters:write" | "consents:read" | "consents:write" | "suppressions:read" | "suppressions:write" | "cases:read" | "cases:write" | "incidents:read" | "incidents:write" | "holds:read" | "holds:write" | "texts:read" | "texts:write" | "registry:read" | "registry:write" | "ticket-keys:read" | "ticket-keys:write" | "tickets:read" | "tickets:write" | "portfolios:read" | "portfolios:write" | "refunds:read" | "sandbox:read" | "sandbox:write" | "webhooks:read" | "webhooks:write" | "keys:read" | "keys:write" | "users:read" | "users:write" | "audit:read" | "backups:write" | "role:owner" | "role:operator" | "role:producer" | "role:designer" | "role:support" | "role:finance" | "role:gate" | "role:privacy" | "role:viewer";
+
+/** A secret, without the secret */
+export type SecretView = { "id": string; "created_at": string; "ends_at": string | null };
 
 /** A version, and whether it is the one in force */
 export type Shown = { "id": string; "kind": TextKind; "name": string; "version": string; "locale": string; "text": string; "sha256": string; "purposes": Array<string>; "channels": Array<string>; "reopens": Array<string>; "notice": string | null; "in_force_from": string; "added_at": string; "in_force": boolean };
@@ -452,6 +479,9 @@ export type SuppressionCause = "unsubscribed" | "bounced" | "complained" | "aske
 /** An address that is not written to. Found by its keyed hash, kept sealed */
 export type SuppressionRow = { "address": string; "cause": SuppressionCause; "why": string | null; "by": string; "since": string };
 
+/** How a trial went */
+export type TestOutcome = { "id": string; "delivered": boolean; "status": number | null; "millis": number; "answer": string | null; "problem": string | null };
+
 /** What a text is */
 export type TextKind = "consent" | "notice" | "policy";
 
@@ -464,8 +494,23 @@ export type Told = Standing | ConsentEntry;
 /** Language of letters */
 export type Tongue = "es" | "en";
 
+/** Why personal data may go abroad */
+export type Transfer = { "basis": Basis; "reference": string; "since": string };
+
 /** How near the end of a term is */
 export type Urgency = "calm" | "soon" | "goal" | "late";
+
+/** An endpoint */
+export type Webhook = { "id": string; "url": string; "description": string | null; "types": Array<string>; "brand": string | null; "headers": Array<string>; "secrets": Array<SecretView>; "give_up_after_hours": number; "pause_after_hours": number; "country": string | null; "transfer": Transfer | null; "created_at": string; "created_by": string; "changed_at": string; "state": WebhookState; "paused_since": string | null; "paused_by": string | null; "pause_reason": string | null; "failing_since": string | null; "last_success_at": string | null; "last_problem": string | null; "taken_until": string; "waiting": number; "in_flight": number; "dead": number };
+
+/** What is to be otherwise; what is left out stays */
+export type WebhookChange = { "url"?: string | null; "description"?: string | null; "types"?: Array<string> | null; "headers"?: Record<string, string> | null; "give_up_after_hours"?: number | null; "pause_after_hours"?: number | null; "country"?: string | null; "transfer"?: Transfer | null };
+
+/** One event on its way to a webhook */
+export type WebhookDelivery = { "effect_id": EffectId; "event_id": EventId | null; "state": string; "attempt": number; "created_at": string; "not_before": string | null; "give_up_at": string; "code": string | null };
+
+/** How an endpoint stands */
+export type WebhookState = "active" | "failing" | "paused" | "paused_failing" | "paused_gone";
 
 /** Kind of whoever does something */
 export type WhoKind = "person" | "key" | "command_line" | "system";
@@ -759,5 +804,65 @@ export class Pasarela extends Caller {
   /** Read a connection's records now, and take in what its webhooks missed. */
   postConnectionsByNameReconcile(name: string, body?: Ask, once?: Once): Promise<PageOfReport> {
     return this.call(`/api/v1/connections/${part(name)}/reconcile`, "POST", undefined, body, once);
+  }
+
+  /** Webhooks to services of your own, and how they stand. */
+  getWebhooks(): Promise<PageOfWebhook> {
+    return this.call(`/api/v1/webhooks`, "GET", undefined, undefined);
+  }
+
+  /** Make a webhook: its secret is shown once. */
+  postWebhooks(body: NewWebhook, once?: Once): Promise<NewlySigned> {
+    return this.call(`/api/v1/webhooks`, "POST", undefined, body, once);
+  }
+
+  /** One webhook. */
+  getWebhooksById(id: string): Promise<Webhook> {
+    return this.call(`/api/v1/webhooks/${part(id)}`, "GET", undefined, undefined);
+  }
+
+  /** Change a webhook; what is left out stays. */
+  postWebhooksByIdChange(id: string, body: WebhookChange, once?: Once): Promise<Webhook> {
+    return this.call(`/api/v1/webhooks/${part(id)}/change`, "POST", undefined, body, once);
+  }
+
+  /** Remove a webhook, and with it what it has not been sent. */
+  postWebhooksByIdRemove(id: string, once?: Once): Promise<Removed2> {
+    return this.call(`/api/v1/webhooks/${part(id)}/remove`, "POST", undefined, undefined, once);
+  }
+
+  /** Give a webhook a new secret; those before sign beside it for a time. */
+  postWebhooksByIdSecrets(id: string, body?: Rotation2, once?: Once): Promise<NewlySigned> {
+    return this.call(`/api/v1/webhooks/${part(id)}/secrets`, "POST", undefined, body, once);
+  }
+
+  /** End a secret of a webhook now. */
+  postWebhooksByIdSecretsBySecretEnd(id: string, secret: string, once?: Once): Promise<Webhook> {
+    return this.call(`/api/v1/webhooks/${part(id)}/secrets/${part(secret)}/end`, "POST", undefined, undefined, once);
+  }
+
+  /** Send a trial that tells of nothing, once, and see the answer. */
+  postWebhooksByIdTest(id: string, once?: Once): Promise<TestOutcome> {
+    return this.call(`/api/v1/webhooks/${part(id)}/test`, "POST", undefined, undefined, once);
+  }
+
+  /** Pause a webhook: its events wait in the log. */
+  postWebhooksByIdPause(id: string, body?: Reason, once?: Once): Promise<Webhook> {
+    return this.call(`/api/v1/webhooks/${part(id)}/pause`, "POST", undefined, body, once);
+  }
+
+  /** End a pause, a person's or the hub's: what waits goes on in its order. */
+  postWebhooksByIdResume(id: string, once?: Once): Promise<Webhook> {
+    return this.call(`/api/v1/webhooks/${part(id)}/resume`, "POST", undefined, undefined, once);
+  }
+
+  /** Send everything since a moment again, under the same ids. */
+  postWebhooksByIdReplay(id: string, body: Replay2, once?: Once): Promise<Webhook> {
+    return this.call(`/api/v1/webhooks/${part(id)}/replay`, "POST", undefined, body, once);
+  }
+
+  /** What a webhook was sent, and what waits for it, newest first. */
+  getWebhooksByIdDeliveries(id: string, query?: { "state"?: string; "limit"?: number; "cursor"?: string }): Promise<PageOfWebhookDelivery> {
+    return this.call(`/api/v1/webhooks/${part(id)}/deliveries`, "GET", query, undefined);
   }
 }

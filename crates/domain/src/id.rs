@@ -136,6 +136,19 @@ impl IdMaker {
         self.last > other.last
     }
 
+    /// The lowest id that is made at this moment or later, whichever node makes it.
+    #[must_use]
+    pub fn lowest_at(at: jiff::Timestamp) -> i64 {
+        (at.as_millisecond() - EPOCH_MS).max(0) << (SEQUENCE_BITS + NODE_BITS)
+    }
+
+    /// When an id was made, to the millisecond.
+    #[must_use]
+    pub fn made_at(id: i64) -> jiff::Timestamp {
+        let ms = (id.max(0) >> (SEQUENCE_BITS + NODE_BITS)) + EPOCH_MS;
+        jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::MAX)
+    }
+
     /// The next id at `now`.
     pub fn next(&mut self, now: jiff::Timestamp) -> i64 {
         let ms = (now.as_millisecond() - EPOCH_MS).max(0);
@@ -167,6 +180,16 @@ mod tests {
             let id = maker.next(jiff::Timestamp::UNIX_EPOCH);
             assert!(id > theirs && (id >> SEQUENCE_BITS) & 31 == 3, "{id:x}");
         }
+    }
+
+    #[test]
+    fn an_id_tells_when_it_was_made_and_a_moment_which_ids_come_after_it() {
+        let at: jiff::Timestamp = "2026-11-27T19:00:00.123Z".parse().unwrap();
+        let id = IdMaker::new(0, 0).next(at);
+        assert_eq!((IdMaker::made_at(id), IdMaker::lowest_at(at)), (at, id));
+        let before = IdMaker::new(31, 0).next(at - jiff::SignedDuration::from_millis(1));
+        assert!(before < IdMaker::lowest_at(at));
+        assert_eq!(IdMaker::lowest_at(jiff::Timestamp::UNIX_EPOCH), 0);
     }
 
     #[test]

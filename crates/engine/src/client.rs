@@ -47,6 +47,11 @@ impl Client {
         }
     }
 
+    /// Addresses of a host, as a call would find them.
+    pub(crate) async fn resolve(&self, host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
+        self.network.resolve(host, port).await
+    }
+
     /// Makes one call. `extra` are credentials and static headers that are not part of the stored request.
     pub(crate) async fn call(
         &self,

@@ -98,6 +98,8 @@ pub(crate) struct ConnectionRuntime {
     pub(crate) reconcile: ReconcileSettings,
     pub(crate) sender: String,
     pub(crate) brand: String,
+    /// What is known of it beside, where it is an endpoint of webhooks.
+    pub(crate) endpoint: Option<Arc<crate::webhooks::Endpoint>>,
     /// Before this moment reading has had its share of the rate.
     pub(crate) next_read: Mutex<Timestamp>,
     /// One task is read at a time.
@@ -208,6 +210,7 @@ impl ConnectionRuntime {
             reconcile: setup.reconcile,
             sender: setup.sender,
             brand: setup.brand,
+            endpoint: None,
             next_read: Mutex::new(now),
             reconciling: tokio::sync::Mutex::new(()),
             wake: Notify::new(),

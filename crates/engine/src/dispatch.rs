@@ -93,7 +93,7 @@ impl Inner {
     /// The dispatcher of one connection: starts what may start, loads the backlog, sleeps.
     pub(crate) async fn dispatcher(self: Arc<Self>, connection: Arc<ConnectionRuntime>) {
         loop {
-            if self.is_stopping() {
+            if self.is_stopping() || connection.endpoint.as_ref().is_some_and(|e| e.is_retired()) {
                 return;
             }
             if connection.lock_lanes(|l| l.is_busy()) {

@@ -27,7 +27,7 @@ use crate::telemetry::Metrics;
 use crate::whole::whole;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use pasarela_domain::case::Step;
 use pasarela_domain::consent::{Terms, TextVersion};
 use pasarela_domain::incident::IncidentStep;
@@ -66,6 +66,8 @@ pub struct Setup {
     pub wall: Arc<dyn Clock>,
     /// Seed of the engine's chance.
     pub seed: u64,
+    /// May webhooks go to this machine and its network, and by plain HTTP?
+    pub private_webhooks: bool,
     /// Only read and write: nothing is recovered, decided or sent. For commands on a database that no hub serves.
     pub passive: bool,
 }
@@ -89,11 +91,6 @@ impl Watermark {
     pub(crate) fn close(&self, id: i64) {
         self.0.lock().remove(&id);
     }
-
-    /// Events at or above this id may still be joined by lower ones.
-    pub(crate) fn lowest_open(&self) -> Option<i64> {
-        self.0.lock().first().copied()
-    }
 }
 
 /// Shared by all tasks of an engine.
@@ -109,7 +106,9 @@ pub(crate) struct Inner {
     first_event: AtomicI64,
     pub(crate) connections: HashMap<String, Arc<ConnectionRuntime>>,
     by_id: HashMap<i64, Arc<ConnectionRuntime>>,
-    names: HashMap<i64, String>,
+    pub(crate) names: RwLock<HashMap<i64, String>>,
+    /// Endpoints of webhooks, which come and go.
+    pub(crate) webhooks: crate::webhooks::Desk,
     pub(crate) flows: ArcSwap<FlowSet>,
     versions: Mutex<HashMap<i64, Arc<Flow>>>,
     pub(crate) catalog: Arc<dyn Catalog + Send + Sync>,
@@ -147,15 +146,20 @@ pub(crate) struct Inner {
 
 impl Inner {
     pub(crate) fn connection(&self, name: &str) -> Option<Arc<ConnectionRuntime>> {
-        self.connections.get(name).cloned()
+        self.connections.get(name).cloned().or_else(|| self.webhooks.by_name(name))
+    }
+
+    /// All connections that are served: the configured ones, the hub's own, and the endpoints of webhooks.
+    pub(crate) fn served(&self) -> Vec<Arc<ConnectionRuntime>> {
+        self.connections.values().cloned().chain(self.webhooks.connections()).collect()
     }
 
     pub(crate) fn connection_by_id(&self, id: i64) -> Option<Arc<ConnectionRuntime>> {
-        self.by_id.get(&id).cloned()
+        self.by_id.get(&id).cloned().or_else(|| self.webhooks.by_id(id))
     }
 
     pub(crate) fn connection_name(&self, id: i64) -> String {
-        self.names.get(&id).cloned().unwrap_or_else(|| format!("connection-{id}"))
+        self.names.read().get(&id).cloned().unwrap_or_else(|| format!("connection-{id}"))
     }
 
     pub(crate) fn next_effect_id(&self, now: Timestamp) -> EffectId {
@@ -204,10 +208,11 @@ impl Inner {
         }
     }
 
-    /// No event to come has an id below this.
+    /// No event of this node to come has an id below this.
     pub(crate) fn events_to_come(&self) -> i64 {
         let open = self.watermark.0.lock();
-        open.first().copied().unwrap_or_else(|| self.ids.lock().clone().next(self.clock.now()))
+        // Given away, and not only looked at: should the clock go back now, ids to come are above it all the same.
+        open.first().copied().unwrap_or_else(|| self.ids.lock().next(self.clock.now()))
     }
 
     /// Highest id of an event, effect or run that is stored.
@@ -315,7 +320,8 @@ impl Engine {
             first_event: AtomicI64::new(i64::MAX),
             connections,
             by_id,
-            names,
+            names: RwLock::new(names),
+            webhooks: crate::webhooks::Desk::new(setup.private_webhooks),
             flows: ArcSwap::from_pointee(flows),
             versions: Mutex::new(versions),
             catalog,
@@ -349,8 +355,9 @@ impl Engine {
             clock: setup.clock,
             decisions: crate::decisions::Decisions::new(setup.wall),
         });
+        inner.load_webhooks().await?;
         if setup.passive {
-            inner.connections.values().for_each(|c| c.lock_lanes(crate::lanes::Lanes::pause));
+            inner.served().iter().for_each(|c| c.lock_lanes(crate::lanes::Lanes::pause));
             inner.join(true).await?;
             inner.raise_ids(inner.highest_id().await?);
             return Ok(Self { inner });
@@ -377,9 +384,12 @@ impl Engine {
             tokio::spawn(inner.clone().dispatcher(connection.clone()));
             tokio::spawn(inner.clone().reconciler(connection.clone()));
         }
+        inner.webhooks.connections().iter().for_each(|connection| inner.serve_webhook(connection));
         if inner.store.is_shared() {
             tokio::spawn(inner.clone().neighbourhood());
         }
+        // What was being removed when the hub ended.
+        inner.follow_webhooks().await?;
         Ok(Self { inner })
     }
 
@@ -874,7 +884,7 @@ impl Engine {
         name: &str,
         most: u32,
     ) -> Result<HashMap<(String, EffectState), u64>, pasarela_store::Error> {
-        let connections = self.inner.connections.values().map(|c| c.id).collect();
+        let connections = self.inner.served().iter().map(|c| c.id).collect();
         let flow = self.inner.store.sealer().hash(&["flow", name]);
         let mut open = HashMap::new();
         for (path, state, n) in self.inner.store.open_steps(flow, connections, most).await? {
@@ -899,7 +909,7 @@ impl Engine {
 
     /// Readers of the event log that want no gaps stay below this id.
     #[must_use]
-    pub fn watermark(&self) -> Option<i64> {
+    pub fn watermark(&self) -> i64 {
         self.inner.watermark()
     }
 
@@ -937,9 +947,19 @@ impl Engine {
         (self.inner.feed.view().0, self.inner.runs.len(), self.inner.calls.load(Ordering::Relaxed))
     }
 
+    /// Ages and counts. How long the webhooks of others are out of reach says nothing of this hub: what waits for
+    /// them is counted, and its age is not.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn health(&self) -> Result<pasarela_store::HealthRow, pasarela_store::Error> {
+        let besides = self.inner.webhooks.connections().iter().map(|c| c.id).collect();
+        self.inner.store.health_besides(self.inner.clock.now(), besides).await
+    }
+
     /// Is there nothing to do now: no delivery pending, no call out, nothing queued that is due?
     pub async fn is_quiet(&self) -> Result<bool, pasarela_store::Error> {
-        let health = self.inner.store.health(self.inner.clock.now()).await?;
+        let health = self.health().await?;
         let (deliveries, _, calls) = self.in_memory();
         Ok(deliveries == 0 && calls == 0 && health.inbox == 0 && health.calling == 0 && health.oldest_due.is_none())
     }

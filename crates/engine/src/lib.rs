@@ -4,6 +4,7 @@
 //! [`Engine`] is the handle that the web, the command line and the tests hold. What the guarantees
 //! rest on is written at the head of each module.
 
+mod abroad;
 mod accept;
 mod admin;
 mod backoff;
@@ -42,8 +43,10 @@ mod suppress;
 mod tallies;
 mod telemetry;
 mod timers;
+mod webhooks;
 mod whole;
 
+pub use abroad::{Basis, Transfer, check_transfer};
 pub use accept::{Admission, InboundRequest};
 pub use admin::{AdminError, Replayed};
 pub use care::{CareNow, CareView, Keeping, Retention, Round};
@@ -72,3 +75,7 @@ pub use retention::RetentionRule;
 pub use runs::RunView;
 pub use tallies::{Day, Slot, StepTally};
 pub use telemetry::{Metrics, Snapshot};
+pub use webhooks::{
+    BY_THE_HUB, NewWebhook, SecretError, SecretView, TestOutcome, WEBHOOK_ACTION, Webhook, WebhookChange, WebhookError,
+    WebhookState, check_secret, is_webhook, signing_secret,
+};

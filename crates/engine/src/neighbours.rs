@@ -63,6 +63,8 @@ struct State {
     soonest_end: Option<Duration>,
     /// Pushed flow versions, as of the last look.
     pushed: Vec<i64>,
+    /// It serves other connections than at the last look.
+    anew: bool,
 }
 
 impl Neighbours {
@@ -78,6 +80,12 @@ impl Neighbours {
 
     pub(crate) fn look_now(&self) {
         self.kick.notify_one();
+    }
+
+    /// There is a connection more that this node serves.
+    pub(crate) fn serve_anew(&self) {
+        self.state.lock().anew = true;
+        self.look_now();
     }
 
     /// Node that has a connection, if it is another.
@@ -104,10 +112,11 @@ impl Neighbours {
 }
 
 impl Inner {
-    /// Readers of the event log that want no gaps stay below this id.
-    pub(crate) fn watermark(&self) -> Option<i64> {
+    /// Readers of the event log that want no gaps stay below this id: no event to come, at whichever node, has one
+    /// that is lower.
+    pub(crate) fn watermark(&self) -> i64 {
         let others = self.neighbours.state.lock().below;
-        others.into_iter().chain(self.watermark.lowest_open()).min()
+        self.events_to_come().min(others.unwrap_or(i64::MAX))
     }
 
     /// Waits until all other nodes know of this one. `passive`: it is here for a command.
@@ -140,7 +149,7 @@ impl Inner {
             let mut state = self.neighbours.state.lock();
             (std::mem::take(&mut state.given), std::mem::take(&mut state.missed), state.beside)
         };
-        let mut serves: Vec<i64> = self.connections.values().map(|c| c.id).collect();
+        let mut serves: Vec<i64> = self.served().iter().map(|c| c.id).collect();
         serves.sort_unstable();
         let ask = Ask {
             serves: (!passive).then_some(serves),
@@ -203,7 +212,7 @@ impl Inner {
     }
 
     fn until_next_look(&self) -> Duration {
-        if self.connections.values().any(|c| c.hold() == Hold::Closing) {
+        if self.served().iter().any(|c| c.hold() == Hold::Closing) {
             return MOMENT;
         }
         let every = if self.store.alone().is_some() || self.store.hears() { LOOK } else { LOOK_DEAF };
@@ -216,7 +225,8 @@ impl Inner {
         // What others queued is read without asking whose is what.
         let was_alone = self.store.alone();
         let giving = !self.neighbours.state.lock().given.is_empty();
-        if news.nodes || giving || self.connections.values().any(|c| c.hold() == Hold::Closing) {
+        let anew = std::mem::take(&mut self.neighbours.state.lock().anew);
+        if news.nodes || giving || anew || self.served().iter().any(|c| c.hold() == Hold::Closing) {
             self.look_at_nodes().await?;
         }
         let alone = self.store.alone();
@@ -228,8 +238,11 @@ impl Inner {
             self.feed.look_again();
         }
         let mut again = false;
-        for connection in self.connections.values().filter(|c| c.is_own()) {
-            if alone.is_some() && connection.knows_all(&*self.store) || alone.is_none() && !news.effects {
+        for connection in &self.served() {
+            if !connection.is_own()
+                || alone.is_some() && connection.knows_all(&*self.store)
+                || alone.is_none() && !news.effects
+            {
                 continue;
             }
             // What was planned while it was another node's may still be on its way: then it is not all yet.
@@ -254,11 +267,12 @@ impl Inner {
         if news.nodes {
             self.follow_pauses().await?;
             self.follow_flows().await?;
+            self.follow_webhooks().await?;
         }
         Ok(())
     }
 
-    async fn look_at_nodes(self: &Arc<Self>) -> Result<(), Error> {
+    pub(crate) async fn look_at_nodes(self: &Arc<Self>) -> Result<(), Error> {
         let shares = loop {
             let was_alone = self.store.alone().is_some();
             let shares = self.ask(false).await?;
@@ -267,11 +281,11 @@ impl Inner {
             }
             // Another one is about to write. From now on nothing begins at once; what is being decided so
             // has to end first.
-            while self.connections.values().any(|c| c.is_beginning()) {
+            while self.served().iter().any(|c| c.is_beginning()) {
                 tokio::time::sleep(MOMENT).await;
             }
             if was_alone {
-                let own = self.connections.values().filter(|c| c.is_own()).map(|c| c.id).collect();
+                let own = self.served().iter().filter(|c| c.is_own()).map(|c| c.id).collect();
                 for (connection, place) in self.store.places(own).await? {
                     if let Some(connection) = self.connection_by_id(connection) {
                         connection.raise_floor(place);
@@ -368,7 +382,7 @@ impl Inner {
             }
         }
         let mut given = Vec::new();
-        for connection in self.connections.values().filter(|c| c.hold() == Hold::Closing) {
+        for connection in self.served().iter().filter(|c| c.hold() == Hold::Closing) {
             let out = connection.is_deciding()
                 || connection.lock_lanes(|l| l.in_flight()) > 0
                 || !self.feed.is_free_of(connection.id)
@@ -456,7 +470,7 @@ impl Inner {
             self.neighbours.state.lock().told = 0;
             return Ok(());
         }
-        let below = self.watermark();
+        let below = Some(self.watermark());
         let told = self.neighbours.state.lock().told;
         if told == 0 {
             let last = pasarela_store::EventFilter { below, limit: 1, ..Default::default() };

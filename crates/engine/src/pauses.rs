@@ -126,7 +126,7 @@ impl Inner {
 
     /// Reads the whole backlog of every connection again, in its order.
     pub(crate) async fn reload_backlogs(&self) {
-        for connection in self.connections.values() {
+        for connection in &self.served() {
             self.reload_backlog(connection).await;
         }
     }
@@ -178,7 +178,7 @@ impl Inner {
 
     async fn check_name(&self, kind: PauseKind, name: &str) -> Result<(), PauseError> {
         let mut known: Vec<String> = match kind {
-            PauseKind::Connection => self.connections.keys().cloned().collect(),
+            PauseKind::Connection => self.served().iter().map(|c| c.name().to_owned()).collect(),
             PauseKind::Class => Class::ALL.iter().map(|c| (*c).to_owned()).collect(),
             PauseKind::Flow => {
                 let mut names: Vec<String> = self.flows.load().all().map(|(_, f)| f.name.clone()).collect();

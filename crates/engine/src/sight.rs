@@ -13,7 +13,7 @@ impl Engine {
         let within = match brands {
             Brands::All => Within::All,
             Brands::Of(_) => {
-                let own = self.inner.connections.values().filter(|c| brands.covers(&c.brand));
+                let own = self.inner.served().into_iter().filter(|c| brands.covers(&c.brand));
                 Within::Connections(own.map(|c| c.id).collect())
             }
         };

@@ -174,6 +174,10 @@ impl Tallies {
 
     /// Counts what an effect of a flow (by the keyed hash of its name) came to.
     pub(crate) fn step(&self, flow: i64, path: &str, to: EffectState) {
+        if flow == 0 {
+            // The hub's own reads and webhooks are no step of a flow, and their paths are without number.
+            return;
+        }
         let mut flows = self.flows.lock();
         let steps = flows.entry(flow).or_default();
         let step = pasarela_flows::step_of(path);

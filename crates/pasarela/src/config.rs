@@ -1,7 +1,6 @@
 //! The configuration: one TOML file, environment overrides, secrets by reference. Unknown keys and
 //! contradictions stop the start with a sentence that says what to change.
 
-mod abroad;
 mod brands;
 mod connections;
 mod keeping;
@@ -70,6 +69,9 @@ pub(crate) struct Config {
     /// Simulators in place of providers.
     #[serde(default)]
     pub(crate) sandbox: Sandbox,
+    /// Webhooks to services of one's own.
+    #[serde(default)]
+    pub(crate) webhooks: Webhooks,
     /// Legal entities that sell shows and hold data; connections name theirs.
     #[serde(default)]
     pub(crate) brands: brands::Brands,
@@ -109,6 +111,15 @@ impl Default for Server {
             api_rate: units::Requests(pasarela_web::Rate::DEFAULT),
         }
     }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Webhooks {
+    /// They may go to loopback, private and metadata addresses, and by plain HTTP. For services on this machine or
+    /// its own network; whoever may make webhooks may then reach what only this machine reaches.
+    pub(crate) allow_private_targets: bool,
 }
 
 #[derive(Debug, Deserialize)]

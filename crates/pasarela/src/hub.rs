@@ -152,6 +152,7 @@ impl Plan {
             keeping: self.config.retention.keeping(&self.config.store),
             wall: Arc::new(SystemClock),
             seed: rand::random(),
+            private_webhooks: self.config.webhooks.allow_private_targets,
             passive,
         };
         Engine::start(setup).await.map_err(|e| Failure::Failed(e.to_string()))

@@ -66,3 +66,12 @@ pub(crate) fn replay_hash(nonce: &str) -> (i64, i64) {
     };
     (word(0), word(1))
 }
+
+/// A condition that leaves out effects of these connections.
+pub(crate) fn not_of(connections: &[i64]) -> String {
+    if connections.is_empty() {
+        return String::new();
+    }
+    let list: Vec<String> = connections.iter().map(i64::to_string).collect();
+    format!(" AND e.connection NOT IN ({})", list.join(", "))
+}

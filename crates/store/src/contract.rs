@@ -849,7 +849,11 @@ pub trait Store: crate::Audits + crate::Care + crate::Gateway + crate::Passes + 
     /// Attempts of an effect.
     fn attempts(&self, effect: EffectId) -> Fut<'_, Vec<AttemptRow>>;
     /// Ages and counts for health and metrics.
-    fn health(&self, now: Timestamp) -> Fut<'_, HealthRow>;
+    fn health(&self, now: Timestamp) -> Fut<'_, HealthRow> {
+        self.health_besides(now, Vec::new())
+    }
+    /// The same; what is due at these connections is not asked how old it is.
+    fn health_besides(&self, now: Timestamp, connections: Vec<i64>) -> Fut<'_, HealthRow>;
 
     /// Keeps an API key's hash and terms.
     fn keep_api_key(&self, key: ApiKeyRow) -> Fut<'_, ()>;

@@ -718,8 +718,11 @@ impl Store for PostgresStore {
     fn attempts(&self, effect: EffectId) -> Fut<'_, Vec<AttemptRow>> {
         self.read(move |db, sealer| async move { read::attempts(&db, &sealer, effect).await })
     }
-    fn health(&self, now: Timestamp) -> Fut<'_, HealthRow> {
-        self.read(move |db, _| async move { read::health(&db, now).await })
+    fn health_besides(&self, now: Timestamp, connections: Vec<i64>) -> Fut<'_, HealthRow> {
+        self.read(move |db, _| {
+            let besides = connections.clone();
+            async move { read::health(&db, now, &besides).await }
+        })
     }
 
     fn keep_api_key(&self, key: ApiKeyRow) -> Fut<'_, ()> {

@@ -685,9 +685,9 @@ impl Store for SqliteStore {
     fn attempts(&self, effect: EffectId) -> Fut<'_, Vec<AttemptRow>> {
         self.read(move |db, sealer| read::attempts(db, sealer, effect))
     }
-    fn health(&self, now: Timestamp) -> Fut<'_, HealthRow> {
+    fn health_besides(&self, now: Timestamp, connections: Vec<i64>) -> Fut<'_, HealthRow> {
         let folder = self.path.clone();
-        self.read(move |db, _| read::health(db, now, &folder))
+        self.read(move |db, _| read::health(db, now, &connections, &folder))
     }
 
     fn keep_api_key(&self, key: ApiKeyRow) -> Fut<'_, ()> {

@@ -29,7 +29,7 @@ const BEHIND_S: f64 = 86_400.0;
 const UNASKED_S: f64 = 600.0;
 
 /// All alarms; each is a metric `pasarela_alarm{alarm="..."}` at all times.
-pub(crate) const ALL: [&str; 21] = [
+pub(crate) const ALL: [&str; 22] = [
     "dead_letters",
     "unknown",
     "quarantine",
@@ -51,6 +51,7 @@ pub(crate) const ALL: [&str; 21] = [
     "database_damaged",
     "registry_unasked",
     "refusals",
+    "webhook_failing",
 ];
 
 /// Something that needs a person.
@@ -89,6 +90,10 @@ pub(crate) fn ringing(app: &App, health: &HealthRow) -> Vec<Alarm> {
     if let Some(refused) = app.gathered.worst(app.console.wall()) {
         let value = f64::from(refused);
         alarms.push(Alarm { alarm: "refusals", value, connections: Vec::new(), stage: None });
+    }
+    let told = app.engine.webhooks_in_trouble();
+    if !told.is_empty() {
+        alarms.push(Alarm { alarm: "webhook_failing", value: told.len() as f64, connections: told, stage: None });
     }
     let about = [
         ("connection_degraded", named(&|c| c.state == "degraded")),

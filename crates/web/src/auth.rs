@@ -165,6 +165,11 @@ pub async fn revoke_key(store: &dyn Store, id: &str, now: Timestamp) -> Result<(
     }
 }
 
+/// A secret of the Standard Webhooks rules: 32 random bytes.
+pub(crate) fn whsec() -> pasarela_domain::Secret {
+    pasarela_engine::signing_secret(&rand::rng().random())
+}
+
 /// Text of `length` letters and digits from the system's random source.
 pub(crate) fn random_text(length: usize) -> String {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";

@@ -41,6 +41,7 @@ mod status;
 mod story;
 mod theatre;
 mod users;
+mod webhooks;
 mod words;
 
 pub use first::first_owner_link;
@@ -114,7 +115,7 @@ pub(crate) fn pages() -> Pages {
     use crate::policy::Action::{Operate, Read, ReadPersonal, Write};
     use crate::policy::Resource::{
         Audit, Cases, Connections, DeadLetters, Deliveries, Events, Flows, Holds, Incidents, Keys, Overview, Pauses,
-        Sandbox, Users,
+        Sandbox, Users, Webhooks,
     };
     const OWN: Gate = Gate::Known("everybody's own account");
     Pages::new()
@@ -155,6 +156,14 @@ pub(crate) fn pages() -> Pages {
         .post("/claves", may(Write, Keys), keys::create)
         .post("/claves/{id}/rotar", may(Write, Keys), keys::rotate)
         .post("/claves/{id}/revocar", may(Write, Keys), keys::revoke)
+        .get("/webhooks", may(Read, Webhooks), webhooks::show)
+        .post("/webhooks", may(Write, Webhooks), webhooks::create)
+        .post("/webhooks/{id}/probar", may(Operate, Webhooks), webhooks::try_it)
+        .post("/webhooks/{id}/pausar", may(Operate, Webhooks), webhooks::pause)
+        .post("/webhooks/{id}/reanudar", may(Operate, Webhooks), webhooks::resume)
+        .post("/webhooks/{id}/reenviar", may(Operate, Webhooks), webhooks::replay)
+        .post("/webhooks/{id}/secreto", may(Write, Webhooks), webhooks::rotate)
+        .post("/webhooks/{id}/quitar", may(Write, Webhooks), webhooks::remove)
         .get("/alarmas", may(Read, Overview), alarms::show)
         .get("/teatro", may(Read, Sandbox), theatre::show)
         .post("/teatro/acto", may(Operate, Sandbox), theatre::act)

@@ -75,7 +75,7 @@ async fn readyz(State(app): State<App>) -> Response {
     let writer = tokio::time::timeout(Duration::from_secs(1), app.engine.store().ping()).await;
     let writer_ms = begun.elapsed().as_secs_f64() * 1e3;
     let now = app.engine.clock().now();
-    let health = app.engine.store().health(now).await.ok();
+    let health = app.engine.health().await.ok();
     let age = |t: Option<jiff::Timestamp>| t.map_or(0.0, |t| now.duration_since(t).as_secs_f64().max(0.0));
     let oldest = health.as_ref().map_or(f64::MAX, |h| age(h.oldest_due).max(age(h.oldest_inbox)));
     let writer_ok = matches!(writer, Ok(Ok(())));
@@ -93,7 +93,7 @@ async fn readyz(State(app): State<App>) -> Response {
 async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
     let now = app.engine.clock().now();
     let store = app.engine.store();
-    let health = store.health(now).await?;
+    let health = app.engine.health().await?;
     let stats = store.stats();
     let (deliveries, runs, calls) = app.engine.in_memory();
     let mut out = app.engine.metrics().render();

@@ -3,7 +3,7 @@
 
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use pasarela_engine::{AdminError, PauseError, PushError, ReconcileError};
+use pasarela_engine::{AdminError, PauseError, PushError, ReconcileError, WebhookError};
 use serde_json::json;
 
 /// A problem that is answered.
@@ -112,6 +112,20 @@ impl From<PauseError> for Problem {
                 Self::new(StatusCode::CONFLICT, "wrong_state", "Not possible in its present state", e.to_string())
             }
             PauseError::Store(e) => e.into(),
+        }
+    }
+}
+
+impl From<WebhookError> for Problem {
+    fn from(e: WebhookError) -> Self {
+        match e {
+            WebhookError::Invalid(why) => Self::bad_request(why),
+            WebhookError::NotFound(_) => Self::not_found(e.to_string()),
+            WebhookError::Stale => crate::etag::changed(),
+            WebhookError::Conflict(why) => {
+                Self::new(StatusCode::CONFLICT, "wrong_state", "Not possible in its present state", why)
+            }
+            WebhookError::Store(e) => e.into(),
         }
     }
 }

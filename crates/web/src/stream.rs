@@ -71,7 +71,7 @@ async fn feed(
         let filter = EventFilter {
             event_type: event_type.clone(),
             above: Some(after),
-            below: app.engine.watermark(),
+            below: Some(app.engine.watermark()),
             ascending: true,
             limit: 200,
             ..EventFilter::default()
@@ -102,7 +102,7 @@ async fn feed(
 
 /// Id of the newest event there is, whoever's: what comes later is what is told. 0 when there is none.
 async fn newest(app: &App) -> Option<i64> {
-    let filter = EventFilter { below: app.engine.watermark(), limit: 1, ..EventFilter::default() };
+    let filter = EventFilter { below: Some(app.engine.watermark()), limit: 1, ..EventFilter::default() };
     let page = app.engine.store().events(filter).await.ok()?;
     Some(page.rows.first().map_or(0, |r| r.id.get()))
 }

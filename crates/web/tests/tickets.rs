@@ -90,6 +90,7 @@ async fn hub_with(more: &[ConnectionConfig], flows: &[&str]) -> Hub {
         keeping: Default::default(),
         wall: Arc::new(Fixed),
         seed: 1,
+        private_webhooks: true,
         passive: false,
     };
     let engine = Engine::start(setup).await.unwrap();

@@ -104,6 +104,8 @@ url = "sqlite:${join(this.dir, "mundo.db")}"
 folder = "flows"
 [sandbox]
 url = "${this.sandbox}"
+[webhooks]
+allow_private_targets = true
 ${connection("boleteria", "hi-events", 'email = "pasarela@fashionistas.example"\npassword = "una-noche-de-prueba"\norganizer_id = 3')}
 ${connection("twenty", "twenty", 'api_key = "una-noche-de-prueba"\napi_key_name = "pasarela-hub"')}
 ${connection("whatsapp", "whatsapp", `access_token = "una-noche-de-prueba"\nphone_number_id = "${NUMBER}"`)}

@@ -80,6 +80,7 @@ impl Inner {
                 self.publish(&scope);
             }
             self.watermark.close(scope.id.get());
+            self.webhooks.tell();
         }
         if timers {
             self.timer_wake.notify_one();

@@ -6,6 +6,7 @@ use crate::connections::{AuthTrouble, ConnectionRuntime};
 use crate::engine::Inner;
 use crate::runs::OpenCall;
 use crate::telemetry::count;
+use crate::webhooks::Notice;
 use jiff::Timestamp;
 use pasarela_connector::{Answer, Auth, Call, Ctx, Outcome, Repeat, Request, Scope, Step};
 use pasarela_store::{AttemptInsert, Error, Work, Worked};
@@ -20,6 +21,13 @@ pub(crate) enum Trouble {
 }
 
 impl Trouble {
+    fn why(&self) -> String {
+        match self {
+            Self::Auth(AuthTrouble::Refused(why) | AuthTrouble::Later(why)) => why.clone(),
+            Self::NoAnswer(no) => no.why.clone(),
+        }
+    }
+
     pub(crate) fn outcome(&self, repeat: Repeat) -> Outcome {
         match self {
             Self::Auth(AuthTrouble::Refused(why)) => Outcome::NeedsHuman { why: why.clone() },
@@ -63,7 +71,22 @@ impl Inner {
                 self.metrics.call(call.connection.name(), outcome.name());
                 return self.conclude(call, vec![outcome], None, Some(started)).await;
             }
-            let result = self.send(&call.connection, &call.request).await;
+            let result = match &call.connection.endpoint {
+                None => self.send(&call.connection, &call.request).await,
+                Some(endpoint) => match self.notice(endpoint, &call.members[0].input).await {
+                    Notice::Send(request) => {
+                        let result = self.send(&call.connection, &request).await;
+                        let why = result.as_ref().err().map(Trouble::why).unwrap_or_default();
+                        endpoint.heard(result.as_ref().ok().map(|a| a.status), &why, self.clock.now());
+                        result
+                    }
+                    Notice::End(outcome) => {
+                        self.metrics.call(call.connection.name(), outcome.name());
+                        return self.conclude(call, vec![outcome], None, Some(started)).await;
+                    }
+                    Notice::Closed => return None,
+                },
+            };
             self.fail_point("after_call");
             let now = self.clock.now();
             let name = call.connection.name().to_owned();

@@ -139,6 +139,8 @@ struct Plan {
     auth: Option<AuthKind>,
     secret: bool,
     law: Law,
+    /// Webhooks may go to this machine.
+    private_webhooks: bool,
 }
 
 pub(crate) struct Hub {
@@ -185,6 +187,11 @@ impl Builder {
         self.plan.law = law;
         self
     }
+    /// Webhooks go to the public Internet and nowhere else.
+    pub(crate) fn with_guarded_webhooks(mut self) -> Self {
+        self.plan.private_webhooks = false;
+        self
+    }
     pub(crate) fn limits(mut self, limits: LimitOverride) -> Self {
         self.plan.connections[0].2 = limits;
         self
@@ -229,6 +236,7 @@ impl Hub {
                 auth: None,
                 secret: false,
                 law: Law { registry: Registry::Off, ..Law::default() },
+                private_webhooks: true,
             },
         }
     }
@@ -280,6 +288,7 @@ impl Hub {
             wall: clock.clone(),
             seed: 7,
             keeping: plan.keeping,
+            private_webhooks: plan.private_webhooks,
             passive: false,
         };
         let wires = plan.fates.clone().map(|(fates, made)| Arc::new(Wires::new(server.clone(), fates, made)));

@@ -32,5 +32,6 @@ mod server;
 #[path = "../../../store/tests/postgres/server.rs"]
 mod server_of_tests;
 mod waits;
+mod webhooks;
 mod wires;
 mod withheld;

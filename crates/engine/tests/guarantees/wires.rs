@@ -37,11 +37,24 @@ pub(crate) struct Wires {
     fates: Fates,
     made: Arc<AtomicU64>,
     frozen: watch::Sender<bool>,
+    /// Where every name leads.
+    address: parking_lot::Mutex<std::net::IpAddr>,
 }
 
 impl Wires {
     pub(crate) fn new(server: Server, fates: Fates, made: Arc<AtomicU64>) -> Self {
-        Self { server, fates, made, frozen: watch::Sender::new(false) }
+        Self {
+            server,
+            fates,
+            made,
+            frozen: watch::Sender::new(false),
+            address: parking_lot::Mutex::new([203, 0, 113, 7].into()),
+        }
+    }
+
+    /// Where every name leads from now on.
+    pub(crate) fn names_lead_to(&self, address: std::net::IpAddr) {
+        *self.address.lock() = address;
     }
 
     /// From now on nothing passes, until it is thawed.
@@ -56,7 +69,8 @@ impl Wires {
 
 impl Network for Wires {
     fn resolve(&self, _host: &str, port: u16) -> Reaching<Vec<SocketAddr>> {
-        Box::pin(async move { Ok(vec![SocketAddr::from(([203, 0, 113, 7], port))]) })
+        let address = *self.address.lock();
+        Box::pin(async move { Ok(vec![SocketAddr::from((address, port))]) })
     }
 
     fn connect(&self, _address: SocketAddr) -> Reaching<Box<dyn Stream>> {

@@ -14,7 +14,7 @@ use crate::output::{Bar, line, note};
 use jiff::Timestamp;
 use pasarela_connector::Idempotency;
 use pasarela_domain::Secret;
-use pasarela_engine::LEDGER;
+use pasarela_engine::{LEDGER, WEBHOOK_ACTION, is_webhook};
 use pasarela_store::backup::{Manifest, Progress};
 use pasarela_store::postgres::{self, Aftermath};
 use pasarela_store::sqlite::Restoring;
@@ -195,7 +195,8 @@ async fn sqlite(file: &Path, to: &Path, master: &Master, wish: &Wish) -> Result<
     if !wish.resume {
         let connections = store.connections().await.map_err(failed)?;
         let id = |name: &str| connections.iter().find(|c| c.name == name).map(|c| c.id);
-        let safe = wish.safe.iter().filter_map(|(c, a)| Some((id(c)?, a.clone()))).collect();
+        let webhooks = connections.iter().filter(|c| is_webhook(&c.name)).map(|c| (c.id, WEBHOOK_ACTION.to_owned()));
+        let safe = wish.safe.iter().filter_map(|(c, a)| Some((id(c)?, a.clone()))).chain(webhooks).collect();
         outcome.held = store.hold_back(safe, CODE, wish.why.clone()).await.map_err(failed)?;
         // The ledger calls nobody: nothing of it can go out twice.
         for connection in connections.iter().filter(|c| c.name != LEDGER) {

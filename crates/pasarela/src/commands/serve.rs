@@ -127,7 +127,7 @@ fn bind_socket(database: &Path) -> Result<UnixListener, Failure> {
 
 /// What was not understood may be understood by this version: deciding it again is a person's to say.
 async fn offer_replay(engine: &pasarela_engine::Engine) {
-    if let Ok(health) = engine.store().health(engine.clock().now()).await
+    if let Ok(health) = engine.health().await
         && health.quarantined > 0
     {
         tracing::warn!(

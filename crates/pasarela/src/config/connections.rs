@@ -1,12 +1,13 @@
 //! `[connections.NAME]`: what is common to all providers is read here, the rest by the manifest.
 
-use super::abroad::{self, Transfer};
 use super::brands::Brands;
 use super::secrets::resolve;
 use super::units::Span;
 use super::{Config, Error, nearest};
 use pasarela_connector::{AuthKind, ConnectionConfig, Environment, Provider, Rate};
-use pasarela_engine::{ConnectionSetup, DEFAULT_SENDER, LimitOverride, Policy, ReconcileSettings};
+use pasarela_engine::{
+    ConnectionSetup, DEFAULT_SENDER, LimitOverride, Policy, ReconcileSettings, Transfer, check_transfer,
+};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -174,7 +175,7 @@ fn read(
         return Err("extra_headers are for test doubles; a live connection takes none".into());
     }
     let abroad =
-        abroad::check(common.country.as_deref(), common.acts_for_itself, common.transfer.as_ref(), environment)?;
+        check_transfer(common.country.as_deref(), common.acts_for_itself, common.transfer.as_ref(), environment)?;
     if let Some(warning) = abroad {
         tracing::warn!(connection = name, "{warning}");
     }

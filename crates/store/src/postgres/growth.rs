@@ -123,7 +123,7 @@ impl Filled {
             ("parked", Self::plans(read::parked(client)).await),
             ("by reference", Self::plans(read::by_reference(client, sealer, 1, 2)).await),
             ("timers", Self::plans(read::timers(client, now, Some(&[1]), 50)).await),
-            ("health", Self::plans(read::health(client, now)).await),
+            ("health", Self::plans(read::health(client, now, &[])).await),
             ("live runs by flow", Self::plans(read::live_runs(client)).await),
             ("highest id", Self::plans(read::highest_id(client)).await),
         ]
@@ -276,7 +276,7 @@ async fn twenty_times_the_past_costs_the_same_pages_and_is_never_walked() {
         if analysed {
             many.client.batch_execute("ANALYZE effects").await.unwrap();
         }
-        let plans = Filled::plans(read::health(&many.client, Timestamp::now())).await;
+        let plans = Filled::plans(read::health(&many.client, Timestamp::now(), &[])).await;
         let plan = plans.iter().map(|(_, plan)| plan).find(|p| p.iter().any(|l| l.contains("effects_due"))).unwrap();
         // The count walks the same index, by another name of the table.
         let is_seek = |l: &&String| ["e ", "e_"].iter().any(|e| l.contains(&format!("effects_due on effects {e}")));

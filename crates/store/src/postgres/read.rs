@@ -639,14 +639,15 @@ const PAUSED: &str = "(EXISTS (SELECT 1 FROM pauses p WHERE p.kind = 'class' AND
 
 /// Counts go over hot partial indexes only: their size follows the backlog, not the history. The disk is
 /// the server's business, which does not tell: it is counted as having room.
-pub(super) async fn health(client: &Client, now: Timestamp) -> Read<HealthRow> {
+pub(super) async fn health(client: &Client, now: Timestamp, besides: &[i64]) -> Read<HealthRow> {
     // Each effect is asked whether it is paused only while anything is.
     let any = rows(client, "SELECT EXISTS (SELECT 1 FROM pauses)", vec![]).await?;
-    let (paused, but) = if any.first().map_or(Ok(false), |r| get(r, 0))? {
+    let (paused, mut but) = if any.first().map_or(Ok(false), |r| get(r, 0))? {
         (format!("(SELECT count(*) FROM effects e WHERE e.status = 0 AND {PAUSED})"), format!(" AND NOT {PAUSED}"))
     } else {
         ("0::bigint".to_owned(), String::new())
     };
+    but.push_str(&crate::codes::not_of(besides));
     // What is due is two seeks: of what may go at once the oldest, and of what had to wait what was due first.
     // (The first is ordered by the whole index: the server does not know that the column which is null is one.)
     let sql = format!(

@@ -173,7 +173,7 @@ const ASKS: [Ask; 15] = [
         assert!(matches!(page, Ok(page) if page.rows.len() == 50 && page.rows[0].id == first));
     }),
     ("health", |db, _, _| {
-        let health = read::health(db, Timestamp::UNIX_EPOCH, Path::new("x"));
+        let health = read::health(db, Timestamp::UNIX_EPOCH, &[], Path::new("x"));
         assert!(matches!(health, Ok(health) if health.inbox == 100));
         assert!(read::live_runs(db).is_ok());
     }),
@@ -196,7 +196,7 @@ fn a_hundred_times_the_backlog_costs_the_same_steps_to_find_what_is_due_for_long
         let (first, last) = (History::effect(0, 0).get(), History::effect(0, effects - 1).get());
         filled.db.execute(&sql, [crate::history::WHEN, first, last]).unwrap();
         filled.steps(|db, _, _| {
-            let oldest = read::oldest_due(db, after(5), false);
+            let oldest = read::oldest_due(db, after(5), false, &[]);
             assert!(matches!(oldest, Ok(Some(oldest)) if oldest == after(0)));
         })
     };

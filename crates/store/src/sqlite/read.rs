@@ -697,8 +697,14 @@ const PAUSED: &str = "(EXISTS (SELECT 1 FROM pauses p WHERE p.kind = 'class' AND
 
 /// Since when the oldest of what may be sent waits. Two seeks: of what may go at once the oldest, and of
 /// what had to wait what was due first. While anything is paused, what is older and paused is passed over.
-pub(super) fn oldest_due(db: &Connection, now: Timestamp, any_paused: bool) -> Read<Option<Timestamp>> {
-    let but = if any_paused { format!(" AND NOT {PAUSED}") } else { String::new() };
+pub(super) fn oldest_due(
+    db: &Connection,
+    now: Timestamp,
+    any_paused: bool,
+    besides: &[i64],
+) -> Read<Option<Timestamp>> {
+    let mut but = if any_paused { format!(" AND NOT {PAUSED}") } else { String::new() };
+    but.push_str(&crate::codes::not_of(besides));
     let first = |sql: &str, params: &[i64]| {
         db.prepare_cached(sql)?.query_row(rusqlite::params_from_iter(params), |r| at(r, 0)).optional()
     };
@@ -719,7 +725,7 @@ pub(super) fn oldest_due(db: &Connection, now: Timestamp, any_paused: bool) -> R
     Ok(free.into_iter().chain(waited).min())
 }
 
-pub(super) fn health(db: &Connection, now: Timestamp, path: &Path) -> Read<HealthRow> {
+pub(super) fn health(db: &Connection, now: Timestamp, besides: &[i64], path: &Path) -> Read<HealthRow> {
     let count = |sql: &str| -> rusqlite::Result<u64> { db.prepare_cached(sql)?.query_row([], |r| r.get(0)) };
     // Each effect is asked whether it is paused only while anything is.
     let any: bool = db.prepare_cached("SELECT EXISTS (SELECT 1 FROM pauses)")?.query_row([], |r| r.get(0))?;
@@ -734,7 +740,7 @@ pub(super) fn health(db: &Connection, now: Timestamp, path: &Path) -> Read<Healt
             .optional()?,
         inbox: count("SELECT count(*) FROM inbox")?,
         inbox_bytes: count("SELECT coalesce(sum(bytes), 0) FROM inbox")?,
-        oldest_due: oldest_due(db, now, any)?,
+        oldest_due: oldest_due(db, now, any, besides)?,
         paused,
         queued: count("SELECT count(*) FROM effects WHERE status = 0")?,
         calling: count("SELECT count(*) FROM effects WHERE status = 1")?,

@@ -115,7 +115,7 @@ const STATES: &[EffectState] = &[
     EffectState::Unknown,
 ];
 
-fn states(text: &str) -> Result<Vec<EffectState>, Problem> {
+pub(super) fn states(text: &str) -> Result<Vec<EffectState>, Problem> {
     text.split(',')
         .map(|t| {
             STATES.iter().copied().find(|s| s.as_str() == t).ok_or_else(|| {

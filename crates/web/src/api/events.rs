@@ -99,7 +99,7 @@ pub(crate) async fn list(State(app): State<App>, Params(f): Params<Filter>) -> R
         event_type: f.event_type,
         key,
         connection,
-        below: cursor(f.cursor.as_deref())?.or(app.engine.watermark()),
+        below: cursor(f.cursor.as_deref())?.or_else(|| Some(app.engine.watermark())),
         limit: limit(f.limit)?,
         ..EventFilter::default()
     };

@@ -62,7 +62,7 @@ struct Effects {
 
 pub(crate) async fn show(State(app): State<App>) -> Result<Json<Overview>, Problem> {
     let now = app.engine.clock().now();
-    let health = app.engine.store().health(now).await?;
+    let health = app.engine.health().await?;
     let age = |t: Option<Timestamp>| t.map(|t| now.duration_since(t).as_secs_f64().max(0.0));
     let (_, _, calls_out) = app.engine.in_memory();
     let care = app.engine.care_now();

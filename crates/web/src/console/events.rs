@@ -76,7 +76,7 @@ pub(super) async fn list(State(app): State<App>, visit: Visit, Query(ask): Query
     let before: Option<EventId> = ask.antes.as_deref().and_then(|t| t.parse().ok());
     let filter = EventFilter {
         event_type: chosen.clone(),
-        below: before.map(EventId::get).or(app.engine.watermark()),
+        below: before.map(EventId::get).or_else(|| Some(app.engine.watermark())),
         limit: ROWS,
         ..EventFilter::default()
     };

@@ -68,7 +68,7 @@ pub(super) async fn show(State(app): State<App>, visit: Visit) -> Result<Respons
     let whole = *whole.map_err(|e| unreadable(&visit, e))?;
     let health = status::health(&app).await.map_err(|e| unreadable(&visit, e))?;
     let needs = Status::needs(w, &health, &crate::alarms::ringing(&app, &health));
-    let filter = EventFilter { below: app.engine.watermark(), limit: LATEST, ..EventFilter::default() };
+    let filter = EventFilter { below: Some(app.engine.watermark()), limit: LATEST, ..EventFilter::default() };
     let found = app.seen().events(filter).await.map_err(|e| unreadable(&visit, e))?;
     let rows: Vec<Row> = found
         .rows

@@ -72,7 +72,7 @@ const fn section(
 }
 
 /// In the order of the bar. The gate is that of the page's route.
-const SECTIONS: [Section; 12] = [
+const SECTIONS: [Section; 13] = [
     section("home", "/", "nav.home", Action::Read, Resource::Overview),
     section("events", "/eventos", "nav.events", Action::Read, Resource::Events),
     section("flows", "/flujos", "nav.flows", Action::Read, Resource::Flows),
@@ -83,6 +83,7 @@ const SECTIONS: [Section; 12] = [
     section("audit", "/auditoria", "nav.audit", Action::ReadPersonal, Resource::Audit),
     section("alarms", "/alarmas", "nav.alarms", Action::Read, Resource::Overview),
     section("users", "/usuarios", "nav.users", Action::ReadPersonal, Resource::Users),
+    section("webhooks", "/webhooks", "nav.webhooks", Action::Read, Resource::Webhooks),
     section("keys", "/claves", "nav.keys", Action::Read, Resource::Keys),
     section("theatre", "/teatro", "nav.theatre", Action::Read, Resource::Sandbox),
 ];
@@ -145,6 +146,14 @@ impl Frame {
 
     pub(super) fn may_keep_keys(&self) -> bool {
         self.may(Action::Write, Resource::Keys)
+    }
+
+    pub(super) fn may_keep_webhooks(&self) -> bool {
+        self.may(Action::Write, Resource::Webhooks)
+    }
+
+    pub(super) fn may_operate_webhooks(&self) -> bool {
+        self.may(Action::Operate, Resource::Webhooks)
     }
 
     pub(super) fn may_play(&self) -> bool {

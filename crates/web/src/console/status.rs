@@ -152,7 +152,7 @@ pub(super) async fn health(app: &App) -> Result<HealthRow, pasarela_store::Error
     {
         return Ok(row.clone());
     }
-    let row = app.engine.store().health(app.engine.clock().now()).await?;
+    let row = app.engine.health().await?;
     *last = Some((Instant::now(), row.clone()));
     Ok(row)
 }

@@ -72,7 +72,7 @@ pub(super) async fn show(
     let w = visit.w;
     let now = app.engine.clock().now();
     let scene = Scene::look(sandbox).await;
-    let filter = EventFilter { below: app.engine.watermark(), limit: LATEST, ..EventFilter::default() };
+    let filter = EventFilter { below: Some(app.engine.watermark()), limit: LATEST, ..EventFilter::default() };
     let found = app.seen().events(filter).await.map_err(|e| unreadable(&visit, e))?;
     let rows: Vec<Row> = found
         .rows

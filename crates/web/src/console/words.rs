@@ -16,6 +16,7 @@ mod people;
 mod states;
 mod theatre;
 mod views;
+mod webhooks;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -40,6 +41,7 @@ fn rows() -> impl Iterator<Item = &'static Row> {
         .chain(law::ROWS)
         .chain(people::ROWS)
         .chain(states::ROWS)
+        .chain(webhooks::ROWS)
         .chain(events::ROWS)
 }
 

@@ -113,6 +113,7 @@ async fn built(sandbox: Option<&str>, mail: Option<std::net::SocketAddr>) -> Hub
         wall: wall.clone(),
         seed: 7,
         keeping: pasarela_engine::Keeping::default(),
+        private_webhooks: true,
         passive: false,
     })
     .await

@@ -352,3 +352,45 @@ async fn the_page_of_keys_shows_a_text_once_and_ends_what_it_is_told_to() {
     let (status, page) = send("/claves", "nombre=&alcance.read=si").await;
     assert!(status == StatusCode::BAD_REQUEST && page.contains("name: say"), "{status}");
 }
+
+#[tokio::test]
+async fn the_page_of_webhooks_shows_a_secret_once_and_does_what_its_buttons_say() {
+    let hub = hub(None).await;
+    let owner = hub.key_of(&["role:owner"]).await;
+    let (cookie, csrf) = super::walk::session(&hub, &owner).await;
+    let send = async |path: &str, form: &str| {
+        let request = Request::post(path)
+            .header(header::COOKIE, &cookie)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Body::from(format!("csrf={csrf}&{form}")))
+            .unwrap();
+        let answer = hub.app.console().oneshot(request).await.unwrap();
+        let (status, bytes) = (answer.status(), answer.into_body().collect().await.unwrap().to_bytes());
+        (status, String::from_utf8(bytes.to_vec()).unwrap())
+    };
+    let form = "direccion=http%3A%2F%2F127.0.0.1%3A9%2Favisos&nombre=Tablero&tipos=order.*%2C+ticket.*&pais=CO";
+    let (status, page) = send("/webhooks", form).await;
+    assert!(status == StatusCode::OK && page.contains("whsec_"), "{status}");
+    let (_, _, list) = ask(&hub, "GET", "/api/v1/webhooks", &owner, &[], "").await;
+    let made = &list["data"][0];
+    assert_eq!((&made["types"], &made["description"]), (&json!(["order.*", "ticket.*"]), &json!("Tablero")));
+    assert!(!list.to_string().contains("whsec_"), "a secret is shown once");
+    let id = made["id"].as_str().unwrap();
+    let (_, page) = send(&format!("/webhooks/{id}/secreto"), "horas=24").await;
+    assert!(page.contains("whsec_") && page.contains("2 secretos vigentes"));
+    let (_, page) = send(&format!("/webhooks/{id}/probar"), "").await;
+    assert!(page.contains("Prueba de Tablero") && page.contains("Nadie respondió") && !page.contains("whsec_"));
+    let (_, page) = send(&format!("/webhooks/{id}/pausar"), "motivo=mudanza").await;
+    assert!(page.contains("En pausa") && page.contains("mudanza"));
+    let (_, page) = send(&format!("/webhooks/{id}/reanudar"), "").await;
+    assert!(page.contains("Al día") && !page.contains("mudanza"));
+    assert_eq!(send(&format!("/webhooks/{id}/reenviar"), "horas=1").await.0, StatusCode::OK);
+    let (status, page) = send("/webhooks", "direccion=ftp%3A%2F%2Fx&tipos=*").await;
+    assert!(status == StatusCode::BAD_REQUEST && page.contains("https://"), "{status}");
+    let (_, page) = send(&format!("/webhooks/{id}/quitar"), "").await;
+    assert!(page.contains("Ningún sistema recibe avisos"));
+    // Who may not make keys may not make webhooks either.
+    let viewer = hub.key_of(&["read", "write"]).await;
+    let (status, ..) = ask(&hub, "POST", "/api/v1/webhooks", &viewer, &[], "{}").await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+}

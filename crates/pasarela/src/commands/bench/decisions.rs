@@ -166,6 +166,7 @@ async fn engine(store: Arc<dyn Store>) -> Result<Engine, Failure> {
         keeping: Default::default(),
         wall: Arc::new(SystemClock),
         seed: 1,
+        private_webhooks: true,
         passive: true,
     })
     .await

@@ -1,19 +1,20 @@
-//! Where a connection's processor is, and on which basis personal data goes there (Ley 1581 de 2012, art. 26; D.1377
-//! de 2013, arts. 24 and 25). A live connection says both before it starts. Not legal advice.
+//! Where somebody who gets personal data is, and on which basis it goes there (Ley 1581 de 2012, art. 26; D.1377 de
+//! 2013, arts. 24 and 25). A live connection says both before it starts, and so does a webhook of a hub that has one.
+//! Not legal advice.
 
 use jiff::civil::Date;
 use pasarela_colombia::abroad::is_adequate;
 use pasarela_connector::Environment;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The country of the hub's own market: nothing leaves it.
 const HOME: &str = "CO";
 
 /// Why personal data may go abroad.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Transfer {
+pub struct Transfer {
+    /// What allows it.
     basis: Basis,
     /// Where the paper is: number of the contract, version of the text that people agreed to.
     reference: String,
@@ -21,10 +22,10 @@ pub(super) struct Transfer {
     since: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum Basis {
+/// What allows that personal data goes abroad.
+pub enum Basis {
     /// A contract of transmission with a processor that acts for us alone.
     Contract,
     /// The persons authorised the transfer, expressly and unequivocally.
@@ -33,8 +34,11 @@ enum Basis {
     Declaration,
 }
 
-/// Checks what a connection says. `Ok(Some(..))`: a warning, where no real person is concerned.
-pub(super) fn check(
+/// Checks what a connection, or a webhook, says. `Ok(Some(..))`: a warning, where no real person is concerned.
+///
+/// # Errors
+/// What is missing or wrong, and what to write.
+pub fn check_transfer(
     country: Option<&str>,
     acts_for_itself: bool,
     transfer: Option<&Transfer>,
@@ -85,6 +89,7 @@ mod tests {
 
     #[test]
     fn a_live_connection_abroad_does_not_start_without_its_basis_and_a_sandbox_warns() {
+        use super::check_transfer as check;
         use Environment::{Live, Sandbox};
         let live = |country, own, transfer: Option<&Transfer>| check(country, own, transfer, Live);
         assert!(live(None, false, None).unwrap_err().contains("country is missing"));
