@@ -126,7 +126,7 @@ fn entry(w: Words, row: AuditRow, now: Timestamp) -> Entry {
 /// What was done, in words: looks and refusals by what they were of.
 fn did(w: Words, action: &str) -> String {
     if let Some(what) = action.strip_suffix(".look") {
-        return w.with("audit.looked_at", &w.named("resource", what));
+        return w.with("audit.looked_at", w.named("resource", what));
     }
     w.named("audit_did", action)
 }
