@@ -50,8 +50,8 @@ pub(crate) const ALL: [&str; 22] = [
     "care_behind",
     "database_damaged",
     "registry_unasked",
-    "webhook_failing",
     "refusals",
+    "webhook_failing",
 ];
 
 /// Something that needs a person.
@@ -87,13 +87,13 @@ pub(crate) fn ringing(app: &App, health: &HealthRow) -> Vec<Alarm> {
         let connections = registry.connection.into_iter().collect();
         alarms.push(Alarm { alarm: "registry_unasked", value: waits, connections, stage: None });
     }
-    let told = app.engine.webhooks_in_trouble();
-    if !told.is_empty() {
-        alarms.push(Alarm { alarm: "webhook_failing", value: told.len() as f64, connections: told, stage: None });
-    }
     if let Some(refused) = app.gathered.worst(app.console.wall()) {
         let value = f64::from(refused);
         alarms.push(Alarm { alarm: "refusals", value, connections: Vec::new(), stage: None });
+    }
+    let told = app.engine.webhooks_in_trouble();
+    if !told.is_empty() {
+        alarms.push(Alarm { alarm: "webhook_failing", value: told.len() as f64, connections: told, stage: None });
     }
     let about = [
         ("connection_degraded", named(&|c| c.state == "degraded")),

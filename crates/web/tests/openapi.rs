@@ -148,10 +148,10 @@ async fn calls(hub: &Hub) -> Vec<Call> {
     let owner = hub.key_of(&["role:owner"]).await;
     // Nobody listens there, and nothing of what it asks for happens here.
     let wish = json!({ "url": "http://127.0.0.1:9/avisos", "types": ["show.*"], "headers": { "x-casa": "moda" } });
-    let (status, webhook) = call(&hub, "post", "/api/v1/webhooks", &owner, &wish).await;
+    let (status, webhook) = call(hub, "post", "/api/v1/webhooks", &owner, &wish).await;
     assert_eq!(status, StatusCode::CREATED, "{webhook}");
     let webhook = format!("/api/v1/webhooks/{}", webhook["id"].as_str().unwrap());
-    let (_, renewed) = call(&hub, "post", &format!("{webhook}/secrets"), &owner, &Value::Null).await;
+    let (_, renewed) = call(hub, "post", &format!("{webhook}/secrets"), &owner, &Value::Null).await;
     let secret = renewed["secrets"][1]["id"].as_str().unwrap().to_owned();
     // In this order: what changes things comes after what looks at them.
     vec![

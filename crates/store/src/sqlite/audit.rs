@@ -78,7 +78,7 @@ fn place(db: &Connection, id: i64) -> Read<AuditHead> {
     Ok(place.unwrap_or_default())
 }
 
-fn list(db: &Connection, sealer: &Sealer, filter: &AuditFilter) -> Read<Page<AuditRow>> {
+pub(super) fn list(db: &Connection, sealer: &Sealer, filter: &AuditFilter) -> Read<Page<AuditRow>> {
     let named = filter.name.as_deref().map(|n| sealer.named(n));
     let index = match filter {
         AuditFilter { subject: Some(_), .. } => "INDEXED BY audit_subject",

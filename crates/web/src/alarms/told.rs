@@ -72,14 +72,14 @@ const TOLD: &[(&str, &str, &str)] = &[
         "`pasarela rne status` says why; without credentials, [import a list](rne.md#without-credentials)",
     ),
     (
-        "webhook_failing",
-        "a webhook to a service of your own was answered by nothing well for 15 minutes, or the hub paused it",
-        "look at the service, then resume it ([webhooks](webhooks.md)); its events wait",
-    ),
-    (
         "refusals",
         "one key, account or address was turned away 60 times or more within 10 minutes; the value is how often, on this node",
         "`pasarela audit list --kind refusals` says whose and from where: revoke the key, or stop the address at the proxy ([audit](audit.md#looks-and-refusals))",
+    ),
+    (
+        "webhook_failing",
+        "a webhook to a service of your own was answered by nothing well for 15 minutes, or the hub paused it",
+        "look at the service, then resume it ([webhooks](webhooks.md)); its events wait",
     ),
     ("database_damaged", "the check of the whole file found damage", "[doctor](care.md#doctor), or restore a backup"),
 ];
