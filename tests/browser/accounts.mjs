@@ -13,8 +13,8 @@ import { judge, keyboard } from "./pages.mjs";
 
 const PASSWORD = "cuatro gatos miran llover";
 const WORDS = {
-  es: { begin: "Empezar", users: "Usuarios", on: "Activar códigos", prove: "Activar", save: "Guardar contraseña", saved: "Contraseña guardada", invite: "Invitar", link: "Enlace para Eva Rojas", enter: "Entrar", wrong: "no coinciden", leave: "Salir", confirm: "Confirma que eres tú" },
-  en: { begin: "Begin", users: "Users", on: "Turn codes on", prove: "Turn on", save: "Save password", saved: "Password saved", invite: "Invite", link: "Link for Eva Rojas", enter: "Sign in", wrong: "do not match", leave: "Sign out", confirm: "Confirm that it is you" },
+  es: { show: "Mostrar", hide: "Ocultar", short: "Faltan 3 caracteres", good: "Larga y buena", begin: "Empezar", users: "Usuarios", on: "Activar códigos", prove: "Activar", save: "Guardar contraseña", saved: "Contraseña guardada", invite: "Invitar", link: "Enlace para Eva Rojas", enter: "Entrar", wrong: "no coinciden", leave: "Salir", confirm: "Confirma que eres tú" },
+  en: { show: "Show", hide: "Hide", short: "3 characters more", good: "Long and good", begin: "Begin", users: "Users", on: "Turn codes on", prove: "Turn on", save: "Save password", saved: "Password saved", invite: "Invite", link: "Link for Eva Rojas", enter: "Sign in", wrong: "do not match", leave: "Sign out", confirm: "Confirm that it is you" },
 };
 
 /** A code of six digits, by RFC 6238. */
@@ -44,7 +44,7 @@ class Terminal {
     const [publicPort, consolePort] = [await freePort(), await freePort()];
     terminal.console = `http://127.0.0.1:${consolePort}`;
     const config = join(terminal.dir, "pasarela.toml");
-    writeFileSync(config, `[server]\nlisten = "127.0.0.1:${publicPort}"\n[console]\nlisten = "127.0.0.1:${consolePort}"\n[store]\nurl = "sqlite:${join(terminal.dir, "hub.db")}"\n`);
+    writeFileSync(config, `[server]\nlisten = "127.0.0.1:${publicPort}"\n[console]\nlisten = "127.0.0.1:${consolePort}"\nsecond_factor = "required"\n[store]\nurl = "sqlite:${join(terminal.dir, "hub.db")}"\n`);
     const shown = join(terminal.dir, "terminal");
     terminal.child = spawn("script", ["-q", "-e", "-f", "-c", `exec '${binary}' --config '${config}' serve`, shown], { stdio: ["pipe", "ignore", "ignore"] });
     terminal.link = await until("the terminal shows the first owner's link", async () => readFileSync(shown, "utf8").match(/http:\S+primer-uso\?enlace=\w+/)?.[0]);
@@ -92,16 +92,32 @@ export async function accountPages(browser, binary, axePath, say, pictures) {
       await look("primer-uso", true);
       await page.type("#nombre", "Luz Ospina");
       await page.type("#correo", "luz@marca.example");
-      await page.type("#contrasena", PASSWORD);
+      await page.type("#contrasena", PASSWORD.slice(0, 9));
+      await has(w.short);
+      await page.type("#contrasena", PASSWORD.slice(9));
+      await has(w.good);
+      // What was typed is shown to whoever asks for it, and hidden again.
+      const shown = () => page.$eval("#contrasena", (e) => e.type);
+      for (const [words, type] of [[w.show, "text"], [w.hide, "password"]]) {
+        const button = await page.waitForFunction((t) => [...document.querySelectorAll("button.see")].find((e) => e.innerText.trim() === t), { timeout: 15_000 }, words);
+        await button.asElement().click();
+        if (await shown() !== type) found.push(`${where}: '${words}' leaves the password as it was`);
+        if (type === "text") await look("contrasena-a-la-vista");
+      }
       await press(w.begin);
-      await look("mi-cuenta", true);
+      // An owner without codes is led, and opens nothing else.
+      await go("/usuarios");
+      if (!page.url().endsWith("/segundo-factor")) found.push(`${where}: an owner without codes is at ${page.url()}`);
+      await look("segundo-factor", true);
       await press(w.on);
-      await look("codigos", true);
+      await look("segundo-factor-imagen", true);
       const secret = (await page.$eval("p.mono", (e) => e.innerText)).replaceAll(" ", "");
       await page.type("input[name=codigo]", code(secret));
       await press(w.prove);
       await look("recuperacion");
       const recovery = await page.$$eval(".codes code", (all) => all.map((e) => e.innerText));
+      await go("/mi-cuenta");
+      await look("mi-cuenta", true);
       if (recovery.length !== 10) found.push(`${where}: ${recovery.length} recovery codes`);
 
       await press(w.users);

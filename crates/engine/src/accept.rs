@@ -147,12 +147,12 @@ impl Inner {
 
 /// A connector that panics here tells of nobody at the door.
 pub(crate) fn at_door(connection: &ConnectionRuntime, body: &[u8]) -> bool {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| connection.connector.at_door(body))).unwrap_or(false)
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| connection.connector().at_door(body))).unwrap_or(false)
 }
 
 /// `None`: the connector panicked.
 fn verify(connection: &ConnectionRuntime, request: &InboundRequest<'_>, now: jiff::Timestamp) -> Option<Verdict> {
     let header = |name: &str| request.headers.get(name).and_then(|v| v.to_str().ok());
     let raw = RawRequest { method: request.method, query: request.query, header: &header, body: &request.body };
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| connection.connector.verify(&raw, now))).ok()
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| connection.connector().verify(&raw, now))).ok()
 }

@@ -6,11 +6,13 @@ pub(crate) use login::AuthTrouble;
 
 use crate::lanes::{LaneKey, Lanes, LanesView};
 use crate::reconcile::ReconcileSettings;
+use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use login::Login;
 use parking_lot::Mutex;
 use pasarela_connector::{ApiVersion, Connector, Environment, Limits, Manifest, Provider, Rate};
 use pasarela_store::Store;
+use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -91,7 +93,11 @@ impl Drop for Deciding {
 pub(crate) struct ConnectionRuntime {
     pub(crate) id: i64,
     pub(crate) provider: Arc<dyn Provider>,
-    pub(crate) connector: Box<dyn Connector>,
+    name: String,
+    /// Made anew when one of its secrets is changed while the hub runs.
+    connector: ArcSwap<Box<dyn Connector>>,
+    /// The connector's own settings: no secret is among them.
+    pub(crate) settings: Value,
     pub(crate) allow_private: bool,
     pub(crate) extra_headers: Vec<(String, String)>,
     pub(crate) limits: Limits,
@@ -203,7 +209,9 @@ impl ConnectionRuntime {
             id,
             lanes: Mutex::new(lanes),
             provider: setup.provider,
-            connector,
+            name: connector.config().name.clone(),
+            settings: connector.config().settings.clone(),
+            connector: ArcSwap::from_pointee(connector),
             allow_private: setup.allow_private_targets,
             extra_headers: setup.extra_headers,
             limits,
@@ -308,8 +316,27 @@ impl ConnectionRuntime {
         self.caught_up.store(stretch, Ordering::SeqCst);
     }
 
+    /// Its connector, as its secrets stand now.
+    pub(crate) fn connector(&self) -> Arc<Box<dyn Connector>> {
+        self.connector.load_full()
+    }
+
+    /// Goes on with other secrets: what is verified, built and logged in from now on is by them. What is out ends as
+    /// it began.
+    pub(crate) async fn take_secrets(
+        &self,
+        config: pasarela_connector::ConnectionConfig,
+    ) -> Result<(), pasarela_connector::ConfigError> {
+        self.connector.store(Arc::new(self.provider.connect(config)?));
+        self.forget_credential().await;
+        // What was wrong with the credential before is no word about this one.
+        *self.problem.lock() = None;
+        self.wake.notify_one();
+        Ok(())
+    }
+
     pub(crate) fn name(&self) -> &str {
-        &self.connector.config().name
+        &self.name
     }
 
     pub(crate) fn manifest(&self) -> &Manifest {
@@ -318,7 +345,7 @@ impl ConnectionRuntime {
 
     /// The provider's API as this connection speaks it.
     pub(crate) fn api(&self) -> ApiVersion {
-        self.connector.api().unwrap_or(self.manifest().api)
+        self.connector().api().unwrap_or(self.manifest().api)
     }
 
     /// When an authentic webhook last came in since the start.
@@ -334,7 +361,8 @@ impl ConnectionRuntime {
 
     /// Credentials that actions need and that are not there.
     pub(crate) fn missing_credentials(&self) -> Vec<&'static str> {
-        let have = &self.connector.config().credentials;
+        let connector = self.connector();
+        let have = &connector.config().credentials;
         self.manifest()
             .credentials
             .iter()
@@ -368,7 +396,7 @@ impl ConnectionRuntime {
         ConnectionState {
             name: self.name().to_owned(),
             provider: self.manifest().name.to_owned(),
-            environment: self.connector.config().environment,
+            environment: self.connector().config().environment,
             state,
             problem: problem.or(note),
             node: None,

@@ -78,7 +78,7 @@ impl Inner {
         body: &[u8],
     ) -> Result<Translation, Unread> {
         let attempt =
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| connection.connector.translate(source, body)));
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| connection.connector().translate(source, body)));
         attempt.unwrap_or_else(|_| Err(Unread("the connector failed on this body; please report it".into())))
     }
 

@@ -45,13 +45,14 @@ impl Inner {
     pub(crate) fn begin(&self, connection: &ConnectionRuntime, action: &str, inputs: &[Value], ctx: &Ctx<'_>) -> Step {
         if action == FETCH {
             let entity = inputs.first().and_then(|i| serde_json::from_value::<EntityRef>(i.clone()).ok());
-            return match entity.and_then(|e| connection.connector.fetch(&e)) {
+            return match entity.and_then(|e| connection.connector().fetch(&e)) {
                 Some(request) => Step::Call(Call { request, state: Value::Null, repeat: Repeat::Safe }),
                 None => Step::end(Outcome::give_up("not_readable", "this record cannot be read on its own")),
             };
         }
-        let attempt =
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| connection.connector.begin(action, inputs, ctx)));
+        let attempt = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            connection.connector().begin(action, inputs, ctx)
+        }));
         attempt.unwrap_or_else(|_| {
             Step::all(
                 inputs.len(),
@@ -63,7 +64,7 @@ impl Inner {
     /// Must an effect whose bytes are made already not be sent any more?
     fn stops(&self, connection: &ConnectionRuntime, action: &str, input: &Value, ctx: &Ctx<'_>) -> Option<Step> {
         let attempt =
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| connection.connector.stops(action, input, ctx)));
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| connection.connector().stops(action, input, ctx)));
         let why = || Outcome::NeedsHuman { why: "the connector failed on this input; please report it".into() };
         attempt.unwrap_or_else(|_| Some(why())).map(Step::end)
     }
@@ -78,7 +79,7 @@ impl Inner {
         // Lent as one list, and given back.
         let inputs: Vec<Value> = call.members.iter_mut().map(|m| std::mem::take(&mut m.input)).collect();
         let attempt = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            call.connection.connector.on(&call.action, &inputs, &call.state, answer, ctx)
+            call.connection.connector().on(&call.action, &inputs, &call.state, answer, ctx)
         }));
         let step = attempt.unwrap_or_else(|_| {
             Step::all(

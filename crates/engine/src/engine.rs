@@ -502,7 +502,18 @@ impl Engine {
     /// A connection's own settings: no secret is among them.
     #[must_use]
     pub fn settings(&self, connection: &str) -> Option<&Value> {
-        self.inner.connections.get(connection).map(|c| &c.connector.config().settings)
+        self.inner.connections.get(connection).map(|c| &c.settings)
+    }
+
+    /// Lets a connection go on with other secrets, without a restart. `false`: it is not served here.
+    pub async fn take_secrets(
+        &self,
+        config: pasarela_connector::ConnectionConfig,
+    ) -> Result<bool, pasarela_connector::ConfigError> {
+        match self.inner.connection(&config.name) {
+            Some(connection) => connection.take_secrets(config).await.map(|()| true),
+            None => Ok(false),
+        }
     }
 
     /// Pace and limits of a connection, as configured or as its manifest says.
@@ -812,8 +823,19 @@ impl Engine {
         by: &str,
         dry_run: bool,
     ) -> Result<Vec<FlowChange>, PushError> {
+        self.push_flows_over(files, by, dry_run, None).await
+    }
+
+    /// The same over a version that was read, of one flow: where another one is in force by now, nothing is pushed.
+    pub async fn push_flows_over(
+        &self,
+        files: &[(String, String)],
+        by: &str,
+        dry_run: bool,
+        read: Option<(String, u32)>,
+    ) -> Result<Vec<FlowChange>, PushError> {
         let (inner, files, by) = (self.inner.clone(), files.to_vec(), by.to_owned());
-        whole(async move { inner.push_flows(&files, &by, dry_run, inner.clock.now()).await }).await
+        whole(async move { inner.push_flows(&files, &by, dry_run, read, inner.clock.now()).await }).await
     }
 
     /// An event as the API shows it.

@@ -44,7 +44,8 @@ impl Inner {
         names.sort_unstable();
         names.into_iter().find_map(|name| {
             let connection = self.connection(name)?;
-            let (config, manifest) = (connection.connector.config(), connection.manifest());
+            let (connector, manifest) = (connection.connector(), connection.manifest());
+            let config = connector.config();
             let somewhere = config.base_url.is_some() || manifest.default_base_url.is_some();
             if !somewhere || !connection.missing_credentials().is_empty() {
                 return None;
@@ -69,7 +70,7 @@ impl Inner {
         let connection = self.connection(&name).ok_or(ErrandError::NoMail)?;
         let inputs = [json!({ "to": to, "subject": subject, "text": text })];
         let ctx = Ctx { now: self.clock.now(), key, attempt: 1 };
-        let mut step = connection.connector.begin(action, &inputs, &ctx);
+        let mut step = connection.connector().begin(action, &inputs, &ctx);
         for _ in 0..MOST_CALLS {
             match step {
                 Step::End(outcomes) => {
@@ -85,7 +86,7 @@ impl Inner {
                     let auth = auth.map_err(|_| failed("the mail server does not take the login"))?;
                     let answered = self.send_as(&connection, &call.request, auth).await;
                     let answer = answered.map_err(|_| failed("the mail server does not answer"))?;
-                    step = connection.connector.on(action, &inputs, &state, &answer, &ctx);
+                    step = connection.connector().on(action, &inputs, &state, &answer, &ctx);
                 }
             }
         }

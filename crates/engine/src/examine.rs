@@ -100,7 +100,7 @@ impl Inner {
         Some(Examination {
             connection: connection.name().to_owned(),
             provider: connection.manifest().name.to_owned(),
-            environment: connection.connector.config().environment,
+            environment: connection.connector().config().environment,
             findings,
         })
     }
@@ -158,7 +158,7 @@ impl Inner {
             ));
             return;
         }
-        let Some(request) = connection.connector.probe() else {
+        let Some(request) = connection.connector().probe() else {
             findings.push(Finding::ok(CHECK, "set; the provider has no harmless call to try it with"));
             return;
         };
@@ -173,7 +173,7 @@ impl Inner {
             }
         };
         let millis = took.as_millis();
-        findings.push(match connection.connector.judge_probe(&answer) {
+        findings.push(match connection.connector().judge_probe(&answer) {
             Ok(what) => Finding::ok(CHECK, format!("{what} (HTTP {} in {millis} ms)", answer.status)),
             Err(why) => Finding::fail(CHECK, why, advice_for(connection, answer.status)),
         });
@@ -230,7 +230,7 @@ impl Inner {
             return;
         }
         let name = connection.name();
-        if connection.connector.config().webhook_secrets.is_empty() {
+        if connection.connector().config().webhook_secrets.is_empty() {
             findings.push(Finding::warn(
                 CHECK,
                 "none is believed: there is no secret to verify them with",
@@ -243,11 +243,11 @@ impl Inner {
             None => "none came lately".to_owned(),
         };
         let address = format!("{}/hooks/{name}", public.url.trim_end_matches('/'));
-        let asked = match connection.connector.hooks().filter(|_| connection.missing_credentials().is_empty()) {
+        let asked = match connection.connector().hooks().filter(|_| connection.missing_credentials().is_empty()) {
             Some(request) => self.ask_provider(connection, &request).await.ok(),
             None => None,
         };
-        let registered = asked.and_then(|answer| connection.connector.registered(&answer));
+        let registered = asked.and_then(|answer| connection.connector().registered(&answer));
         findings.push(match registered {
             Some(list) if list.iter().any(|url| url.trim_end_matches('/') == address) => {
                 Finding::ok(CHECK, format!("the provider calls {address}; {seen}"))
@@ -310,7 +310,7 @@ impl Inner {
     /// Sends a signed webhook that tells of nothing to the public address, and looks whether it came in here.
     async fn way_in(&self, connection: &Arc<ConnectionRuntime>, public_url: &str) -> Option<Finding> {
         const CHECK: &str = "way_in";
-        let trial = connection.connector.trial(self.clock.now())?;
+        let trial = connection.connector().trial(self.clock.now())?;
         let url = format!("{}/hooks/{}", public_url.trim_end_matches('/'), connection.name());
         let mut request = Request::new("POST", url.clone());
         for (name, value) in trial.headers.0 {

@@ -107,6 +107,9 @@ pub enum PushError {
     /// Something is wrong with the texts: every problem, with its place.
     #[error("nothing was pushed:\n{}", .0.join("\n"))]
     Refused(Vec<String>),
+    /// Another version is in force than the one that was read.
+    #[error("nothing was pushed: another version of the flow is in force than the one that was read")]
+    Changed,
     /// The store refused.
     #[error(transparent)]
     Store(#[from] pasarela_store::Error),
@@ -218,16 +221,23 @@ impl Inner {
         Ok(())
     }
 
-    /// Checks texts of flows, all of them, and puts them in force together. `dry_run`: checks only.
+    /// Checks texts of flows, all of them, and puts them in force together. `dry_run`: checks only. `read`: flow and
+    /// version that whoever wrote the one text had read.
     pub(crate) async fn push_flows(
         &self,
         files: &[(String, String)],
         by: &str,
         dry_run: bool,
+        read: Option<(String, u32)>,
         now: Timestamp,
     ) -> Result<Vec<FlowChange>, PushError> {
         let _one = self.pushing.lock().await;
         let set = self.flows.load_full();
+        if let Some((name, version)) = &read
+            && set.find(name).is_none_or(|own| own.version != *version)
+        {
+            return Err(PushError::Changed);
+        }
         let (mut fresh, mut changes, mut wrong): (Vec<Arc<Flow>>, Vec<FlowChange>, Vec<String>) = Default::default();
         for (file, text) in files {
             let flow = match pasarela_flows::compile(file, text, Origin::File, &*self.catalog) {
@@ -241,6 +251,12 @@ impl Inner {
                     continue;
                 }
             };
+            if let Some((name, _)) = &read
+                && *name != flow.name
+            {
+                wrong.push(format!("{file}: this is the flow '{}', and '{name}' was read", flow.name));
+                continue;
+            }
             if changes.iter().any(|c| c.name == flow.name) {
                 wrong.push(format!("{file}: another of these files has the flow '{}' too", flow.name));
                 continue;

@@ -43,6 +43,7 @@ mod suppress;
 mod tallies;
 mod telemetry;
 mod timers;
+pub mod vault;
 mod webhooks;
 mod whole;
 

@@ -195,7 +195,7 @@ impl Inner {
                 return Err("this process does not serve the connection now; the hub that does goes on with it".into());
             }
             let ctx = Ctx { now: self.clock.now(), key: &key, attempt };
-            let step = connection.connector.poll(task, cursor.as_ref(), answered.as_ref().map(|(s, a)| (s, a)), &ctx);
+            let step = connection.connector().poll(task, cursor.as_ref(), answered.as_ref().map(|(s, a)| (s, a)), &ctx);
             match step {
                 PollStep::Call { request, state } => {
                     self.room_for_reading().await;

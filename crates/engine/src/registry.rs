@@ -368,7 +368,7 @@ impl Inner {
                         match answer {
                             Ok(answer) => {
                                 let ctx = Ctx { now: self.clock.now(), ..ctx };
-                                step = connection.connector.on(action, &inputs, &call.state, &answer, &ctx);
+                                step = connection.connector().on(action, &inputs, &call.state, &answer, &ctx);
                             }
                             Err(trouble) => break Err(trouble),
                         }

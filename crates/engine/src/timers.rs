@@ -308,7 +308,7 @@ impl Inner {
         let input: Value = serde_json::from_slice(&row.input).unwrap_or(Value::Null);
         let key = key_of(row.id, row.generation);
         let ctx = Ctx { now, key: &key, attempt: row.attempt };
-        let Some(request) = connection.connector.read_back(&row.action, &input, &ctx) else {
+        let Some(request) = connection.connector().read_back(&row.action, &input, &ctx) else {
             return Some(ReadBack::Unclear("it cannot be read back".into()));
         };
         if self.slot(connection).await.is_err() {
@@ -319,7 +319,7 @@ impl Inner {
         connection.lock_lanes(|l| l.release_slot(Slot::Shared, Some(well), self.clock.now()));
         connection.wake.notify_one();
         match answer {
-            Ok(answer) if well => Some(connection.connector.judge_read_back(&row.action, &input, &answer)),
+            Ok(answer) if well => Some(connection.connector().judge_read_back(&row.action, &input, &answer)),
             _ => None,
         }
     }

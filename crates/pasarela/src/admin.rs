@@ -42,11 +42,21 @@ pub(crate) enum Admin {
 impl Admin {
     /// Finds the way.
     pub(crate) async fn open(config_path: &Path) -> Result<Self, Failure> {
+        Self::open_by(config_path, Plan::read).await
+    }
+
+    /// The same for what must work while secrets are missing: without a hub, no connection is served.
+    pub(crate) async fn without_secrets(config_path: &Path) -> Result<Self, Failure> {
+        let bare = |config| Plan::without_secrets(config).map(|plan| Plan { connections: Vec::new(), ..plan });
+        Self::open_by(config_path, bare).await
+    }
+
+    async fn open_by(config_path: &Path, read: impl FnOnce(Config) -> Result<Plan, Failure>) -> Result<Self, Failure> {
         let config = Config::load(config_path)?;
         if let Some(socket) = socket_of(&config.database()?).await? {
             return Ok(Self::Remote(socket));
         }
-        let plan = Plan::read(config)?;
+        let plan = read(config)?;
         let options = plan.web_options();
         let store = plan.open_store()?;
         let engine = plan.start(store, true).await?;

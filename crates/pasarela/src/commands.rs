@@ -21,6 +21,7 @@ pub(crate) mod restore;
 pub(crate) mod rne;
 pub(crate) mod sandbox;
 pub(crate) mod seal;
+pub(crate) mod secrets;
 pub(crate) mod serve;
 pub(crate) mod signals;
 pub(crate) mod suppressions;

@@ -10,17 +10,21 @@ mod secrets;
 mod store;
 mod units;
 
-pub(crate) use connections::read_connections;
+pub(crate) use connections::{read_connection, read_connections};
+pub(crate) use secrets::Secrets;
 pub(crate) use store::Database;
 pub(crate) use units::Span;
 
+use pasarela_connector::Provider;
 use pasarela_domain::{Pace, Secret};
+use pasarela_engine::vault;
 use pasarela_store::{InvalidMaster, Master};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What is wrong with a configuration, where, and what to write instead.
 #[derive(Debug, thiserror::Error)]
@@ -100,6 +104,11 @@ pub(crate) struct Server {
     /// Requests that an API key may make which has no limit of its own: `10/s`, `600/m`, `20000/h`. All at once or
     /// one after another; each node counts for itself.
     pub(crate) api_rate: units::Requests,
+    /// Connections that may be open at once; who comes beyond hears 503 and is closed. Not set: half of the files that
+    /// the process may open, at most 4096.
+    pub(crate) max_connections: Option<usize>,
+    /// Longest time for the headers of a request, and for a connection on which nothing is asked; of both listeners.
+    pub(crate) header_timeout: units::Span,
 }
 
 impl Default for Server {
@@ -109,6 +118,8 @@ impl Default for Server {
             public_url: "http://127.0.0.1:8080".into(),
             drain: None,
             api_rate: units::Requests(pasarela_web::Rate::DEFAULT),
+            max_connections: None,
+            header_timeout: units::Span(pasarela_web::Bounds::default().header_time),
         }
     }
 }
@@ -134,11 +145,34 @@ pub(crate) struct Console {
     pub(crate) public_url: Option<String>,
     /// After so long without a look at a page, a person's session is over; 12 h after the sign-in, every one is.
     pub(crate) idle: units::Span,
+    /// Must owners, operators, finance and privacy officers turn codes on before they see anything: `"required"` or
+    /// `"offered"`. Not set: required where a connection is live or the console listens beyond this machine.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub(crate) second_factor: Option<SecondFactor>,
+    /// Connections that may be open at once, as `server.max_connections`. Not set: an eighth of the files that the
+    /// process may open, at most 512.
+    pub(crate) max_connections: Option<usize>,
     /// An OpenID provider that vouches for people ([people and roles](people.md)).
     pub(crate) oidc: Option<oidc::Oidc>,
 }
 
+/// Whether who may do much must have a second factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum SecondFactor {
+    Required,
+    Offered,
+}
+
 impl Console {
+    /// Must they? `live`: a connection writes to real people.
+    pub(crate) fn requires_second(&self, live: bool) -> bool {
+        match self.second_factor {
+            Some(wish) => wish == SecondFactor::Required,
+            None => live || !self.listen.ip().is_loopback(),
+        }
+    }
+
     /// Where people find it, without a slash at the end.
     pub(crate) fn url(&self) -> String {
         let url = self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.listen));
@@ -152,6 +186,8 @@ impl Default for Console {
             listen: SocketAddr::from(([127, 0, 0, 1], 8081)),
             public_url: None,
             idle: units::Span(std::time::Duration::from_secs(30 * 60)),
+            second_factor: None,
+            max_connections: None,
             oidc: None,
         }
     }
@@ -328,6 +364,14 @@ impl Config {
         if self.console.idle.0.as_secs() < 60 || self.console.idle.0.as_secs() > 12 * 3600 {
             return wrong("console.idle is between 1m and 12h".into());
         }
+        for (key, most) in [("server", self.server.max_connections), ("console", self.console.max_connections)] {
+            if most.is_some_and(|n| n < 8) {
+                return wrong(format!("{key}.max_connections is below 8; nobody would find room"));
+            }
+        }
+        if !(1..=60).contains(&self.server.header_timeout.0.as_secs()) {
+            return wrong("server.header_timeout is between 1s and 60s".into());
+        }
         if let Some(oidc) = &self.console.oidc {
             oidc.check().or_else(wrong)?;
         }
@@ -351,6 +395,19 @@ impl Config {
     /// The database.
     pub(crate) fn database(&self) -> Result<Database, Error> {
         Database::read(&self.store, &self.path).map_err(|why| Error::Wrong { path: self.path.clone(), why })
+    }
+
+    /// What the listeners give to those who come: the public one, and the console's.
+    pub(crate) fn bounds(&self) -> [pasarela_web::Bounds; 2] {
+        let files = files_at_once();
+        let bounds = |named: Option<usize>, own: usize| pasarela_web::Bounds {
+            connections: named.unwrap_or(own.max(8)),
+            header_time: self.server.header_timeout.0,
+        };
+        [
+            bounds(self.server.max_connections, (files / 2).min(4096)),
+            bounds(self.console.max_connections, (files / 8).min(512)),
+        ]
     }
 
     /// The master key's file.
@@ -383,11 +440,40 @@ impl Config {
         }
     }
 
+    /// Which secrets of the vault are named, and where: `("meta-token", "connections.wa.access_token")`.
+    pub(crate) fn vault_names(&self, registry: &[Arc<dyn Provider>]) -> Vec<(String, String)> {
+        let connections = self.connections.iter().flat_map(|(connection, value)| {
+            let named = connections::named_by(value, registry).into_iter();
+            named.map(move |(secret, key)| (secret, format!("connections.{connection}.{key}")))
+        });
+        let oidc = self.console.oidc.as_ref().and_then(|o| secrets::named(o.client_secret.as_deref()?));
+        connections.chain(oidc.map(|name| (name.to_owned(), oidc::OIDC_SECRET.to_owned()))).collect()
+    }
+
+    /// What its references are resolved with. The vault is looked into only where something of it is named.
+    pub(crate) fn secrets(&self, registry: &[Arc<dyn Provider>]) -> Result<Secrets, Error> {
+        if self.vault_names(registry).is_empty() {
+            return Ok(Secrets::no_vault());
+        }
+        let rows = self.database()?.peek(self.master()?, vault::KIND).map_err(|e| Error::Wrong {
+            path: self.path.clone(),
+            why: format!("the vault cannot be looked into: {e}"),
+        })?;
+        Ok(Secrets::Held(vault::values_of(&rows)))
+    }
+
     /// Folder of flow files, beside the configuration file unless absolute.
     pub(crate) fn flows_folder(&self) -> Option<PathBuf> {
         let base = self.path.parent().unwrap_or(Path::new(""));
         self.flows.folder.as_ref().map(|f| base.join(f))
     }
+}
+
+/// Files, sockets among them, that this process may have open; what systems commonly allow where it is not told.
+fn files_at_once() -> usize {
+    let told = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = told.lines().find_map(|l| l.strip_prefix("Max open files"));
+    line.and_then(|l| l.split_whitespace().next()).map_or(1024, |n| n.parse().unwrap_or(usize::MAX))
 }
 
 /// Digest of each table of the file, by name; of each connection its own.

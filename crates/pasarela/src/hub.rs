@@ -1,7 +1,8 @@
 //! Puts the parts together: configuration, registry, flows, store, engine.
 
 use crate::Failure;
-use crate::config::{Config, Database, read_connections};
+use crate::config::{Config, Database, Secrets, read_connections};
+use crate::vault::Named;
 use pasarela_connector::{Environment, Provider};
 use pasarela_domain::{Clock, PacedClock, SystemClock};
 use pasarela_engine::{ConnectionSetup, Engine, HubCatalog, Setup};
@@ -31,7 +32,8 @@ pub(crate) const BUILT_IN: &[(&str, &str)] = &[
 
 /// Everything that a configuration names, checked.
 pub(crate) struct Plan {
-    pub(crate) config: Config,
+    pub(crate) config: Arc<Config>,
+    pub(crate) secrets: Secrets,
     pub(crate) connections: Vec<ConnectionSetup>,
     pub(crate) flows: Vec<Arc<Flow>>,
     pub(crate) catalog: Arc<HubCatalog>,
@@ -47,7 +49,17 @@ impl Plan {
     /// Reads and checks. Every problem of every flow is told at once.
     pub(crate) fn read(config: Config) -> Result<Self, Failure> {
         let registry = providers();
-        let connections = read_connections(&config, &registry)?;
+        let secrets = config.secrets(&registry)?;
+        Self::read_by(config, &registry, secrets)
+    }
+
+    /// The same without a secret, for what needs none: no connection of it can be served.
+    pub(crate) fn without_secrets(config: Config) -> Result<Self, Failure> {
+        Self::read_by(config, &providers(), Secrets::Unread)
+    }
+
+    fn read_by(config: Config, registry: &[Arc<dyn Provider>], secrets: Secrets) -> Result<Self, Failure> {
+        let connections = read_connections(&config, registry, &secrets)?;
         let live: Vec<&str> = connections
             .iter()
             .filter(|c| c.config.environment == Environment::Live)
@@ -63,7 +75,7 @@ impl Plan {
         let named = connections.iter().map(|c| (c.config.name.as_str(), c.provider.clone()));
         let catalog = Arc::new(with_templates(&config, HubCatalog::new(named, registry.iter().cloned()))?);
         let (flows, notes) = read_flows(&config, &catalog)?;
-        Ok(Self { config, connections, flows, catalog, notes })
+        Ok(Self { config: Arc::new(config), secrets, connections, flows, catalog, notes })
     }
 
     /// Opens the store of the configuration.
@@ -112,13 +124,21 @@ impl Plan {
         Ok(desk)
     }
 
+    /// Does any connection write to real people?
+    fn is_live(&self) -> bool {
+        self.connections.iter().any(|c| c.config.environment == Environment::Live)
+    }
+
     /// Settings of the web side.
     pub(crate) fn web_options(&self) -> pasarela_web::Options {
         pasarela_web::Options {
             sandbox: self.config.sandbox.url.clone(),
             console_url: self.config.console.url(),
+            public_url: self.config.server.public_url.clone(),
             idle: self.config.console.idle.0,
+            second_factor_required: self.config.console.requires_second(self.is_live()),
             brands: self.config.brands.names(),
+            secret_uses: Some(Arc::new(Named::new(self.config.clone()))),
             api_rate: self.config.server.api_rate.0,
             ..pasarela_web::Options::default()
         }
@@ -126,7 +146,7 @@ impl Plan {
 
     /// The OpenID provider of the console, with its secret.
     pub(crate) fn oidc(&self) -> Result<Option<pasarela_web::OidcOptions>, Failure> {
-        let read = self.config.console.oidc.as_ref().map(|oidc| oidc.options());
+        let read = self.config.console.oidc.as_ref().map(|oidc| oidc.options(&self.secrets));
         read.transpose().map_err(|why| Failure::Usage(format!("{}: {why}", self.config.path.display())))
     }
 

@@ -13,6 +13,7 @@ mod output;
 #[cfg(test)]
 mod reference;
 mod renewal;
+mod vault;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -78,6 +79,9 @@ enum Command {
     /// Security incidents and their clock of 15 business days. Not legal advice.
     #[command(subcommand)]
     Incidents(commands::cases::Incidents),
+    /// The vault: secrets that the configuration takes by name (vault:NAME).
+    #[command(subcommand)]
+    Secrets(commands::secrets::Action),
     /// What people have allowed: take in lists of consents that were given elsewhere.
     #[command(subcommand)]
     Consents(commands::consents::Action),
@@ -207,12 +211,13 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Command::Reconcile(args) => commands::lists::reconcile(&config, args, json).await,
             Command::Audit(action) => commands::audit::run(&config, action, json).await,
             Command::Backup(args) => commands::backup::run(&config, args, json).await,
+            Command::Secrets(action) => commands::secrets::run(&config, action, json).await,
             Command::Seal(action) => commands::seal::run(&config, action, json).await,
             Command::Restore(args) => commands::restore::run(&config, args, json).await,
             Command::Doctor(args) => commands::doctor::run(&config, args, json).await,
             Command::Demo(args) => commands::demo::run(args, json).await,
             Command::Sandbox(args) => commands::sandbox::run(&config, args, json).await,
-            Command::Bench(args) => commands::bench::run(args, json).await,
+            Command::Bench(args) => commands::bench::run(&config, args, json).await,
             Command::Completions { .. } | Command::Openapi | Command::Market(_) => Ok(ExitCode::SUCCESS),
         }
     });

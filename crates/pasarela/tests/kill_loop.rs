@@ -272,6 +272,62 @@ async fn one_story_each(server: Option<hub::server_of_tests::Database>, trial: T
     );
 }
 
+/// The master key changes while webhooks come in, and the hub is killed at moments of chance within it; each time the
+/// next start opens the database, whichever of the two keys lies there, and the change goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_master_key_changes_under_load_through_kills_and_nothing_is_lost() {
+    const CHANGES: usize = 12;
+    let seed = seed();
+    println!("PASARELA_TEST_SEED={seed}");
+    let mut dice = SmallRng::seed_from_u64(seed);
+    let sink = Sink::slow(ANSWER).await;
+    let flows = [("banco", sample::FLOW), ("unica", AT_MOST_ONCE)];
+    let home = Home::on(None, sink.addr, &["tienda", "unica"], &flows, "/about");
+    let key = home.api_key();
+    let first = std::fs::read(home.dir.path().join("hub.db.key")).expect("the first master key");
+    let load = Arc::new(Load::default());
+    let senders: Vec<_> = (0..2).map(|me| tokio::spawn(send(load.clone(), me, vec![home.addr], PACE))).collect();
+    let (mut began, mut cut) = (0, 0);
+    for _ in 0..CHANGES {
+        let mut hub = home.start(&[]).await.expect("whichever key lies there opens the database");
+        let changing = home.begin(&["seal", "rotate", "--json"]);
+        began += 1;
+        // It takes some 40 ms of a start of the command, and then a few for each step.
+        tokio::time::sleep(Duration::from_millis(dice.random_range(5..160))).await;
+        hub.kill();
+        cut += usize::from(!changing.wait_with_output().expect("the command ends").status.success());
+    }
+    let hub = home.start(&[]).await.expect("the hub starts after all");
+    load.stop.store(true, Ordering::Relaxed);
+    for sender in senders {
+        sender.await.expect("a sender ends");
+    }
+    let told = home.done(&["seal", "rotate", "--json"]);
+    assert_eq!((&told["rotated"], &told["state"]["between"]), (&"done".into(), &false.into()), "{told} (seed {seed})");
+    hub.quiet(Duration::from_secs(60)).await;
+    let answered = load.answered.lock().clone();
+    Story::read(&hub, &key).await.one_each(&answered, seed);
+    let until = Instant::now() + Duration::from_secs(60);
+    while !home.done(&["seal", "status", "--json"])["state"]["table"].is_null() {
+        assert!(Instant::now() < until, "sealing anew does not end (seed {seed})");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    home.done(&["audit", "verify", "--json"]);
+    // What came first opens still, and the first master key opens nothing any more.
+    let (status, body) = hub::get(home.addr, &format!("/api/v1/deliveries/{}", answered[0].delivery), Some(&key))
+        .await
+        .expect("it answers");
+    let body = String::from_utf8_lossy(&body).into_owned();
+    assert!(status == 200 && body.contains(&answered[0].id), "{status} {body} (seed {seed})");
+    drop(hub);
+    std::fs::write(home.dir.path().join("hub.db.key"), first).expect("the first master key, put back");
+    assert!(home.start(&[]).await.is_none(), "the first master key opens the database (seed {seed})");
+    println!(
+        "{began} changes of the master key begun, {cut} cut off by a kill; {} deliveries, missing 0",
+        answered.len()
+    );
+}
+
 /// The calls of each step about one thing came in the order in which their events were accepted; one of
 /// them again only while nothing later of it had come. Returns how many lanes there were.
 fn in_order(sink: &Sink, answered: &[Sent], seed: u64) -> usize {

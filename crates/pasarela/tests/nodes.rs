@@ -154,3 +154,56 @@ async fn interruptions(database: Database, shape: Shape, kills: usize) {
     println!("{} kills, {} stops, {} cuts, {} restarts of the database", done[0], done[1], done[2], done[3]);
     ended.check(&cluster, &key, out).await;
 }
+
+/// A program sends its request again to another node, because it lost the answer or does not wait for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_idempotency_key_at_two_nodes_does_the_deed_once() {
+    let Some(database) = Database::make() else { return };
+    let cluster = Cluster::start(database, Shape { connections: 1, ..Shape::default() }).await;
+    let bearer = format!("Bearer {}", cluster.api_key());
+    let mut numbers = std::collections::BTreeSet::new();
+    const DEEDS: usize = 12;
+    for deed in 0..DEEDS {
+        let key = format!("incidente-{deed}");
+        let headers = [("authorization", bearer.as_str()), ("idempotency-key", key.as_str())];
+        let body = format!("{{\"title\":\"Portátil perdido {deed}\"}}");
+        let ask = |node| cluster.send(node, "/api/v1/incidents", &headers, body.as_bytes());
+        let (one, two) = tokio::join!(ask(deed % 3), ask((deed + 1) % 3));
+        let done: Vec<_> = [&one, &two].into_iter().filter(|(status, ..)| *status == 201).collect();
+        assert!(!done.is_empty(), "{one:?} {two:?}");
+        for (status, _, answer) in [&one, &two] {
+            // Whoever comes while it is being done hears so, and may ask again.
+            assert!(*status == 201 || (*status == 409 && answer["code"] == "request_in_progress"), "{one:?} {two:?}");
+        }
+        let (status, head, again) = ask((deed + 2) % 3).await;
+        assert_eq!((status, &again), (201, &done[0].2), "the third node answers as the first did");
+        assert!(head.contains("idempotency-replayed: true"), "{head}");
+        assert!(done.iter().all(|(.., answer)| *answer == again));
+        numbers.insert(again["number"].as_str().unwrap_or_default().to_owned());
+    }
+    assert_eq!(numbers.len(), DEEDS);
+    let listed =
+        hub::get(cluster.addr(0), "/api/v1/incidents?limit=200", Some(&bearer["Bearer ".len()..])).await.unwrap();
+    let listed: serde_json::Value = serde_json::from_slice(&listed.1).unwrap();
+    assert_eq!(listed["data"].as_array().map(Vec::len), Some(DEEDS), "none was registered twice");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_that_is_set_at_one_node_is_taken_at_all() {
+    let Some(database) = Database::make() else { return };
+    let cluster = Cluster::start(database, Shape { connections: 1, vault: true, ..Shape::default() }).await;
+    const NEW: &str = "otra-clave-de-la-tienda";
+    for node in 0..3 {
+        assert!(cluster.takes(node, hub::SECRET, &format!("antes-{node}")).await);
+        assert!(!cluster.takes(node, NEW, &format!("pronto-{node}")).await);
+    }
+    cluster.set_secret(NEW);
+    let until = Instant::now() + Duration::from_secs(60);
+    for node in 0..3 {
+        while !cluster.takes(node, NEW, &format!("luego-{node}")).await {
+            assert!(Instant::now() < until, "node {node} goes on with the earlier secret");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert!(!cluster.takes(node, hub::SECRET, &format!("tarde-{node}")).await, "the earlier one is over");
+    }
+}

@@ -11,6 +11,8 @@ mod hygiene;
 mod market;
 #[path = "operating/rne.rs"]
 mod rne;
+#[path = "operating/vault.rs"]
+mod vault;
 
 use files::Place;
 use serde_json::Value;

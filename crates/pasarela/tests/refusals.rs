@@ -297,3 +297,12 @@ fn g14_the_api_refuses_questions_it_does_not_know() {
     hub.get("/api/v1/deliveries/del_0000000000000", &key).problem(404, &["no delivery"]);
     assert_ne!(free_port(), place.public.port(), "the hub holds its port");
 }
+
+/// The hub that `pasarela bench sealing` compares with writes nothing without its seal where anybody's data may be.
+#[test]
+fn the_hub_of_the_bench_takes_no_database_that_was_used() {
+    let place = Place::shop();
+    place.key("read");
+    place.run(&["bench", "copying-hub"]).says(2, &["the bench's", "pasarela serve"]);
+    assert!(!place.run(&["bench", "--help"]).out.contains("copying"), "nobody is led to it");
+}

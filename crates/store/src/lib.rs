@@ -36,7 +36,7 @@ pub use contract::{
 pub use gateway::{AnswerBegin, Begun, Gateway, KeyTerms};
 pub use history::{History, TYPE as HISTORY_TYPE};
 pub use passes::{PassKind, PassRow, Passes};
-pub use records::{RecordFilter, RecordOrder, RecordRow, RecordWrite, Recorded, Records};
+pub use records::{RecordFilter, RecordGuard, RecordOrder, RecordRow, RecordWrite, Recorded, Records};
 pub use rows::{
     ApiKeyRow, ArrivedRow, AttemptRow, CONTACT, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter,
     EffectRow, EntityRow, EventFilter, EventRow, HealthRow, InboxRow, ListenerRow, PauseKind, PauseRow, PushedFlow,

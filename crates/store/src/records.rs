@@ -31,6 +31,18 @@ pub struct RecordWrite {
     pub data: Sealed,
 }
 
+/// Another record that must still be as it was read: what is decided by several records is guarded by one that each
+/// such decision raises.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordGuard {
+    /// Its kind.
+    pub kind: String,
+    /// Its id.
+    pub id: String,
+    /// Version that was read. It is raised by one with the write, and perhaps where the write is stale.
+    pub version: i64,
+}
+
 /// Result of [`Records::keep_record`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
@@ -104,6 +116,8 @@ impl RecordFilter {
 pub trait Records: Send + Sync + 'static {
     /// Writes a record. Answers after the commit.
     fn keep_record(&self, record: RecordWrite) -> Fut<'_, Recorded>;
+    /// The same for a record that is there, where the guard still has its version too: else nothing of it is written.
+    fn keep_record_under(&self, record: RecordWrite, guard: RecordGuard) -> Fut<'_, Recorded>;
     /// One record.
     fn record(&self, kind: &str, id: &str) -> Fut<'_, Option<RecordRow>>;
     /// A page of records of a kind.

@@ -13,6 +13,7 @@ mod gateway;
 mod growth;
 mod integrity;
 mod passes;
+mod peek;
 #[cfg(test)]
 mod plans;
 mod read;
@@ -41,6 +42,7 @@ pub use examine::{Finding, State, examine};
 use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
 use pasarela_domain::{DeliveryId, EffectId, EntityRef, EventId, IdMaker, RunId};
+pub use peek::peek;
 pub use repair::{Gap, Mended, Repaired, repair};
 pub use restore::Restoring;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};

@@ -153,10 +153,12 @@ macro_rules! conformance {
                     it_is_one_nodes_turn,
                 ];
                 recording: [
+                    records_are_seen_without_opening_what_holds_them,
                     a_record_is_written_by_who_read_its_version,
                     records_are_listed_by_what_is_open_due_closed_and_about_whom,
                     a_dropped_record_is_gone_with_its_links,
                     of_many_who_write_one_version_one_does,
+                    of_two_who_write_under_one_guard_one_does,
                     a_held_person_is_not_redacted_and_records_go_with_the_others,
                 ];
                 auditing: [

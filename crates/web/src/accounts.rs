@@ -17,10 +17,10 @@ mod told;
 use crate::App;
 use jiff::Timestamp;
 use pasarela_domain::{Brands, EmailAddress, Grant, Role};
-use pasarela_store::{Error, PassRow, RecordFilter, RecordOrder, RecordRow, RecordWrite, Recorded, Store};
+use pasarela_store::{Error, PassRow, RecordFilter, RecordGuard, RecordOrder, RecordRow, RecordWrite, Recorded, Store};
 use password::{Crowded, Hashed, Weak};
 use rand::RngExt as _;
-use second::Second;
+use second::{Second, Used};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -99,6 +99,14 @@ impl Account {
     pub(crate) fn needs_second(&self) -> bool {
         self.grants.iter().any(|g| matches!(g.role, Role::Owner | Role::Operator | Role::Finance | Role::Privacy))
     }
+}
+
+/// Whom a proof let in.
+#[derive(Debug)]
+pub(crate) struct Entered {
+    pub(crate) account: Account,
+    /// A recovery code was used up for it.
+    pub(crate) recovered: bool,
 }
 
 /// Is an owner of every brand among these?
@@ -243,19 +251,21 @@ impl Accounts<'_> {
     }
 
     async fn keep(&self, account: &Account, expected: i64) -> Result<Recorded, Error> {
+        self.store.keep_record(self.write(account, expected)).await
+    }
+
+    fn write(&self, account: &Account, expected: i64) -> RecordWrite {
         let subject = |(issuer, subject): &(String, String)| self.provider_hash(issuer, subject);
-        self.store
-            .keep_record(RecordWrite {
-                kind: KIND.into(),
-                id: account.id.clone(),
-                expected,
-                due: None,
-                open: true,
-                subjects: account.provider.as_ref().map(subject).into_iter().collect(),
-                at: self.now,
-                data: self.store.sealer().seal_json(account),
-            })
-            .await
+        RecordWrite {
+            kind: KIND.into(),
+            id: account.id.clone(),
+            expected,
+            due: None,
+            open: true,
+            subjects: account.provider.as_ref().map(subject).into_iter().collect(),
+            at: self.now,
+            data: self.store.sealer().seal_json(account),
+        }
     }
 
     fn provider_hash(&self, issuer: &str, subject: &str) -> i64 {
@@ -296,8 +306,7 @@ impl Accounts<'_> {
         id: &str,
         f: impl Fn(Vec<Grant>) -> Vec<Grant>,
     ) -> Result<Account, AccountError> {
-        self.spare_an_owner(id, |a| is_owner(&f(a.grants.clone()))).await?;
-        let changed = self.change(id, |account| {
+        let changed = self.change_standing(id, |account| {
             let grants = f(account.grants.clone());
             check(&grants)?;
             account.grants = grants;
@@ -310,12 +319,9 @@ impl Accounts<'_> {
 
     /// Lets nobody in by it any more, or again.
     pub(crate) async fn set_disabled(&self, id: &str, disabled: bool) -> Result<Account, AccountError> {
-        if disabled {
-            self.spare_an_owner(id, |_| false).await?;
-        }
         let now = self.now;
         let (account, ()) = self
-            .change(id, |account| {
+            .change_standing(id, |account| {
                 account.disabled_at = disabled.then(|| account.disabled_at.unwrap_or(now));
                 Ok(())
             })
@@ -339,15 +345,57 @@ impl Accounts<'_> {
         Ok(account)
     }
 
-    /// Is an owner left if this one is not one any more?
-    async fn spare_an_owner(&self, id: &str, stays: impl Fn(&Account) -> bool) -> Result<(), AccountError> {
-        let all = self.list().await?;
-        let alive = |a: &&Account| a.is_owner() && a.disabled_at.is_none();
-        let is_one = all.iter().find(|a| a.id == id).filter(alive);
-        if is_one.is_some_and(|a| !stays(a)) && all.iter().filter(alive).count() == 1 {
-            return Err(AccountError::LastOwner);
+    /// The same, where it may be that somebody is an owner no more: somebody always is left. Whoever takes an owner away
+    /// raises one mark with it, on whichever node, so that of two who see two owners and take one each, one looks again.
+    async fn change_standing<T>(
+        &self,
+        id: &str,
+        f: impl Fn(&mut Account) -> Result<T, AccountError>,
+    ) -> Result<(Account, T), AccountError> {
+        let alive = |a: &Account| a.is_owner() && a.disabled_at.is_none();
+        for _ in 0..RACES {
+            // Before everything that is decided by.
+            let mark = self.owners_mark().await?;
+            let row = self.store.record(KIND, id).await?;
+            let found = row.as_ref().and_then(|row| Some((row.version, read(row)?)));
+            let (version, mut account) = found.ok_or_else(|| AccountError::NotFound(id.to_owned()))?;
+            let was = alive(&account);
+            let out = f(&mut account)?;
+            let written = if was && !alive(&account) {
+                if !self.list().await?.iter().any(|other| other.id != id && alive(other)) {
+                    return Err(AccountError::LastOwner);
+                }
+                self.store.keep_record_under(self.write(&account, version), mark).await?
+            } else {
+                self.keep(&account, version).await?
+            };
+            if let Recorded::Done(_) = written {
+                return Ok((account, out));
+            }
         }
-        Ok(())
+        Err(Error::Busy.into())
+    }
+
+    /// The mark that is raised when an owner is taken away, as it is now; made when it is not there.
+    async fn owners_mark(&self) -> Result<RecordGuard, Error> {
+        let guard = |version| RecordGuard { kind: KIND_OWNERS.into(), id: OWNERS.into(), version };
+        if let Some(mark) = self.store.record(KIND_OWNERS, OWNERS).await? {
+            return Ok(guard(mark.version));
+        }
+        let made = self.store.keep_record(RecordWrite {
+            kind: KIND_OWNERS.into(),
+            id: OWNERS.into(),
+            expected: 0,
+            due: None,
+            open: true,
+            subjects: Vec::new(),
+            at: self.now,
+            data: self.store.sealer().seal_json(&self.now),
+        });
+        made.await?;
+        // Whoever else made it meanwhile made the first version too, unless they raised it since: then it is looked
+        // at again.
+        Ok(guard(1))
     }
 
     /// Sets a password. The caller ends the other sessions.
@@ -367,7 +415,7 @@ impl Accounts<'_> {
         email: &str,
         password: &str,
         code: &str,
-    ) -> Result<Option<Account>, AccountError> {
+    ) -> Result<Option<Entered>, AccountError> {
         let found = match email.parse::<EmailAddress>() {
             Ok(email) => self.by_id(&self.id_of(email.as_str())).await?,
             Err(_) => None,
@@ -376,20 +424,22 @@ impl Accounts<'_> {
         let fits = self.desk.is(password, found.as_ref().and_then(|a| a.password.as_ref())).await?;
         let Some(account) = found.filter(|a| fits && a.disabled_at.is_none()) else { return Ok(None) };
         if account.second.is_none() {
-            return Ok((!account.needs_second()).then_some(account));
+            let enters = !account.needs_second();
+            return Ok(enters.then_some(Entered { account, recovered: false }));
         }
         self.take_code(&account.id, code).await
     }
 
     /// Uses a code of the second factor up. `None`: it is not good.
-    pub(crate) async fn take_code(&self, id: &str, code: &str) -> Result<Option<Account>, AccountError> {
+    pub(crate) async fn take_code(&self, id: &str, code: &str) -> Result<Option<Entered>, AccountError> {
         let now = self.now.as_second();
         let taken = self.change(id, |account| {
-            let good = account.disabled_at.is_none() && account.second.as_mut().is_some_and(|s| s.take(code, now));
-            if good { Ok(()) } else { Err(AccountError::Invalid("this code is not good".into())) }
+            let second = account.second.as_mut().filter(|_| account.disabled_at.is_none());
+            let used = second.and_then(|s| s.take(code, now));
+            used.ok_or_else(|| AccountError::Invalid("this code is not good".into()))
         });
         match taken.await {
-            Ok((account, ())) => Ok(Some(account)),
+            Ok((account, used)) => Ok(Some(Entered { account, recovered: used == Used::Recovery })),
             Err(AccountError::Invalid(_) | AccountError::NotFound(_)) => Ok(None),
             Err(e) => Err(e),
         }
@@ -485,6 +535,9 @@ impl Accounts<'_> {
 
 /// Kind of the mark that says who makes the first owner.
 const KIND_FIRST: &str = "user_first";
+/// Kind of the mark that is raised with each owner who is taken away, and its name.
+const KIND_OWNERS: &str = "user_owners";
+const OWNERS: &str = "owners";
 
 fn read(row: &RecordRow) -> Option<Account> {
     match serde_json::from_slice::<Account>(&row.data) {

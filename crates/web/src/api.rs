@@ -23,6 +23,7 @@ mod pauses;
 mod registry;
 mod runs;
 mod seal;
+mod secrets;
 mod suppressions;
 mod texts;
 mod tickets;
@@ -40,6 +41,7 @@ pub(crate) use events::story_of;
 pub(crate) use holds::{intend_end as intend_hold_end, kept as hold_kept};
 pub(crate) use incidents::intend as intend_incident;
 pub(crate) use pauses::intend as intend_pause;
+pub use secrets::SecretUses;
 
 use crate::App;
 use crate::policy::{Gate, may};
@@ -281,12 +283,14 @@ pub(crate) fn routes() -> Routes {
             flows::push,
             op(may(Write, Flows), "Put flows in force, all or none, without a restart").again(Again::Safe)
                 .takes::<flows::Push>()
-                .lists::<pasarela_engine::FlowChange>(),
+                .lists::<pasarela_engine::FlowChange>()
+                .over_a_version()
+                .problems(&[412]),
         )
         .get(
             "/flows/{name}",
             flows::one,
-            op(may(Read, Flows), "One flow, with its text and outline").answers::<flows::WholeFlow>().problems(&[404]),
+            op(may(Read, Flows), "One flow, with its text and outline").versioned().answers::<flows::WholeFlow>().problems(&[404]),
         )
         .get(
             "/messages/{id}/explanation",

@@ -1,6 +1,8 @@
 //! API keys: `psk_` and 43 random characters, shown once, kept as SHA-256. Nothing is open by default. A key has
 //! scopes, brands, an end and a limit; a rotation gives it a new text while the old one still opens for a time.
 
+mod unknown;
+
 use crate::App;
 use crate::policy::Scope;
 use crate::problem::Problem;
@@ -16,6 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use subtle::ConstantTimeEq as _;
@@ -185,6 +188,8 @@ fn hashed(key: &str) -> [u8; 32] {
     Sha256::digest(key.as_bytes()).into()
 }
 
+pub(crate) use unknown::Unknown;
+
 /// Keys seen lately, by the hash of their text, and when their use was last noted.
 #[derive(Default)]
 pub(crate) struct Keys {
@@ -196,13 +201,14 @@ pub(crate) struct Keys {
 type Seen = (Instant, Arc<ApiKeyRow>);
 
 impl Keys {
+    /// The key with this hash, if it was seen lately.
+    fn known(&self, hash: &[u8; 32]) -> Option<Arc<ApiKeyRow>> {
+        let seen = self.seen.read();
+        seen.get(hash).filter(|(at, _)| at.elapsed() < MEMORY).map(|(_, row)| row.clone())
+    }
+
     /// The key with this hash, revoked ones left out; whether its time is over is asked each time.
     async fn find(&self, store: &dyn Store, hash: [u8; 32]) -> Result<Option<Arc<ApiKeyRow>>, pasarela_store::Error> {
-        if let Some((at, row)) = self.seen.read().get(&hash)
-            && at.elapsed() < MEMORY
-        {
-            return Ok(Some(row.clone()));
-        }
         let found = find(store, &hash).await?.map(Arc::new);
         let mut known = self.seen.write();
         known.retain(|_, (at, _)| at.elapsed() < MEMORY);
@@ -231,10 +237,13 @@ impl Keys {
 /// The key that has or had this hash, unless it is revoked. Compared in constant time, though what is compared are
 /// hashes of long random texts.
 pub(crate) async fn find(store: &dyn Store, hash: &[u8; 32]) -> Result<Option<ApiKeyRow>, pasarela_store::Error> {
-    let rows = store.api_keys().await?;
+    Ok(find_in(&store.api_keys().await?, hash).cloned())
+}
+
+fn find_in<'r>(rows: &'r [ApiKeyRow], hash: &[u8; 32]) -> Option<&'r ApiKeyRow> {
     let same = |kept: &[u8]| bool::from(kept.ct_eq(hash));
     let has = |r: &ApiKeyRow| same(&r.hash) || r.terms.old.as_ref().is_some_and(|(old, _)| same(old));
-    Ok(rows.into_iter().find(|r| r.revoked_at.is_none() && has(r)))
+    rows.iter().find(|r| r.revoked_at.is_none() && has(r))
 }
 
 /// Why a key opens nothing.
@@ -266,10 +275,21 @@ pub(crate) fn brands_of(row: &ApiKeyRow) -> Brands {
 }
 
 /// Whoever is turned away: what they are told, the code of why, and whose key it was, where that is known.
-pub(crate) struct Unknown(pub(crate) Problem, pub(crate) Option<&'static str>, pub(crate) Option<Who>);
+pub(crate) struct TurnedAway {
+    pub(crate) problem: Problem,
+    pub(crate) code: Option<&'static str>,
+    pub(crate) whose: Option<Who>,
+    /// How the place that asked stands, where it asks too often.
+    pub(crate) stand: Option<Stand>,
+}
 
-/// Who calls the API, and how the key stands with its limit. Whoever has no key in force is turned away.
-pub(crate) async fn caller(app: &App, headers: &HeaderMap) -> Result<(Who, Option<Stand>), Unknown> {
+/// Who calls the API, and how the key stands with its limit. Whoever has no key in force is turned away. `from`:
+/// whence, as far as it is known.
+pub(crate) async fn caller(
+    app: &App,
+    headers: &HeaderMap,
+    from: Option<IpAddr>,
+) -> Result<(Who, Option<Stand>), TurnedAway> {
     if app.trusted {
         return Ok((Who::command_line(), None));
     }
@@ -282,16 +302,16 @@ pub(crate) async fn caller(app: &App, headers: &HeaderMap) -> Result<(Who, Optio
             "An API key is needed",
             "send `Authorization: Bearer psk_...`; `pasarela keys create NAME --scopes read` makes a key",
         );
-        return Err(Unknown(problem, Some("no_key"), None));
+        return Err(TurnedAway { problem, code: Some("no_key"), whose: None, stand: None });
     };
     let refused = |code, detail, whose| {
         let problem = Problem::new(StatusCode::UNAUTHORIZED, code, "The API key is not valid", detail);
-        Unknown(problem, Some(code), whose)
+        TurnedAway { problem, code: Some(code), whose, stand: None }
     };
     let hash = hashed(key);
-    let found = app.keys.find(&**app.engine.store(), hash).await.map_err(|e| Unknown(e.into(), None, None))?;
-    let Some(row) = found else {
-        return Err(refused("unknown_key", "it is unknown or was revoked", None));
+    let row = match app.keys.known(&hash) {
+        Some(row) => row,
+        None => look_up(app, hash, from).await?,
     };
     let whose = || Some(Who::key(&row.id, &row.name, scopes_of(&row), brands_of(&row)));
     let wall = app.console.wall();
@@ -309,6 +329,35 @@ pub(crate) async fn caller(app: &App, headers: &HeaderMap) -> Result<(Who, Optio
         note_use(app, row.id.clone(), wall);
     }
     Ok((Who::key(&row.id, &row.name, scopes_of(&row), brands_of(&row)), Some(stand)))
+}
+
+/// A key that was not seen lately. Who brought many that nobody has waits, and costs the store nothing meanwhile.
+async fn look_up(app: &App, hash: [u8; 32], from: Option<IpAddr>) -> Result<Arc<ApiKeyRow>, TurnedAway> {
+    let (store, unknown) = (&**app.engine.store(), &app.unknown_keys);
+    let unread = |e: pasarela_store::Error| TurnedAway { problem: e.into(), code: None, whose: None, stand: None };
+    if let Some(stand) = unknown.must_wait(from) {
+        let found = unknown.find(store, &hash).await.map_err(unread)?;
+        return found.map(Arc::new).ok_or_else(|| {
+            let problem = Problem::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "rate_limited",
+                "Too many keys that nobody has",
+                "many unknown keys came from this address: wait as Retry-After says, and see which program has an old key",
+            );
+            let wait = stand.wait.map_or(1, crate::rate::seconds);
+            let problem = problem.wait(u32::try_from(wait).unwrap_or(u32::MAX));
+            TurnedAway { problem, code: Some("unknown_key"), whose: None, stand: Some(stand) }
+        });
+    }
+    match app.keys.find(store, hash).await.map_err(unread)? {
+        Some(row) => Ok(row),
+        None => {
+            unknown.count(from);
+            let detail = "it is unknown or was revoked";
+            let problem = Problem::new(StatusCode::UNAUTHORIZED, "unknown_key", "The API key is not valid", detail);
+            Err(TurnedAway { problem, code: Some("unknown_key"), whose: None, stand: None })
+        }
+    }
 }
 
 /// Beside the request, which does not wait for it.

@@ -17,6 +17,7 @@ mod connections;
 mod dead;
 mod delivery;
 mod device;
+mod enrol;
 mod events;
 mod first;
 mod flows;
@@ -40,14 +41,17 @@ mod signin;
 mod status;
 mod story;
 mod theatre;
+mod told;
 mod users;
 mod webhooks;
 mod words;
 
+pub(crate) use device::address as address_of;
 pub use first::first_owner_link;
 pub(crate) use guard::Visit as Visitor;
+pub(crate) use links::{LETTER, account_link, link_as};
 pub use links::{NewLink, create_link};
-pub(crate) use links::{account_link, link_as};
+pub(crate) use told::{Doer, News, tell};
 
 use crate::policy::{Gate, may};
 use crate::routes::Pages;
@@ -67,6 +71,8 @@ pub(crate) struct Settings {
     sessions: session::Sessions,
     idle: jiff::SignedDuration,
     oidc: Option<Arc<crate::accounts::oidc::Oidc>>,
+    /// Must whoever may do much have a second factor before they do anything?
+    second_required: bool,
     health: status::Cache,
     recalled: home::Recalled,
 }
@@ -86,6 +92,7 @@ impl Settings {
             wall: options.wall,
             sessions: session::Sessions::default(),
             idle: options.idle.try_into().unwrap_or(jiff::SignedDuration::MAX),
+            second_required: options.second_factor_required,
             oidc: options.oidc.map(|oidc| Arc::new(crate::accounts::oidc::Oidc::new(oidc))),
             health: status::Cache::default(),
             recalled: home::Recalled::default(),
@@ -105,7 +112,7 @@ impl Settings {
     }
 
     /// Do people reach the console by an encrypted way?
-    fn is_encrypted(&self) -> bool {
+    pub(crate) fn is_encrypted(&self) -> bool {
         self.url.starts_with("https://")
     }
 }
@@ -192,6 +199,7 @@ pub(crate) fn pages() -> Pages {
         )
         .get("/confirmar", Gate::Known("whoever is in proves it again"), confirm::form)
         .post("/confirmar", Gate::Known("whoever is in proves it again"), confirm::prove)
+        .get("/segundo-factor", OWN, enrol::show)
         .get("/mi-cuenta", OWN, own::show)
         .post("/mi-cuenta/contrasena", OWN, own::set_password)
         .post("/mi-cuenta/codigos", OWN, own::begin_codes)

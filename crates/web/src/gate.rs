@@ -215,13 +215,13 @@ async fn by_key(
         Gate::Known(_) => None,
         Gate::Open(_) | Gate::Signed | Gate::Pass => return Ok((Brands::none(), None)),
     };
-    let from = request.extensions().get::<Peer>().map(|p| p.0);
-    let (who, stand) = crate::auth::caller(app, request.headers()).await.map_err(|unknown| {
+    let from = crate::console::address_of(request.extensions().get::<Peer>().copied(), request.headers());
+    let (who, stand) = crate::auth::caller(app, request.headers(), from).await.map_err(|away| {
         let wanted = asked.map_or_else(String::new, wanted);
-        if let Some(code) = unknown.1 {
-            app.note_refused(unknown.2.as_ref(), from, code, wanted);
+        if let Some(code) = away.code {
+            app.note_refused(away.whose.as_ref(), from, code, wanted);
         }
-        (unknown.0, None)
+        (away.problem, away.stand)
     })?;
     let mut who = who.in_hub(&app.brands);
     who.from = from;

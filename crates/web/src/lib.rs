@@ -10,6 +10,7 @@ mod auth;
 mod bodies;
 mod console;
 mod docs;
+mod edges;
 mod etag;
 mod gate;
 mod health;
@@ -28,12 +29,13 @@ pub mod who;
 
 pub use accounts::oidc::OidcOptions;
 pub use alarms::explained as alarms_explained;
+pub use api::SecretUses;
 pub use auth::{KeyWish, NewKey, create_key, revoke_key};
 pub use console::{NewLink, create_link, first_owner_link};
 pub use openapi::openapi;
 pub use rate::Rate;
 pub use routes::Route;
-pub use server::{MAX_BODY, Peer, Running, serve, serve_unix};
+pub use server::{Bounds, MAX_BODY, Peer, Running, serve, serve_unix, serve_within};
 
 use axum::Router;
 use pasarela_connector::Provider;
@@ -54,6 +56,9 @@ pub struct App {
     /// Bodies of the API: providers' have a room of their own.
     pub(crate) asked: Arc<bodies::Bodies>,
     pub(crate) buckets: Arc<rate::Buckets>,
+    pub(crate) unknown_keys: Arc<auth::Unknown>,
+    /// Do people and providers reach the public listener by https?
+    pub(crate) public_https: bool,
     /// Limit of a key that has none of its own.
     pub(crate) api_rate: Rate,
     pub(crate) gathered: Arc<audit::gathered::Gathered>,
@@ -64,6 +69,8 @@ pub struct App {
     pub(crate) looked: Arc<tickets::Looked>,
     pub(crate) people: Arc<people::Rate>,
     pub(crate) passwords: accounts::password::Desk,
+    /// What the configuration takes out of the vault.
+    pub(crate) secret_uses: Option<Arc<dyn SecretUses>>,
     /// Brands of this hub: what somebody may do for none of them, they may not do.
     pub(crate) brands: Arc<BTreeSet<String>>,
     /// What the caller may see, as the gate in front of the route found it: nothing before there was one.
@@ -82,16 +89,22 @@ pub struct Options {
     pub tickets: Option<Arc<Desk>>,
     /// Where people find the console, for links: `http://127.0.0.1:8081`.
     pub console_url: String,
+    /// How the public listener is reached from outside: `https://hub.marca.example`.
+    pub public_url: String,
     /// Time of the real world, by which sessions end. Business time may run faster.
     pub wall: Arc<dyn Clock>,
     /// After so long without a look at a page, a person's session is over.
     pub idle: std::time::Duration,
+    /// Must owners, operators, finance and privacy turn codes on before they see anything?
+    pub second_factor_required: bool,
     /// An OpenID provider that vouches for people.
     pub oidc: Option<OidcOptions>,
     /// Brands of this hub, by the names of the configuration.
     pub brands: BTreeSet<String>,
     /// Requests that an API key may make which has no limit of its own.
     pub api_rate: Rate,
+    /// What the configuration takes out of the vault.
+    pub secret_uses: Option<Arc<dyn SecretUses>>,
 }
 
 impl Default for Options {
@@ -100,11 +113,14 @@ impl Default for Options {
             sandbox: None,
             tickets: None,
             console_url: "http://127.0.0.1:8081".into(),
+            public_url: "http://127.0.0.1:8080".into(),
             wall: Arc::new(SystemClock),
             idle: std::time::Duration::from_secs(30 * 60),
+            second_factor_required: false,
             oidc: None,
             brands: [DEFAULT_BRAND.to_owned()].into(),
             api_rate: Rate::DEFAULT,
+            secret_uses: None,
         }
     }
 }
@@ -114,19 +130,23 @@ impl App {
     #[must_use]
     pub fn new(engine: Engine, options: Options) -> Self {
         let (tickets, brands) = (options.tickets.clone(), Arc::new(options.brands.clone()));
-        let api_rate = options.api_rate;
+        let public_https = options.public_url.starts_with("https://");
+        let (api_rate, secret_uses) = (options.api_rate, options.secret_uses.clone());
         Self {
             keys: Arc::new(auth::Keys::default()),
             console: Arc::new(console::Settings::new(options)),
             bodies: Arc::default(),
             asked: Arc::new(bodies::Bodies::of_the_api()),
             buckets: Arc::default(),
+            unknown_keys: Arc::default(),
+            public_https: public_https,
             gathered: Arc::default(),
             api_rate,
             tickets,
             looked: Arc::default(),
             people: Arc::default(),
             passwords: accounts::password::Desk::default(),
+            secret_uses,
             brands,
             backup: Arc::default(),
             described: Arc::default(),
@@ -147,11 +167,12 @@ impl App {
 
     /// Public listener: hooks, API, health, tickets, the book.
     pub fn public(&self) -> Router {
-        public_routes()
+        let router = public_routes()
             .into_router()
             .fallback(problem::no_such_path)
             .method_not_allowed_fallback(problem::other_method)
-            .with_state(self.clone())
+            .with_state(self.clone());
+        edges::with_headers(router, self.public_https)
     }
 
     /// The API for whoever may open the database file: no key is asked for, keys can be made.
@@ -167,7 +188,8 @@ impl App {
 
     /// The console's listener.
     pub fn console(&self) -> Router {
-        console::routes(self.clone()).with_state(self.clone())
+        let router = console::routes(self.clone()).with_state(self.clone());
+        edges::with_headers(router, self.console.is_encrypted())
     }
 }
 

@@ -158,7 +158,7 @@ impl Writer {
             Gate::Known(_) => json!([{ "key": [] }]),
             Gate::Open(_) | Gate::Signed | Gate::Pass => json!([]),
         };
-        let changes = o.versioned && o.problems.contains(&412);
+        let changes = o.over || (o.versioned && o.problems.contains(&412));
         if changes {
             parameters.push(json!({
                 "name": "If-Match", "in": "header", "required": false,

@@ -126,6 +126,8 @@ resources! {
     Audit "audit",
     /// Copies of the database.
     Backups "backups",
+    /// The vault.
+    Secrets "secrets",
 }
 
 impl Resource {
@@ -152,13 +154,14 @@ impl Resource {
                 | Self::Keys
                 | Self::Users
                 | Self::Backups
+                | Self::Secrets
         )
     }
 
     /// Does it say who may do what? Then a key needs the scope by its name: `read` and `write` do not reach it.
     #[must_use]
     pub fn governs(self) -> bool {
-        matches!(self, Self::Keys | Self::Users | Self::Audit | Self::Backups | Self::Webhooks)
+        matches!(self, Self::Keys | Self::Users | Self::Audit | Self::Backups | Self::Webhooks | Self::Secrets)
     }
 }
 
@@ -237,6 +240,8 @@ pub const TABLE: &[Row] = {
         (R::Users, Write, &[]),
         (R::Audit, ReadPersonal, &[Privacy]),
         (R::Backups, Operate, &[Operator]),
+        (R::Secrets, Read, &[]),
+        (R::Secrets, Write, &[]),
     ]
 };
 

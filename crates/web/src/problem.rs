@@ -134,6 +134,7 @@ impl From<PushError> for Problem {
     fn from(e: PushError) -> Self {
         match e {
             PushError::Refused(_) => Self::bad_request(e.to_string()),
+            PushError::Changed => crate::etag::changed(),
             PushError::Store(e) => e.into(),
         }
     }

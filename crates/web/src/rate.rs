@@ -24,6 +24,8 @@ pub struct Rate {
 impl Rate {
     /// What a key has that names none, where the configuration names none either.
     pub const DEFAULT: Self = Self { requests: 6000, per: Duration::from_secs(60) };
+    /// Keys that nobody has, from one place.
+    pub(crate) const UNKNOWN_KEYS: Self = Self { requests: 60, per: Duration::from_secs(60) };
 }
 
 /// It is not a limit.
@@ -69,6 +71,8 @@ impl Default for Rate {
 /// How a key stands after a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stand {
+    /// What is counted.
+    what: &'static str,
     rate: Rate,
     /// Requests that it may make at once from here.
     left: u32,
@@ -81,8 +85,8 @@ pub(crate) struct Stand {
 impl Stand {
     /// Says it in the headers of the draft "RateLimit header fields for HTTP".
     pub(crate) fn tell(&self, headers: &mut HeaderMap) {
-        let policy = format!("\"key\";q={};w={}", self.rate.requests, self.rate.per.as_secs());
-        let now = format!("\"key\";r={};t={}", self.left, seconds(self.full_in));
+        let policy = format!("\"{}\";q={};w={}", self.what, self.rate.requests, self.rate.per.as_secs());
+        let now = format!("\"{}\";r={};t={}", self.what, self.left, seconds(self.full_in));
         for (name, value) in [("ratelimit-policy", policy), ("ratelimit", now)] {
             if let Ok(value) = HeaderValue::from_str(&value) {
                 headers.insert(HeaderName::from_static(name), value);
@@ -97,14 +101,36 @@ pub(crate) fn seconds(span: Duration) -> u64 {
 }
 
 /// What keys have left, by their ids: when each will have all of it again.
-#[derive(Default)]
-pub(crate) struct Buckets(Mutex<HashMap<String, Instant>>);
+pub(crate) struct Buckets {
+    what: &'static str,
+    full: Mutex<HashMap<String, Instant>>,
+}
+
+impl Default for Buckets {
+    fn default() -> Self {
+        Self::named("key")
+    }
+}
 
 impl Buckets {
+    /// Of something that is not a key.
+    pub(crate) fn named(what: &'static str) -> Self {
+        Self { what, full: Mutex::default() }
+    }
+
     /// Takes one request of a key.
     pub(crate) fn take(&self, key: &str, rate: Rate, now: Instant) -> Stand {
-        let one = rate.per / rate.requests;
-        let mut all = self.0.lock();
+        self.stand(key, rate, now, true)
+    }
+
+    /// How it would stand after one.
+    pub(crate) fn look(&self, key: &str, rate: Rate, now: Instant) -> Stand {
+        self.stand(key, rate, now, false)
+    }
+
+    fn stand(&self, key: &str, rate: Rate, now: Instant, takes: bool) -> Stand {
+        let (what, one) = (self.what, rate.per / rate.requests);
+        let mut all = self.full.lock();
         if all.len() >= MANY && !all.contains_key(key) {
             all.retain(|_, full| *full > now);
         }
@@ -113,13 +139,15 @@ impl Buckets {
         let stand = |full: Instant, wait| {
             let used = full.duration_since(now);
             let left = rate.per.saturating_sub(used).as_nanos() / one.as_nanos().max(1);
-            Stand { rate, left: u32::try_from(left).unwrap_or(u32::MAX).min(rate.requests), full_in: used, wait }
+            Stand { what, rate, left: u32::try_from(left).unwrap_or(u32::MAX).min(rate.requests), full_in: used, wait }
         };
         // A limit that does not divide its span evenly is a nanosecond short of it.
         match (then.duration_since(now)).checked_sub(one * rate.requests) {
             Some(over) if !over.is_zero() => stand(full, Some(over)),
             _ => {
-                all.insert(key.to_owned(), then);
+                if takes {
+                    all.insert(key.to_owned(), then);
+                }
                 stand(then, None)
             }
         }

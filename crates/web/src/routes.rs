@@ -235,6 +235,8 @@ pub(crate) struct Operation {
     pub(crate) again: Again,
     /// Its answer carries `ETag`; a POST takes `If-Match`.
     pub(crate) versioned: bool,
+    /// It takes `If-Match` of a thing that is read elsewhere; its own answer has no version.
+    pub(crate) over: bool,
 }
 
 /// A body.
@@ -263,6 +265,7 @@ pub(crate) fn op(gate: Gate, summary: &'static str) -> Operation {
         problems: &[],
         again: Again::Once,
         versioned: false,
+        over: false,
     }
 }
 
@@ -275,6 +278,11 @@ impl Operation {
     /// Two may write it: its answer carries a version, and a change may name the one that was read.
     pub(crate) fn versioned(self) -> Self {
         Self { versioned: true, ..self }
+    }
+
+    /// A change may name the version that was read elsewhere.
+    pub(crate) fn over_a_version(self) -> Self {
+        Self { over: true, ..self }
     }
 
     /// How it stands with an `Idempotency-Key`, if it is not done once alone.

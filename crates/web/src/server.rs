@@ -13,8 +13,24 @@ use tokio::task::JoinHandle;
 pub const MAX_BODY: usize = 6 * 1024 * 1024;
 /// Largest buffer of one connection, and so the most that headers may take. Bodies pass through it.
 const BUFFER: usize = 32 * 1024;
-/// Longest time for a request's headers.
-const HEADER_TIME: Duration = Duration::from_secs(10);
+/// What a connection hears that is one too many, before it is closed.
+const FULL: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// What a listener gives to those who come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Connections that are open at once; who comes beyond hears 503 and is closed.
+    pub connections: usize,
+    /// Longest time for a request's headers, and for a connection on which nothing is asked.
+    pub header_time: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { connections: 4096, header_time: Duration::from_secs(10) }
+    }
+}
 
 /// Who is at the other end of a connection: whoever asks, or a proxy in front of the hub.
 #[derive(Debug, Clone, Copy)]
@@ -39,9 +55,14 @@ impl Running {
 
 /// Serves `router` on `listener`.
 pub fn serve(listener: TcpListener, router: Router) -> std::io::Result<Running> {
+    serve_within(listener, router, Bounds::default())
+}
+
+/// The same within other bounds.
+pub fn serve_within(listener: TcpListener, router: Router, bounds: Bounds) -> std::io::Result<Running> {
     let addr = listener.local_addr()?;
     let (stop, stopped) = watch::channel(false);
-    let task = tokio::spawn(accept(listener, router, HEADER_TIME, stopped));
+    let task = tokio::spawn(accept(listener, router, bounds, stopped));
     Ok(Running { addr, stop, task })
 }
 
@@ -53,7 +74,7 @@ pub fn serve_unix(listener: tokio::net::UnixListener, router: Router) -> JoinHan
             let service = TowerToHyperService::new(router.clone());
             tokio::spawn(async move {
                 // A command that goes away early is no error.
-                drop(builder(HEADER_TIME).serve_connection(TokioIo::new(stream), service).await);
+                drop(builder(Bounds::default().header_time).serve_connection(TokioIo::new(stream), service).await);
             });
         }
     })
@@ -65,8 +86,10 @@ fn builder(header_time: Duration) -> hyper::server::conn::http1::Builder {
     builder
 }
 
-async fn accept(listener: TcpListener, router: Router, header_time: Duration, mut stopped: watch::Receiver<bool>) {
+async fn accept(listener: TcpListener, router: Router, bounds: Bounds, mut stopped: watch::Receiver<bool>) {
     let mut connections = tokio::task::JoinSet::new();
+    // Told once for each time that it gets full, not for each who comes.
+    let mut full = false;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -83,6 +106,16 @@ async fn accept(listener: TcpListener, router: Router, header_time: Duration, mu
                 continue;
             }
         };
+        if connections.len() >= bounds.connections {
+            if !full {
+                full = true;
+                let (addr, most) = (listener.local_addr().ok(), bounds.connections);
+                tracing::warn!(?addr, most, "as many connections are open as may be; others are told to come again");
+            }
+            turn_away(stream);
+            continue;
+        }
+        full = full && connections.len() * 4 > bounds.connections * 3;
         if let Err(e) = stream.set_nodelay(true) {
             tracing::debug!(error = %e, "no nodelay");
         }
@@ -93,7 +126,7 @@ async fn accept(listener: TcpListener, router: Router, header_time: Duration, mu
         let service = TowerToHyperService::new(known);
         let mut stopped = stopped.clone();
         connections.spawn(async move {
-            let served = builder(header_time).serve_connection(TokioIo::new(stream), service);
+            let served = builder(bounds.header_time).serve_connection(TokioIo::new(stream), service);
             tokio::pin!(served);
             tokio::select! {
                 _ = &mut served => {}
@@ -105,6 +138,13 @@ async fn accept(listener: TcpListener, router: Router, header_time: Duration, mu
         });
     }
     while connections.join_next().await.is_some() {}
+}
+
+/// Says that there is no room, without waiting for anything: what does not fit into the socket's buffer is not said.
+fn turn_away(stream: tokio::net::TcpStream) {
+    // Nothing was read of it, and nothing is held for it.
+    let _said = stream.try_write(FULL);
+    drop(stream);
 }
 
 #[cfg(test)]
@@ -119,7 +159,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let (_open, stopped) = watch::channel(false);
-        tokio::spawn(accept(listener, Router::new(), Duration::from_millis(50), stopped));
+        let bounds = Bounds { header_time: Duration::from_millis(50), ..Bounds::default() };
+        tokio::spawn(accept(listener, Router::new(), bounds, stopped));
         for begun in ["GET / HTTP/1.1\r\nx-slow: ", ""] {
             let mut stream = TcpStream::connect(addr).await.unwrap();
             stream.write_all(begun.as_bytes()).await.unwrap();
@@ -127,6 +168,40 @@ mod tests {
             let ended = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut answer)).await;
             assert!(ended.is_ok_and(|read| read.is_ok()), "'{begun}' holds its connection");
         }
+    }
+
+    /// Descriptors are not used up by who opens connections, and whoever comes when others went is served.
+    #[tokio::test]
+    async fn a_connection_too_many_is_told_to_come_again_and_one_that_ends_makes_room() {
+        let router = Router::new().fallback(|| async { "ok" });
+        let bounds = Bounds { connections: 2, ..Bounds::default() };
+        let running = serve_within(TcpListener::bind("127.0.0.1:0").await.unwrap(), router, bounds).unwrap();
+        let asked = async |stream: &mut TcpStream| {
+            // Turned away before it was written, or after.
+            drop(stream.write_all(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n").await);
+            let mut head = [0; 12];
+            stream.read_exact(&mut head).await.map(|_| String::from_utf8_lossy(&head[9..]).into_owned())
+        };
+        let open = async || TcpStream::connect(running.addr).await.unwrap();
+        let (mut first, mut second) = (open().await, open().await);
+        assert_eq!(asked(&mut first).await.unwrap(), "200");
+        assert_eq!(asked(&mut second).await.unwrap(), "200");
+        // What it hears was written before it was closed; a reset may overtake it.
+        for _ in 0..50 {
+            let mut third = open().await;
+            let heard = tokio::time::timeout(Duration::from_secs(20), asked(&mut third)).await.expect("it is let go");
+            assert!(heard.as_ref().map_or(true, |status| status == "503"), "{heard:?}");
+        }
+        drop(first);
+        let served = async {
+            loop {
+                if asked(&mut open().await).await.is_ok_and(|status| status == "200") {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), served).await.expect("there is room again");
+        assert!(second.write_all(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n").await.is_ok(), "who was in stays in");
     }
 
     #[tokio::test]

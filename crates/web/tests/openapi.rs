@@ -146,8 +146,8 @@ async fn calls(hub: &Hub) -> Vec<Call> {
     };
     let (number, incident) = (of_now("RAD"), of_now("INC"));
     let owner = hub.key_of(&["role:owner"]).await;
-    // Nobody listens there: what is made of it is looked at, and no call comes through.
-    let wish = json!({ "url": "http://127.0.0.1:9/avisos", "types": ["order.*"], "headers": { "x-casa": "moda" } });
+    // Nobody listens there, and nothing of what it asks for happens here.
+    let wish = json!({ "url": "http://127.0.0.1:9/avisos", "types": ["show.*"], "headers": { "x-casa": "moda" } });
     let (status, webhook) = call(hub, "post", "/api/v1/webhooks", &owner, &wish).await;
     assert_eq!(status, StatusCode::CREATED, "{webhook}");
     let webhook = format!("/api/v1/webhooks/{}", webhook["id"].as_str().unwrap());
@@ -266,7 +266,12 @@ async fn calls(hub: &Hub) -> Vec<Call> {
             format!("{webhook}/replay"),
             json!({ "since": "2026-11-01T00:00:00Z" }),
         ),
-        ("post", "/api/v1/webhooks/{id}/change", format!("{webhook}/change"), json!({ "types": ["*"] })),
+        (
+            "post",
+            "/api/v1/webhooks/{id}/change",
+            format!("{webhook}/change"),
+            json!({ "types": ["show.*", "person.*"] }),
+        ),
         ("post", "/api/v1/webhooks/{id}/resume", format!("{webhook}/resume"), Value::Null),
         ("post", "/api/v1/webhooks/{id}/remove", format!("{webhook}/remove"), Value::Null),
         ("get", "/api/v1/audit", "/api/v1/audit?action=pauses.pause&who=mesa".into(), Value::Null),

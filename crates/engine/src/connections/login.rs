@@ -71,7 +71,8 @@ impl ConnectionRuntime {
     ) -> Result<Auth, AuthTrouble> {
         let mut slot = self.login.slot.lock().await;
         let now = clock.now();
-        let connector = &*self.connector;
+        let made = self.connector();
+        let connector = &**made;
         let fresh = |auth: &Auth| auth::is_fresh(auth, connector, now);
         if let Some(auth) = slot.auth.as_ref().filter(|a| fresh(a)) {
             return Ok(auth.clone());

@@ -486,7 +486,7 @@ impl Inner {
                 "pause_after_hours: at least 1, and less than give_up_after_hours: what is paused is not given up",
             );
         }
-        let live = self.connections.values().any(|c| c.connector.config().environment == Environment::Live);
+        let live = self.connections.values().any(|c| c.connector().config().environment == Environment::Live);
         let environment = if live { Environment::Live } else { Environment::Sandbox };
         let warning = check_transfer(doc.country.as_deref(), false, doc.transfer.as_ref(), environment);
         match warning {

@@ -15,13 +15,15 @@ mod pages;
 mod place;
 mod resume;
 mod sample;
+mod sealing;
 mod sink;
+mod webhooks;
 
 use crate::Failure;
 use figures::{Report, machine};
 use place::Database;
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[derive(clap::Args)]
@@ -45,7 +47,14 @@ enum What {
     Resume(Common),
     /// More than fits: 503 with Retry-After, memory, and nothing accepted lost.
     Flood(Flood),
-    /// All of these, and a table of goals.
+    /// Webhooks in, each told on to a service of one's own.
+    Webhooks(Common),
+    /// What sealing costs: ingest as it is, beside a hub whose sealer copies.
+    Sealing(Common),
+    /// A hub whose sealer copies, for `sealing`.
+    #[command(hide = true)]
+    CopyingHub,
+    /// All of the first six, and a table of goals.
     All(Ingest),
     /// What ten million events and a million finished runs cost the next one. Takes long, and 30 GiB.
     Growth(Growth),
@@ -241,7 +250,7 @@ fn databases(store: Option<&str>, only: Option<Only>) -> Result<Vec<Database>, F
     }
 }
 
-pub(crate) async fn run(args: Args, json: bool) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(config: &Path, args: Args, json: bool) -> Result<ExitCode, Failure> {
     let (name, report, conditions) = match args.what {
         What::Ingest(args) => {
             let databases = args.common.databases()?;
@@ -283,6 +292,19 @@ pub(crate) async fn run(args: Args, json: bool) -> Result<ExitCode, Failure> {
             let report = decisions::run(&args, &args.at.databases()?).await?;
             ("decisions", report, args.at.conditions(json!({ "consents": args.consents, "decisions": args.rounds })))
         }
+        What::Sealing(args) => {
+            let databases = args.databases()?;
+            let report = sealing::run(&args, &databases).await?;
+            let more = json!({ "bodies": format!("{} B, signed", sample::BYTES) });
+            ("sealing", report, args.conditions(&databases, more))
+        }
+        What::Webhooks(args) => {
+            let databases = args.databases()?;
+            let report = webhooks::run(&args, &databases).await?;
+            let more = json!({ "bodies": format!("{} B, signed", sample::BYTES), "sink_ms": 1 });
+            ("webhooks", report, args.conditions(&databases, more))
+        }
+        What::CopyingHub => return crate::commands::serve::run_copying(config).await,
         What::Pages(args) => {
             let report = pages::run(&args, &args.at.databases()?).await?;
             ("pages", report, args.at.conditions(json!({ "events": args.events, "finished_runs": args.runs })))

@@ -24,9 +24,14 @@ pub(crate) fn free_port() -> Result<u16, Failure> {
 
 /// Starts this program as a hub with a configuration file. Its log goes to `log`.
 pub(crate) fn hub(config: &Path, env: &[(&str, &str)], log: Stdio) -> Result<Running, Failure> {
+    hub_by(&["serve"], config, env, log)
+}
+
+/// The same by another command than `serve`.
+pub(crate) fn hub_by(words: &[&str], config: &Path, env: &[(&str, &str)], log: Stdio) -> Result<Running, Failure> {
     let own = std::env::current_exe().map_err(|e| Failure::Failed(e.to_string()))?;
     let mut command = Command::new(own);
-    command.arg("--config").arg(config).arg("serve").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    command.arg("--config").arg(config).args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
     for (name, value) in env {
         command.env(name, value);
     }

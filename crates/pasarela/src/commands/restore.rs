@@ -75,7 +75,8 @@ pub(crate) async fn run(config_path: &Path, args: Args, json: bool) -> Result<Ex
     }
     let journal = args.erasures.clone().unwrap_or_else(|| erasures::journal_of(configured.home()));
     let erased = erasures::read(&journal).map_err(failed)?;
-    let plan = Plan::read(config)?;
+    // What the vault holds comes with the backup.
+    let plan = Plan::without_secrets(config)?;
     let now = plan.clock().now();
     let safe = if args.resume { Vec::new() } else { safe(&plan, &manifest, now) };
     let why = format!(

@@ -35,7 +35,8 @@ pub(crate) async fn run(config_path: &Path, args: Args, json: bool) -> Result<Ex
         Some(listen) => listen,
         None => listen_of(&config)?,
     };
-    let connections = read_connections(&config, &providers())?;
+    let registry = providers();
+    let connections = read_connections(&config, &registry, &config.secrets(&registry)?)?;
     let clock: Arc<dyn Clock> = match &config.sandbox.clock {
         Some(pace) => Arc::new(PacedClock::new(pace.clone())),
         None => Arc::new(SystemClock),

@@ -7,6 +7,8 @@ use crate::commands::users::MINUTES;
 use crate::config::Config;
 use crate::hub::Plan;
 use crate::output::{line, note};
+use pasarela_connector::Environment;
+use pasarela_store::Store;
 use pasarela_web::{App, Options};
 use std::path::Path;
 use std::process::ExitCode;
@@ -22,10 +24,39 @@ const DRAIN: Duration = Duration::from_secs(2);
 pub(crate) async fn run(config_path: &Path) -> Result<ExitCode, Failure> {
     let mut asked_to_stop = StopSignal::listen()?;
     // A node that was silent for too long was declared dead: it begins a new life.
-    while serve(config_path, &mut asked_to_stop).await? == Ended::Fenced {
+    while serve(config_path, &mut asked_to_stop, Sealing::Real).await? == Ended::Fenced {
         tracing::warn!("this node begins anew; what it had out is with the others");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A hub that the bench measures beside a real one: what is to be sealed is copied. It takes only a database that no
+/// hub ever used, on this machine, without a live connection.
+pub(crate) async fn run_copying(config_path: &Path) -> Result<ExitCode, Failure> {
+    let mut asked_to_stop = StopSignal::listen()?;
+    serve(config_path, &mut asked_to_stop, Sealing::Copied).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What becomes of what is to be sealed.
+#[derive(Clone, Copy, PartialEq)]
+enum Sealing {
+    Real,
+    /// For the bench alone.
+    Copied,
+}
+
+/// Nobody's data is ever written without its seal.
+async fn copy(plan: &Plan, store: &dyn Store) -> Result<(), Failure> {
+    let live = plan.connections.iter().any(|c| c.config.environment == Environment::Live);
+    let used = !store.connections().await.map_err(|e| Failure::Failed(e.to_string()))?.is_empty();
+    if live || used || !plan.config.server.listen.ip().is_loopback() {
+        return Err(Failure::Usage(
+            "this command is the bench's, on a database that it makes for itself; `pasarela serve` is the hub".into(),
+        ));
+    }
+    store.sealer().copy_from_now_on();
+    Ok(())
 }
 
 #[derive(PartialEq)]
@@ -34,7 +65,7 @@ enum Ended {
     Fenced,
 }
 
-async fn serve(config_path: &Path, asked_to_stop: &mut StopSignal) -> Result<Ended, Failure> {
+async fn serve(config_path: &Path, asked_to_stop: &mut StopSignal, sealing: Sealing) -> Result<Ended, Failure> {
     let begun = std::time::Instant::now();
     let plan = Plan::read(Config::load(config_path)?)?;
     for note in &plan.notes {
@@ -43,6 +74,9 @@ async fn serve(config_path: &Path, asked_to_stop: &mut StopSignal) -> Result<End
     let database = plan.config.database()?;
     let (public, console) = (plan.config.server.listen, plan.config.console.listen);
     let store = plan.open_store()?;
+    if sealing == Sealing::Copied {
+        copy(&plan, &*store).await?;
+    }
     let options = Options { tickets: Some(plan.desk(&store).await?), oidc: plan.oidc()?, ..plan.web_options() };
     // Listeners before the engine: a port in use stops the start before anything is sent.
     let public = listen(public, "server.listen").await?;
@@ -50,14 +84,16 @@ async fn serve(config_path: &Path, asked_to_stop: &mut StopSignal) -> Result<End
     let socket = bind_socket(store.home())?;
     let (anchors, every) = (plan.config.anchor_file(), plan.config.audit.anchor_every.0);
     let drain = plan.config.server.drain.map(|s| s.0);
+    let config = plan.config.clone();
+    let [of_public, of_console] = config.bounds();
     let (flows, connections) = (plan.flows.len(), plan.connections.len());
     // Before anything is decided; a chain that takes nothing stops the start.
     crate::life::begins(&*store, &plan.config.digests).await.map_err(|e| Failure::Failed(format!("the audit: {e}")))?;
     let engine = plan.start(store.clone(), false).await?;
     let app = App::new(engine.clone(), options).with_actions(crate::hub::providers());
     let failed = |e: std::io::Error| Failure::Failed(e.to_string());
-    let public = pasarela_web::serve(public, app.public()).map_err(failed)?;
-    let console = pasarela_web::serve(console, app.console()).map_err(failed)?;
+    let public = pasarela_web::serve_within(public, app.public(), of_public).map_err(failed)?;
+    let console = pasarela_web::serve_within(console, app.console(), of_console).map_err(failed)?;
     let admin = pasarela_web::serve_unix(socket, app.admin());
     tracing::info!(
         hooks = %public.addr, console = %console.addr, connections, flows, database = %database,
@@ -68,6 +104,7 @@ async fn serve(config_path: &Path, asked_to_stop: &mut StopSignal) -> Result<End
     let noting = tokio::spawn(crate::anchors::keep(store.clone(), anchors.clone(), every));
     let gathering = tokio::spawn(app.clone().keep_gathered());
     let sealing = tokio::spawn(crate::renewal::keep(store.clone()));
+    let vault = tokio::spawn(crate::vault::keep(engine.clone(), config));
     let checking = tokio::spawn(watch_integrity(store.clone(), engine.clone()));
     let ended = tokio::select! {
         () = asked_to_stop.wait() => Ended::Asked,
@@ -87,6 +124,7 @@ async fn serve(config_path: &Path, asked_to_stop: &mut StopSignal) -> Result<End
     checking.abort();
     noting.abort();
     sealing.abort();
+    vault.abort();
     gathering.abort();
     if ended == Ended::Asked {
         app.end_gathered().await;
@@ -160,7 +198,7 @@ async fn offer_link(app: &App) {
             if let Err(error) = app.audit(&by, "users.create", "link", None, Some(after)).await {
                 tracing::error!(%error, "a link was made and could not be written down");
             }
-            note("To sign in to the console, once, in the next quarter of an hour:");
+            note("To sign in to the console, once, in the next ten minutes:");
             line(&made.link);
         }
         Err(why) => tracing::warn!(why, "no link for the console could be made"),

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// How long a link waits to be used, unless somebody says otherwise.
-pub(crate) const MINUTES: u64 = 15;
+pub(crate) const MINUTES: u64 = 10;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Action {

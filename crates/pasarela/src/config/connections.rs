@@ -1,7 +1,7 @@
 //! `[connections.NAME]`: what is common to all providers is read here, the rest by the manifest.
 
 use super::brands::Brands;
-use super::secrets::resolve;
+use super::secrets::{Secrets, named};
 use super::units::Span;
 use super::{Config, Error, nearest};
 use pasarela_connector::{AuthKind, ConnectionConfig, Environment, Provider, Rate};
@@ -99,15 +99,41 @@ const COMMON: &[&str] = &[
 ];
 
 /// All connections of a configuration; every problem is an error that names the connection.
-pub(crate) fn read_connections(config: &Config, registry: &[Arc<dyn Provider>]) -> Result<Vec<ConnectionSetup>, Error> {
-    config
-        .connections
-        .iter()
-        .map(|(name, value)| {
-            read(name, value, registry, &config.brands)
-                .map_err(|why| Error::Wrong { path: config.path.clone(), why: format!("[connections.{name}] {why}") })
-        })
-        .collect()
+pub(crate) fn read_connections(
+    config: &Config,
+    registry: &[Arc<dyn Provider>],
+    secrets: &Secrets,
+) -> Result<Vec<ConnectionSetup>, Error> {
+    config.connections.keys().map(|name| read_connection(config, name, registry, secrets)).collect()
+}
+
+/// One of them, by its name.
+pub(crate) fn read_connection(
+    config: &Config,
+    name: &str,
+    registry: &[Arc<dyn Provider>],
+    secrets: &Secrets,
+) -> Result<ConnectionSetup, Error> {
+    let wrong = |why| Error::Wrong { path: config.path.clone(), why: format!("[connections.{name}] {why}") };
+    let value = config.connections.get(name).ok_or_else(|| wrong("there is none".into()))?;
+    read(name, value, registry, &config.brands, secrets).map_err(wrong)
+}
+
+/// Which secrets of the vault a connection names, and by which of its keys.
+pub(super) fn named_by(value: &toml::Value, registry: &[Arc<dyn Provider>]) -> Vec<(String, String)> {
+    let Some(table) = value.as_table() else { return Vec::new() };
+    let provider = table.get("provider").and_then(toml::Value::as_str).unwrap_or_default();
+    let manifest = registry.iter().map(|p| p.manifest()).find(|m| m.name == provider);
+    let credentials = manifest.iter().flat_map(|m| &m.credentials).filter_map(|c| {
+        let name = named(table.get(c.name)?.as_str()?)?;
+        Some((name.to_owned(), c.name.to_owned()))
+    });
+    let secrets = table.get("webhook_secrets").and_then(toml::Value::as_array);
+    let webhooks = secrets.into_iter().flatten().enumerate().filter_map(|(i, reference)| {
+        let name = named(reference.as_str()?)?;
+        Some((name.to_owned(), format!("webhook_secrets[{i}]")))
+    });
+    credentials.chain(webhooks).collect()
 }
 
 fn read(
@@ -115,6 +141,7 @@ fn read(
     value: &toml::Value,
     registry: &[Arc<dyn Provider>],
     brands: &Brands,
+    secrets: &Secrets,
 ) -> Result<ConnectionSetup, String> {
     if name == pasarela_engine::LEDGER {
         return Err("this name is the hub's own: choose another".into());
@@ -127,7 +154,7 @@ fn read(
     let provider = find(&common.provider, registry)?;
     let manifest = provider.manifest();
     let environment = common.environment;
-    let secret = |place: &str, reference: &str| resolve(place, reference, environment);
+    let secret = |place: &str, reference: &str| secrets.resolve(place, reference, environment);
 
     let (mut settings, mut credentials) = (Map::new(), BTreeMap::new());
     let known: Vec<String> = manifest
@@ -138,7 +165,8 @@ fn read(
         .unwrap_or_default();
     for (key, value) in rest {
         if let Some(credential) = manifest.credentials.iter().find(|c| c.name == key) {
-            let reference = value.as_str().ok_or_else(|| format!("{key} must be text: env:NAME or file:PATH"))?;
+            let reference =
+                value.as_str().ok_or_else(|| format!("{key} must be text: env:NAME, file:PATH or vault:NAME"))?;
             credentials.insert(credential.name.to_owned(), secret(&key, reference)?);
         } else if known.contains(&key) {
             settings.insert(key, serde_json::to_value(value).map_err(|e| e.to_string())?);
@@ -199,8 +227,10 @@ fn read(
     let sender = common.sender.unwrap_or_else(|| DEFAULT_SENDER.into());
     pasarela_connector::check_name(&sender).map_err(|why| format!("'sender': {why}"))?;
     let brand = brands.named(common.brand.as_deref())?;
-    // The connector itself says what else is wrong, before anything starts.
-    provider.connect(config.clone()).map_err(|e| e.message)?;
+    if secrets.are_read() {
+        // The connector itself says what else is wrong, before anything starts.
+        provider.connect(config.clone()).map_err(|e| e.message)?;
+    }
     let rate = common
         .limits
         .per_minute

@@ -1,6 +1,6 @@
 //! `[console.oidc]`: an OpenID provider that vouches for the people who work in the hub.
 
-use super::secrets;
+use super::secrets::Secrets;
 use pasarela_connector::Environment;
 use pasarela_domain::{Brands, Grant, Role};
 use pasarela_web::OidcOptions;
@@ -15,7 +15,7 @@ pub(crate) struct Oidc {
     pub(crate) issuer: String,
     /// Name of the hub at the provider. Its redirect address there is `console.public_url` with `/entrar/vuelta`.
     pub(crate) client_id: String,
-    /// Its secret, `env:NAME` or `file:PATH`; left out for a public client.
+    /// Its secret, `env:NAME`, `file:PATH` or `vault:NAME`; left out for a public client.
     #[serde(default)]
     pub(crate) client_secret: Option<String>,
     /// What stands on the button: the provider's name, as people know it.
@@ -31,6 +31,9 @@ pub(crate) struct Oidc {
     #[serde(default)]
     pub(crate) allow_private_targets: bool,
 }
+
+/// Where its secret stands.
+pub(super) const OIDC_SECRET: &str = "console.oidc.client_secret";
 
 fn name() -> String {
     "OpenID".into()
@@ -69,8 +72,8 @@ impl Oidc {
     }
 
     /// As the console takes it. The secret is resolved here.
-    pub(crate) fn options(&self) -> Result<OidcOptions, String> {
-        let secret = |text: &String| secrets::resolve("console.oidc.client_secret", text, Environment::Sandbox);
+    pub(crate) fn options(&self, secrets: &Secrets) -> Result<OidcOptions, String> {
+        let secret = |text: &String| secrets.resolve(OIDC_SECRET, text, Environment::Sandbox);
         Ok(OidcOptions {
             issuer: self.issuer.clone(),
             client_id: self.client_id.clone(),

@@ -1,8 +1,10 @@
 //! Where the truth is: `store.url` and `store.key_file`, read into a database to open.
 
 use super::StoreConfig;
+use super::secrets::Secrets;
 use pasarela_domain::Secret;
-use pasarela_store::postgres::{Options, PostgresStore};
+use pasarela_store::postgres::{self, Options, PostgresStore};
+use pasarela_store::{Master, RecordRow, sqlite};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +29,9 @@ impl Database {
         let written = config.url.expose();
         let url = match written.split_once(':') {
             Some(("env" | "file", _)) => resolve(written)?,
+            Some(("vault", _)) => {
+                return Err("store.url: the vault lies in this very database; write env:NAME or file:PATH".into());
+            }
             _ => config.url.clone(),
         };
         if let Some(path) = url.expose().strip_prefix("sqlite:") {
@@ -45,6 +50,19 @@ impl Database {
         match self {
             Self::Sqlite(path) => path,
             Self::Postgres { key_file, .. } => key_file,
+        }
+    }
+
+    /// Records of a kind, looked at beside whoever has it open; none where it is not there yet.
+    pub(crate) fn peek(&self, master: Master, kind: &str) -> Result<Vec<RecordRow>, pasarela_store::Error> {
+        let master = Some(master);
+        match self {
+            Self::Sqlite(path) => {
+                sqlite::peek(&sqlite::Options { master, ..sqlite::Options::file(path.clone()) }, kind)
+            }
+            Self::Postgres { url, key_file } => {
+                postgres::peek(&Options { url: url.clone(), key_file: key_file.clone(), master }, kind)
+            }
         }
     }
 
@@ -75,7 +93,7 @@ impl fmt::Display for Database {
 }
 
 fn resolve(reference: &str) -> Result<Secret, String> {
-    super::secrets::resolve("store.url", reference, pasarela_connector::Environment::Live)
+    Secrets::no_vault().resolve("store.url", reference, pasarela_connector::Environment::Live)
 }
 
 /// A text in which no `postgres://` URL shows its user and password: errors of syntax show their line.

@@ -23,6 +23,8 @@ fn contradictions_refuse_to_start() {
     for (text, part) in [
         ("[console]\nlisten = \"127.0.0.1:8080\"", "origin of their own"),
         ("[console]\nidle = \"5s\"", "between 1m and 12h"),
+        ("[server]\nmax_connections = 3", "server.max_connections is below 8"),
+        ("[server]\nheader_timeout = \"2m\"", "between 1s and 60s"),
         ("[console.oidc]\nissuer = \"http://id.example\"\nclient_id = \"hub\"", "write https://HOST"),
         ("[console.oidc]\nissuer = \"https://id.example\"\nclient_id = \"\"", "client_id is empty"),
         (
@@ -110,4 +112,15 @@ fn the_url_of_the_store_may_be_a_reference_and_come_from_the_environment() {
     assert_eq!(config.database().unwrap().to_string(), "postgres://db.example/hub");
     let why = parse("[store]\nurl = \"env:PASARELA_NO_SUCH_VARIABLE\"").unwrap_err();
     assert!(why.contains("store.url") && why.contains("PASARELA_NO_SUCH_VARIABLE"), "{why}");
+}
+
+#[test]
+fn codes_are_required_where_people_are_real_or_come_from_elsewhere_unless_it_is_said() {
+    let asked = |text: &str, live: bool| parse(text).unwrap().console.requires_second(live);
+    assert!(!asked("", false), "a first try on a laptop");
+    assert!(asked("", true), "a live connection");
+    assert!(asked("[console]\nlisten = \"0.0.0.0:8081\"", false), "beyond this machine");
+    assert!(!asked("[console]\nsecond_factor = \"offered\"\nlisten = \"0.0.0.0:8081\"", true));
+    assert!(asked("[console]\nsecond_factor = \"required\"", false));
+    assert!(parse("[console]\nsecond_factor = \"never\"").unwrap_err().contains("offered"));
 }

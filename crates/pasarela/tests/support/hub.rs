@@ -133,6 +133,20 @@ impl Home {
         made["key"].as_str().unwrap_or_else(|| panic!("no key: {}", String::from_utf8_lossy(&out.stderr))).to_owned()
     }
 
+    /// A command beside whatever runs. It is not waited for.
+    pub(crate) fn begin(&self, args: &[&str]) -> Child {
+        let mut command = self.command();
+        command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().expect("the program starts")
+    }
+
+    /// A command that must succeed; what it prints.
+    pub(crate) fn done(&self, args: &[&str]) -> Value {
+        let out = self.begin(args).wait_with_output().expect("the program runs");
+        assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
+        serde_json::from_slice(&out.stdout).unwrap_or_default()
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pasarela"));
         command.arg("--config").arg(&self.config).current_dir(self.dir.path()).stdin(Stdio::null());

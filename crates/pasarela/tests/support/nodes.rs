@@ -51,12 +51,14 @@ steps:
 pub(crate) struct Shape {
     pub(crate) connections: usize,
     pub(crate) limits: &'static str,
+    /// The connections' secret lies in the vault, by the name `tienda`.
+    pub(crate) vault: bool,
     pub(crate) proxy: Option<Proxy>,
 }
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { connections: 6, limits: "{ concurrency = 32 }", proxy: None }
+        Self { connections: 6, limits: "{ concurrency = 32 }", vault: false, proxy: None }
     }
 }
 
@@ -151,6 +153,7 @@ impl Cluster {
             url.set_ip_host(proxy.addr.ip()).expect("a host");
             url.set_port(Some(proxy.addr.port())).expect("a port");
         }
+        let secret = if shape.vault { "vault:tienda" } else { SECRET };
         let mut nodes = Vec::new();
         for n in 0..NODES {
             let addr = free_addr();
@@ -166,7 +169,7 @@ impl Cluster {
                 std::fs::write(folder.join(format!("tres-{name}.yaml")), flow).expect("a flow file");
                 let _ = write!(
                     text,
-                    "[connections.{name}]\nprovider = \"http\"\nwebhook_secrets = [\"{SECRET}\"]\nbase_url = \"http://{}\"\n\
+                    "[connections.{name}]\nprovider = \"http\"\nwebhook_secrets = [\"{secret}\"]\nbase_url = \"http://{}\"\n\
                      allow_private_targets = true\nlimits = {}\n\
                      verify = {{ scheme = \"hmac-sha256\", header = \"x-signature\", encoding = \"hex\" }}\n\
                      event = {{ type = \"/type\", id = \"/id\", key = \"/key\" }}\n",
@@ -179,6 +182,9 @@ impl Cluster {
             nodes.push(Node { addr, config, child: None });
         }
         let mut cluster = Self { dir, nodes, sink, connections: shape.connections, database, _proxy: shape.proxy };
+        if shape.vault {
+            cluster.set_secret(SECRET);
+        }
         for n in 0..NODES {
             cluster.start_again(n).await;
         }
@@ -206,6 +212,10 @@ impl Cluster {
         command
     }
 
+    pub(crate) fn addr(&self, n: usize) -> SocketAddr {
+        self.nodes[n].addr
+    }
+
     /// An API key, made through the socket of a running node.
     pub(crate) fn api_key(&self) -> String {
         let made = self
@@ -216,6 +226,47 @@ impl Cluster {
             .expect("the program runs");
         let value: Value = serde_json::from_slice(&made.stdout).unwrap_or_default();
         value["key"].as_str().unwrap_or_else(|| panic!("no key: {}", String::from_utf8_lossy(&made.stderr))).to_owned()
+    }
+
+    /// Keeps the connections' secret in the vault, by the command: at a node that runs, or at none.
+    pub(crate) fn set_secret(&self, secret: &str) {
+        let mut command = self.command(0);
+        command.args(["secrets", "set", "tienda"]).stdin(Stdio::piped());
+        let mut child = command.spawn().expect("the program runs");
+        std::io::Write::write_all(&mut child.stdin.take().expect("its input"), secret.as_bytes()).expect("it reads");
+        assert!(child.wait().expect("it ends").success());
+    }
+
+    /// Does a node take a webhook that is signed by this secret?
+    pub(crate) async fn takes(&self, n: usize, secret: &str, id: &str) -> bool {
+        let body = crate::hub::order(id);
+        let signature = pasarela_connector::sign::hmac_sha256_hex(secret.as_bytes(), &[&body]);
+        let path = format!("/hooks/{}", connection_name(0));
+        self.send(n, &path, &[("x-signature", &signature)], &body).await.0 == 200
+    }
+
+    /// A `POST` to a node: status, head and JSON of the answer.
+    pub(crate) async fn send(
+        &self,
+        n: usize,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> (u16, String, Value) {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let mut stream = tokio::net::TcpStream::connect(self.nodes[n].addr).await.expect("it listens");
+        let own: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: prueba\r\ncontent-type: application/json\r\n{own}connection: close\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(&[head.as_bytes(), body].concat()).await.expect("it reads");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.expect("it answers");
+        let text = String::from_utf8_lossy(&answer).into_owned();
+        let (head, body) = text.split_once("\r\n\r\n").expect("an answer");
+        let status = head.get(9..12).and_then(|s| s.parse().ok()).expect("a status");
+        (status, head.to_ascii_lowercase(), serde_json::from_str(body).unwrap_or_default())
     }
 
     fn alive(&self) -> Vec<usize> {

@@ -7,7 +7,7 @@ use super::read::{Read, get, maybe_at, rows};
 use super::statement::{Param, Statement, bytes, flag, int, ints, maybe_int, text};
 use crate::codes::{ms, time};
 use crate::contract::{Fut, Page};
-use crate::records::{RecordFilter, RecordOrder, RecordRow, RecordWrite, Recorded, Records, record_page};
+use crate::records::{RecordFilter, RecordGuard, RecordOrder, RecordRow, RecordWrite, Recorded, Records, record_page};
 use crate::seal::Sealer;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +20,15 @@ const MAKE: &str = "WITH made AS (INSERT INTO records (kind, id, version, due, o
     SELECT number FROM made";
 const CHANGE: &str = "WITH changed AS (UPDATE records SET version = version + 1, due = $3, open = $4, changed_at = $5, data = $6
       WHERE kind = $1 AND id = $2 AND version = $8 RETURNING number),
+    gone AS (DELETE FROM record_subjects WHERE record IN (SELECT number FROM changed) AND subject <> ALL ($7)),
+    linked AS (INSERT INTO record_subjects (subject, record) SELECT DISTINCT s, number FROM changed, unnest($7::bigint[]) s
+      ON CONFLICT DO NOTHING)
+    SELECT number FROM changed";
+/// The guard's row is locked first, and who waited for it finds another version.
+const CHANGE_UNDER: &str = "WITH raised AS (UPDATE records SET version = version + 1
+      WHERE kind = $9 AND id = $10 AND version = $11 RETURNING number),
+    changed AS (UPDATE records SET version = version + 1, due = $3, open = $4, changed_at = $5, data = $6
+      WHERE kind = $1 AND id = $2 AND version = $8 AND EXISTS (SELECT 1 FROM raised) RETURNING number),
     gone AS (DELETE FROM record_subjects WHERE record IN (SELECT number FROM changed) AND subject <> ALL ($7)),
     linked AS (INSERT INTO record_subjects (subject, record) SELECT DISTINCT s, number FROM changed, unnest($7::bigint[]) s
       ON CONFLICT DO NOTHING)
@@ -41,18 +50,29 @@ impl PostgresStore {
     }
 }
 
+fn params_of(r: RecordWrite) -> Vec<Param<'static>> {
+    vec![
+        text(r.kind),
+        text(r.id),
+        maybe_int(r.due.map(ms)),
+        flag(r.open),
+        int(ms(r.at)),
+        bytes(r.data.0),
+        ints(r.subjects),
+    ]
+}
+
 impl Records for PostgresStore {
+    fn keep_record_under(&self, r: RecordWrite, guard: RecordGuard) -> Fut<'_, Recorded> {
+        let expected = r.expected;
+        let mut params = params_of(r);
+        params.extend([int(expected), text(guard.kind), text(guard.id), int(guard.version)]);
+        let counted = self.counted(CHANGE_UNDER, params);
+        Box::pin(async move { Ok(if counted.await? == 1 { Recorded::Done(expected + 1) } else { Recorded::Stale }) })
+    }
     fn keep_record(&self, r: RecordWrite) -> Fut<'_, Recorded> {
         let expected = r.expected;
-        let mut params = vec![
-            text(r.kind),
-            text(r.id),
-            maybe_int(r.due.map(ms)),
-            flag(r.open),
-            int(ms(r.at)),
-            bytes(r.data.0),
-            ints(r.subjects),
-        ];
+        let mut params = params_of(r);
         let sql = if expected == 0 {
             MAKE
         } else {

@@ -5,7 +5,7 @@ use super::SqliteStore;
 use super::read::Read;
 use crate::codes::{ms, time};
 use crate::contract::{Fut, Page};
-use crate::records::{RecordFilter, RecordOrder, RecordRow, RecordWrite, Recorded, Records, record_page};
+use crate::records::{RecordFilter, RecordGuard, RecordOrder, RecordRow, RecordWrite, Recorded, Records, record_page};
 use crate::seal::Sealer;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
@@ -15,6 +15,13 @@ const COLUMNS: &str = "r.number, r.kind, r.id, r.version, r.due, r.open, r.creat
 impl Records for SqliteStore {
     fn keep_record(&self, record: RecordWrite) -> Fut<'_, Recorded> {
         self.told(move |db| keep(db, &record))
+    }
+    fn keep_record_under(&self, record: RecordWrite, guard: RecordGuard) -> Fut<'_, Recorded> {
+        self.told(move |db| {
+            let sql = "UPDATE records SET version = version + 1 WHERE kind = ?1 AND id = ?2 AND version = ?3";
+            let raised = db.prepare_cached(sql)?.execute(params![guard.kind, guard.id, guard.version])?;
+            if raised == 0 { Ok(Recorded::Stale) } else { keep(db, &record) }
+        })
     }
     fn record(&self, kind: &str, id: &str) -> Fut<'_, Option<RecordRow>> {
         let (kind, id) = (kind.to_owned(), id.to_owned());

@@ -1,7 +1,7 @@
 //! Records: documents of the hub's own, by kind and id, guarded by their version.
 
 use crate::support::{Factory, at};
-use pasarela_store::{Person, RecordFilter, RecordOrder, RecordWrite, Recorded, Store};
+use pasarela_store::{Person, RecordFilter, RecordGuard, RecordOrder, RecordWrite, Recorded, Store};
 
 fn write(store: &dyn Store, id: &str, expected: i64, text: &str) -> RecordWrite {
     RecordWrite {
@@ -132,6 +132,32 @@ pub(crate) async fn of_many_who_write_one_version_one_does(factory: &impl Factor
     assert_eq!(s.record("caso", "a").await.unwrap().unwrap().version, 3);
 }
 
+/// Two things that may not both happen are guarded by a third: who takes the last but one raises it.
+pub(crate) async fn of_two_who_write_under_one_guard_one_does(factory: &impl Factory) {
+    let store = factory.open();
+    let s = &*store;
+    for id in ["a", "b", "guarda"] {
+        s.keep_record(write(s, id, 0, "antes")).await.unwrap();
+    }
+    let guard = |version| RecordGuard { kind: "caso".into(), id: "guarda".into(), version };
+    for version in 1..9 {
+        let both = ["a", "b"].map(|id| async move {
+            let read = s.record("caso", id).await.unwrap().unwrap().version;
+            (id, read, s.keep_record_under(write(s, id, read, &version.to_string()), guard(version)).await.unwrap())
+        });
+        let came = futures_util::future::join_all(both).await;
+        let won: Vec<_> = came.iter().filter(|(_, read, c)| *c == Recorded::Done(read + 1)).collect();
+        let stale = came.iter().filter(|(.., c)| *c == Recorded::Stale).count();
+        assert_eq!((won.len(), stale), (1, 1), "under version {version}");
+        let row = s.record("caso", won[0].0).await.unwrap().unwrap();
+        assert_eq!(row.data, version.to_string().as_bytes());
+        assert_eq!(s.record("caso", "guarda").await.unwrap().unwrap().version, version + 1);
+    }
+    let late = s.record("caso", "a").await.unwrap().unwrap();
+    let stale = s.keep_record_under(write(s, "a", late.version, "tarde"), guard(3)).await.unwrap();
+    assert_eq!((stale, s.record("caso", "a").await.unwrap()), (Recorded::Stale, Some(late)));
+}
+
 pub(crate) async fn a_held_person_is_not_redacted_and_records_go_with_the_others(factory: &impl Factory) {
     let store = factory.open();
     let s = &*store;
@@ -156,4 +182,26 @@ pub(crate) async fn a_held_person_is_not_redacted_and_records_go_with_the_others
     assert_eq!((row.open, row.due, row.version), (false, None, 2), "whoever had read it hears that it changed");
     assert_eq!(s.record("caso", "de-otra").await.unwrap().unwrap().data, b"Valentina");
     assert_eq!(s.record("reserva", "r").await.unwrap().unwrap().data, b"proceso 12", "only the kinds named");
+}
+
+/// A configuration that takes something out of the database is read before it is opened, and beside who has it open.
+pub(crate) async fn records_are_seen_without_opening_what_holds_them(factory: &impl Factory) {
+    assert_eq!(factory.peek("caso").unwrap(), [], "there is nothing yet");
+    let store = factory.open();
+    for (id, text) in [("a", "primero"), ("b", "segundo")] {
+        store.keep_record(write(&*store, id, 0, text)).await.unwrap();
+    }
+    let texts = || -> Vec<String> {
+        factory.peek("caso").unwrap().into_iter().map(|r| String::from_utf8(r.data).unwrap()).collect()
+    };
+    assert_eq!(texts(), ["segundo", "primero"], "beside who has it open");
+    assert_eq!(factory.peek("otro").unwrap(), []);
+    store.add_data_key().await.unwrap();
+    while !store.reseal(100).await.unwrap().done {}
+    store.keep_record(write(&*store, "a", 1, "tercero")).await.unwrap();
+    assert_eq!(texts(), ["segundo", "tercero"], "sealed by another key");
+    drop(store);
+    assert_eq!(texts(), ["segundo", "tercero"], "when nobody has it open");
+    let store = factory.open();
+    assert!(store.drop_record("caso", "a", 2).await.unwrap(), "nothing was changed by it");
 }

@@ -6,8 +6,8 @@ use pasarela_store::postgres::PostgresStore;
 use pasarela_store::sqlite::{Options, SqliteStore};
 use pasarela_store::{
     Accepted, Claim, Decided, Decision, DedupKey, DeliveryStatus, EffectGuard, EffectInsert, EffectState, EffectUpdate,
-    EntityUpsert, Error, EventInsert, FactResult, FactWrite, Master, NewDelivery, RunInsert, RunStatus, RunWrite,
-    Store, TimerKind, TimerSet, Work, Worked,
+    EntityUpsert, Error, EventInsert, FactResult, FactWrite, Master, NewDelivery, RecordRow, RunInsert, RunStatus,
+    RunWrite, Store, TimerKind, TimerSet, Work, Worked,
 };
 use std::sync::Arc;
 
@@ -29,6 +29,8 @@ pub(crate) trait Factory {
         self.try_open(Some(master.clone())).is_err()
     }
     fn try_open(&self, master: Option<Master>) -> Result<Arc<dyn Store>, Error>;
+    /// Records of a kind, seen without opening it.
+    fn peek(&self, kind: &str) -> Result<Vec<RecordRow>, Error>;
     /// File of its master key.
     fn key(&self) -> std::path::PathBuf;
 }
@@ -46,6 +48,9 @@ impl Factory for Sqlite {
     fn try_open(&self, master: Option<Master>) -> Result<Arc<dyn Store>, Error> {
         let options = Options { master, ..Options::file(self.0.path().join("hub.db")) };
         Ok(Arc::new(SqliteStore::open(&options)?))
+    }
+    fn peek(&self, kind: &str) -> Result<Vec<RecordRow>, Error> {
+        pasarela_store::sqlite::peek(&Options::file(self.0.path().join("hub.db")), kind)
     }
     fn key(&self) -> std::path::PathBuf {
         self.0.path().join("hub.db.key")
@@ -69,6 +74,9 @@ impl Factory for Postgres {
     fn try_open(&self, master: Option<Master>) -> Result<Arc<dyn Store>, Error> {
         let options = pasarela_store::postgres::Options { master, ..self.database.options(&self.key()) };
         Ok(Arc::new(PostgresStore::open(&options)?))
+    }
+    fn peek(&self, kind: &str) -> Result<Vec<RecordRow>, Error> {
+        pasarela_store::postgres::peek(&self.database.options(&self.key()), kind)
     }
     fn key(&self) -> std::path::PathBuf {
         self.folder.path().join("hub.key")

@@ -16,9 +16,10 @@ const STEP: i64 = 30;
 const DRIFT: i64 = 1;
 /// Bytes of a secret: as long as the hash.
 pub(crate) const SECRET: usize = 20;
-/// Recovery codes that are handed out, and bytes of each: 80 bits, so that a plain hash is enough.
+/// Recovery codes that are handed out, and bytes of each: 120 bits, so that a plain hash is enough (NIST SP 800-63B asks
+/// for 112, or a salt).
 pub(crate) const RECOVERY: usize = 10;
-pub(crate) const RECOVERY_BYTES: usize = 10;
+pub(crate) const RECOVERY_BYTES: usize = 15;
 
 /// An authenticator that somebody has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,10 +37,19 @@ pub(crate) fn secret(random: &[u8; SECRET]) -> String {
     BASE32_NOPAD.encode(random)
 }
 
-/// A recovery code as people write it: four groups of four.
+/// What a code was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Used {
+    /// Of the clock.
+    Clock,
+    /// For who lost the phone.
+    Recovery,
+}
+
+/// A recovery code as people write it: six groups of four.
 pub(crate) fn recovery_code(random: &[u8; RECOVERY_BYTES]) -> String {
     let text = BASE32_NOPAD.encode(random).to_lowercase();
-    let groups: Vec<&str> = (0..4).map(|n| &text[n * 4..n * 4 + 4]).collect();
+    let groups: Vec<&str> = (0..6).map(|n| &text[n * 4..n * 4 + 4]).collect();
     groups.join("-")
 }
 
@@ -85,17 +95,17 @@ impl Second {
         Some(Self { secret: secret.to_owned(), last, recovery: recovery.iter().map(|c| hashed(c)).collect() })
     }
 
-    /// Uses a code up: of the clock, or for recovery. `false`: it is not good, or was used.
-    pub(crate) fn take(&mut self, given: &str, now: i64) -> bool {
+    /// Uses a code up: of the clock, or for recovery. `None`: it is not good, or was used.
+    pub(crate) fn take(&mut self, given: &str, now: i64) -> Option<Used> {
         let given = plain(given);
         if let Some(step) = matching(&self.secret, &given, now, self.last) {
             self.last = step;
-            return true;
+            return Some(Used::Clock);
         }
         let hash = hashed(&given);
         let before = self.recovery.len();
         self.recovery.retain(|known| !bool::from(known.as_bytes().ct_eq(hash.as_bytes())));
-        self.recovery.len() < before
+        (self.recovery.len() < before).then_some(Used::Recovery)
     }
 
     /// Recovery codes that are left.
@@ -142,17 +152,21 @@ mod tests {
         let codes = vec![recovery_code(&[7; RECOVERY_BYTES]), recovery_code(&[8; RECOVERY_BYTES])];
         assert_eq!(Second::enrol(&secret, "000000", 60, &codes), None);
         let mut second = Second::enrol(&secret, &text(60), 60, &codes).expect("its first code");
-        assert!(!second.take(&text(60), 60), "the code that enrolled it was used");
-        assert!(!second.take(&text(150), 60), "three steps ahead");
+        assert!(second.take(&text(60), 60).is_none(), "the code that enrolled it was used");
+        assert!(second.take(&text(150), 60).is_none(), "three steps ahead");
         let spaced = format!(" {} {}", &text(119)[..3], &text(119)[3..]);
-        assert!(second.take(&spaced, 60), "a phone that is a step ahead, as it writes it");
-        assert!(!second.take(&text(60), 89), "an older code after a newer one");
-        assert!(!second.take(&text(119), 120), "the same again");
-        assert!(second.take(&text(120), 179), "a phone that is a step behind");
-        assert!(!second.take(&text(180), 240), "two steps behind");
-        assert!(second.take(&codes[0].to_uppercase(), 0) && !second.take(&codes[0], 0), "a recovery code, once");
+        assert_eq!(second.take(&spaced, 60), Some(Used::Clock), "a phone that is a step ahead, as it writes it");
+        assert!(second.take(&text(60), 89).is_none(), "an older code after a newer one");
+        assert!(second.take(&text(119), 120).is_none(), "the same again");
+        assert!(second.take(&text(120), 179).is_some(), "a phone that is a step behind");
+        assert!(second.take(&text(180), 240).is_none(), "two steps behind");
+        let taken = [codes[0].to_uppercase(), codes[0].clone()].map(|c| second.take(&c, 0));
+        assert_eq!(taken, [Some(Used::Recovery), None], "a recovery code, once");
+        // Those that were handed out before codes were longer are good still.
+        second.recovery.push(hashed("abcd-efgh-ijkl-mnop"));
+        assert_eq!(second.take("ABCD EFGH IJKL MNOP", 0), Some(Used::Recovery));
         assert_eq!(second.left(), 1);
-        assert!(!second.take("", 0));
+        assert!(second.take("", 0).is_none());
     }
 
     #[test]
@@ -161,6 +175,6 @@ mod tests {
         assert!(
             address.starts_with("otpauth://totp/Pasarela:luz.ospina%40example.com?secret=JBSWY3DP&issuer=Pasarela")
         );
-        assert_eq!(recovery_code(&[0; RECOVERY_BYTES]), "aaaa-aaaa-aaaa-aaaa");
+        assert_eq!(recovery_code(&[0; RECOVERY_BYTES]), "aaaa-aaaa-aaaa-aaaa-aaaa-aaaa");
     }
 }

@@ -1,9 +1,9 @@
 //! What only the holder of the database file may do: served on the socket beside it, never on a
 //! listener, so it is no part of the public API's document.
 
-use super::{audit, backup, doctor, keys, links, registry, seal, tickets, users};
+use super::{audit, backup, doctor, keys, links, registry, seal, secrets, tickets, users};
 use crate::policy::Action::{Operate, Read, ReadPersonal, Write};
-use crate::policy::Resource::{Audit, Backups, Connections, Keys, Registry, TicketKeys, Users};
+use crate::policy::Resource::{Audit, Backups, Connections, Keys, Registry, Secrets, TicketKeys, Users};
 use crate::policy::may;
 use crate::routes::{Routes, op};
 
@@ -31,6 +31,9 @@ pub(crate) fn routes() -> Routes {
             op(may(Write, Users), "Make a link for somebody without an account, in a role"),
         )
         .post("/admin/users/{user}/{step}", users::step, op(may(Write, Users), "Change an account"))
+        .get("/admin/secrets", secrets::list, op(may(Read, Secrets), "Secrets of the vault, without their values"))
+        .post("/admin/secrets/{name}/set", secrets::set, op(may(Write, Secrets), "Keep a secret"))
+        .post("/admin/secrets/{name}/remove", secrets::remove, op(may(Write, Secrets), "Forget a secret"))
         .get("/admin/seal", seal::show, op(may(Read, Keys), "How sealing stands"))
         .post("/admin/seal/rotate", seal::rotate, op(may(Write, Keys), "Change the master key and the data key"))
         .get("/admin/backup", backup::show, op(may(Operate, Backups), "How the last backup went"))

@@ -3,11 +3,14 @@
 use super::{body, list as page};
 use crate::App;
 use crate::audit;
+use crate::etag;
 use crate::problem::Problem;
 use crate::who::Who;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use pasarela_engine::FlowState;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -49,27 +52,37 @@ pub(crate) async fn list(State(app): State<App>) -> Result<Json<Value>, Problem>
 }
 
 /// With its text and outline.
-pub(crate) async fn one(State(app): State<App>, Path(name): Path<String>) -> Result<Json<WholeFlow>, Problem> {
+pub(crate) async fn one(State(app): State<App>, Path(name): Path<String>) -> Result<Response, Problem> {
     let state = app.engine.flow_states().await?.into_iter().find(|f| f.name == name);
     let flow = app.engine.flows().into_iter().find(|f| f.name == name);
     let (Some(state), Some(flow)) = (state, flow) else {
         return Err(Problem::not_found(format!("there is no flow '{name}' in force")));
     };
-    Ok(Json(WholeFlow { state, text: flow.source.clone(), outline: flow.outline() }))
+    let whole = WholeFlow { state, text: flow.source.clone(), outline: flow.outline() };
+    Ok(etag::tagged(StatusCode::OK, whole, &name, flow.version as usize))
 }
 
 /// All or none.
-pub(crate) async fn push(who: Who, State(app): State<App>, bytes: Bytes) -> Result<Json<Value>, Problem> {
+pub(crate) async fn push(
+    who: Who,
+    State(app): State<App>,
+    headers: HeaderMap,
+    bytes: Bytes,
+) -> Result<Json<Value>, Problem> {
+    let read = etag::seen_of(&headers)?;
     let asked: Push = body(&bytes)?;
     let files: Vec<(String, String)> = asked.flows.into_iter().map(|f| (f.file, f.text)).collect();
     if files.is_empty() {
         return Err(Problem::bad_request("flows is empty; give at least one {\"file\", \"text\"}"));
     }
+    if read.is_some() && files.len() > 1 {
+        return Err(Problem::bad_request("If-Match names one flow: push it alone"));
+    }
     if asked.dry_run {
         audit::nothing();
     }
     let before = app.engine.flow_states().await?;
-    let changes = app.engine.push_flows(&files, &who.name, asked.dry_run).await?;
+    let changes = app.engine.push_flows_over(&files, &who.name, asked.dry_run, read).await?;
     let told = |c: &pasarela_engine::FlowChange| {
         before
             .iter()

@@ -4,7 +4,7 @@ use super::body;
 use crate::App;
 use crate::accounts::{self, Account, AccountError};
 use crate::audit;
-use crate::console::{account_link, link_as};
+use crate::console::{Doer, LETTER, News, account_link, link_as, tell};
 use crate::problem::Problem;
 use axum::Json;
 use axum::body::Bytes;
@@ -164,13 +164,16 @@ pub(crate) async fn step(
         "enable" => accounts.set_disabled(id, false).await?,
         "reset" => accounts.reset(id).await?,
         "link" => {
-            let life = Duration::from_secs(step.minutes.unwrap_or(15).saturating_mul(60));
+            let life = step.minutes.map_or(LETTER, |m| Duration::from_secs(m.saturating_mul(60)));
             let made = account_link(&app, &before, life).await.map_err(Problem::bad_request)?;
             return Ok(Json(json!(made)));
         }
         _ => return Err(Problem::not_found("steps are grant, revoke, disable, enable, reset, link")),
     };
     app.console.forget(&account.id);
+    if what == "reset" {
+        tell(&app, &account, News::Reset, Doer::default());
+    }
     if let Some(action) = named(&what) {
         app.note_account(action, &account, Some(&before));
     }

@@ -1,4 +1,4 @@
-//! Files that pages need: one style sheet, one script, one mark. Part of the program, so that no
+//! Files that pages need: one style sheet, two scripts, one mark. Part of the program, so that no
 //! outside host is ever asked.
 
 use axum::extract::Path;
@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 const FILES: &[(&str, &str, &str)] = &[
     ("consola.css", "text/css; charset=utf-8", include_str!("../../assets/consola.css")),
     ("consola.js", "text/javascript; charset=utf-8", include_str!("../../assets/consola.js")),
+    ("contrasena.js", "text/javascript; charset=utf-8", include_str!("../../assets/contrasena.js")),
     ("pasarela.svg", "image/svg+xml", include_str!("../../assets/pasarela.svg")),
 ];
 

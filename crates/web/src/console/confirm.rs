@@ -101,6 +101,6 @@ async fn proved(app: &App, own: &OwnDeed) -> Result<Result<String, &'static str>
     }
     lockout::forget(store, lockout::ACCOUNT, &account.email).await?;
     lockout::take_back(store, lockout::SOURCE, &device::place(own.from), now).await?;
-    let opening = Opening::account(&account, Way::Password);
+    let opening = Opening::account(&account, own.deed.visit.way_or(Way::Password));
     Ok(Ok(app.console.sessions.open(app, &own.headers, own.from, opening).await?))
 }

@@ -34,7 +34,7 @@ pub(super) fn name(headers: &HeaderMap) -> String {
 }
 
 /// Who asks. A proxy on this machine says it in the last address that it added; whoever else says so is not asked.
-pub(super) fn address(peer: Option<Peer>, headers: &HeaderMap) -> Option<IpAddr> {
+pub(crate) fn address(peer: Option<Peer>, headers: &HeaderMap) -> Option<IpAddr> {
     let peer = peer?.0;
     if !peer.is_loopback() {
         return Some(peer);

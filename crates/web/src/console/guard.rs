@@ -1,7 +1,8 @@
 //! The guard in front of every page: who is there, in which language, and what a browser may do with
 //! the answer. Handlers behind it cannot forget any of it.
 
-use super::session::{Session, cookie};
+use super::session::{Session, Way, cookie};
+use super::told::Doer;
 use super::words::{self, Lang, Words};
 use crate::App;
 use crate::policy::{Action, Resource};
@@ -74,6 +75,21 @@ impl Visit {
     /// A page that says that something was done and is not in the audit.
     pub(crate) fn unwritten(&self) -> Response {
         super::page::refusal(self, StatusCode::INTERNAL_SERVER_ERROR, "error.unwritten")
+    }
+
+    /// Is this somebody who must turn codes on before anything else?
+    pub(super) fn must_enrol(&self) -> bool {
+        self.session.as_ref().is_some_and(|s| s.must_enrol)
+    }
+
+    /// The way of this session, where it was the provider's: a proof on the way does not make it another.
+    pub(super) fn way_or(&self, other: Way) -> Way {
+        self.session.as_ref().and_then(|s| s.way).filter(|way| *way == Way::Provider).unwrap_or(other)
+    }
+
+    /// Where it is done from, for a letter to whom it is about.
+    pub(super) fn doer(&self, headers: &HeaderMap, from: Option<IpAddr>) -> Doer {
+        Doer { words: Some(self.w), device: super::device::name(headers), from }
     }
 
     /// Was it proved lately who this is?
@@ -201,6 +217,12 @@ pub(super) async fn guard(State(app): State<App>, mut request: Request, next: Ne
         super::page::refusal(&visit, StatusCode::FORBIDDEN, "error.csrf")
     } else if !open && visit.session.is_none() {
         Redirect::to("/entrar").into_response()
+    } else if !open && super::enrol::leads(&visit, path) {
+        if reads {
+            Redirect::to(super::enrol::PATH).into_response()
+        } else {
+            super::page::refusal(&visit, StatusCode::FORBIDDEN, "enrol.first")
+        }
     } else {
         request.extensions_mut().insert(visit);
         next.run(request).await

@@ -13,7 +13,7 @@ use std::time::Duration;
 /// A link lives this long at most: it lies in terminals and chats.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// A link of an account lives this long: it lies in a mailbox.
-pub(super) const LETTER: Duration = Duration::from_secs(15 * 60);
+pub(crate) const LETTER: Duration = Duration::from_secs(10 * 60);
 /// Longest name: it is shown in a corner and kept with what its holder does.
 const NAME: usize = 60;
 

@@ -3,12 +3,14 @@
 //! Promise: what lets people in is changed only shortly after they proved who they are. Recovery codes are shown
 //! once. A changed password ends every other session and gives this one another cookie.
 
+use super::enrol;
 use super::guard::{OwnDeed, Visit};
 use super::moments::Moment;
 use super::notice::Notice;
 use super::page::{Frame, html, refusal, unreadable};
 use super::session::{Kept, Opening, Way};
 use super::signin::inside;
+use super::told::{News, tell};
 use super::words::Words;
 use crate::App;
 use crate::accounts::password::Weak;
@@ -82,6 +84,14 @@ pub(super) fn said(w: Words, why: &AccountError) -> String {
     w.t(key).to_owned()
 }
 
+/// The authenticator that is being enrolled, as a picture for the phone and as text.
+pub(super) fn picture(w: Words, account: &Account) -> Option<(String, String)> {
+    let secret = account.enrolling()?;
+    let picture = pasarela_ticket::qr::modules(&second::address(secret, &account.email))?;
+    let groups: Vec<&str> = (0..secret.len()).step_by(4).map(|n| &secret[n..(n + 4).min(secret.len())]).collect();
+    Some((picture.svg(w.t("own.picture")), groups.join(" ")))
+}
+
 #[derive(Default)]
 struct Says {
     notice: Option<&'static str>,
@@ -111,12 +121,7 @@ async fn page(app: &App, visit: &Visit, says: Says) -> Result<Response, Response
             this: session.is_some_and(|s| s.id == pass.hash),
         }
     };
-    let enrolling = account.as_ref().and_then(|a| {
-        let secret = a.enrolling()?;
-        let picture = pasarela_ticket::qr::modules(&second::address(secret, &a.email))?;
-        let groups: Vec<&str> = (0..secret.len()).step_by(4).map(|n| &secret[n..(n + 4).min(secret.len())]).collect();
-        Some((picture.svg(w.t("own.picture")), groups.join(" ")))
-    });
+    let enrolling = account.as_ref().and_then(|a| picture(w, a));
     let of = |f: fn(&Account) -> bool| account.as_ref().is_some_and(f);
     Ok(html(&OwnPage {
         nobody: account.is_none(),
@@ -146,14 +151,19 @@ pub(super) async fn show(
 
 /// Whether it was proved lately who this is; else the way to do so.
 fn fresh(app: &App, own: &OwnDeed) -> Result<(), Redirect> {
-    if own.deed.visit.is_fresh(app) { Ok(()) } else { Err(Redirect::to(CONFIRM)) }
+    let how = if own.deed.visit.must_enrol() { enrol::PATH } else { CONFIRM };
+    if own.deed.visit.is_fresh(app) { Ok(()) } else { Err(Redirect::to(how)) }
 }
 
 async fn refused(app: &App, own: &OwnDeed, why: AccountError) -> Result<Response, Response> {
     if let AccountError::Store(e) = why {
         return Err(unreadable(&own.deed.visit, e));
     }
-    let says = Says { problem: Some(said(own.deed.visit.w, &why)), ..Says::default() };
+    let problem = Some(said(own.deed.visit.w, &why));
+    if own.deed.visit.must_enrol() {
+        return enrol::page(app, &own.deed.visit, problem).await;
+    }
+    let says = Says { problem, ..Says::default() };
     Ok((StatusCode::BAD_REQUEST, page(app, &own.deed.visit, says).await?).into_response())
 }
 
@@ -180,7 +190,9 @@ async fn changed(app: &App, own: &OwnDeed, password: &str, again: &str) -> Resul
     accounts.end_sessions(&account.id, None).await?;
     app.console.sessions.forget(&account.id, None);
     app.note_account("users.password", &account, Some(&before));
-    Ok(app.console.sessions.open(app, &own.headers, own.from, Opening::account(&account, Way::Password)).await?)
+    tell(app, &account, News::Password, own.deed.visit.doer(&own.headers, own.from));
+    let opening = Opening::account(&account, own.deed.visit.way_or(Way::Password));
+    Ok(app.console.sessions.open(app, &own.headers, own.from, opening).await?)
 }
 
 /// Notes what somebody changed of their own account.
@@ -195,7 +207,7 @@ pub(super) async fn begin_codes(State(app): State<App>, own: OwnDeed) -> Result<
     fresh(&app, &own).map_err(IntoResponse::into_response)?;
     crate::audit::note(|n| n.action = Some("users.second_factor_begun".into()));
     match app.accounts().begin_second(&own.account).await {
-        Ok(_) => Ok(Redirect::to("/mi-cuenta#codigos").into_response()),
+        Ok(_) => Ok(Redirect::to(enrol::back(&own)).into_response()),
         Err(why) => refused(&app, &own, why).await,
     }
 }
@@ -206,6 +218,7 @@ async fn proved(app: &App, own: &OwnDeed) -> Result<Option<Vec<String>>, Account
     let codes = app.accounts().prove_second(&own.account, own.deed.field("codigo")).await?;
     if codes.is_some() {
         note(app, own, "users.second_factor", &before).await?;
+        tell(app, &before, News::CodesOn, own.deed.visit.doer(&own.headers, own.from));
     }
     Ok(codes)
 }
@@ -214,6 +227,8 @@ async fn ended(app: &App, own: &OwnDeed) -> Result<(), AccountError> {
     let before = app.accounts().find(&own.account).await?;
     app.intend("users.second_factor", &before);
     app.accounts().end_second(&own.account).await?;
+    app.console.sessions.forget(&own.account, None);
+    tell(app, &before, News::CodesOff, own.deed.visit.doer(&own.headers, own.from));
     note(app, own, "users.second_factor", &before).await
 }
 
@@ -226,7 +241,8 @@ pub(super) async fn prove_codes(State(app): State<App>, own: OwnDeed) -> Result<
             if let Some(session) = &own.deed.visit.session {
                 let ended = app.accounts().end_sessions(&own.account, Some(session.id)).await;
                 ended.map_err(|e| unreadable(&own.deed.visit, e))?;
-                app.console.sessions.forget(&own.account, Some(session.id));
+                // This one too: what it was led to is done.
+                app.console.sessions.forget(&own.account, None);
             }
             page(&app, &own.deed.visit, Says { codes, ..Says::default() }).await
         }

@@ -122,6 +122,10 @@ pub(super) struct Session {
     pub(super) grants: Vec<Grant>,
     /// Hash of the cookie.
     pub(super) id: [u8; 32],
+    /// What proved who it is.
+    pub(super) way: Option<Way>,
+    /// They may do much and have no second factor: until they have one, they see nothing.
+    pub(super) must_enrol: bool,
     browser: Option<[u8; 32]>,
     /// When somebody last proved who they are.
     proved: Timestamp,
@@ -131,7 +135,7 @@ pub(super) struct Session {
 
 impl Session {
     fn new(cookie: &str, id: [u8; 32], found: Found, now: Timestamp) -> Self {
-        let Found { pass, kept, grants, who } = found;
+        let Found { pass, kept, grants, who, must_enrol } = found;
         Self {
             // Made of the cookie, which no page and no script sees: nothing more has to be kept.
             csrf: hex::encode(hashed(&format!("csrf {cookie}"))),
@@ -139,6 +143,8 @@ impl Session {
             account: pass.account,
             grants,
             id,
+            way: kept.way,
+            must_enrol,
             browser: kept.browser,
             proved: pass.created_at,
             ends: pass.expires_at,
@@ -393,6 +399,7 @@ struct Found {
     kept: Kept,
     grants: Vec<Grant>,
     who: Who,
+    must_enrol: bool,
 }
 
 /// A session that is kept, and what it may do now: a key's scopes are those of the key, an account's roles those
@@ -414,14 +421,17 @@ async fn look_up(app: &App, id: [u8; 32], now: Timestamp, noted: bool) -> Result
             store.note_pass(id, kept.bytes()).await?;
         }
         let who = Who::person(&account.id, &account.name, account.grants.clone());
-        return Ok(Some(Found { pass, kept, grants: account.grants, who }));
+        // Whom the provider vouches for, it asked by its own rules.
+        let vouched = kept.way == Some(Way::Provider);
+        let must_enrol = app.console.second_required && account.needs_second() && !account.has_second() && !vouched;
+        return Ok(Some(Found { pass, kept, grants: account.grants, who, must_enrol }));
     }
     if let Some(key) = &pass.key {
         let in_force = |r: &ApiKeyRow| r.revoked_at.is_none() && r.terms.expires_at.is_none_or(|at| at > now);
         let row = store.api_keys().await?.into_iter().find(|r| r.id == *key && in_force(r));
         return Ok(row.filter(looks).map(|row| {
             let who = Who::person_by_scopes(&row.id, &pass.name, auth::scopes_of(&row), auth::brands_of(&row));
-            Found { pass, kept, grants: Vec::new(), who }
+            Found { pass, kept, grants: Vec::new(), who, must_enrol: false }
         }));
     }
     // Whoever may open the database made it: it is as they wanted.
@@ -433,7 +443,7 @@ async fn look_up(app: &App, id: [u8; 32], now: Timestamp, noted: bool) -> Result
         (None, false) => Who::person_by_scopes("", &pass.name, vec![Scope::Every(Verb::Read)], Brands::All),
     };
     let grants = kept.grants.clone().unwrap_or_default();
-    Ok(Some(Found { pass, kept, grants, who }))
+    Ok(Some(Found { pass, kept, grants, who, must_enrol: false }))
 }
 
 /// May somebody with these roles change everything? An earlier version, put back, knows only this of a session.

@@ -12,9 +12,10 @@ use super::device;
 use super::guard::{Visit, asker, read_form};
 use super::page::{Bare, html};
 use super::session::{Opening, Refused, Way, set_cookie};
+use super::told::{News, tell};
 use crate::App;
-use crate::accounts::AccountError;
 use crate::accounts::lockout::{self, Admitted};
+use crate::accounts::{AccountError, Entered};
 use crate::policy::{Action, Resource};
 use crate::who::Who;
 use askama::Template;
@@ -203,7 +204,11 @@ async fn sign_in(
                     return Ok(wait(app, visit, left));
                 }
                 match app.accounts().take_code(&account.id, code).await {
-                    Ok(Some(_)) => {}
+                    Ok(Some(entered)) => {
+                        if entered.recovered {
+                            tell(app, &entered.account, News::Recovery, visit.doer(headers, from));
+                        }
+                    }
                     Ok(None) => {
                         let who = Who::person(&account.id, &account.name, Vec::new());
                         app.note_refused(Some(&who), from, "wrong_code", "sign_in.link".into());
@@ -221,7 +226,10 @@ async fn sign_in(
                 return Ok(wait(app, visit, left));
             }
             match app.accounts().by_password(email, password, code).await {
-                Ok(Some(account)) => {
+                Ok(Some(Entered { account, recovered })) => {
+                    if recovered {
+                        tell(app, &account, News::Recovery, visit.doer(headers, from));
+                    }
                     let opened = app.let_in(&account, "password", from, async {
                         let opening = Opening::account(&account, Way::Password);
                         let cookie = sessions.open(app, headers, from, opening).await?;

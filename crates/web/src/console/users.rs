@@ -11,12 +11,14 @@ use super::notice::Notice;
 use super::own::{role, said};
 use super::page::{Frame, html, refusal, unreadable};
 use super::signin::letter;
+use super::told::{News, tell};
 use super::{account_link, words::Words};
 use crate::App;
 use crate::accounts::{self, Account, AccountError};
+use crate::who::Who;
 use askama::Template;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 use pasarela_domain::{EmailAddress, Grant, Role};
@@ -185,8 +187,10 @@ fn named(what: &str) -> Option<&'static str> {
 }
 
 pub(super) async fn change(
+    who: Who,
     State(app): State<App>,
     Path((id, what)): Path<(String, String)>,
+    headers: HeaderMap,
     FreshDeed(deed): FreshDeed,
 ) -> Result<Response, Response> {
     let accounts = app.accounts();
@@ -225,6 +229,9 @@ pub(super) async fn change(
     match done {
         Ok(account) => {
             app.console.sessions.forget(&account.id, None);
+            if what == "reiniciar" {
+                tell(&app, &account, News::Reset, deed.visit.doer(&headers, who.from));
+            }
             if let Some(action) = named(&what) {
                 app.note_account(action, &account, Some(&before));
             }

@@ -498,3 +498,120 @@ async fn a_link_comes_by_mail_works_once_and_the_answer_tells_nothing() {
     assert!(effects.unwrap().rows.iter().all(|e| e.action != "send"), "no letter lies where people look");
     assert!(letters.try_recv().is_err(), "and nobody else got one");
 }
+
+#[tokio::test]
+async fn whoever_may_do_much_turns_codes_on_before_they_see_anything() {
+    let hub = hub(None).await.requiring_codes();
+    for role in ["owner", "operator", "finance", "privacy"] {
+        let email = format!("{role}@example.com");
+        account(&hub, &email, role).await;
+        let session = by_link(&hub, &email).await;
+        for path in ["/", "/eventos", "/usuarios", "/mi-cuenta", "/vivo", "/nada", "/flujos/boleta-confirmada"] {
+            let led = send(&hub, get(path, &session)).await;
+            assert_eq!((led.status(), location(&led)), (StatusCode::SEE_OTHER, "/segundo-factor"), "{role} {path}");
+        }
+        let led = page(&hub, "/segundo-factor", &session).await;
+        let form = format!("csrf={}", csrf(&led));
+        for path in
+            ["/mi-cuenta/contrasena", "/claves", "/flujos/boleta-confirmada/pausar", "/mi-cuenta/codigos/quitar"]
+        {
+            let refused = send(&hub, post(path, &session, &form)).await;
+            assert_eq!(refused.status(), StatusCode::FORBIDDEN, "{role} {path}");
+            assert!(text(refused).await.contains("Primero activa tus códigos"), "{role} {path}");
+        }
+        assert_eq!(location(&send(&hub, post("/mi-cuenta/codigos", &session, &form)).await), "/segundo-factor");
+        let led = page(&hub, "/segundo-factor", &session).await;
+        assert!(led.contains("<svg xmlns"), "the picture");
+        let secret = led.split("<p class=\"mono\">").nth(1).and_then(|t| t.split('<').next()).unwrap().replace(' ', "");
+        let wrong = send(&hub, post("/mi-cuenta/codigos/activar", &session, &format!("{form}&codigo=000000"))).await;
+        assert_eq!(wrong.status(), StatusCode::BAD_REQUEST);
+        assert_eq!(location(&send(&hub, get("/", &session)).await), "/segundo-factor", "a wrong code opens nothing");
+        let right = format!("{form}&codigo={}", code_at(&hub, &secret, 0));
+        let shown = text(send(&hub, post("/mi-cuenta/codigos/activar", &session, &right)).await).await;
+        let code = shown.split("<li><code>").nth(1).and_then(|t| t.split('<').next()).expect("recovery codes");
+        // 24 characters of 32 kinds are 120 bits.
+        assert_eq!((code.len(), code.matches('-').count()), (29, 5), "{code}");
+        assert_eq!(location(&send(&hub, get("/segundo-factor", &session)).await), "/mi-cuenta");
+        page(&hub, "/mi-cuenta", &session).await;
+        // Who takes them away is led again.
+        let off = send(&hub, post("/mi-cuenta/codigos/quitar", &session, &form)).await;
+        assert_eq!(off.status(), StatusCode::SEE_OTHER);
+        assert_eq!(location(&send(&hub, get("/mi-cuenta", &session)).await), "/segundo-factor");
+    }
+    // Who may do little, came by a key, or by a link of whoever has the machine, is led nowhere.
+    account(&hub, "ana@example.com", "support").await;
+    let ana = by_link(&hub, "ana@example.com").await;
+    page(&hub, "/mi-cuenta", &ana).await;
+    let entered = send(&hub, post("/entrar", "", &format!("clave={}", hub.key))).await;
+    page(&hub, "/eventos", &session_of(&entered)).await;
+    let loose = hub.link(&["read", "write"], 10).await;
+    let token = loose.split("enlace=").nth(1).unwrap();
+    let entered = send(&hub, post("/entrar", "", &format!("enlace={token}"))).await;
+    page(&hub, "/eventos", &session_of(&entered)).await;
+    // Where they are only offered, nobody is.
+    let offered = hub.beside();
+    account(&hub, "eva@example.com", "owner").await;
+    let eva = by_link(&hub, "eva@example.com").await;
+    let seen = offered.console().oneshot(get("/eventos", &eva)).await.unwrap();
+    assert_eq!(seen.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_owner_hears_by_letter_that_what_lets_them_in_was_changed() {
+    let (addr, mut letters) = mailbox().await;
+    let hub = hub_with_mail(addr).await;
+    let mut next = async || {
+        let letter = tokio::time::timeout(Duration::from_secs(20), letters.recv()).await.expect("a letter").unwrap();
+        mail_parser::MessageParser::default()
+            .parse(letter.as_bytes())
+            .map(|m| (m.subject().unwrap_or_default().to_owned(), m.body_text(0).unwrap_or_default().into_owned()))
+            .expect("a letter that can be read")
+    };
+    let session = with_password(&hub, "ana@example.com", "support").await;
+    let (subject, said) = next().await;
+    assert_eq!(subject, "Cambió la forma de entrar a tu cuenta de Pasarela");
+    assert!(said.contains("Hola, Luz Ospina.") && said.contains("contraseña de tu cuenta cambió"), "{said}");
+    assert!(!said.contains(PASSWORD), "{said}");
+    let (secret, codes) = enrol(&hub, &session).await;
+    let (_, said) = next().await;
+    assert!(said.contains("Se activaron códigos") && !said.contains(&secret) && !said.contains(&codes[0]), "{said}");
+    assert_eq!(enter(&hub, "ana@example.com", PASSWORD, &codes[0]).await.status(), StatusCode::SEE_OTHER);
+    let (_, said) = next().await;
+    assert!(said.contains("con un código de recuperación") && !said.contains(&codes[0]), "{said}");
+    // A code of the clock is every day's, and tells nobody.
+    let code = code_at(&hub, &secret, 30);
+    let entered = enter(&hub, "ana@example.com", PASSWORD, &code).await;
+    let session = session_of(&entered);
+    let own = page(&hub, "/mi-cuenta", &session).await;
+    let off = send(&hub, post("/mi-cuenta/codigos/quitar", &session, &format!("csrf={}", csrf(&own)))).await;
+    assert_eq!(off.status(), StatusCode::SEE_OTHER);
+    let (_, said) = next().await;
+    assert!(said.contains("Se apagaron los códigos"), "{said}");
+    assert_eq!(do_to(&hub, "ana@example.com", "reset", json!({})).await.0, StatusCode::OK);
+    let (_, said) = next().await;
+    assert!(said.contains("se puso en cero") && said.contains("la línea de comandos"), "{said}");
+}
+
+#[tokio::test]
+async fn two_at_once_do_not_take_the_last_two_owners() {
+    let hub = hub(None).await;
+    let (luz, ana) = ("luz@example.com", "ana@example.com");
+    for email in [luz, ana] {
+        account(&hub, email, "owner").await;
+        do_to(&hub, email, "grant", json!({ "grant": { "role": "viewer" } })).await;
+    }
+    let owner = json!({ "grant": { "role": "owner" } });
+    for round in 0..6 {
+        let (one, two) = match round % 2 {
+            0 => tokio::join!(do_to(&hub, luz, "disable", json!({})), do_to(&hub, ana, "disable", json!({}))),
+            _ => tokio::join!(do_to(&hub, luz, "revoke", owner.clone()), do_to(&hub, ana, "disable", json!({}))),
+        };
+        let mut statuses = [one.0, two.0];
+        statuses.sort();
+        assert_eq!(statuses, [StatusCode::OK, StatusCode::CONFLICT], "round {round}: one owner stays");
+        for email in [luz, ana] {
+            assert_eq!(do_to(&hub, email, "enable", json!({})).await.0, StatusCode::OK);
+            assert_eq!(do_to(&hub, email, "grant", owner.clone()).await.0, StatusCode::OK);
+        }
+    }
+}

@@ -159,6 +159,13 @@ fn settings(sandbox: Option<&str>, wall: &Arc<Wall>) -> Options {
 }
 
 impl Hub {
+    /// The same hub, where whoever may do much must have a second factor.
+    pub(crate) fn requiring_codes(mut self) -> Self {
+        let options = Options { second_factor_required: true, ..settings(None, &self.wall) };
+        self.app = App::new(self.engine.clone(), options);
+        self
+    }
+
     /// The path and query of a link for a person.
     pub(crate) async fn link(&self, scopes: &[&str], minutes: u64) -> String {
         let scopes: Vec<String> = scopes.iter().map(|s| (*s).to_owned()).collect();

@@ -167,6 +167,8 @@ async fn deeds(hub: &Hub) -> Vec<Asked> {
     add("socket", "/admin/keys/{id}/rotate", &format!("/admin/keys/{key}/rotate"), r#"{ "overlap_s": 60 }"#);
     add("socket", "/admin/keys/{id}/revoke", &format!("/admin/keys/{key}/revoke"), "");
     add("socket", "/admin/tickets/rotate", "/admin/tickets/rotate", "");
+    add("socket", "/admin/secrets/{name}/set", "/admin/secrets/clave/set", r#"{ "value": "una-clave-de-prueba" }"#);
+    add("socket", "/admin/secrets/{name}/remove", "/admin/secrets/clave/remove", "{}");
     add("socket", "/admin/doctor", "/admin/doctor", "{}");
     add("socket", "/admin/seal/rotate", "/admin/seal/rotate", "{}");
     let backup = hub.engine.store().home().with_extension("backup");

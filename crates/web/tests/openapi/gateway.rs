@@ -200,6 +200,78 @@ async fn a_key_is_held_to_its_limit_and_told_how_it_stands() {
     assert_eq!(ask(&hub, "GET", "/api/v1", &owner, &[], "").await.0, StatusCode::OK, "another key goes on");
 }
 
+/// Guessing is hopeless, and no load either: an address that brings many keys that nobody has waits, and whoever has
+/// one goes on beside it.
+#[tokio::test]
+async fn many_keys_that_nobody_has_wait_and_keep_out_nobody_who_has_one() {
+    let hub = hub(None).await;
+    let public = hub.app.public();
+    let tried = async |key: &str, from: u8| {
+        let mut request = Request::get("/api/v1").header(header::AUTHORIZATION, format!("Bearer {key}"));
+        request = request.extension(pasarela_web::Peer([192, 0, 2, from].into()));
+        public.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    };
+    let made_up = |n: usize| format!("psk_{n:043}");
+    let mut refused = Vec::new();
+    for n in 0..80 {
+        refused.push(tried(&made_up(n), 7).await);
+    }
+    let count = |status| refused.iter().filter(|a| a.status() == status).count();
+    assert_eq!(count(StatusCode::UNAUTHORIZED) + count(StatusCode::TOO_MANY_REQUESTS), 80);
+    // One comes back each second.
+    assert!((60..=65).contains(&count(StatusCode::UNAUTHORIZED)), "{}", count(StatusCode::UNAUTHORIZED));
+    let last = refused.last().unwrap().headers();
+    let wait: u64 = last[header::RETRY_AFTER].to_str().unwrap().parse().unwrap();
+    assert!((1..=2).contains(&wait), "{last:?}");
+    assert_eq!(last["ratelimit-policy"], "\"unknown-keys\";q=60;w=60");
+    assert!(last["ratelimit"].to_str().unwrap().contains("r=0;"), "{last:?}");
+    assert_eq!(tried(&made_up(99), 8).await.status(), StatusCode::UNAUTHORIZED, "another address");
+    assert_eq!(tried(&hub.reader, 7).await.status(), StatusCode::OK, "a key that there is, from the same address");
+    // One that is made now too, as soon as the list is read again.
+    let fresh = hub.key_of(&["read"]).await;
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while tried(&fresh, 7).await.status() != StatusCode::OK {
+        assert!(std::time::Instant::now() < deadline, "a new key is kept out");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Whoever answers: a type is what it says, and where the address is https, browsers keep to it.
+#[tokio::test]
+async fn every_answer_says_its_type_and_https_binds_the_browser() {
+    let hub = hub(None).await;
+    let options = pasarela_web::Options {
+        public_url: "https://hub.marca.example".into(),
+        console_url: "https://consola.marca.example".into(),
+        ..pasarela_web::Options::default()
+    };
+    let encrypted = pasarela_web::App::new(hub.engine.clone(), options);
+    for (app, https) in [(&hub.app, false), (&encrypted, true)] {
+        let asked = [
+            ("POST", "/hooks/tienda"),
+            ("GET", "/hooks/nadie"),
+            ("PUT", "/hooks/tienda"),
+            ("GET", "/healthz"),
+            ("GET", "/metrics"),
+            ("GET", "/openapi.json"),
+            ("GET", "/mis-datos"),
+            ("GET", "/api/v1"),
+            ("DELETE", "/api/v1/events"),
+            ("GET", "/nada"),
+        ];
+        let public = asked.map(|a| (app.public(), a));
+        let console = [("GET", "/entrar"), ("GET", "/"), ("GET", "/nada"), ("GET", "/recursos/consola.js")];
+        for (router, (method, path)) in public.into_iter().chain(console.map(|a| (app.console(), a))) {
+            let request = Request::builder().method(method).uri(path).body(Body::from("x")).unwrap();
+            let answer = router.oneshot(request).await.unwrap();
+            let headers = answer.headers();
+            assert_eq!(headers.get("x-content-type-options").unwrap(), "nosniff", "{method} {path}");
+            let strict = headers.get("strict-transport-security").map(|v| v.to_str().unwrap());
+            assert_eq!(strict, https.then_some("max-age=31536000"), "{method} {path}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn methods_and_media_types_are_answered_as_http_has_it() {
     let hub = hub(None).await;
@@ -249,6 +321,41 @@ async fn of_two_who_change_what_both_have_read_the_second_is_told() {
     let (_, _, now) = ask(&hub, "GET", &at, &hub.key, &[], "").await;
     assert_eq!(now["persons"], 12);
     assert_eq!((step(&next, 13).await.0, step("*", 14).await.0), (StatusCode::OK, StatusCode::OK));
+}
+
+/// Two people change one flow: who did not see the other's version is told, and writes over nothing.
+#[tokio::test]
+async fn of_two_who_push_one_flow_the_second_is_told_what_they_did_not_see() {
+    let hub = hub(None).await;
+    const AT: &str = "/api/v1/flows/boleta-confirmada";
+    let (_, headers, flow) = ask(&hub, "GET", AT, &hub.key, &[], "").await;
+    let read = headers[header::ETAG].to_str().unwrap().to_owned();
+    let version = flow["version"].as_u64().unwrap();
+    let text = |version: u64| {
+        let old = format!("version: {}", flow["version"]);
+        flow["text"].as_str().unwrap().replace(&old, &format!("version: {version}"))
+    };
+    let push = async |tag: &str, files: &[String], dry_run: bool| {
+        let files: Vec<Value> = files.iter().map(|t| json!({ "file": "boleta.yaml", "text": t })).collect();
+        let body = json!({ "flows": files, "dry_run": dry_run }).to_string();
+        ask(&hub, "POST", "/api/v1/flows", &hub.key, &[("if-match", tag)], &body).await
+    };
+    let (status, _, told) = push(&read, &[text(version + 1)], false).await;
+    assert_eq!(status, StatusCode::OK, "{told}");
+    // A higher number alone would have written over it.
+    for dry_run in [true, false] {
+        let (status, _, problem) = push(&read, &[text(version + 2)], dry_run).await;
+        assert_eq!((status, &problem["code"]), (StatusCode::PRECONDITION_FAILED, &json!("changed_meanwhile")));
+    }
+    let (_, headers, now) = ask(&hub, "GET", AT, &hub.key, &[], "").await;
+    assert_eq!(now["version"], version + 1);
+    let next = headers[header::ETAG].to_str().unwrap();
+    assert_ne!(next, read);
+    assert_eq!(push("\"otro.1\"", &[text(version + 2)], false).await.0, StatusCode::PRECONDITION_FAILED);
+    let (status, _, problem) = push(next, &[text(version + 2), text(version + 3)], false).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "{problem}");
+    assert_eq!(push(next, &[text(version + 2)], false).await.0, StatusCode::OK);
+    assert_eq!(push("*", &[text(version + 3)], false).await.0, StatusCode::OK, "whatever is there");
 }
 
 /// The type of a problem leads to its page; every code that the source has is one.

@@ -161,7 +161,7 @@ async fn callers(hub: &Hub) -> Vec<Caller> {
     let mut all = Vec::new();
     for role in Role::ALL {
         for (brand, name) in BRANDS {
-            let key = format!("psk_{role}_{brand}");
+            let key = format!("psk_{:x<43}", format!("{role}{brand}"));
             let row = ApiKeyRow {
                 id: format!("key_{role}_{brand}"),
                 name: format!("{role} {brand}"),

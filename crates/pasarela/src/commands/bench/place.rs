@@ -3,7 +3,7 @@
 
 use super::load::SECRET;
 use crate::Failure;
-use crate::commands::process::{Running, free_port, hub, metric, peak_mib, wait_for};
+use crate::commands::process::{Running, free_port, hub_by, metric, peak_mib, wait_for};
 use pasarela_domain::Secret;
 use pasarela_store::postgres::{self, PostgresStore};
 use pasarela_store::sqlite::{self, SqliteStore};
@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 
 /// Environment variable by which a measured hub learns where its database is: no file holds it.
 const URL: &str = "PASARELA_BENCH_STORE_URL";
+
+/// The command that is a hub whose sealer copies.
+const COPYING: [&str; 2] = ["bench", "copying-hub"];
 
 /// A kind of database to measure with.
 #[derive(Clone)]
@@ -154,10 +157,19 @@ pub(super) struct Hub {
 impl Hub {
     /// Writes a configuration into the place and starts a hub with it.
     pub(super) async fn start(place: &Place, wiring: &Wiring<'_>) -> Result<Self, Failure> {
+        Self::start_by(&["serve"], place, wiring).await
+    }
+
+    /// The same, with a sealer that copies.
+    pub(super) async fn start_copying(place: &Place, wiring: &Wiring<'_>) -> Result<Self, Failure> {
+        Self::start_by(&COPYING, place, wiring).await
+    }
+
+    async fn start_by(words: &[&str], place: &Place, wiring: &Wiring<'_>) -> Result<Self, Failure> {
         let addr = SocketAddr::from(([127, 0, 0, 1], free_port()?));
         let config = write_config(place, addr, wiring)?;
         let url = place.url().map(str::to_owned);
-        let child = spawn(&config, url.as_deref())?;
+        let child = spawn(words, &config, url.as_deref())?;
         let mut hub = Self { addr, child, config, url };
         wait_for(addr, &mut hub.child, Duration::from_secs(10)).await?;
         Ok(hub)
@@ -168,7 +180,7 @@ impl Hub {
         drop(self.child.0.kill());
         drop(self.child.0.wait());
         let begun = Instant::now();
-        self.child = spawn(&self.config, self.url.as_deref())?;
+        self.child = spawn(&["serve"], &self.config, self.url.as_deref())?;
         wait_for(self.addr, &mut self.child, Duration::from_secs(30)).await?;
         Ok(begun)
     }
@@ -195,16 +207,16 @@ impl Hub {
     }
 }
 
-fn spawn(config: &Path, url: Option<&str>) -> Result<Running, Failure> {
+fn spawn(words: &[&str], config: &Path, url: Option<&str>) -> Result<Running, Failure> {
     let mut env = vec![("PASARELA_LOG", "error")];
     env.extend(url.map(|url| (URL, url)));
-    hub(config, &env, Stdio::inherit())
+    hub_by(words, config, &env, Stdio::inherit())
 }
 
 pub(super) fn write_config(place: &Place, addr: SocketAddr, wiring: &Wiring<'_>) -> Result<PathBuf, Failure> {
     let failed = |e: std::io::Error| Failure::Failed(e.to_string());
     let mut text = format!(
-        "[server]\nlisten = \"{addr}\"\n[console]\nlisten = \"127.0.0.1:0\"\n{}[flows]\nbuiltin = false\nfolder = \"flows\"\n",
+        "[server]\nlisten = \"{addr}\"\n[console]\nlisten = \"127.0.0.1:0\"\n{}[webhooks]\nallow_private_targets = true\n[flows]\nbuiltin = false\nfolder = \"flows\"\n",
         place.section()
     );
     let flows = place.dir().join("flows");

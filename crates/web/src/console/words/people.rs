@@ -23,8 +23,8 @@ pub(super) const ROWS: &[Row] = &[
     ("signin.by_provider", "Entrar con {}", "Sign in with {}"),
     (
         "signin.sent",
-        "Si ese correo tiene cuenta, el enlace va en camino. Sirve una vez, durante 15 minutos.",
-        "If that address has an account, the link is on its way. It works once, for 15 minutes.",
+        "Si ese correo tiene cuenta, el enlace va en camino. Sirve una vez, durante 10 minutos.",
+        "If that address has an account, the link is on its way. It works once, for 10 minutes.",
     ),
     (
         "signin.no_mail",
@@ -68,14 +68,68 @@ pub(super) const ROWS: &[Row] = &[
     ("letter.subject", "Tu enlace para entrar a Pasarela", "Your link to Pasarela"),
     (
         "letter.text",
-        "Hola, {}.\n\nEste es tu enlace para entrar a Pasarela. Sirve una sola vez, durante 15 minutos:\n\n{}\n\nSi no lo pediste, no hay nada que hacer: sin él nadie entra.",
-        "Hello, {}.\n\nThis is your link to Pasarela. It works once, for 15 minutes:\n\n{}\n\nIf you did not ask for it, there is nothing to do: without it nobody gets in.",
+        "Hola, {}.\n\nEste es tu enlace para entrar a Pasarela. Sirve una sola vez, durante 10 minutos:\n\n{}\n\nSi no lo pediste, no hay nada que hacer: sin él nadie entra.",
+        "Hello, {}.\n\nThis is your link to Pasarela. It works once, for 10 minutes:\n\n{}\n\nIf you did not ask for it, there is nothing to do: without it nobody gets in.",
     ),
     (
         "error.no_account",
         "Entraste sin cuenta (con un enlace suelto o una clave). Para esto hace falta una cuenta: pasarela users add.",
         "You came in without an account (by a loose link or a key). This needs an account: pasarela users add.",
     ),
+    ("enrol.title", "Activa tus códigos", "Turn your codes on"),
+    (
+        "enrol.lead",
+        "{}, con tu rol se puede hacer mucho aquí. Por eso hace falta un segundo paso para entrar: un código de tu celular.",
+        "{}, much can be done here in your role. That is why signing in takes a second step: a code of your phone.",
+    ),
+    (
+        "enrol.help",
+        "Necesitas una aplicación de códigos en el celular. Toma un minuto, y hasta entonces no se abre nada más.",
+        "You need an app for codes on your phone. It takes a minute, and until then nothing else opens.",
+    ),
+    (
+        "enrol.first",
+        "Primero activa tus códigos de seis dígitos. Después puedes hacer esto.",
+        "Turn your six-digit codes on first. Then you can do this.",
+    ),
+    ("told.subject", "Cambió la forma de entrar a tu cuenta de Pasarela", "How you get into Pasarela has changed"),
+    (
+        "told.text",
+        "Hola, {}.\n\n{}\n\nCuándo: {} (hora de Colombia)\nDesde: {}\n\nSi fuiste tú, no hay nada que hacer. Si no, avisa ya a quien administra el hub: con pasarela users reset tu cuenta vuelve a empezar y nadie más sigue adentro.",
+        "Hello, {}.\n\n{}\n\nWhen: {} (time of Colombia)\nFrom: {}\n\nIf it was you, there is nothing to do. If not, tell whoever runs the hub at once: with pasarela users reset your account begins anew and nobody else stays in.",
+    ),
+    ("told.password", "La contraseña de tu cuenta cambió.", "The password of your account was changed."),
+    (
+        "told.codes_on",
+        "Se activaron códigos de seis dígitos en tu cuenta, o se cambió la aplicación que los da.",
+        "Six-digit codes were turned on for your account, or the app that gives them was changed.",
+    ),
+    (
+        "told.codes_off",
+        "Se apagaron los códigos de seis dígitos de tu cuenta.",
+        "Six-digit codes were turned off for your account.",
+    ),
+    (
+        "told.reset",
+        "Tu cuenta se puso en cero: sin contraseña ni códigos. Entras de nuevo con un enlace.",
+        "Your account was reset: no password and no codes. You come in again by a link.",
+    ),
+    (
+        "told.recovery",
+        "Alguien entró a tu cuenta con un código de recuperación. Ese código ya no sirve.",
+        "Somebody signed in to your account with a recovery code. That code is used up.",
+    ),
+    ("told.command_line", "la línea de comandos del hub", "the command line of the hub"),
+    ("password.show", "Mostrar", "Show"),
+    ("password.hide", "Ocultar", "Hide"),
+    ("password.short", "Faltan {} caracteres.", "{} characters more."),
+    (
+        "password.same",
+        "Se repite demasiado. Usa varias palabras distintas.",
+        "It repeats itself. Take several different words.",
+    ),
+    ("password.fair", "Sirve. Una palabra más la hace mejor.", "It will do. One more word makes it better."),
+    ("password.good", "Larga y buena.", "Long and good."),
     ("first.title", "Primer uso", "First use"),
     (
         "first.lead",
@@ -224,8 +278,8 @@ pub(super) const ROWS: &[Row] = &[
     ("users.make", "Hacer un enlace", "Make a link"),
     (
         "users.link",
-        "Enlace para {}: sirve una vez, durante 15 minutos. No se muestra otra vez.",
-        "Link for {}: it works once, for 15 minutes. It is not shown again.",
+        "Enlace para {}: sirve una vez, durante 10 minutos. No se muestra otra vez.",
+        "Link for {}: it works once, for 10 minutes. It is not shown again.",
     ),
     (
         "users.last_owner",
