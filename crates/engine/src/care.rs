@@ -7,6 +7,7 @@ use crate::intake::{IntakeLimits, IntakeView};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use pasarela_store::{Audited, CareRow, Error, Kept, Space, prune_audit};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -155,12 +156,20 @@ pub(crate) struct CareState {
     now: Mutex<CareNow>,
     /// Kind with which the next round begins: where the last one ran out of time.
     next: Mutex<usize>,
+    /// Removed by kind since the audit was told last.
+    gone: Mutex<BTreeMap<&'static str, u64>>,
     one_at_a_time: tokio::sync::Mutex<()>,
 }
 
 impl CareState {
     pub(crate) fn new(retention: Retention) -> Self {
         Self { retention, ..Self::default() }
+    }
+
+    fn count(&self, kind: &'static str, removed: u64) {
+        if removed > 0 {
+            *self.gone.lock().entry(kind).or_default() += removed;
+        }
     }
 
     pub(crate) fn note_damage(&self, damage: Option<String>) {
@@ -196,7 +205,8 @@ impl Inner {
             }
             match self.care_round().await {
                 Ok(round) if round.removed > 0 => {
-                    let after = serde_json::json!({ "removed": round.removed, "complete": round.complete });
+                    let kinds = std::mem::take(&mut *self.care.gone.lock());
+                    let after = serde_json::json!({ "removed": kinds, "complete": round.complete });
                     let note = Audited::by_system(self.decisions.now(), "retention.round", "");
                     self.write_decision(Audited { after: Some(after), ..note }).await;
                     tracing::info!(
@@ -249,6 +259,7 @@ impl Inner {
                     Err(e) => return Err(e),
                 };
                 round.removed += bite.removed;
+                self.care.count(kept.as_str(), bite.removed);
                 if bite.done {
                     break;
                 }
@@ -257,6 +268,7 @@ impl Inner {
         }
         *self.care.next.lock() = 0;
         let walked = self.walk(until).await?;
+        self.care.count("records", walked.removed);
         round = Round { removed: round.removed + walked.removed, complete: walked.complete };
         round.removed += self.prune_chain(until).await?;
         // A walk over everybody takes several rounds: when it came to its end, the report says.
@@ -276,6 +288,7 @@ impl Inner {
                 break;
             }
             removed += gone;
+            self.care.count("audit", gone);
             self.rest(begun).await;
         }
         Ok(removed)

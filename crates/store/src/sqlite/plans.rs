@@ -289,6 +289,13 @@ fn a_page_of_the_audit_is_a_walk_down_an_index() {
         let plan = Bench::new().plan(|db, sealer| audit::list(db, sealer, &filter));
         assert!(!plan.iter().any(|l| l.contains("TEMP B-TREE")), "nothing is sorted: {filter:?} {plan:#?}");
         assert!(plan.iter().any(|l| l.contains("INDEX audit_deed (deed=?)")), "{filter:?} {plan:#?}");
+        let alone = filter.who.is_none() && filter.brands.is_none();
+        let wanted = match filter.kind.filter(|_| alone) {
+            Some(AuditKind::Changes) => "INDEX audit_changes",
+            Some(_) => "INDEX audit_outcome",
+            None => "audit",
+        };
+        assert!(plan.iter().any(|l| l.contains(wanted)), "{wanted}: {filter:?} {plan:#?}");
         let scans = plan.iter().any(|l| l.starts_with("SCAN audit") && !l.contains("INDEX audit_changes"));
         assert!(!scans, "{filter:?} {plan:#?}");
     }

@@ -93,7 +93,6 @@ pub(super) const ROWS: &[Row] = &[
     ("audit_did.hub.stopped", "Se detuvo el hub", "The hub stopped"),
     ("audit_did.retention.round", "Borró lo que ya cumplió su plazo", "Removed what was beyond its term"),
     ("audit_did.breaker.opened", "Detuvo las llamadas a un proveedor", "Stopped calls to a provider"),
-    ("audit_did.breaker.closed", "Volvió a llamar a un proveedor", "Calls a provider again"),
     ("audit_did.deliveries.quarantined", "Dejó entregas en revisión", "Put deliveries into quarantine"),
     ("audit_did.seal.step", "Avanzó el cambio de la clave", "Went on with the change of the key"),
     ("audit_did.refused.missing_scope", "No tiene permiso", "Is not allowed to"),
