@@ -324,7 +324,7 @@ async fn a_webhook_goes_to_the_public_internet_and_to_nothing_inside() {
 
 /// Made at one node, served by whichever has its connection, and gone on with when that one dies.
 #[tokio::test]
-async fn g11_a_webhook_is_served_by_one_of_several_nodes_and_goes_on_when_it_dies() {
+async fn a_webhook_is_served_by_one_of_several_nodes_and_goes_on_when_it_dies() {
     let Some(place) = Place::postgres() else { return };
     let first = Hub::build().on(place).start().await;
     let second = first.beside().await;
