@@ -64,10 +64,12 @@ pub(crate) async fn keep(engine: Engine, config: Arc<Config>) {
     if named.all.is_empty() || !engine.store().is_shared() {
         return;
     }
-    let mut known: Option<BTreeMap<String, i64>> = None;
+    // What was set between the reading of the configuration and the first look counts too: with that look, everything
+    // is taken as it is then.
+    let mut known = BTreeMap::new();
     loop {
-        match look(&engine, &named, known.as_ref()).await {
-            Ok(seen) => known = Some(seen),
+        match look(&engine, &named, &known).await {
+            Ok(seen) => known = seen,
             Err(error) => tracing::warn!(%error, "the vault could not be looked at; it is tried again"),
         }
         tokio::time::sleep(EVERY).await;
@@ -78,12 +80,11 @@ pub(crate) async fn keep(engine: Engine, config: Arc<Config>) {
 async fn look(
     engine: &Engine,
     named: &Named,
-    known: Option<&BTreeMap<String, i64>>,
+    known: &BTreeMap<String, i64>,
 ) -> Result<BTreeMap<String, i64>, pasarela_store::Error> {
     let store = &**engine.store();
     let held = vault::list(store).await?;
     let seen: BTreeMap<String, i64> = held.into_iter().map(|h| (h.name, h.version)).collect();
-    let Some(known) = known else { return Ok(seen) };
     // One that was removed and set again begins at version 1, as a new one does.
     let changed: Vec<&String> = seen.iter().filter(|(n, v)| known.get(*n) != Some(v)).map(|(n, _)| n).collect();
     if changed.is_empty() {
