@@ -166,6 +166,9 @@ Attempt = TypedDict(
     },
 )
 
+# What an entry tells of, roughly
+AuditKind = Union[Literal["changes"], Literal["looks"], Literal["refusals"]]
+
 # An entry, opened
 AuditRow = TypedDict(
     "AuditRow",
@@ -182,6 +185,7 @@ AuditRow = TypedDict(
         "before": Any,
         "after": Any,
         "forgotten": bool,
+        "outcome": Union["Outcome", None],
         "hash": str,
     },
 )
@@ -944,6 +948,9 @@ NewlySigned = TypedDict(
         "secret": str,
     },
 )
+
+# What came of something
+Outcome = Union[Literal["begun"], Literal["done"], Literal["failed"], Literal["looked"], Literal["refused"]]
 
 # The hub's work
 Overview = TypedDict(
@@ -1753,9 +1760,9 @@ class Pasarela(Caller):
         """What needs a person now."""
         return cast("PageOfAlarm", self.call("/api/v1/alarms", "GET", {}, None, None))
 
-    def get_audit(self, *, who: Optional[str] = None, action: Optional[str] = None, subject: Optional[str] = None, from_: Optional[str] = None, until: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None) -> "PageOfAuditRow":
+    def get_audit(self, *, who: Optional[str] = None, action: Optional[str] = None, subject: Optional[str] = None, kind: Optional["AuditKind"] = None, from_: Optional[str] = None, until: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None) -> "PageOfAuditRow":
         """Who did what, newest first."""
-        return cast("PageOfAuditRow", self.call("/api/v1/audit", "GET", {"who": who, "action": action, "subject": subject, "from": from_, "until": until, "limit": limit, "cursor": cursor}, None, None))
+        return cast("PageOfAuditRow", self.call("/api/v1/audit", "GET", {"who": who, "action": action, "subject": subject, "kind": kind, "from": from_, "until": until, "limit": limit, "cursor": cursor}, None, None))
 
     def get_audit_by_seq(self, seq: str) -> "AuditRow":
         """One entry of the audit."""

@@ -81,8 +81,11 @@ export type Ask = { "from_beginning"?: boolean; "policy"?: Policy | null };
 /** One try at an effect */
 export type Attempt = { "attempt": number; "call": number; "started_at": string; "ended_at": string; "outcome": string; "status": number | null; "why": unknown; "answer": unknown };
 
+/** What an entry tells of, roughly */
+export type AuditKind = "changes" | "looks" | "refusals";
+
 /** An entry, opened */
-export type AuditRow = { "seq": number; "at": string; "who_kind": WhoKind; "who": string; "name": string; "from": string | null; "brand": string; "action": string; "subject": string; "before": unknown; "after": unknown; "forgotten": boolean; "hash": string };
+export type AuditRow = { "seq": number; "at": string; "who_kind": WhoKind; "who": string; "name": string; "from": string | null; "brand": string; "action": string; "subject": string; "before": unknown; "after": unknown; "forgotten": boolean; "outcome": Outcome | null; "hash": string };
 
 /** What allows that personal data goes abroad */
 export type Basis = "contract" | "consent" | "declaration";
@@ -289,6 +292,9 @@ export type NewWebhook = { "url": string; "description"?: string | null; "types"
 
 /** A webhook with the secret that was just made for it */
 export type NewlySigned = { "id": string; "url": string; "description": string | null; "types": Array<string>; "brand": string | null; "headers": Array<string>; "secrets": Array<SecretView>; "give_up_after_hours": number; "pause_after_hours": number; "country": string | null; "transfer": Transfer | null; "created_at": string; "created_by": string; "changed_at": string; "state": WebhookState; "paused_since": string | null; "paused_by": string | null; "pause_reason": string | null; "failing_since": string | null; "last_success_at": string | null; "last_problem": string | null; "taken_until": string; "waiting": number; "in_flight": number; "dead": number; "secret": string };
+
+/** What came of something */
+export type Outcome = "begun" | "done" | "failed" | "looked" | "refused";
 
 /** The hub's work */
 export type Overview = { "at": string; "uptime_s": number; "inbox": Inbox; "intake": IntakeView; "space": Space; "effects": EffectCounts; "quarantined": number; "calls_out": number; "withheld": Array<Withheld>; "totals": Snapshot; "connections": Array<ConnectionState>; "paused": Array<PauseRow> };
@@ -537,7 +543,7 @@ export class Pasarela extends Caller {
   }
 
   /** Who did what, newest first. */
-  getAudit(query?: { "who"?: string; "action"?: string; "subject"?: string; "from"?: string; "until"?: string; "limit"?: number; "cursor"?: string }): Promise<PageOfAuditRow> {
+  getAudit(query?: { "who"?: string; "action"?: string; "subject"?: string; "kind"?: AuditKind; "from"?: string; "until"?: string; "limit"?: number; "cursor"?: string }): Promise<PageOfAuditRow> {
     return this.call(`/api/v1/audit`, "GET", query, undefined);
   }
 
