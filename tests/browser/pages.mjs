@@ -18,8 +18,12 @@ export async function judge(page, axe, name, still = false) {
   for (const v of violations.filter((v) => ["serious", "critical"].includes(v.impact))) {
     found.push(`axe ${v.id}: ${v.help}: ${v.nodes.slice(0, 2).map((n) => n.html.slice(0, 120)).join(" and ")}`);
   }
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  if (wide > 1) found.push(`it is ${wide} px wider than the screen`);
+  const wide = await page.evaluate(() => {
+    const screen = document.documentElement.clientWidth;
+    const beyond = [...document.querySelectorAll("main *")].find((e) => e.getBoundingClientRect().right > screen + 1);
+    return [document.documentElement.scrollWidth - screen, beyond?.outerHTML.slice(0, 120)];
+  });
+  if (wide[0] > 1) found.push(`it is ${wide[0]} px wider than the screen: ${wide[1]}`);
   const bytes = Buffer.byteLength(await page.evaluate((s) => (s ? document.documentElement.outerHTML : fetch(location.href, { cache: "no-store" }).then((r) => r.text())), still));
   if (bytes > SMALL) found.push(`it has ${bytes} bytes`);
   found.push(...page.troubles.splice(0));

@@ -207,7 +207,11 @@ impl Inner {
         let pause =
             PauseRow { kind: PauseKind::Connection, name, reason: Some(reason), by: BY_THE_HUB.into(), since: now };
         match self.pause(pause).await {
-            Ok(_) | Err(PauseError::NoSuch { .. } | PauseError::NotPaused { .. }) => Ok(()),
+            Ok(_) => {
+                self.decisions.note("webhook.paused", connection.name(), &connection.brand);
+                Ok(())
+            }
+            Err(PauseError::NoSuch { .. } | PauseError::NotPaused { .. }) => Ok(()),
             Err(PauseError::Store(e)) => Err(e),
         }
     }

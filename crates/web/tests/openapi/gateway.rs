@@ -419,21 +419,25 @@ fn the_api_is_what_its_file_says() {
     }
 }
 
+/// A form of the console, sent by whoever has this session: the cookie and its token.
+async fn filled_in(hub: &Hub, (cookie, csrf): &(String, String), path: &str, form: &str) -> (StatusCode, String) {
+    let request = Request::post(path)
+        .header(header::COOKIE, cookie)
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(Body::from(format!("csrf={csrf}&{form}")))
+        .unwrap();
+    let answer = hub.app.console().oneshot(request).await.unwrap();
+    let (status, bytes) = (answer.status(), answer.into_body().collect().await.unwrap().to_bytes());
+    (status, String::from_utf8(bytes.to_vec()).unwrap())
+}
+
 #[tokio::test]
 async fn the_page_of_keys_shows_a_text_once_and_ends_what_it_is_told_to() {
     let hub = hub(None).await;
     let owner = hub.key_of(&["role:owner"]).await;
-    let (cookie, csrf) = super::walk::session(&hub, &owner).await;
-    let send = async |path: &str, form: &str| {
-        let request = Request::post(path)
-            .header(header::COOKIE, &cookie)
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(Body::from(format!("csrf={csrf}&{form}")))
-            .unwrap();
-        let answer = hub.app.console().oneshot(request).await.unwrap();
-        let (status, bytes) = (answer.status(), answer.into_body().collect().await.unwrap().to_bytes());
-        (status, String::from_utf8(bytes.to_vec()).unwrap())
-    };
+    let session = super::walk::session(&hub, &owner).await;
+    let cookie = &session.0;
+    let send = async |path: &str, form: &str| filled_in(&hub, &session, path, form).await;
     let text_of = |page: &str| {
         let text = page.split("psk_").nth(1).map(|t| t.chars().take_while(char::is_ascii_alphanumeric).collect());
         text.map(|t: String| format!("psk_{t}"))
@@ -441,7 +445,7 @@ async fn the_page_of_keys_shows_a_text_once_and_ends_what_it_is_told_to() {
     let (status, page) = send("/claves", "nombre=tablero&alcance.events:read=si&dias=30&limite=600/m").await;
     let made = text_of(&page).expect("the text of the key");
     assert_eq!((status, ask(&hub, "GET", "/api/v1/events", &made, &[], "").await.0), (StatusCode::OK, StatusCode::OK));
-    let shown = Request::get("/claves").header(header::COOKIE, &cookie).body(Body::empty()).unwrap();
+    let shown = Request::get("/claves").header(header::COOKIE, cookie).body(Body::empty()).unwrap();
     let shown = hub.app.console().oneshot(shown).await.unwrap().into_body().collect().await.unwrap().to_bytes();
     let shown = String::from_utf8(shown.to_vec()).unwrap();
     assert!(shown.contains("tablero") && shown.contains("600/m") && !shown.contains("psk_"), "a text is shown once");
@@ -464,17 +468,8 @@ async fn the_page_of_keys_shows_a_text_once_and_ends_what_it_is_told_to() {
 async fn the_page_of_webhooks_shows_a_secret_once_and_does_what_its_buttons_say() {
     let hub = hub(None).await;
     let owner = hub.key_of(&["role:owner"]).await;
-    let (cookie, csrf) = super::walk::session(&hub, &owner).await;
-    let send = async |path: &str, form: &str| {
-        let request = Request::post(path)
-            .header(header::COOKIE, &cookie)
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(Body::from(format!("csrf={csrf}&{form}")))
-            .unwrap();
-        let answer = hub.app.console().oneshot(request).await.unwrap();
-        let (status, bytes) = (answer.status(), answer.into_body().collect().await.unwrap().to_bytes());
-        (status, String::from_utf8(bytes.to_vec()).unwrap())
-    };
+    let session = super::walk::session(&hub, &owner).await;
+    let send = async |path: &str, form: &str| filled_in(&hub, &session, path, form).await;
     let form = "direccion=http%3A%2F%2F127.0.0.1%3A9%2Favisos&nombre=Tablero&tipos=order.*%2C+ticket.*&pais=CO";
     let (status, page) = send("/webhooks", form).await;
     assert!(status == StatusCode::OK && page.contains("whsec_"), "{status}");

@@ -104,5 +104,6 @@ pub(super) const ROWS: &[Row] = &[
     ("audit_did.webhooks.test", "Probó un webhook", "Tried a webhook"),
     ("audit_did.webhooks.pause", "Pausó un webhook", "Paused a webhook"),
     ("audit_did.webhooks.resume", "Reanudó un webhook", "Resumed a webhook"),
+    ("audit_did.webhook.paused", "Pausó un webhook que no respondía", "Paused a webhook that did not answer"),
     ("audit_did.webhooks.replay", "Envió de nuevo a un webhook", "Sent again to a webhook"),
 ];
