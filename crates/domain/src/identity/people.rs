@@ -147,13 +147,11 @@ impl People {
         record.tell(told);
     }
 
-    /// Two become one. What was said of their being two is taken back with it.
+    /// Two become one. What was said of their being two says nothing while they are, and whatever parts them
+    /// says it anew or brings it back.
     pub(super) fn merge(&mut self, a: PersonId, b: PersonId) {
         let (Some(a), Some(b)) = (self.resolve(a), self.resolve(b)) else { return };
         let (mine, theirs) = (self.members(a), self.members(b));
-        for (x, y) in pairs(&mine, &theirs) {
-            self.apart.remove(&pair(x, y));
-        }
         self.name(&mine.union(&theirs).copied().collect());
     }
 
