@@ -101,6 +101,10 @@ ids! {
     RunId = "run";
     /// One call that a run wants made. Also the stem of its idempotency key.
     EffectId = "eff";
+    /// A person, across all systems.
+    PersonId = "per";
+    /// One thing that was done to what is known of who is whom.
+    DeedId = "dee";
 }
 
 /// Makes ids that never repeat and never go back, even when the clock does.

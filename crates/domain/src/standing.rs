@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A claim that is being dealt with: while it stands, data of the person is not used for publicity
 /// (Ley 1581, art. 15; `reclamo en trámite`).
@@ -89,6 +89,10 @@ pub struct Standing {
     /// What the registry said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registry: Option<RegistryAnswer>,
+    /// Addresses that somebody has said to be another person's, by their names among the read models: no rule makes
+    /// them this one's again.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub apart: BTreeSet<String>,
 }
 
 impl Standing {
@@ -99,7 +103,7 @@ impl Standing {
     }
 
     /// Lays that of another address of the same person over this one: what stands against the person counts
-    /// for both. What belongs to an address alone (when it wrote, what the registry says of it) stays.
+    /// for both. What belongs to an address alone (when it wrote, what the registry says of it, whose it is not) stays.
     pub fn lay(&mut self, other: &Self) {
         self.born = match (self.born, other.born) {
             // Two days: the person is as young as the younger of them.

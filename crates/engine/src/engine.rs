@@ -22,6 +22,7 @@ use crate::reconcile::{Ask, ReconcileError, Report};
 use crate::replay::{ReplayFilter, ReplayPage};
 use crate::retention::RetentionRule;
 use crate::runs::{EventScope, LiveRuns, RunView};
+use crate::standing::Said;
 use crate::tallies::{Day, StepTally, Tallies};
 use crate::telemetry::Metrics;
 use crate::whole::whole;
@@ -561,7 +562,22 @@ impl Engine {
     /// When the store cannot be asked.
     pub async fn link_people(&self, email: Option<&str>, phone: Option<&str>) -> Result<bool, pasarela_store::Error> {
         let (inner, people) = (self.inner.clone(), self.inner.people_of(email, phone));
-        whole(async move { inner.link(&people).await }).await
+        whole(async move { inner.link(&people, Said::ByPerson).await }).await
+    }
+
+    /// These addresses are not whose they are linked with: they leave that person, together, and no rule links them with
+    /// the others again; [`Engine::link_people`] does. What was said by an address stays with it, each no for every
+    /// address for which it was recorded; contacts of before count for both. False: nothing stays, or nothing leaves.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn separate_people(
+        &self,
+        email: Option<&str>,
+        phone: Option<&str>,
+    ) -> Result<bool, pasarela_store::Error> {
+        let (inner, people) = (self.inner.clone(), self.inner.people_of(email, phone));
+        whole(async move { inner.separate(&people).await }).await
     }
 
     /// Records what a person said about their data. `key`: the same key is the same record.

@@ -4,6 +4,8 @@
 //! Promise: everything in here is changed with the version that was read. Whoever decides whether a message
 //! goes out names those versions, and two nodes cannot both find what only one of them may find.
 
+mod apart;
+
 use crate::engine::Inner;
 use crate::ledger::{CONSENT, LEDGER};
 use pasarela_domain::EntityRef;
@@ -19,6 +21,15 @@ use std::collections::BTreeSet;
 pub(crate) const STANDING: &str = "standing";
 /// What lies under an address.
 pub(crate) const KINDS: &[&str] = &[CONSENT, STANDING];
+
+/// Who says that addresses are one person's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// An order, a record, a statement that names both.
+    ByRule,
+    /// Somebody who looked: their word is above what was said before.
+    ByPerson,
+}
 
 /// Tries to write what others write too, before it is given up for the moment.
 const TRIES: u32 = 50;
@@ -101,8 +112,9 @@ impl Inner {
     }
 
     /// These addresses are one person's. What stands against one of them stands against all from now on, and
-    /// contacts with one count for all. Returns false when that was known.
-    pub(crate) async fn link(&self, addresses: &[String]) -> Result<bool, Error> {
+    /// contacts with one count for all. Returns false when that was known, or when a rule says so of addresses of which
+    /// somebody has said that they are two persons'.
+    pub(crate) async fn link(&self, addresses: &[String], by: Said) -> Result<bool, Error> {
         let hashes: Vec<i64> = addresses.iter().filter_map(|a| hash_of(a)).collect();
         let [first, others @ ..] = hashes.as_slice() else { return Ok(false) };
         if others.is_empty() {
@@ -116,6 +128,9 @@ impl Inner {
                 }
             }
             if found.len() < 2 {
+                return Ok(false);
+            }
+            if by == Said::ByRule && apart::are_apart(&found) {
                 return Ok(false);
             }
             let work = self.link_work(&found).await?;
@@ -147,20 +162,22 @@ impl Inner {
         };
         let text = |name: &str| person.get(name).and_then(Value::as_str).map(str::trim).filter(|t| !t.is_empty());
         let (Some(email), Some(phone)) = (text("email"), text("phone")) else { return Ok(()) };
-        self.link(&self.people_of(Some(email), Some(phone))).await.map(drop)
+        self.link(&self.people_of(Some(email), Some(phone)), Said::ByRule).await.map(drop)
     }
 
     async fn link_work(&self, found: &[StandingRow]) -> Result<Work, Error> {
         let connection = self.own_connection()?;
         let person = found[0].person;
+        let all: BTreeSet<String> = found.iter().flat_map(|f| &f.addresses).map(|a| hash_name(*a)).collect();
         let mut work = Work::default();
         for row in found {
             for address in &row.addresses {
                 work.links.push(PersonLink { address: *address, person });
-                // Written anew, as it is: whoever decided from it while it was another person's decides again.
+                // Written anew, as it is but for what was said of their being two: whoever decided from it while it was another person's decides again.
                 let name = hash_name(*address);
                 let known = row.rows.iter().find(|r| &*r.entity.kind == STANDING && *r.entity.id == *name);
-                let standing = known.map(read_standing).unwrap_or_default();
+                let mut standing = known.map(read_standing).unwrap_or_default();
+                standing.apart.retain(|other| !all.contains(other));
                 work.entities.push(self.standing_write(connection, &name, known, &standing));
             }
         }

@@ -169,7 +169,7 @@ impl Inner {
             record.proof.guarded = true;
         }
         // Whoever names an e-mail address and a phone as one person's says that they are.
-        self.link(&people).await?;
+        self.link(&people, crate::standing::Said::ByRule).await?;
         if record.state == ConsentState::Withdrawn {
             people = self.linked(&people).await?;
         }

@@ -53,7 +53,7 @@ async fn standing(hub: &Hub, kind: &str, address: &str) -> Standing {
     rows[0].as_ref().map(|row| serde_json::from_slice(&row.data).unwrap()).unwrap_or_default()
 }
 
-async fn claims(hub: &Hub, kind: &str, address: &str) -> Vec<String> {
+pub(crate) async fn claims(hub: &Hub, kind: &str, address: &str) -> Vec<String> {
     standing(hub, kind, address).await.claims.into_iter().map(|c| format!("{}: {}", c.case, c.reason)).collect()
 }
 

@@ -1,4 +1,4 @@
-//! Histories of chance against the law (G10): people allow, take back, turn out to be one person, and are found in
+//! Histories of chance against the law (G10): people allow, take back, turn out to be one person and then two again, and are found in
 //! lists that come late; the clock goes on; orders make messages of every class on two connections; the hub crashes.
 //! Whatever happened, no message reached the provider that the rules forbade at that moment. The judge here knows
 //! nothing of the hub: it keeps what people said, and looks at what arrived.
@@ -63,8 +63,19 @@ impl Judge {
         self.person.values_mut().filter(|p| **p == from).for_each(|p| *p = to);
     }
 
+    /// The address is another person's.
+    fn separate(&mut self, address: &str) {
+        let next = self.person.values().max().map_or(0, |p| p + 1);
+        self.person.insert(address.to_owned(), next);
+    }
+
+    /// A no is one of all addresses that the person had when they said it, also when these are taken apart.
     fn said(&mut self, address: &str, at: Timestamp, purpose: &'static str, given: bool) {
-        self.words.entry(address.to_owned()).or_default().push((at, purpose, given));
+        let all = if given { vec![address] } else { self.addresses(address) };
+        let all: Vec<String> = all.into_iter().map(str::to_owned).collect();
+        for address in all {
+            self.words.entry(address).or_default().push((at, purpose, given));
+        }
     }
 
     fn addresses(&self, of: &str) -> Vec<&str> {
@@ -196,6 +207,11 @@ async fn play(seed: u64) {
                 if linked.insert((mail, phone)) {
                     hub.engine.link_people(Some(mail), Some(phone)).await.unwrap();
                     judge.link(mail, phone);
+                } else {
+                    // It was a mistake.
+                    hub.engine.separate_people(None, Some(phone)).await.unwrap();
+                    judge.separate(phone);
+                    linked.retain(|(_, other)| *other != phone);
                 }
             }
             15 => {

@@ -28,6 +28,7 @@ mod people;
 mod promises;
 mod provider;
 mod registry;
+mod separated;
 mod server;
 #[path = "../../../store/tests/postgres/server.rs"]
 mod server_of_tests;

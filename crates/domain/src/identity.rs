@@ -1,0 +1,160 @@
+//! Who is whom: one person across all systems (design 4.4).
+//!
+//! What providers know are *records*: a ticket's holder, an order's buyer, a contact of a CRM, whoever wrote a message.
+//! Each speaks of one natural person, and begins as a person of its own. Records are joined by merges and taken apart by
+//! splits, each with who did it and why, on a [`History`] that only grows; what is known now is the fold of it
+//! ([`People`]). So every merge can be undone, no claim is lost on the way, and whose a record is was never guessed
+//! where nobody can look.
+//!
+//! | part | what |
+//! |---|---|
+//! | [`Mention`], [`Claim`] | what one record says of one person, and how events say it |
+//! | [`compare`], [`choose`] | whether two persons are one: same, doubtful or other, and why |
+//! | [`History`] | what was told and done, and what can be done next |
+//! | [`People`], [`Person`] | what it comes to |
+//!
+//! Promise: equal histories give equal people, on any node and in any order in which unrelated deeds came.
+
+mod document;
+mod history;
+mod matching;
+mod mentions;
+mod names;
+mod people;
+#[cfg(test)]
+mod population;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;
+
+pub use document::{Document, Documents, InvalidDocument};
+pub use history::{By, Deed, Entry, History, Refusal, Stamp};
+pub use matching::{Choice, Match, Reason, Shared, Verdict, choose, compare};
+pub use names::{Name, NameKind, Names};
+pub use people::{Addresses, Between, People, Person, Record};
+
+use crate::{EmailAddress, Phone};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Names a provider's record that speaks of one natural person. An order stands for its buyer.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "PersonSource")]
+pub struct Source {
+    /// Connection that told it, as the configuration names it.
+    pub connection: String,
+    /// Kind of record: `person`, `order`, `ticket`; `phone`, `channel_user` or `email` of whoever wrote.
+    pub kind: String,
+    /// The provider's id of it.
+    pub id: String,
+}
+
+impl fmt::Debug for Source {
+    /// Where it is; an id may be a phone.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Source({}/{})", self.connection, self.kind)
+    }
+}
+
+impl Source {
+    /// A source.
+    #[must_use]
+    pub fn new(connection: impl Into<String>, kind: impl Into<String>, id: impl Into<String>) -> Self {
+        Self { connection: connection.into(), kind: kind.into(), id: id.into() }
+    }
+}
+
+/// One thing that a record says of its person.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "claim", rename_all = "snake_case")]
+pub enum Claim {
+    /// An e-mail address.
+    Email {
+        /// Lower case.
+        address: EmailAddress,
+        /// The person has shown that they read it: they opened a link that went there, or wrote from it.
+        verified: bool,
+    },
+    /// A phone.
+    Phone {
+        /// E.164.
+        number: Phone,
+        /// The person has shown that they hold it: they wrote from it, or returned a code that went there.
+        verified: bool,
+    },
+    /// A channel's own id of the person: a WhatsApp BSUID. It stands for the person where there is no phone.
+    ChannelUser {
+        /// Channel, as messages name it: `whatsapp`.
+        channel: String,
+        /// The id. Whatever case it is written in, it is one id.
+        id: String,
+    },
+    /// The provider says that this other record is the same person's.
+    Record {
+        /// The other one.
+        record: Source,
+    },
+    /// An identity document.
+    Document {
+        /// Kind and number.
+        document: Document,
+    },
+    /// A name.
+    Name {
+        /// With both surnames, as far as told.
+        name: Name,
+    },
+}
+
+impl fmt::Debug for Claim {
+    /// What kind of claim, and nothing of the person.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Email { verified: true, .. } => "Email(verified)",
+            Self::Email { .. } => "Email",
+            Self::Phone { verified: true, .. } => "Phone(verified)",
+            Self::Phone { .. } => "Phone",
+            Self::ChannelUser { .. } => "ChannelUser",
+            Self::Record { .. } => "Record",
+            Self::Document { .. } => "Document",
+            Self::Name { .. } => "Name",
+        })
+    }
+}
+
+/// What somebody is in an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Seat {
+    /// Who pays.
+    Buyer,
+    /// Who comes with one of its tickets.
+    Guest,
+}
+
+/// The order in which a record was made. People of one order give each other's addresses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Party {
+    /// The order.
+    pub order: Source,
+    /// As what.
+    pub seat: Seat,
+}
+
+/// What one record says of one person, all of it, at one time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Mention {
+    /// The record.
+    pub source: Source,
+    /// Time of the record's change by its provider; an older state never overwrites a newer one. `None`: unknown, what
+    /// is told later is newer.
+    #[schemars(with = "Option<crate::Moment>")]
+    pub as_of: Option<Timestamp>,
+    /// The order that it belongs to, if any.
+    pub party: Option<Party>,
+    /// What it says.
+    pub claims: Vec<Claim>,
+}
