@@ -287,6 +287,14 @@ async fn calls(hub: &Hub) -> Vec<Call> {
             "/api/v1/connections/tienda/reconcile".into(),
             json!({ "policy": "report" }),
         ),
+        // Nor has it a model.
+        ("get", "/api/v1/connections/{name}/plan", "/api/v1/connections/tienda/plan".into(), Value::Null),
+        (
+            "post",
+            "/api/v1/connections/{name}/plan/apply",
+            "/api/v1/connections/tienda/plan/apply".into(),
+            json!({ "limit": 5 }),
+        ),
     ]
 }
 
@@ -302,7 +310,7 @@ async fn what_a_running_hub_answers_is_what_the_document_says() {
             if path.starts_with("/api/v1/keys") || path.starts_with("/api/v1/webhooks") { &owner } else { &hub.key };
         let (status, answer) = call(&hub, method, filled, key, body).await;
         let at = format!("{method} {filled}");
-        let may_fail = path.ends_with("/reconcile");
+        let may_fail = path.ends_with("/reconcile") || path.contains("/{name}/plan");
         assert!(status.is_success() || may_fail, "{at}: {status} {answer}");
         check(&document, &schemas, &document["paths"][path][method], status, &answer, &at);
         for wrong in ["limit=0", "limit=x", "cursor=z", "nonsense=1"] {
@@ -362,8 +370,9 @@ async fn every_deed_is_written_down(hub: &Hub) {
         "webhooks.change",
         "webhooks.resume",
         "webhooks.remove",
-        // A shop keeps no history.
+        // A shop keeps no history, and has no model.
         "connections.reconcile",
+        "connections.apply",
     ];
     assert_eq!(told, done);
     let of = |action: &str| rows.iter().find(|r| r["action"] == action).unwrap();
@@ -375,7 +384,7 @@ async fn every_deed_is_written_down(hub: &Hub) {
     let chain = pasarela_store::verify(&**hub.engine.store(), [], |_| ()).await.unwrap().unwrap();
     assert_eq!(chain.pruned, 0);
     let failed: Vec<_> = rows.iter().filter(|r| r["outcome"] == "failed").map(|r| &r["action"]).collect();
-    assert_eq!(failed, ["connections.reconcile"]);
+    assert_eq!(failed, ["connections.apply", "connections.reconcile"]);
     // Before and after, of what can be named; never a secret.
     assert_eq!(of("pauses.pause")["before"], json!({ "paused": false }));
     assert_eq!(of("pauses.resume")["before"]["paused"], true);
