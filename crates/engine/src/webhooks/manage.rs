@@ -506,10 +506,9 @@ impl Inner {
             Ok(uri) if url.len() <= LONGEST_URL && url.bytes().all(|b| b.is_ascii_graphic()) => uri,
             _ => return invalid("url: it is no address such as https://example.com/hooks"),
         };
-        match uri.scheme_str() {
-            Some("https") => {}
-            Some("http") if private => {}
-            _ => return invalid("url: it must begin with https://"),
+        let plain = uri.scheme() == Some(&http::uri::Scheme::HTTP);
+        if uri.scheme() != Some(&http::uri::Scheme::HTTPS) && !(plain && private) {
+            return invalid("url: it must begin with https://");
         }
         if uri.authority().is_some_and(|a| a.as_str().contains('@')) || url.contains('#') {
             return invalid("url: no user, password or fragment belongs there; use headers for what proves who calls");
