@@ -48,7 +48,7 @@ impl Crm {
     fn faults(&self, faults: Value) {
         let headers = [("content-type", "application/json")];
         let path = "/_sandbox/faults";
-        let answer = send(self.addr, "POST", path, &headers, faults.to_string().as_bytes()).unwrap();
+        let answer = send(self.addr, "PUT", path, &headers, faults.to_string().as_bytes()).unwrap();
         assert_eq!(answer.status, 200, "{answer:?}");
     }
 

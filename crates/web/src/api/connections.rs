@@ -6,7 +6,7 @@ use crate::audit;
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::{Path, State};
-use pasarela_engine::{Ask, ConnectionState, ProvisionAsk, ProvisionPlan, Provisioned, Report};
+use pasarela_engine::{Ask, ConnectionState, ProvisionAsk, ProvisionError, ProvisionPlan, Provisioned, Report};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -73,10 +73,14 @@ pub(crate) async fn apply(
     let before = app.engine.provision_plan(&name, &app.public_url).await?;
     let ids: Vec<&str> = before.plan.todo().map(|s| s.id.as_str()).collect();
     audit::before(&name, json!({ "fingerprint": before.fingerprint, "todo": ids }));
+    if let Some(shown) = ask.fingerprint.as_ref().filter(|f| **f != before.fingerprint) {
+        let (shown, now) = (shown.clone(), before.fingerprint);
+        return Err(ProvisionError::Changed { shown, now }.into());
+    }
     // The provider is changed, whatever comes of it.
     audit::begin(&app).await?;
-    // Exactly what the audit tells of is done: the caller's own fingerprint is held to it as well.
-    let ask = ProvisionAsk { fingerprint: ask.fingerprint.or(Some(before.fingerprint)), ..ask };
+    // Exactly what the audit tells of is done, or nothing.
+    let ask = ProvisionAsk { fingerprint: Some(before.fingerprint), ..ask };
     let came = app.engine.provision(&name, &app.public_url, ask).await?;
     let done: Vec<&str> = came.done.iter().map(|s| s.id.as_str()).collect();
     audit::done(

@@ -186,6 +186,9 @@ impl Planner<'_> {
 
     /// Why nothing can be made on this object.
     fn object_stops(&self, object: &str) -> Option<String> {
+        if self.seen.denied.contains(&Surface::Model) {
+            return Some(format!("the API key's role lacks {}", Surface::Model.right()));
+        }
         match self.seen.objects.get(object) {
             Some(seen) if !seen.active => Some(format!("{object} is switched off")),
             Some(seen) => {
@@ -393,11 +396,10 @@ impl Planner<'_> {
             if known && there.iter().any(|f| json!(f) == id) {
                 return keep("it is there");
             }
-            // Ours, cut off in the middle: the first ones are there, and nothing else. Else people arranged it.
-            let ours = def.columns.iter().take(there.len()).all(|c| {
-                let (id, _) = self.field_id(def.object, c);
-                there.iter().any(|f| json!(f) == id)
-            });
+            // Ours, cut off in the middle: the first ones of those that can be are there, and nothing else. Else people
+            // arranged it.
+            let can = def.columns.iter().filter_map(|c| self.seen.field(def.object, c));
+            let ours = can.take(there.len()).all(|field| there.contains(&field.id.as_str()));
             if !there.is_empty() && !ours {
                 return keep("people arranged the columns of this view");
             }
