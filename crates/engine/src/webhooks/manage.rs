@@ -53,11 +53,13 @@ const RESERVED: [&str; 12] = [
 #[serde(deny_unknown_fields)]
 pub struct NewWebhook {
     /// Where it is: `https://...`.
+    #[schemars(length(max = 2000), regex(pattern = r"^https?://"))]
     pub url: String,
     /// What it is for.
     #[serde(default)]
     pub description: Option<String>,
     /// Types of events: `order.paid`, `order.*`, or `*` for all.
+    #[schemars(length(min = 1, max = 50))]
     pub types: Vec<String>,
     /// Only events of this brand; left out: of all.
     #[serde(default)]
@@ -73,11 +75,13 @@ pub struct NewWebhook {
     #[serde(default)]
     #[schemars(with = "Option<pasarela_domain::Moment>")]
     pub since: Option<Timestamp>,
-    /// An event is tried so long: 1 to 336, 120 when left out.
+    /// An event is tried so long: 2 to 336, 120 when left out.
     #[serde(default)]
+    #[schemars(range(min = 2, max = 336))]
     pub give_up_after_hours: Option<u32>,
     /// When nothing was answered well for so long, it is paused: less than the above, 24 when left out.
     #[serde(default)]
+    #[schemars(range(min = 1, max = 335))]
     pub pause_after_hours: Option<u32>,
     /// Country where it is, by its two capital letters. A hub with a live connection asks for it.
     #[serde(default)]
@@ -105,9 +109,11 @@ pub struct WebhookChange {
     pub headers: Option<BTreeMap<String, String>>,
     /// An event is tried so long.
     #[serde(default)]
+    #[schemars(range(min = 2, max = 336))]
     pub give_up_after_hours: Option<u32>,
     /// When nothing was answered well for so long, it is paused.
     #[serde(default)]
+    #[schemars(range(min = 1, max = 335))]
     pub pause_after_hours: Option<u32>,
     /// Country where it is.
     #[serde(default)]
