@@ -185,8 +185,8 @@ impl Inner {
 /// Where webhooks of this connection come in; `None` where no provider of the world could reach it.
 fn hook(connection: &ConnectionRuntime, public_url: &str) -> Option<String> {
     let live = connection.connector().config().environment == Environment::Live;
-    let reachable = !public_url.is_empty() && !(live && is_loopback(public_url));
-    reachable.then(|| format!("{}/hooks/{}", public_url.trim_end_matches('/'), connection.name()))
+    let nowhere = public_url.is_empty() || live && is_loopback(public_url);
+    (!nowhere).then(|| format!("{}/hooks/{}", public_url.trim_end_matches('/'), connection.name()))
 }
 
 /// What became of the call of a step.

@@ -348,14 +348,14 @@ impl Planner<'_> {
     }
 
     /// Whatever is of a view waits for it; a view in conflict is left alone.
-    fn within_view(&self, def: &'static ViewDef) -> Result<Value, Judged> {
+    fn within_view(&self, def: &'static ViewDef) -> Result<Value, String> {
         if self.seen.refused.contains_key(&Step::View(def).id()) {
-            return Err(blocked("its view could not be made"));
+            return Err("its view could not be made".to_owned());
         }
         match (self.seen.view(def), self.view(def)) {
             (Some(view), (Change::Keep, ..)) => Ok(json!(view.id)),
             (None, (Change::Create, ..)) => Ok(json!(format!("{{{{{}.view.id}}}}", def.name))),
-            _ => Err(blocked("its view is in conflict, or waits")),
+            _ => Err("its view is in conflict, or waits".to_owned()),
         }
     }
 
@@ -363,7 +363,7 @@ impl Planner<'_> {
         let Some((field, choice)) = def.only else { return keep("it has none") };
         let view = match self.within_view(def) {
             Ok(view) => view,
-            Err(judged) => return judged,
+            Err(why) => return blocked(why),
         };
         if let Some(why) = self.field_stops(def.object, field, "SELECT") {
             return blocked(why);
@@ -386,7 +386,7 @@ impl Planner<'_> {
     fn column(&self, def: &'static ViewDef, column: &str) -> Judged {
         let view = match self.within_view(def) {
             Ok(view) => view,
-            Err(judged) => return judged,
+            Err(why) => return blocked(why),
         };
         let (id, known) = self.field_id(def.object, column);
         let place = def.columns.iter().position(|c| *c == column).unwrap_or_default();
