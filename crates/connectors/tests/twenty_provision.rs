@@ -468,3 +468,21 @@ fn the_limit_does_not_count_the_schema() {
     assert!(sent.iter().all(|r| r.url.contains("/rest/metadata/")));
     assert!(sent.iter().filter(|r| r.url.ends_with("/viewFilters")).all(|r| body(r)["value"].is_array()));
 }
+
+/// A role that may look and not write is noticed with the first write, and not asked for every other step again.
+#[test]
+fn a_key_that_may_only_look_is_told_so_once() {
+    let mut lab = Lab::new(json!({}));
+    let seen = lab.look(None);
+    let refusal = fixture("recorded/member-role-field-create-refused");
+    let answer = Answer::json(403, &refusal["response"]["body"]);
+    let model = lab.hub.provisioner().unwrap();
+    let came = model.judge(&WANTED, &seen, "object:designerProfile", &answer, &lab.ctx("plan"));
+    let Applied::Refused { seen, why } = came else { panic!("{came:?}") };
+    assert!(why.contains("DATA_MODEL"), "{why}");
+    // Also after a new look of the same run.
+    let seen = lab.look(Some(&seen));
+    let plan = lab.hub.provisioner().unwrap().plan(&WANTED, &seen);
+    assert_eq!(plan.todo().map(|s| s.id.as_str()).collect::<Vec<_>>(), ["webhook"]);
+    assert_eq!(plan.missing[0].right, "DATA_MODEL");
+}
