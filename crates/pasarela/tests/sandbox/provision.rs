@@ -24,6 +24,11 @@ impl Crm {
              webhook_secrets = [\"dos-secretos\"]\napi_key = \"clave\"\nhub_id_field = \"hubId\"\n"
         ));
         let sandbox = Sandbox::start(&place, addr);
+        // It listens before it has its doubles.
+        until("the double of the CRM", || {
+            let headers = [("authorization", "Bearer clave")];
+            send(addr, "GET", "/crm/rest/metadata/views", &headers, b"").ok().filter(|a| a.status == 200)
+        });
         Self { place, addr, _sandbox: sandbox }
     }
 
