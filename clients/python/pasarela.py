@@ -267,6 +267,9 @@ CaseState = Union[Literal["received"], Literal["incomplete"], Literal["complete"
 # Something that is done with a case
 CaseStep = Union[dict[str, Any]]
 
+# What a step does
+Change = Union[Literal["create"], Literal["update"], Literal["keep"], Literal["conflict"], Literal["blocked"]]
+
 # What an answer says of a thing that was just changed
 Changed = TypedDict(
     "Changed",
@@ -453,6 +456,16 @@ Denied = Union[Literal["absent"], Literal["withdrawn"], Literal["unproven"], Lit
 
 # What differs between the provider's records and the hub
 Difference = Union[Literal["missing"], Literal["different"], Literal["extra"]]
+
+# A step that was done
+DoneStep = TypedDict(
+    "DoneStep",
+    {
+        "id": str,
+        "what": str,
+        "change": "Change",
+    },
+)
 
 # The end of a term
 Due = TypedDict(
@@ -799,6 +812,16 @@ Letter = TypedDict(
     {
         "subject": str,
         "text": str,
+    },
+)
+
+# A right that is missing
+MissingRight = TypedDict(
+    "MissingRight",
+    {
+        "right": str,
+        "advice": str,
+        "steps": list[str],
     },
 )
 
@@ -1196,6 +1219,18 @@ PauseRow = TypedDict(
 # Phone.
 Phone = str
 
+# One step
+PlanStep = TypedDict(
+    "PlanStep",
+    {
+        "id": str,
+        "what": str,
+        "why": str,
+        "change": "Change",
+        "request": NotRequired[Union["Shown2", None]],
+    },
+)
+
 # What is done with a record that the hub does not know as it is
 Policy = Union[Literal["report"], Literal["propose"], Literal["repair"]]
 
@@ -1208,6 +1243,40 @@ Proof = TypedDict(
         "text": NotRequired[Union[str, None]],
         "channels": NotRequired[list[str]],
         "guarded": bool,
+    },
+)
+
+# How a plan is applied
+ProvisionAsk = TypedDict(
+    "ProvisionAsk",
+    {
+        "fingerprint": NotRequired[Union[str, None]],
+        "limit": NotRequired[Union[int, None]],
+    },
+)
+
+# A connection's plan
+ProvisionPlan = TypedDict(
+    "ProvisionPlan",
+    {
+        "connection": str,
+        "provider": str,
+        "todo": int,
+        "fingerprint": str,
+        "steps": list["PlanStep"],
+        "missing": list["MissingRight"],
+        "advice": list[str],
+    },
+)
+
+# What came of applying a plan
+Provisioned = TypedDict(
+    "Provisioned",
+    {
+        "done": list["DoneStep"],
+        "refused": list["RefusedStep"],
+        "stopped": Union[str, None],
+        "plan": "ProvisionPlan",
     },
 )
 
@@ -1246,6 +1315,16 @@ Reason = TypedDict(
     "Reason",
     {
         "reason": NotRequired[Union[str, None]],
+    },
+)
+
+# A step that was refused
+RefusedStep = TypedDict(
+    "RefusedStep",
+    {
+        "id": str,
+        "what": str,
+        "why": str,
     },
 )
 
@@ -1485,6 +1564,16 @@ Shown = TypedDict(
         "in_force_from": str,
         "added_at": str,
         "in_force": bool,
+    },
+)
+
+# A request as it is shown: without secrets, and with `{{name.id}}` where an id is known only when an earlier step is done
+Shown2 = TypedDict(
+    "Shown2",
+    {
+        "method": str,
+        "path": str,
+        "body": Any,
     },
 )
 
@@ -1975,6 +2064,14 @@ class Pasarela(Caller):
     def post_connections_by_name_reconcile(self, name: str, body: Optional["Ask"] = None, *, once: Optional[Once] = None) -> "PageOfReport":
         """Read a connection's records now, and take in what its webhooks missed."""
         return cast("PageOfReport", self.call(f"/api/v1/connections/{part(name)}/reconcile", "POST", {}, body, once))
+
+    def get_connections_by_name_plan(self, name: str) -> "ProvisionPlan":
+        """What would bring a provider's account to its model; nothing is changed."""
+        return cast("ProvisionPlan", self.call(f"/api/v1/connections/{part(name)}/plan", "GET", {}, None, None))
+
+    def post_connections_by_name_plan_apply(self, name: str, body: Optional["ProvisionAsk"] = None, *, once: Optional[Once] = None) -> "Provisioned":
+        """Do the steps of that plan."""
+        return cast("Provisioned", self.call(f"/api/v1/connections/{part(name)}/plan/apply", "POST", {}, body, once))
 
     def get_webhooks(self) -> "PageOfWebhook":
         """Webhooks to services of your own, and how they stand."""

@@ -114,6 +114,9 @@ export type CaseState = "received" | "incomplete" | "complete" | "decided" | "an
 /** Something that is done with a case */
 export type CaseStep = { "step": "incomplete"; "missing": string } | { "step": "complete"; "reason"?: string } | { "step": "extend"; "reason": string } | { "step": "decide"; "ruling": Ruling; "reason"?: string } | { "step": "answer"; "subject"?: string; "text"?: string } | { "step": "pass_on"; "to": string } | { "step": "withdraw"; "reason": string } | { "step": "note"; "text": string };
 
+/** What a step does */
+export type Change = "create" | "update" | "keep" | "conflict" | "blocked";
+
 /** What an answer says of a thing that was just changed */
 export type Changed = { "id": string; "state": string };
 
@@ -165,6 +168,9 @@ export type Denied = "absent" | "withdrawn" | "unproven" | "channel_not_told" | 
 
 /** What differs between the provider's records and the hub */
 export type Difference = "missing" | "different" | "extra";
+
+/** A step that was done */
+export type DoneStep = { "id": string; "what": string; "change": Change };
 
 /** The end of a term */
 export type Due = { "goal": string; "by": string };
@@ -262,6 +268,9 @@ export type LegalBasis = "consent" | "contract" | "legal_duty";
 
 /** A letter to the person */
 export type Letter = { "subject": string; "text": string };
+
+/** A right that is missing */
+export type MissingRight = { "right": string; "advice": string; "steps": Array<string> };
 
 /** An address */
 export type Named = { "email": string };
@@ -376,11 +385,23 @@ export type PauseRow = { "kind": PauseKind; "name": string; "reason": string | n
 
 export type Phone = string;
 
+/** One step */
+export type PlanStep = { "id": string; "what": string; "why": string; "change": Change; "request"?: Shown2 | null };
+
 /** What is done with a record that the hub does not know as it is */
 export type Policy = "report" | "propose" | "repair";
 
 /** What the hub found when it recorded a consent. It is never judged again: a text that is known later proves nothing earlier */
 export type Proof = { "complete": boolean; "missing": Array<string>; "text"?: string | null; "channels"?: Array<string>; "guarded": boolean };
+
+/** How a plan is applied */
+export type ProvisionAsk = { "fingerprint"?: string | null; "limit"?: number | null };
+
+/** A connection's plan */
+export type ProvisionPlan = { "connection": string; "provider": string; "todo": number; "fingerprint": string; "steps": Array<PlanStep>; "missing": Array<MissingRight>; "advice": Array<string> };
+
+/** What came of applying a plan */
+export type Provisioned = { "done": Array<DoneStep>; "refused": Array<RefusedStep>; "stopped": string | null; "plan": ProvisionPlan };
 
 /** The public half of a key that signs tickets */
 export type PublicKey = { "id": string; "public_key": string; "algorithm": string; "made_at": string; "signs": boolean };
@@ -393,6 +414,9 @@ export type Pushed = { "by": string; "at": string };
 
 /** Why a person does what they do */
 export type Reason = { "reason"?: string | null };
+
+/** A step that was refused */
+export type RefusedStep = { "id": string; "what": string; "why": string };
 
 /** An address that is written to again */
 export type Removed = { "address": string; "suppressed": boolean };
@@ -463,6 +487,9 @@ export type SecretView = { "id": string; "created_at": string; "ends_at": string
 
 /** A version, and whether it is the one in force */
 export type Shown = { "id": string; "kind": TextKind; "name": string; "version": string; "locale": string; "text": string; "sha256": string; "purposes": Array<string>; "channels": Array<string>; "reopens": Array<string>; "notice": string | null; "in_force_from": string; "added_at": string; "in_force": boolean };
+
+/** A request as it is shown: without secrets, and with `{{name.id}}` where an id is known only when an earlier step is done */
+export type Shown2 = { "method": string; "path": string; "body": unknown };
 
 /** A reading of the counters */
 export type Snapshot = { "accepted": number; "known": number; "refused": number; "capped": number; "care_failed": number; "decided": number; "duplicates": number; "quarantined": number; "events": number; "conflicts": number; "decide_failures": number; "runs": number; "runs_done": number; "dead": number; "unknown": number; "deferred": number; "dropped": number; "stale": number; "backstop": number; "breaker_opened": number; "reconciled": number; "reconcile_failed": number; "found_missing": number; "found_different": number; "found_extra": number };
@@ -810,6 +837,16 @@ export class Pasarela extends Caller {
   /** Read a connection's records now, and take in what its webhooks missed. */
   postConnectionsByNameReconcile(name: string, body?: Ask, once?: Once): Promise<PageOfReport> {
     return this.call(`/api/v1/connections/${part(name)}/reconcile`, "POST", undefined, body, once);
+  }
+
+  /** What would bring a provider's account to its model; nothing is changed. */
+  getConnectionsByNamePlan(name: string): Promise<ProvisionPlan> {
+    return this.call(`/api/v1/connections/${part(name)}/plan`, "GET", undefined, undefined);
+  }
+
+  /** Do the steps of that plan. */
+  postConnectionsByNamePlanApply(name: string, body?: ProvisionAsk, once?: Once): Promise<Provisioned> {
+    return this.call(`/api/v1/connections/${part(name)}/plan/apply`, "POST", undefined, body, once);
   }
 
   /** Webhooks to services of your own, and how they stand. */

@@ -13,6 +13,7 @@
 //! | what we ask | [`Request`] (JSON, form, query), [`mail`] for what goes by SMTP, [`action`]: one input or a batch |
 //! | what it means | [`judge`]: statuses, waits, limits that are left |
 //! | what there is | [`poll`]: pages by number, cursor or link |
+//! | what there should be | [`provision`]: a model, as a plan that is shown, applied and applied again |
 //! | is it right? | [`testkit`]: the conformance suite |
 
 pub mod action;
@@ -23,6 +24,7 @@ pub mod judge;
 pub mod mail;
 mod manifest;
 pub mod poll;
+pub mod provision;
 pub mod sign;
 mod simulator;
 mod step;
@@ -162,6 +164,11 @@ pub trait Connector: Send + Sync + 'static {
 
     /// Addresses in the answer to [`Connector::hooks`] that are called. `None`: it is not understood.
     fn registered(&self, _answer: &Answer) -> Option<Vec<String>> {
+        None
+    }
+
+    /// How the provider's account is brought to a model; `None`: this one is left as people set it up.
+    fn provisioner(&self) -> Option<&dyn provision::Provisioner> {
         None
     }
 

@@ -4,12 +4,14 @@
 //! hub what people in the CRM's own interface change.
 //! Promise: every write may be repeated (an upsert by unique e-mail, or a record id that the hub
 //! derives from its own key), and one bad person never holds back the 199 others of a batch.
-//! What it is not: it neither changes the workspace's schema nor speaks GraphQL, whose errors and
-//! rate limits hide behind HTTP 200 (contract 1.4, 1.5).
+//! The workspace's schema is brought to the fashion model when a person asks for it (`provision`).
+//! What it is not: it does not speak GraphQL, whose errors and rate limits hide behind HTTP 200
+//! (contract 1.4, 1.5).
 
 mod effects;
 mod inbound;
 mod names;
+mod provision;
 mod reconcile;
 mod simulator;
 mod wire;
@@ -18,7 +20,7 @@ use jiff::Timestamp;
 use pasarela_connector::{
     Answer, ApiVersion, AuthKind, ConfigError, ConnectionConfig, Connector, Credential, Ctx, Limits, Manifest,
     PollStep, Provider, Rate, RawRequest, Request, SimConfig, Simulator, Source, Step, Task, Translation, Trial,
-    Unread, Verdict, Verification, verify::Gate,
+    Unread, Verdict, Verification, provision::Provisioner, verify::Gate,
 };
 use pasarela_domain::EntityRef;
 use schemars::JsonSchema;
@@ -220,6 +222,10 @@ impl Connector for Connection {
     fn registered(&self, answer: &Answer) -> Option<Vec<String>> {
         let list = answer.parse::<wire::Hooks>().ok().filter(|_| answer.is_success())?;
         Some(list.data.into_iter().map(|hook| hook.target_url).collect())
+    }
+
+    fn provisioner(&self) -> Option<&dyn Provisioner> {
+        Some(self)
     }
 
     fn trial(&self, now: Timestamp) -> Option<Trial> {

@@ -18,6 +18,7 @@ use crate::ledger::{LedgerError, NewText, PersonConsents, Recorded, Statement};
 use crate::neighbours::Neighbours;
 use crate::network::{Machine, Network};
 use crate::pauses::{PauseError, Pauses};
+use crate::provision::{ProvisionAsk, ProvisionError, ProvisionPlan, Provisioned};
 use crate::reconcile::{Ask, ReconcileError, Report};
 use crate::replay::{ReplayFilter, ReplayPage};
 use crate::retention::RetentionRule;
@@ -117,6 +118,8 @@ pub(crate) struct Inner {
     pub(crate) pauses: ArcSwap<Pauses>,
     /// One pause or resume at a time, one push at a time.
     pub(crate) pausing: tokio::sync::Mutex<()>,
+    /// One plan is applied at a time.
+    pub(crate) provisioning: tokio::sync::Mutex<()>,
     pub(crate) pushing: tokio::sync::Mutex<()>,
     pub(crate) vars: Value,
     pub(crate) law: Law,
@@ -328,6 +331,7 @@ impl Engine {
             catalog,
             pauses: ArcSwap::from_pointee(pauses),
             pausing: tokio::sync::Mutex::new(()),
+            provisioning: tokio::sync::Mutex::new(()),
             pushing: tokio::sync::Mutex::new(()),
             vars: setup.vars,
             law: setup.law,
@@ -762,6 +766,23 @@ impl Engine {
     pub async fn reconcile(&self, connection: &str, ask: Ask) -> Result<Vec<Report>, ReconcileError> {
         let (inner, connection) = (self.inner.clone(), connection.to_owned());
         whole(async move { inner.reconcile(&connection, ask).await }).await
+    }
+
+    /// What differs between a connection's account and the model of its provider; `public_url` is where the outside
+    /// reaches this hub.
+    pub async fn provision_plan(&self, connection: &str, public_url: &str) -> Result<ProvisionPlan, ProvisionError> {
+        self.inner.provision_plan(connection, public_url).await
+    }
+
+    /// Does the steps of that plan. What was begun is ended, also when whoever asked goes away.
+    pub async fn provision(
+        &self,
+        connection: &str,
+        public_url: &str,
+        ask: ProvisionAsk,
+    ) -> Result<Provisioned, ProvisionError> {
+        let (inner, connection, public_url) = (self.inner.clone(), connection.to_owned(), public_url.to_owned());
+        whole(async move { inner.provision(&connection, &public_url, ask).await }).await
     }
 
     /// Tries a dead or unknown effect again.

@@ -134,7 +134,11 @@ impl Inner {
     }
 
     /// One call with the connection's credential, however it ends within a time.
-    async fn ask_provider(&self, connection: &ConnectionRuntime, request: &Request) -> Result<Answer, Trouble> {
+    pub(crate) async fn ask_provider(
+        &self,
+        connection: &ConnectionRuntime,
+        request: &Request,
+    ) -> Result<Answer, Trouble> {
         // Fetching a token of this kind ends the one that the owner uses.
         let fetch = connection.is_own() || !connection.manifest().auth.rotates() || !self.store.is_shared();
         let call = async {
@@ -355,7 +359,7 @@ impl Inner {
 }
 
 /// Does an address name this machine itself?
-fn is_loopback(url: &str) -> bool {
+pub(crate) fn is_loopback(url: &str) -> bool {
     let uri = url.parse::<http::Uri>().ok();
     uri.and_then(|uri| uri.host().map(|h| h.trim_matches(['[', ']']).to_owned()))
         .is_some_and(|host| host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback()))

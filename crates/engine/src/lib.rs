@@ -31,6 +31,7 @@ mod neighbours;
 mod network;
 mod pack;
 mod pauses;
+mod provision;
 mod reconcile;
 mod recover;
 mod registry;
@@ -69,6 +70,7 @@ pub use ledger::{
 pub use network::{Network, Reaching, Stream};
 pub use pack::{pack, unpack};
 pub use pauses::PauseError;
+pub use provision::{DoneStep, ProvisionAsk, ProvisionError, ProvisionPlan, Provisioned, RefusedStep};
 pub use reconcile::{Ask, Difference, Finding, Policy, ReconcileError, ReconcileSettings, Report};
 pub use registry::{ListError, ListedAddress, RegistryList, RegistryView};
 pub use replay::{ReplayFilter, ReplayPage};

@@ -5,6 +5,7 @@ pub(crate) mod backup;
 pub(crate) mod bench;
 pub(crate) mod cases;
 pub(crate) mod check;
+pub(crate) mod connections;
 pub(crate) mod consents;
 pub(crate) mod demo;
 pub(crate) mod doctor;

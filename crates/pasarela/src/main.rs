@@ -100,8 +100,8 @@ enum Command {
     /// Keys that sign tickets: list the public ones, make a new one.
     #[command(subcommand)]
     Tickets(commands::tickets::Action),
-    /// List connections and how they stand.
-    Connections,
+    /// List connections and how they stand; bring a provider's account to its model.
+    Connections(commands::connections::Args),
     /// Decide deliveries again, for example those in quarantine after an upgrade.
     Replay(commands::operate::ReplayArgs),
     /// Read a connection's records now, and take in what its webhooks missed.
@@ -206,7 +206,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Command::Retention(action) => commands::holds::retention(&config, action, json).await,
             Command::Rne(action) => commands::rne::run(&config, action, json).await,
             Command::Tickets(action) => commands::tickets::run(&config, action, json).await,
-            Command::Connections => commands::lists::connections(&config, json).await,
+            Command::Connections(args) => commands::connections::run(&config, args, json).await,
             Command::Replay(args) => commands::operate::replay(&config, args, json).await,
             Command::Reconcile(args) => commands::lists::reconcile(&config, args, json).await,
             Command::Audit(action) => commands::audit::run(&config, action, json).await,

@@ -403,6 +403,21 @@ pub(crate) fn routes() -> Routes {
                 .may_take::<pasarela_engine::Ask>()
                 .lists::<pasarela_engine::Report>()
                 .problems(&[404, 409]),
+        )
+        .get(
+            "/connections/{name}/plan",
+            connections::plan,
+            op(may(Read, Connections), "What would bring a provider's account to its model; nothing is changed")
+                .answers::<pasarela_engine::ProvisionPlan>()
+                .problems(&[404, 409]),
+        )
+        .post(
+            "/connections/{name}/plan/apply",
+            connections::apply,
+            op(may(Operate, Connections), "Do the steps of that plan").again(Again::Safe)
+                .may_take::<pasarela_engine::ProvisionAsk>()
+                .answers::<pasarela_engine::Provisioned>()
+                .problems(&[404, 409]),
         );
     let v1 = v1.merge(webhook_routes());
     Routes::new().nest("/api/v1", v1)

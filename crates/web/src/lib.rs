@@ -59,6 +59,8 @@ pub struct App {
     pub(crate) unknown_keys: Arc<auth::Unknown>,
     /// Do people and providers reach the public listener by https?
     pub(crate) public_https: bool,
+    /// How the outside reaches the public listener.
+    pub(crate) public_url: Arc<str>,
     /// Limit of a key that has none of its own.
     pub(crate) api_rate: Rate,
     pub(crate) gathered: Arc<audit::gathered::Gathered>,
@@ -131,6 +133,7 @@ impl App {
     pub fn new(engine: Engine, options: Options) -> Self {
         let (tickets, brands) = (options.tickets.clone(), Arc::new(options.brands.clone()));
         let public_https = options.public_url.starts_with("https://");
+        let public_url = options.public_url.as_str().into();
         let (api_rate, secret_uses) = (options.api_rate, options.secret_uses.clone());
         Self {
             keys: Arc::new(auth::Keys::default()),
@@ -140,6 +143,7 @@ impl App {
             buckets: Arc::default(),
             unknown_keys: Arc::default(),
             public_https,
+            public_url,
             gathered: Arc::default(),
             api_rate,
             tickets,

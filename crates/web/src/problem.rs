@@ -3,7 +3,7 @@
 
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use pasarela_engine::{AdminError, PauseError, PushError, ReconcileError, WebhookError};
+use pasarela_engine::{AdminError, PauseError, ProvisionError, PushError, ReconcileError, WebhookError};
 use serde_json::json;
 
 /// A problem that is answered.
@@ -136,6 +136,24 @@ impl From<PushError> for Problem {
             PushError::Refused(_) => Self::bad_request(e.to_string()),
             PushError::Changed => crate::etag::changed(),
             PushError::Store(e) => e.into(),
+        }
+    }
+}
+
+impl From<ProvisionError> for Problem {
+    fn from(e: ProvisionError) -> Self {
+        let title = "This connection cannot be provisioned";
+        match e {
+            ProvisionError::NoConnection(_) => Self::not_found(e.to_string()),
+            ProvisionError::Changed { .. } => {
+                Self::new(StatusCode::CONFLICT, "plan_changed", "Another plan was shown", e.to_string())
+            }
+            ProvisionError::Busy => {
+                Self::new(StatusCode::CONFLICT, "wrong_state", "Not possible in its present state", e.to_string())
+            }
+            ProvisionError::NoModel { .. } | ProvisionError::NoCredentials { .. } | ProvisionError::Unread { .. } => {
+                Self::new(StatusCode::CONFLICT, "cannot_provision", title, e.to_string())
+            }
         }
     }
 }

@@ -3,18 +3,21 @@
 //!
 //! Settings: `version` (`"2.31"`, `"2.47"`), `limit_per_minute` (100; 0: none), `api_key` (else any key is taken),
 //! `revoked_keys`, `api_key_name` (`pasarela-hub`), `hub_id_field` (a unique text field on people,
-//! companies and deals), `stages`, `operations` (what its webhook asks for).
+//! companies and deals), `stages`, `operations` (what its webhook asks for), `rights` of the key's role
+//! (`DATA_MODEL`, `VIEWS`, `API_KEYS_AND_WEBHOOKS`: all, as Admin has them; none: as Member), `metadata_format`
+//! (`"direct"`: nothing is wrapped).
 //!
 //! Things that people do in its interface ([`Simulator::act`]): `create_person`, `edit_person`,
 //! `delete_person` (into the bin), `restore_person`, `destroy_person`, `create_company`,
 //! `create_deal`, `move_deal`.
 //!
-//! What it is not: no GraphQL, no schema changes, no merge, no groupBy (501), and no files.
+//! What it is not: no GraphQL, no records of objects that were made, no merge, no groupBy (501), and no files.
 
 mod acts;
 mod answers;
 mod hooks;
 mod limit;
+mod metadata;
 mod query;
 mod routes;
 mod schema;
@@ -25,6 +28,7 @@ use answers::Refusal;
 use hooks::Hooks;
 use jiff::Timestamp;
 use limit::Limit;
+use metadata::Metadata;
 use pasarela_connector::{Answer, Arrival, Request, SimConfig, SimReply, Simulator};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -43,6 +47,8 @@ struct Settings {
     hub_id_field: Option<String>,
     stages: Vec<String>,
     operations: Vec<String>,
+    rights: Vec<String>,
+    metadata_format: String,
 }
 
 impl Default for Settings {
@@ -57,6 +63,8 @@ impl Default for Settings {
             hub_id_field: None,
             stages: texts(&["NEW", "SCREENING", "MEETING", "PROPOSAL", "CUSTOMER"]),
             operations: texts(&["person.*", "company.*", "opportunity.*"]),
+            rights: texts(&["DATA_MODEL", "VIEWS", "API_KEYS_AND_WEBHOOKS"]),
+            metadata_format: String::new(),
         }
     }
 }
@@ -67,6 +75,7 @@ pub(super) struct Double {
     store: Store,
     hooks: Hooks,
     limit: Limit,
+    metadata: Metadata,
 }
 
 impl Double {
@@ -77,6 +86,13 @@ impl Double {
             store: Store::new(&config.connection, settings.hub_id_field.clone(), settings.stages.clone()),
             hooks: Hooks::new(&config, settings.operations.clone()),
             limit: Limit::new(settings.limit_per_minute, settings.version != "2.31"),
+            metadata: Metadata::new(
+                &config.connection,
+                settings.metadata_format == "direct",
+                settings.rights.clone(),
+                &settings.stages,
+                settings.hub_id_field.as_deref(),
+            ),
             settings,
         }
     }
@@ -119,7 +135,17 @@ impl Simulator for Double {
         match segments.as_slice() {
             // Schema calls are not counted (contract 1.4).
             ["rest", "metadata", "webhooks", rest @ ..] => {
-                SimReply::answer(self.hooks.manage(request, rest, now).unwrap_or_else(|r| r.answer()))
+                let allowed = self.metadata.allow("API_KEYS_AND_WEBHOOKS");
+                let answer = allowed.and_then(|()| self.hooks.manage(request, rest, now));
+                SimReply::answer(answer.unwrap_or_else(|r| r.answer()))
+            }
+            ["rest", "metadata", below @ ..] if below.first().is_some_and(|what| metadata::KNOWN.contains(what)) => {
+                let mut changes = Vec::new();
+                let answer = self.metadata.handle(request, below, &query, now, &mut changes);
+                for change in changes {
+                    self.store.learn(change);
+                }
+                SimReply::answer(answer.unwrap_or_else(|r| r.answer()))
             }
             ["rest", "webhooks"] if request.method == "GET" => SimReply::answer(self.hooks.bare_list()),
             ["rest", "metadata", ..] | ["graphql"] | ["metadata"] => {

@@ -1,12 +1,12 @@
-//! Connections: how they stand, and reconciliation by hand.
+//! Connections: how they stand, reconciliation by hand, and plans that bring a provider's account to its model.
 
-use super::list as page;
+use super::{body as read_body, list as page};
 use crate::App;
 use crate::audit;
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::{Path, State};
-use pasarela_engine::{Ask, ConnectionState, Report};
+use pasarela_engine::{Ask, ConnectionState, ProvisionAsk, ProvisionError, ProvisionPlan, Provisioned, Report};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -50,4 +50,45 @@ pub(crate) async fn reconcile(
     // Providers are asked, whatever comes of it.
     audit::begin(&app).await?;
     Ok(page(app.engine.reconcile(&name, ask).await?.iter().map(|r| json!(r)).collect(), None))
+}
+
+/// What would be changed at the provider. Reads there, and changes nothing.
+pub(crate) async fn plan(State(app): State<App>, Path(name): Path<String>) -> Result<Json<ProvisionPlan>, Problem> {
+    app.must_see_connection(&name)?;
+    Ok(Json(app.engine.provision_plan(&name, &app.public_url).await?))
+}
+
+pub(crate) async fn apply(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    body: axum::body::Bytes,
+) -> Result<Json<Provisioned>, Problem> {
+    app.must_see_connection(&name)?;
+    let ask: ProvisionAsk = read_body(&body)?;
+    if ask.limit == Some(0) {
+        return Err(Problem::bad_request("limit is the most steps that are done: 1 or more; leave it out for all"));
+    }
+    audit::of_brand(app.engine.brand_of(&name));
+    audit::before(&name, Value::Null);
+    let before = app.engine.provision_plan(&name, &app.public_url).await?;
+    let ids: Vec<&str> = before.plan.todo().map(|s| s.id.as_str()).collect();
+    audit::before(&name, json!({ "fingerprint": before.fingerprint, "todo": ids }));
+    if let Some(shown) = ask.fingerprint.as_ref().filter(|f| **f != before.fingerprint) {
+        let (shown, now) = (shown.clone(), before.fingerprint);
+        return Err(ProvisionError::Changed { shown, now }.into());
+    }
+    // The provider is changed, whatever comes of it.
+    audit::begin(&app).await?;
+    // Exactly what the audit tells of is done, or nothing.
+    let ask = ProvisionAsk { fingerprint: Some(before.fingerprint), ..ask };
+    let came = app.engine.provision(&name, &app.public_url, ask).await?;
+    let done: Vec<&str> = came.done.iter().map(|s| s.id.as_str()).collect();
+    audit::done(
+        &name,
+        json!({
+            "done": done, "refused": came.refused, "stopped": came.stopped, "left": came.plan.todo,
+            "fingerprint": came.plan.fingerprint,
+        }),
+    );
+    Ok(Json(came))
 }

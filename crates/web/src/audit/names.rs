@@ -20,6 +20,7 @@ pub(crate) fn action_of(row: Option<(Action, Resource)>, path: &str) -> String {
         "reenviar" => "replay",
         "secrets" | "secreto" if resource == Resource::Webhooks => "rotate",
         "quitar" if resource == Resource::Webhooks => "remove",
+        "apply" => "provision",
         "cancel" | "change" | "test" | "import" | "reconcile" | "remove" | "replay" | "set" => last,
         _ if path.starts_with("/conciliacion/") => "reconcile",
         _ if action == Action::Write => "create",
@@ -66,6 +67,8 @@ mod tests {
         assert_eq!(named(Resource::Pauses, Action::Operate, "/{kind}/{name}/pause"), "pauses.pause");
         assert_eq!(named(Resource::Pauses, Action::Operate, "/flujos/{name}/reanudar"), "pauses.resume");
         assert_eq!(named(Resource::Connections, Action::Operate, "/conciliacion/{name}"), "connections.reconcile");
+        let apply = "/connections/{name}/plan/apply";
+        assert_eq!(named(Resource::Connections, Action::Operate, apply), "connections.provision");
         assert_eq!(named(Resource::Flows, Action::Write, "/flows"), "flows.create");
         assert_eq!(named(Resource::Keys, Action::Write, "/claves/{id}/rotar"), "keys.rotate");
         assert_eq!(named(Resource::Backups, Action::Operate, "/admin/backup"), "backups.operate");

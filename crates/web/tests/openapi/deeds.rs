@@ -192,8 +192,9 @@ async fn deeds(hub: &Hub) -> Vec<Asked> {
 
 /// Routes that do something by a session of somebody's own, or that this hub has nothing for: each says what tries
 /// it instead.
-const ELSEWHERE: [(&str, &str); 31] = [
+const ELSEWHERE: [(&str, &str); 32] = [
     ("/api/v1/connections/{name}/reconcile", "a shop keeps no history: it refuses before anything is done"),
+    ("/api/v1/connections/{name}/plan/apply", "a shop has no model: it refuses before anything is done"),
     ("/admin/registry", "without a registry among the connections there is nothing to take in"),
     ("/conciliacion/{name}", "the same"),
     ("/por-resolver/{id}/reintentar", "as the API's, by the same functions"),

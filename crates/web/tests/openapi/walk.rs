@@ -315,6 +315,7 @@ async fn what_is_one_brands_is_not_there_for_another() {
         format!("/api/v1/deliveries/{delivery}/replay"),
         format!("/api/v1/runs/{run}/cancel"),
         "/api/v1/connections/tienda/reconcile".to_owned(),
+        "/api/v1/connections/tienda/plan/apply".to_owned(),
     ] {
         let (status, answer) = call(&hub, "post", &path, &second.key, &Value::Null).await;
         assert_eq!(status, StatusCode::NOT_FOUND, "{path}: {answer}");

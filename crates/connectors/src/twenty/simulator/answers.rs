@@ -11,6 +11,11 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
+    /// A refusal in a shape of its own.
+    pub(super) fn whole(status: u16, body: Value) -> Self {
+        Self { status, body }
+    }
+
     /// The usual 400.
     pub(super) fn bad(text: impl Into<String>) -> Self {
         Self::named("BadRequestException", text)

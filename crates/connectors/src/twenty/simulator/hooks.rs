@@ -18,8 +18,8 @@ const DELAY: Duration = Duration::from_millis(250);
 /// Longest time that Twenty waits for the answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-const WORKSPACE: &str = "20202020-1c25-4d02-bf25-6aeccf7ea419";
-const APPLICATION: &str = "4c2a9218-a2c3-4a02-b7b6-89429d0caf14";
+pub(super) const WORKSPACE: &str = "20202020-1c25-4d02-bf25-6aeccf7ea419";
+pub(super) const APPLICATION: &str = "4c2a9218-a2c3-4a02-b7b6-89429d0caf14";
 const USER: &str = "8d1f4a57-2f0e-4a7b-9a43-6f1c0b5e2d90";
 
 pub(super) struct Hooks {

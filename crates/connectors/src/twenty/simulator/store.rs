@@ -1,6 +1,7 @@
 //! Records, their unique values, and what a change tells the webhooks.
 
 mod bin;
+mod custom;
 mod fill;
 
 use super::answers::Refusal;
@@ -71,13 +72,23 @@ pub(super) struct Store {
     unique: HashMap<(&'static str, String, String), String>,
     hub_id_field: Option<String>,
     stages: Vec<String>,
+    /// Fields that callers made on standard objects, by plural and name.
+    custom: BTreeMap<String, BTreeMap<String, custom::Custom>>,
     seed: String,
     made: u64,
 }
 
 impl Store {
     pub(super) fn new(seed: &str, hub_id_field: Option<String>, stages: Vec<String>) -> Self {
-        Self { records: BTreeMap::new(), unique: HashMap::new(), hub_id_field, stages, seed: seed.to_owned(), made: 0 }
+        Self {
+            records: BTreeMap::new(),
+            unique: HashMap::new(),
+            hub_id_field,
+            stages,
+            custom: BTreeMap::new(),
+            seed: seed.to_owned(),
+            made: 0,
+        }
     }
 
     /// All records of an object, bin included, by id.
@@ -264,7 +275,8 @@ impl Store {
         let composite =
             object.unique.map(|(field, part)| (format!("{field}.{part}"), values::part(record, field, part)));
         let hub = self.hub_field(object).map(|field| (field.to_owned(), values::text(record, field)));
-        composite.into_iter().chain(hub).filter(|(_, value)| !value.is_empty()).collect()
+        let made = self.customs(object).filter(|(_, f)| f.unique).map(|(n, _)| (n.clone(), values::text(record, n)));
+        composite.into_iter().chain(hub).chain(made).filter(|(_, value)| !value.is_empty()).collect()
     }
 
     fn commit(

@@ -45,6 +45,7 @@ pub(super) const ROWS: &[Row] = &[
     ("audit_did.dead-letters.retry", "Reintentó", "Retried"),
     ("audit_did.dead-letters.drop", "Descartó", "Dropped"),
     ("audit_did.flows.create", "Publicó flujos", "Pushed flows"),
+    ("audit_did.connections.provision", "Aprovisionó", "Provisioned"),
     ("audit_did.connections.reconcile", "Concilió", "Reconciled"),
     ("audit_did.connections.operate", "Revisó las conexiones", "Looked at the connections"),
     ("audit_did.deliveries.replay", "Volvió a procesar entregas", "Replayed deliveries"),

@@ -30,6 +30,7 @@ pub(super) fn knows(object: &ObjectType, store: &Store, path: &str) -> bool {
         || object.field(head).is_some()
         || object.relation(head).is_some()
         || store.hub_field(object) == Some(head)
+        || store.has_custom(object, head)
 }
 
 impl Filter {

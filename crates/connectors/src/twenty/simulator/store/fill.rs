@@ -27,6 +27,9 @@ impl Store {
         if let Some(field) = self.hub_field(object) {
             record.insert(field.into(), json!(""));
         }
+        for (name, field) in self.customs(object) {
+            record.insert(name.clone(), field.unset());
+        }
         record
     }
 
@@ -64,7 +67,10 @@ impl Store {
                     (None, None) if self.hub_field(object) == Some(other) => {
                         (other, json!(value.as_str().unwrap_or_default()))
                     }
-                    (None, None) => return Err(Refusal::unknown_field(object.singular, other)),
+                    (None, None) => match self.custom_field(object, other) {
+                        Some(field) => (other, field.taken(other, value)?),
+                        None => return Err(Refusal::unknown_field(object.singular, other)),
+                    },
                 },
             };
             if record.get(name) != Some(&value) {
