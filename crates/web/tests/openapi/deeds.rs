@@ -44,7 +44,7 @@ impl Database {
     }
 
     /// Everything that a deed may change, by table.
-    fn content(&self) -> BTreeMap<String, Vec<Vec<Sql>>> {
+    fn content(&self) -> Content {
         let mut names = self.0.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").unwrap();
         let names: Vec<String> = names.query_map([], |r| r.get(0)).unwrap().map(Result::unwrap).collect();
         let names = names.into_iter().filter(|n| !BESIDE.contains(&n.as_str()) && !n.starts_with("sqlite_"));
@@ -57,7 +57,7 @@ impl Database {
                     let own = "WHERE connection IN (SELECT id FROM connections WHERE provider <> 'webhook')";
                     ("id, generation, status = 23", own)
                 }
-                "runs" => ("id, status", ""),
+                "runs" => ("id, status = 11", ""),
                 _ => ("*", ""),
             };
             let mut all = self.0.prepare(&format!("SELECT {what} FROM {name} {which}")).unwrap();
@@ -70,7 +70,7 @@ impl Database {
 }
 
 /// The content, once what the deed before set going has come to its end.
-async fn at_rest(hub: &Hub, db: &Database) -> BTreeMap<String, Vec<Vec<Sql>>> {
+async fn at_rest(hub: &Hub, db: &Database) -> Content {
     let mut last = db.content();
     for _ in 0..200 {
         hub.settled().await;
@@ -83,6 +83,9 @@ async fn at_rest(hub: &Hub, db: &Database) -> BTreeMap<String, Vec<Vec<Sql>>> {
     }
     panic!("the hub does not come to rest");
 }
+
+/// Rows of each table.
+type Content = BTreeMap<String, Vec<Vec<Sql>>>;
 
 /// Something that changes something: where, its route, and how it is asked for.
 struct Asked {
@@ -227,6 +230,17 @@ const ELSEWHERE: [(&str, &str); 32] = [
     ("/api/v1/consents", "what a program brings is a delivery with its proof"),
 ];
 
+/// A table that is not as it was, with rows that are new in it.
+fn changed(before: &Content, after: &Content) -> Option<(String, Vec<Vec<Sql>>)> {
+    after.iter().find_map(|(table, rows)| {
+        // What was on its way goes on meanwhile, and a run decides what comes next: of these, what was there.
+        let goes_on = matches!(table.as_str(), "effects" | "runs");
+        let same = before[table] == *rows || goes_on && before[table].iter().all(|row| rows.contains(row));
+        let new = || rows.iter().filter(|row| !before[table].contains(row)).cloned().collect();
+        (!same).then(|| (table.clone(), new()))
+    })
+}
+
 /// Every route that changes something is tried twice: while the chain takes nothing, and then it changes nothing
 /// either; and while it does, and then the chain tells that it began before it tells how it ended.
 #[tokio::test]
@@ -250,10 +264,8 @@ async fn nothing_changes_of_which_the_audit_does_not_tell() {
         let failed = !status.is_success() && status != StatusCode::SEE_OTHER || asked.listener == "console";
         assert!(failed, "{at} says that it was done, and the audit took nothing: {status} {answer}");
         let after = db.content();
-        for (table, rows) in &after {
-            let other: Vec<_> = rows.iter().filter(|row| !before[table].contains(row)).collect();
-            let same = before[table] == *rows;
-            assert!(same, "{at} changed '{table}', and the audit tells nothing of it: {other:?} {answer}");
+        if let Some((table, other)) = changed(&before, &after) {
+            panic!("{at} changed '{table}', and the audit tells nothing of it: {other:?} {answer}");
         }
         assert_eq!(entries(&hub).await.len(), told, "{at}");
         let (status, answer) = send(&hub, asked, &owner, &session).await;
@@ -262,7 +274,8 @@ async fn nothing_changes_of_which_the_audit_does_not_tell() {
         let outcomes: Vec<_> = new.iter().map(|e| e.outcome).collect();
         if outcomes == [None] {
             // What changes nothing has nothing to begin with: a list of which no row is new, a flow that is there.
-            assert!(db.content() == before, "{at} changed something before the audit told of it");
+            let other = changed(&before, &db.content());
+            assert_eq!(other, None, "{at} changed something before the audit told of it");
             continue;
         }
         assert_eq!(outcomes, [Some(Outcome::Begun), Some(Outcome::Done)], "{at}: {new:#?}");
