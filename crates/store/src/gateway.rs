@@ -110,7 +110,7 @@ impl AnswerRow {
 }
 
 /// How often a request is begun that finds the one before it forgotten meanwhile.
-pub(crate) const AGAIN: u32 = 5;
+pub(crate) const AGAIN: u32 = 20;
 
 /// Begun before: lost for everybody, and lost when its node has started anew.
 pub(crate) fn lost_before(now: Timestamp) -> (Timestamp, Timestamp) {

@@ -3,7 +3,7 @@
 use super::SqliteStore;
 use crate::codes::{ms, time};
 use crate::contract::{Error, Fut, Store as _};
-use crate::gateway::{AGAIN, AnswerBegin, AnswerRow, Begun, Gateway, lost_before};
+use crate::gateway::{AnswerBegin, AnswerRow, Begun, Gateway, lost_before};
 use crate::seal::Sealed;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, params};
@@ -18,46 +18,46 @@ const BEGIN: &str = "INSERT INTO answers (id, request, taker, boot, at, expires_
           AND (answers.at <= ?8 OR (answers.boot <> excluded.boot AND answers.at <= ?9)))";
 
 impl SqliteStore {
-    /// `None`: the request that was first was forgotten between the two looks.
-    fn try_begin(&self, begin: AnswerBegin) -> Fut<'_, Option<Begun>> {
+    /// Begins, or reads who was first: by the writer, so that nothing comes between the two.
+    fn begin_or_read(&self, begin: AnswerBegin) -> Fut<'_, Option<Begun>> {
         let boot = self.boot;
         Box::pin(async move {
             let b = begin.clone();
-            self.misc(move |db| {
-                let gone = "DELETE FROM answers WHERE id IN (SELECT id FROM answers WHERE expires_at <= ?1 LIMIT ?2)";
-                db.prepare_cached(gone)?.execute([ms(b.at), BITE])?;
-                let (lost, lost_by_start) = lost_before(b.at);
-                let values = params![
-                    b.id,
-                    b.request,
-                    b.taker,
-                    boot,
-                    ms(b.at),
-                    ms(b.expires_at),
-                    b.again,
-                    ms(lost),
-                    ms(lost_by_start)
-                ];
-                db.prepare_cached(BEGIN)?.execute(values).map(|_| ())
-            })
-            .await?;
-            self.read(move |db, sealer| {
-                let sql = "SELECT request, taker, boot, at, status, answer FROM answers WHERE id = ?1";
-                let row = db.prepare_cached(sql)?.query_row([begin.id], |r| {
-                    Ok(AnswerRow {
-                        request: r.get(0)?,
-                        taker: r.get(1)?,
-                        boot: r.get(2)?,
-                        at: time(r.get(3)?),
-                        status: r.get(4)?,
-                        answer: r.get(5)?,
-                    })
-                });
-                let Some(mut row) = row.optional()? else { return Ok(None) };
-                row.answer = row.answer.map(|sealed| sealer.open(&sealed)).transpose()?;
-                Ok(Some(row.tells(&begin, boot)))
-            })
-            .await
+            let row = self
+                .told(move |db| {
+                    let gone =
+                        "DELETE FROM answers WHERE id IN (SELECT id FROM answers WHERE expires_at <= ?1 LIMIT ?2)";
+                    db.prepare_cached(gone)?.execute([ms(b.at), BITE])?;
+                    let (lost, lost_by_start) = lost_before(b.at);
+                    let values = params![
+                        b.id,
+                        b.request,
+                        b.taker,
+                        boot,
+                        ms(b.at),
+                        ms(b.expires_at),
+                        b.again,
+                        ms(lost),
+                        ms(lost_by_start)
+                    ];
+                    db.prepare_cached(BEGIN)?.execute(values)?;
+                    let sql = "SELECT request, taker, boot, at, status, answer FROM answers WHERE id = ?1";
+                    let row = db.prepare_cached(sql)?.query_row([b.id], |r| {
+                        Ok(AnswerRow {
+                            request: r.get(0)?,
+                            taker: r.get(1)?,
+                            boot: r.get(2)?,
+                            at: time(r.get(3)?),
+                            status: r.get(4)?,
+                            answer: r.get(5)?,
+                        })
+                    });
+                    row.optional()
+                })
+                .await?;
+            let Some(mut row) = row else { return Ok(None) };
+            row.answer = row.answer.map(|sealed| self.sealer.open(&sealed)).transpose()?;
+            Ok(Some(row.tells(&begin, boot)))
         })
     }
 }
@@ -89,14 +89,7 @@ impl Gateway for SqliteStore {
     }
 
     fn begin_answer(&self, begin: AnswerBegin) -> Fut<'_, Begun> {
-        Box::pin(async move {
-            for _ in 0..AGAIN {
-                if let Some(begun) = self.try_begin(begin.clone()).await? {
-                    return Ok(begun);
-                }
-            }
-            Err(Error::Busy)
-        })
+        Box::pin(async move { self.begin_or_read(begin).await?.ok_or(Error::Busy) })
     }
     fn keep_answer(&self, id: i64, taker: i64, status: u16, answer: Option<Sealed>) -> Fut<'_, ()> {
         self.misc(move |db| {
