@@ -94,6 +94,7 @@ pub struct ProvisionAsk {
     /// Fingerprint of the plan that was shown; without it, whatever is to be done now is done.
     pub fingerprint: Option<String>,
     /// Most steps that are done; the answer has the rest as its plan. Without it, all.
+    #[schemars(range(min = 1))]
     pub limit: Option<u32>,
 }
 

@@ -69,8 +69,8 @@ pub(crate) async fn push(
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Result<Json<Value>, Problem> {
-    let read = etag::seen_of(&headers)?;
     let asked: Push = body(&bytes)?;
+    let read = etag::seen_of(&headers)?;
     let files: Vec<(String, String)> = asked.flows.into_iter().map(|f| (f.file, f.text)).collect();
     if files.is_empty() {
         return Err(Problem::bad_request("flows is empty; give at least one {\"file\", \"text\"}"));
