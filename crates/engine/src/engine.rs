@@ -393,8 +393,6 @@ impl Engine {
         if inner.store.is_shared() {
             tokio::spawn(inner.clone().neighbourhood());
         }
-        // What was being removed when the hub ended.
-        inner.follow_webhooks().await?;
         Ok(Self { inner })
     }
 

@@ -291,7 +291,14 @@ impl<'a> Run<'a> {
             });
             let Some((step, request)) = next else { break };
             if step.change == Change::Update && !fresh {
-                seen = self.look(Some(&seen)).await?;
+                match self.look(Some(&seen)).await {
+                    Ok(now) => seen = now,
+                    // What was done is told all the same.
+                    Err(error) => {
+                        stopped = Some(error.to_string());
+                        break;
+                    }
+                }
                 fresh = true;
                 continue;
             }
@@ -310,7 +317,13 @@ impl<'a> Run<'a> {
                     refused.push(RefusedStep { id: step.id, what: step.what, why });
                 }
                 Called::Unclear(why) => {
-                    seen = self.look(Some(&seen)).await?;
+                    match self.look(Some(&seen)).await {
+                        Ok(now) => seen = now,
+                        Err(error) => {
+                            stopped = Some(error.to_string());
+                            break;
+                        }
+                    }
                     fresh = true;
                     let plan = self.model.plan(&wanted, &seen);
                     let open = plan.todo().any(|s| s.id == step.id);

@@ -91,6 +91,10 @@ impl Inner {
         }
         let now = self.clock.now();
         let terms = endpoint.terms.load_full();
+        if terms.doc.leaving {
+            let gone = self.finish_removal(connection, &terms).await?;
+            return Ok(if gone { Fed::Nothing } else { Fed::Full });
+        }
         let (row, kept) = self.webhook_place(&terms.doc.id).await?;
         let version = row.as_ref().map_or(0, |r| r.version);
         let ahead =
@@ -103,7 +107,7 @@ impl Inner {
         let paused = self.pauses.load().find(PauseKind::Connection, connection.name()).is_some();
         let view = connection.lock_lanes(|l| l.view(now));
         let waiting = view.queued.iter().sum::<usize>() + view.in_flight as usize;
-        let room = if paused || terms.doc.leaving { 0 } else { WINDOW.saturating_sub(waiting).min(PAGE) };
+        let room = if paused { 0 } else { WINDOW.saturating_sub(waiting).min(PAGE) };
         // What an earlier start left in the store only is read first.
         let room = if view.backlog { 0 } else { room };
         let Some(_piece) = self.take_up() else { return Ok(Fed::Nothing) };
@@ -169,7 +173,7 @@ impl Inner {
         Ok(match page {
             Some(page) if page.next.is_some() => Fed::More,
             Some(_) => Fed::Nothing,
-            None if paused || terms.doc.leaving => Fed::Nothing,
+            None if paused => Fed::Nothing,
             None => Fed::Full,
         })
     }

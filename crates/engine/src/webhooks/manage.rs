@@ -144,7 +144,7 @@ impl From<PauseError> for WebhookError {
 }
 
 impl Inner {
-    /// Endpoints that there are, at a start. What was being removed is removed later, by [`Self::follow_webhooks`].
+    /// Endpoints that there are, at a start, and those whose removal a crash cut off.
     pub(crate) async fn load_webhooks(&self) -> Result<(), Error> {
         for row in self.webhook_records().await? {
             if let Some(terms) = read(&row)
@@ -174,7 +174,8 @@ impl Inner {
         let id = self.store.connection_id(&name, "webhook").await?;
         let made = runtime(id, terms, self.webhooks.allow_private, self.clock.now());
         let made = Arc::new(made.map_err(|e| WebhookError::Invalid(e.to_string()))?);
-        if self.pauses.load().find(PauseKind::Connection, &name).is_some() {
+        let leaving = made.endpoint.as_ref().is_some_and(|e| e.terms.load().doc.leaving);
+        if leaving || self.pauses.load().find(PauseKind::Connection, &name).is_some() {
             made.lock_lanes(|l| l.halt(true));
         }
         self.names.write().insert(id, name);
@@ -204,7 +205,7 @@ impl Inner {
         Ok(())
     }
 
-    /// What was made, changed or removed at another node, or being removed when the hub ended, is so here too.
+    /// What was made, changed or removed at another node is so here too.
     pub(crate) async fn follow_webhooks(self: &Arc<Self>) -> Result<(), Error> {
         let _one = self.webhooks.changing.lock().await;
         let rows = self.webhook_records().await?;
@@ -215,8 +216,7 @@ impl Inner {
                 None => self.let_go(&connection),
                 Some(row) if row.version != known.version => {
                     if let Some(terms) = read(row) {
-                        endpoint.terms.store(Arc::new(terms));
-                        endpoint.wake.notify_waiters();
+                        take_terms(&connection, terms);
                     }
                 }
                 Some(_) => {}
@@ -224,14 +224,10 @@ impl Inner {
         }
         for row in &rows {
             let Some(terms) = read(row) else { continue };
-            let leaving = terms.doc.leaving;
             if self.webhooks.by_name(&terms.doc.connection()).is_none()
                 && let Err(e) = self.take_up_webhook(terms).await
             {
                 tracing::error!(webhook = row.id, error = %e, "a webhook is not served");
-            }
-            if leaving {
-                self.finish_removal(&row.id, row.version).await?;
             }
         }
         Ok(())
@@ -347,10 +343,7 @@ impl Inner {
                 Err(WebhookError::Stale) if expected.is_none() => {}
                 Err(e) => return Err(e),
                 Ok(version) => {
-                    if let Some(endpoint) = &connection.endpoint {
-                        endpoint.terms.store(Arc::new(Terms { doc, version }));
-                        endpoint.wake.notify_waiters();
-                    }
+                    take_terms(&connection, Terms { doc, version });
                     self.store.tell(News::NODES);
                     return Ok(connection);
                 }
@@ -359,7 +352,7 @@ impl Inner {
         Err(WebhookError::Stale)
     }
 
-    /// What was queued for it is withdrawn, then it goes.
+    /// Nothing more begins for it. Whoever serves it ends the rest ([`Self::finish_removal`]).
     async fn remove_webhook(
         self: Arc<Self>,
         id: String,
@@ -367,35 +360,39 @@ impl Inner {
         by: String,
     ) -> Result<(), WebhookError> {
         let connection = self.webhook(&id)?;
-        {
-            let _one = self.webhooks.changing.lock().await;
-            let row = self.store.record(WEBHOOK, &id).await?;
-            let terms = row.as_ref().and_then(read).ok_or_else(|| WebhookError::NotFound(id.clone()))?;
-            if expected.is_some_and(|e| e != terms.version) {
-                return Err(WebhookError::Stale);
-            }
-            let mut doc = terms.doc;
-            (doc.leaving, doc.changed_at, doc.changed_by) = (true, self.clock.now(), by);
-            let version = self.keep_webhook(&doc, terms.version).await?;
-            if let Some(endpoint) = &connection.endpoint {
-                endpoint.terms.store(Arc::new(Terms { doc, version }));
-            }
-            self.finish_removal(&id, version).await?;
+        let _one = self.webhooks.changing.lock().await;
+        let row = self.store.record(WEBHOOK, &id).await?;
+        let terms = row.as_ref().and_then(read).ok_or_else(|| WebhookError::NotFound(id.clone()))?;
+        if expected.is_some_and(|e| e != terms.version) {
+            return Err(WebhookError::Stale);
         }
+        let mut doc = terms.doc;
+        (doc.leaving, doc.changed_at, doc.changed_by) = (true, self.clock.now(), by);
+        let version = self.keep_webhook(&doc, terms.version).await?;
+        take_terms(&connection, Terms { doc, version });
         self.store.tell(News::NODES);
         Ok(())
     }
 
-    async fn finish_removal(&self, id: &str, version: i64) -> Result<(), Error> {
-        let name = format!("{}{id}", super::PREFIX);
-        if let Some(connection) = self.webhooks.by_name(&name) {
-            self.let_go(&connection);
-            self.end_effects(&connection, &[EffectState::Queued], EffectState::Withdrawn).await?;
-            self.end_effects(&connection, &[EffectState::Dead, EffectState::Unknown], EffectState::Dropped).await?;
+    /// What was queued for it is withdrawn; when nothing is out any more, it goes. False: something is, and its
+    /// outcome comes first. The record goes last, so that a crash leaves the rest to be finished.
+    pub(super) async fn finish_removal(&self, connection: &ConnectionRuntime, terms: &Terms) -> Result<bool, Error> {
+        self.end_effects(connection, &[EffectState::Queued], EffectState::Withdrawn).await?;
+        self.end_effects(connection, &[EffectState::Dead, EffectState::Unknown], EffectState::Dropped).await?;
+        let open = EffectFilter {
+            states: vec![EffectState::Calling, EffectState::Queued],
+            connection: Some(connection.id),
+            limit: 1,
+            ..EffectFilter::default()
+        };
+        if !self.store.effects(open).await?.rows.is_empty() {
+            return Ok(false);
         }
-        self.store.end_pause(PauseKind::Connection, &name).await?;
-        self.store.drop_record(WEBHOOK, id, version).await?;
-        Ok(())
+        self.store.end_pause(PauseKind::Connection, connection.name()).await?;
+        self.store.drop_record(WEBHOOK, &terms.doc.id, terms.version).await?;
+        self.let_go(connection);
+        self.store.tell(News::NODES);
+        Ok(true)
     }
 
     /// Ends all effects of a connection that are in these states.
@@ -640,6 +637,16 @@ impl Inner {
         }
         self.seen(&connection, &id).await
     }
+}
+
+/// An endpoint goes on with these. Nothing more begins of one that is being removed.
+fn take_terms(connection: &ConnectionRuntime, terms: Terms) {
+    let Some(endpoint) = &connection.endpoint else { return };
+    if terms.doc.leaving {
+        connection.lock_lanes(|l| l.halt(true));
+    }
+    endpoint.terms.store(Arc::new(terms));
+    endpoint.wake.notify_waiters();
 }
 
 fn read(row: &RecordRow) -> Option<Terms> {

@@ -233,6 +233,29 @@ async fn who_is_removed_is_sent_nothing_more_and_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn who_is_removed_while_a_call_is_out_leaves_nothing_open_whatever_becomes_of_it() {
+    for crashes in [false, true] {
+        let hub = Hub::build().start().await;
+        let webhook = made(&hub, "/avisos").await;
+        hub.server.script("/avisos", [Reply::Hang]);
+        paid(&hub, &["A", "A", "B"]).await;
+        hub.until("A and B", async || (came(&hub, "/avisos").len() == 2).then_some(())).await;
+        hub.engine.remove_webhook(&webhook.id, None, "ana").await.unwrap();
+        assert!(hub.engine.webhooks().await.unwrap().is_empty());
+        let hub = if crashes { hub.crash().await } else { hub };
+        // Where nobody crashes, the call ends by its own time.
+        let open = async |hub: &Hub| {
+            let ended = |s: EffectState| matches!(s, EffectState::Done | EffectState::Withdrawn);
+            hub.effects().await.into_iter().filter(|e| !ended(e.state)).count()
+        };
+        hub.until("all to end", async || (open(&hub).await == 0).then_some(())).await;
+        assert_eq!(came(&hub, "/avisos").len(), 2, "nothing more was sent");
+        let gone = async || hub.engine.store().record("webhook", &webhook.id).await.unwrap().is_none().then_some(());
+        hub.until("its record to go", gone).await;
+    }
+}
+
+#[tokio::test]
 async fn two_changes_of_what_both_saw_do_not_both_count() {
     let hub = Hub::build().start().await;
     let webhook = made(&hub, "/avisos").await;
