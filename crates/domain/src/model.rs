@@ -422,6 +422,29 @@ pub struct MailNews {
     pub reason: Option<String>,
 }
 
+/// Somebody asked for one action of one connection: payload of `action.asked`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ActionAsked {
+    /// Connection at which.
+    pub connection: String,
+    /// Action, by its name.
+    pub action: String,
+    /// Its input, as the action's schema has it.
+    pub input: serde_json::Value,
+    /// Who asked.
+    pub by: String,
+}
+
+/// Kinds of read models that are parts of a show.
+pub const PARTS_OF_A_SHOW: [&str; 3] = ["order", "ticket", "product"];
+
+/// The read model that one of this kind is a part of, by what it says: orders, tickets and products of their show.
+#[must_use]
+pub fn whole_of(kind: &str, data: &serde_json::Value) -> Option<crate::EntityRef> {
+    let show = PARTS_OF_A_SHOW.contains(&kind).then(|| data.get("show_id")?.as_str())??;
+    (!show.is_empty()).then(|| crate::EntityRef::new("show", show))
+}
+
 /// JSON Schema of the payload of a canonical event type, or of a read model by its name.
 /// `None` when the type has no fixed payload (events of the `http` provider).
 #[must_use]
@@ -429,6 +452,7 @@ pub fn schema_of(name: &str) -> Option<schemars::Schema> {
     let head = name.split('.').next().unwrap_or(name);
     Some(match name {
         "person.link_requested" => schemars::schema_for!(LinkRequest),
+        "action.asked" => schemars::schema_for!(ActionAsked),
         "case.reminder" => schemars::schema_for!(CaseReminder),
         "ticket.checked_in" | "ticket.check_in_undone" | "check_in" => schemars::schema_for!(CheckIn),
         _ => match head {

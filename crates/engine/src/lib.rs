@@ -9,6 +9,7 @@ mod accept;
 mod admin;
 mod backoff;
 mod begun;
+mod by_hand;
 mod care;
 mod cases;
 mod catalog;
@@ -30,6 +31,7 @@ mod ledger;
 mod neighbours;
 mod network;
 mod pack;
+mod parts;
 mod pauses;
 mod provision;
 mod reconcile;
@@ -51,6 +53,7 @@ mod whole;
 pub use abroad::{Basis, Transfer, check_transfer};
 pub use accept::{Admission, InboundRequest};
 pub use admin::{AdminError, Replayed};
+pub use by_hand::{AskError, Asked, Wish};
 pub use care::{CareNow, CareView, Keeping, Retention, Round};
 pub use cases::{
     CaseError, CaseFilter, CaseView, CasesNow, IncidentError, IncidentView, NewCase, NewIncident, Urgency, answer_draft,
@@ -69,6 +72,7 @@ pub use ledger::{
 };
 pub use network::{Network, Reaching, Stream};
 pub use pack::{pack, unpack};
+pub use parts::ShowPart;
 pub use pauses::PauseError;
 pub use provision::{DoneStep, ProvisionAsk, ProvisionError, ProvisionPlan, Provisioned, RefusedStep};
 pub use reconcile::{Ask, Difference, Finding, Policy, ReconcileError, ReconcileSettings, Report};

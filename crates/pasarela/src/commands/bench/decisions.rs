@@ -123,6 +123,7 @@ async fn fill(store: &Arc<dyn Store>, ledger: i64, consents: u64) -> Result<(), 
                     updated_at: None,
                     rank: 0,
                     hash: 0,
+                    parent: None,
                     data: store.sealer().seal(&bytes),
                 }
             });
