@@ -111,12 +111,19 @@ pub(in crate::console) async fn show(
         lines: order.lines.iter().map(line).collect(),
         sums: sums(w, &order),
         tickets: order.tickets.iter().map(|t| ticket(w, t)).collect(),
-        answers: order.answers.iter().map(|a| (a.title.clone(), a.text.clone())).collect(),
+        answers: order.answers.iter().map(|a| answer(&order, a)).collect(),
         offers,
         number: order.number,
         frame: Frame::new(&app, &visit, "orders.title", "shows").await,
     };
     Ok(html(&page))
+}
+
+/// A question, with the ticket that it was answered for.
+fn answer(order: &Order, answer: &pasarela_domain::model::Answer) -> (String, String) {
+    let ticket = answer.ticket_id.as_ref().and_then(|id| order.tickets.iter().find(|t| t.id == *id));
+    let title = ticket.map_or_else(|| answer.title.clone(), |t| format!("{} · {}", answer.title, t.code));
+    (title, answer.text.clone())
 }
 
 fn ways(contact: &Contact) -> Vec<String> {
