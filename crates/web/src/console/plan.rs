@@ -24,6 +24,14 @@ struct Step {
     sent: Option<String>,
 }
 
+/// Steps of one kind that are to be done.
+struct Group {
+    /// `38 campos`.
+    title: String,
+    key: String,
+    steps: Vec<Step>,
+}
+
 /// What the last button led to.
 struct Came {
     done: String,
@@ -42,8 +50,10 @@ struct Page {
     fingerprint: String,
     /// How many steps there are to do, in words.
     todo: Option<String>,
-    /// What is to be done, and behind it what cannot be done by itself.
-    lists: [Vec<Step>; 2],
+    /// What is to be done, by kinds.
+    groups: Vec<Group>,
+    /// What cannot be done by itself.
+    stuck: Vec<Step>,
     kept: Vec<Step>,
     /// How many those are, in words.
     kept_words: Option<String>,
@@ -107,7 +117,8 @@ async fn page(
         came,
         fingerprint: String::new(),
         todo: None,
-        lists: Default::default(),
+        groups: Vec::new(),
+        stuck: Vec::new(),
         kept: Vec::new(),
         kept_words: None,
         missing: Vec::new(),
@@ -120,12 +131,20 @@ async fn page(
             page.missing = plan.plan.missing.iter().map(|m| (m.right.clone(), m.advice.clone())).collect();
             page.advice = plan.plan.advice;
             for step in plan.plan.steps {
-                let list = match step.change {
-                    Change::Create | Change::Update => &mut page.lists[0],
-                    Change::Conflict | Change::Blocked => &mut page.lists[1],
-                    Change::Keep => &mut page.kept,
-                };
-                list.push(view(w, step));
+                match step.change {
+                    Change::Create | Change::Update => group(&mut page.groups, view(w, step)),
+                    Change::Conflict | Change::Blocked => page.stuck.push(view(w, step)),
+                    Change::Keep => page.kept.push(view(w, step)),
+                }
+            }
+            for group in &mut page.groups {
+                let n = group.steps.len() as u64;
+                let one = if n == 1 { "one" } else { "many" };
+                let known = w.get(&format!("plan_kind.{}.{one}", group.key));
+                group.title = known.map_or_else(
+                    || format!("{} · {}", group.key, w.number(n)),
+                    |words| words.replacen("{}", &w.number(n), 1),
+                );
             }
             page.kept_words = (!page.kept.is_empty()).then(|| w.count("plan.kept", page.kept.len() as u64));
             axum::http::StatusCode::OK
@@ -136,6 +155,15 @@ async fn page(
         }
     };
     (status, html(&page)).into_response()
+}
+
+/// Beside those of its kind, which the first part of its name tells.
+fn group(groups: &mut Vec<Group>, step: Step) {
+    let key = step.id.split(':').next().unwrap_or_default();
+    match groups.iter_mut().find(|g| g.key == key) {
+        Some(group) => group.steps.push(step),
+        None => groups.push(Group { title: String::new(), key: key.to_owned(), steps: vec![step] }),
+    }
 }
 
 fn view(w: Words, step: PlanStep) -> Step {
