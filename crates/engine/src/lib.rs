@@ -31,6 +31,7 @@ mod neighbours;
 mod network;
 mod pack;
 mod pauses;
+mod people;
 mod provision;
 mod reconcile;
 mod recover;
@@ -70,6 +71,10 @@ pub use ledger::{
 pub use network::{Network, Reaching, Stream};
 pub use pack::{pack, unpack};
 pub use pauses::PauseError;
+pub use people::{
+    ConflictView, ContactRow, ContactState, ContactsReport, Done, DoubtView, HistoryLine, ImportedContact, PeopleError,
+    PeoplePage, PersonView,
+};
 pub use provision::{DoneStep, ProvisionAsk, ProvisionError, ProvisionPlan, Provisioned, RefusedStep};
 pub use reconcile::{Ask, Difference, Finding, Policy, ReconcileError, ReconcileSettings, Report};
 pub use registry::{ListError, ListedAddress, RegistryList, RegistryView};
