@@ -3,7 +3,8 @@
 //!
 //! Absent facts are `null`, so that a flow can ask for them; unknown is never "no".
 
-use crate::{Currency, EmailAddress, Money, Phone};
+use crate::identity::Differs;
+use crate::{Currency, EmailAddress, Money, PersonId, Phone};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -255,6 +256,91 @@ pub struct Person {
     pub deleted: bool,
 }
 
+/// A person across all systems, as the hub knows them: payload of the hub's own `person.*` events, and its read model
+/// `person`. Addresses are null where they are not this person's own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HubPerson {
+    /// The hub's id.
+    pub id: PersonId,
+    /// The brand that knows them.
+    pub brand: String,
+    /// Full name as one text, both surnames kept; empty where none is known.
+    pub name: String,
+    /// Given names.
+    pub first_name: String,
+    /// Surnames.
+    pub last_name: String,
+    /// E-mail, lower case.
+    pub email: Option<EmailAddress>,
+    /// Phone, E.164.
+    pub phone: Option<Phone>,
+    /// A channel's own id of the person, lower case.
+    pub channel_user: Option<String>,
+    /// Language that they chose.
+    pub language: Option<String>,
+    /// What they do.
+    pub job_title: Option<String>,
+    /// Identity document.
+    pub document: Option<HubDocument>,
+    /// Their records at providers.
+    pub records: Vec<HubRecord>,
+    /// Other ids of this person: of before they were joined.
+    pub merged: Vec<PersonId>,
+    /// True once every record of theirs was deleted.
+    pub deleted: bool,
+}
+
+/// An identity document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HubDocument {
+    /// Short kind: `CC`.
+    pub kind: String,
+    /// Digits and capital letters.
+    pub number: String,
+}
+
+/// A provider's record of a person.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HubRecord {
+    /// Id that it was born with: it names the record in splits.
+    pub born: PersonId,
+    /// Connection that tells it.
+    pub connection: String,
+    /// Its provider; empty where the connection is not configured any more.
+    pub provider: String,
+    /// `person`, `order`, `ticket`; `phone`, `channel_user`, `email` of whoever wrote; `import`.
+    pub kind: String,
+    /// The provider's id.
+    pub id: String,
+    /// Its provider has deleted it.
+    pub deleted: bool,
+    /// The provider's id of its show, if any.
+    pub show_id: Option<String>,
+    /// The provider's id of its order, if any.
+    pub order_id: Option<String>,
+    /// Fields of which it does not say what it should, with what it should say.
+    pub differs: Differs,
+}
+
+/// Payload of the hub's own `person.*` events.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HubPersonNews {
+    /// The person.
+    #[serde(flatten)]
+    pub person: HubPerson,
+    /// Fields that are not what they were: of a new person, those that are known.
+    pub changed: Vec<String>,
+}
+
+/// A person as a provider's record has them, or as the hub knows them across all: which one, the event's connection says.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "only its schema is used")]
+enum AnyPerson {
+    Provider(Person),
+    Hub(HubPersonNews),
+}
+
 /// A brand, sponsor or buyer in a CRM.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Company {
@@ -460,7 +546,7 @@ pub fn schema_of(name: &str) -> Option<schemars::Schema> {
             "ticket" => schemars::schema_for!(Ticket),
             "show" => schemars::schema_for!(Show),
             "product" => schemars::schema_for!(Product),
-            "person" => schemars::schema_for!(Person),
+            "person" => schemars::schema_for!(AnyPerson),
             "company" => schemars::schema_for!(Company),
             "deal" => schemars::schema_for!(Deal),
             "message" => schemars::schema_for!(Message),

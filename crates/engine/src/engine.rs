@@ -72,6 +72,8 @@ pub struct Setup {
     pub seed: u64,
     /// May webhooks go to this machine and its network, and by plain HTTP?
     pub private_webhooks: bool,
+    /// Whose word counts for which field of a person; `None`: no map of persons is kept.
+    pub people: Option<pasarela_domain::identity::Ownership>,
     /// Only read and write: nothing is recovered, decided or sent. For commands on a database that no hub serves.
     pub passive: bool,
 }
@@ -113,6 +115,8 @@ pub(crate) struct Inner {
     pub(crate) names: RwLock<HashMap<i64, String>>,
     /// Endpoints of webhooks, which come and go.
     pub(crate) webhooks: crate::webhooks::Desk,
+    /// Who is whom.
+    pub(crate) people: crate::people::Desk,
     pub(crate) flows: ArcSwap<FlowSet>,
     versions: Mutex<HashMap<i64, Arc<Flow>>>,
     pub(crate) catalog: Arc<dyn Catalog + Send + Sync>,
@@ -328,6 +332,7 @@ impl Engine {
             by_id,
             names: RwLock::new(names),
             webhooks: crate::webhooks::Desk::new(setup.private_webhooks),
+            people: crate::people::Desk::new(setup.people),
             flows: ArcSwap::from_pointee(flows),
             versions: Mutex::new(versions),
             catalog,
@@ -388,6 +393,7 @@ impl Engine {
         tokio::spawn(inner.clone().timekeeper());
         tokio::spawn(inner.clone().registrar());
         tokio::spawn(inner.clone().note_parts());
+        tokio::spawn(inner.clone().people_keeper());
         for connection in inner.connections.values() {
             tokio::spawn(inner.clone().dispatcher(connection.clone()));
             tokio::spawn(inner.clone().reconciler(connection.clone()));

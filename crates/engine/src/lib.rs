@@ -33,6 +33,7 @@ mod network;
 mod pack;
 mod parts;
 mod pauses;
+mod people;
 mod provision;
 mod reconcile;
 mod recover;
@@ -74,6 +75,10 @@ pub use network::{Network, Reaching, Stream};
 pub use pack::{pack, unpack};
 pub use parts::ShowPart;
 pub use pauses::PauseError;
+pub use people::{
+    ConflictView, ContactRow, ContactState, ContactsReport, Done, DoubtView, HistoryLine, ImportedContact, PeopleError,
+    PeoplePage, PersonView,
+};
 pub use provision::{DoneStep, ProvisionAsk, ProvisionError, ProvisionPlan, Provisioned, RefusedStep};
 pub use reconcile::{Ask, Difference, Finding, Policy, ReconcileError, ReconcileSettings, Report};
 pub use registry::{ListError, ListedAddress, RegistryList, RegistryView};

@@ -173,6 +173,7 @@ impl Plan {
             wall: Arc::new(SystemClock),
             seed: rand::random(),
             private_webhooks: self.config.webhooks.allow_private_targets,
+            people: self.config.people_rules().map_err(|e| Failure::Usage(e.to_string()))?,
             passive,
         };
         Engine::start(setup).await.map_err(|e| Failure::Failed(e.to_string()))

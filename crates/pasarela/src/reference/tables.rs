@@ -35,9 +35,19 @@ pub(super) async fn all() -> BTreeMap<String, String> {
     add("crates", crates());
     add("evidence", evidence::table(&manifests));
     let [whole, connection, brand] = schemas();
-    for section in
-        ["server", "console", "store", "audit", "retention", "market", "flows", "tickets", "sandbox", "webhooks"]
-    {
+    for section in [
+        "server",
+        "console",
+        "store",
+        "audit",
+        "retention",
+        "market",
+        "flows",
+        "tickets",
+        "sandbox",
+        "webhooks",
+        "people",
+    ] {
         add(&format!("settings.{section}"), settings(&section_of(whole.as_value(), section)));
     }
     add("settings.connection", settings(connection.as_value()));

@@ -168,6 +168,7 @@ async fn engine(store: Arc<dyn Store>) -> Result<Engine, Failure> {
         wall: Arc::new(SystemClock),
         seed: 1,
         private_webhooks: true,
+        people: None,
         passive: true,
     })
     .await
