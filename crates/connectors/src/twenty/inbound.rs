@@ -66,7 +66,7 @@ pub(super) fn translate(settings: &Settings, body: &[u8]) -> Result<Translation,
     } else if body.get("object").is_some() {
         polled(settings, &body)?
     } else if body.get("data").is_some() {
-        fetched(&body)?
+        fetched(settings, &body)?
     } else {
         return Err(Unread("neither a webhook (eventName) nor a record (object, data) of Twenty".into()));
     };
@@ -90,6 +90,15 @@ fn webhook(settings: &Settings, body: &Value) -> Result<Vec<Item>, Unread> {
     };
     let common = facts::common(record)?;
     let by_person = envelope.user_id.is_some() || envelope.workspace_member_id.is_some();
+    // Of the model's own objects only read models are kept: there is no word for what happens to them.
+    if let Object::Made(_) = object {
+        let life = match action {
+            "created" | "updated" | "restored" | "deleted" => Life::of(&common),
+            "destroyed" => Life::Destroyed,
+            _ => return Err(Unread(format!("{kind} is not known; was Twenty updated?"))),
+        };
+        return Ok(vec![silent(settings, object, record, &common, life)?]);
+    }
     let gone = matches!(action, "deleted" | "destroyed");
     // A destroyed record shows who wrote it last, not who destroyed it; a deletion is told in any case.
     if !gone && !by_person && is_own(settings, &common.updated_by) {
@@ -114,17 +123,24 @@ fn polled(settings: &Settings, body: &Value) -> Result<Vec<Item>, Unread> {
     };
     let record = &polled.record;
     let common = facts::common(record)?;
+    if let Object::Made(_) = object {
+        return Ok(vec![silent(settings, object, record, &common, Life::of(&common))?]);
+    }
     if common.deleted_at.is_some() {
         let fact = deleted(object, record, &common, Life::Deleted)?;
         // At the first sweep the bin holds what was thrown away before the hub was there.
-        return Ok(vec![if polled.first_sweep { silent(object, record, &common)? } else { fact.into() }]);
+        return Ok(vec![if polled.first_sweep {
+            silent(settings, object, record, &common, Life::Deleted)?
+        } else {
+            fact.into()
+        }]);
     }
     let mut items = Vec::new();
     if polled.created_since && !is_own(settings, &common.created_by) {
         items.push(created(object, record, &common)?.into());
     }
     if is_own(settings, &common.updated_by) {
-        items.push(silent(object, record, &common)?);
+        items.push(silent(settings, object, record, &common, Life::Live)?);
     } else if items.is_empty() || common.created_at != common.updated_at {
         items.push(state(object, record, &common)?.into());
     }
@@ -132,13 +148,14 @@ fn polled(settings: &Settings, body: &Value) -> Result<Vec<Item>, Unread> {
 }
 
 /// A record that was read because an event named it: a read model, not news.
-fn fetched(body: &Value) -> Result<Vec<Item>, Unread> {
+fn fetched(settings: &Settings, body: &Value) -> Result<Vec<Item>, Unread> {
     let data = Data::deserialize(body)?.data;
     data.iter()
         .map(|(name, record)| {
             let object =
                 Object::of_singular(name).ok_or_else(|| Unread(format!("a record of the unknown object '{name}'")))?;
-            silent(object, record, &facts::common(record)?)
+            let common = facts::common(record)?;
+            silent(settings, object, record, &common, Life::of(&common))
         })
         .collect()
 }
@@ -163,7 +180,7 @@ fn state(object: Object, record: &Value, common: &Common) -> Result<Fact, Unread
 }
 
 fn updated(object: Object, record: &Value, common: &Common, fields: &[String]) -> Result<Vec<Item>, Unread> {
-    let moved = object == Object::Opportunity && fields.iter().any(|f| f == "stage");
+    let moved = matches!(object, Object::Opportunity) && fields.iter().any(|f| f == "stage");
     if !moved {
         return Ok(vec![state(object, record, common)?.into()]);
     }
@@ -185,7 +202,7 @@ fn deleted(object: Object, record: &Value, common: &Common, life: Life) -> Resul
     let write = facts::write(object, record, common, life)?;
     let at = common.deleted_at.or(common.updated_at);
     // There is no canonical event for a deleted deal; its state says so.
-    if object == Object::Opportunity {
+    if matches!(object, Object::Opportunity) {
         return Ok(facts::related(Fact::state("deal.updated", write).at(at)));
     }
     let event = format!("{}.deleted", object.entity());
@@ -197,7 +214,11 @@ fn deleted(object: Object, record: &Value, common: &Common, life: Life) -> Resul
 }
 
 /// Brings the read model up to date without an event.
-fn silent(object: Object, record: &Value, common: &Common) -> Result<Item, Unread> {
-    let fact = Fact { event_type: None, ..state(object, record, common)? };
-    Ok(fact.into())
+fn silent(settings: &Settings, object: Object, record: &Value, common: &Common, life: Life) -> Result<Item, Unread> {
+    let write = match object {
+        Object::Made(_) => facts::made(object, record, common, life, super::provision::hub_id(settings))?,
+        _ => facts::write(object, record, common, life)?,
+    };
+    let fact = Fact { event_type: None, ..Fact::state("", write).at(common.updated_at) };
+    Ok(facts::related(fact).into())
 }
