@@ -19,8 +19,8 @@ mod wire;
 use jiff::Timestamp;
 use pasarela_connector::{
     Answer, ApiVersion, AuthKind, ConfigError, ConnectionConfig, Connector, Credential, Ctx, Limits, Manifest,
-    PollStep, Provider, Rate, RawRequest, Request, SimConfig, Simulator, Source, Step, Translation, Trial, Unread,
-    Verdict, Verification, provision::Provisioner, verify::Gate,
+    PollStep, Provider, Rate, RawRequest, Record, Request, SimConfig, Simulator, Source, Step, Translation, Trial,
+    Unread, Verdict, Verification, provision::Provisioner, verify::Gate,
 };
 use pasarela_domain::EntityRef;
 use schemars::JsonSchema;
@@ -226,6 +226,14 @@ impl Connector for Connection {
 
     fn poll(&self, task: &str, cursor: Option<&Value>, answer: Option<(&Value, &Answer)>, ctx: &Ctx<'_>) -> PollStep {
         reconcile::poll(self, task, cursor, answer, ctx)
+    }
+
+    fn look_for(&self, entity: &EntityRef) -> Option<Request> {
+        self.fetch(entity)
+    }
+
+    fn gone(&self, entity: &EntityRef, answer: &Answer, ctx: &Ctx<'_>) -> Option<Record> {
+        reconcile::gone(entity, answer, ctx)
     }
 
     fn limits(&self) -> Option<Limits> {

@@ -84,7 +84,7 @@ fn a_person_who_is_gone_is_not_made_again_under_their_id() {
     let id = result(&lab.upsert(&[keyed(1)])[0])["id"].clone();
     lab.act("destroy_person", json!({ "email": "invitada1@correo.example.co" }));
     let input = json!({ "id": id, "key": "per_0001", "name": "Invitada Ruiz" });
-    assert_eq!(code(&lab.upsert(&[input.clone()])[0]), "target_gone");
+    assert_eq!(code(&lab.upsert(std::slice::from_ref(&input))[0]), "target_gone");
     assert_eq!(code(&lab.upsert(&[input.clone(), keyed(5)])[0]), "target_gone");
     let mut again = input;
     again["revive"] = json!(true);

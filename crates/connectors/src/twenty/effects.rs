@@ -12,7 +12,7 @@ mod person;
 mod record;
 mod rows;
 
-pub(super) use judge::{NOT_PROVISIONED, judge};
+pub(super) use judge::{NOT_PROVISIONED, is_missing, judge};
 
 use super::Connection;
 use jiff::Timestamp;

@@ -9,12 +9,13 @@ mod facts;
 pub(super) use facts::person as person_of;
 
 use super::Settings;
-use super::wire::{Actor, Common, Data, Envelope, Object, Polled};
+use super::wire::{Actor, Common, Data, Envelope, Gone, Object, Polled};
 use facts::Life;
 use jiff::Timestamp;
 use pasarela_connector::verify::{Gate, Hmac, Scheme, Unit};
 use pasarela_connector::{
-    ConnectionConfig, Fact, Headers, Item, RawRequest, Translation, Trial, Unread, Verdict, sign::hmac_sha256_hex,
+    ConnectionConfig, EntityWrite, Fact, Headers, Item, RawRequest, Translation, Trial, Unread, Verdict,
+    sign::hmac_sha256_hex,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -63,6 +64,8 @@ pub(super) fn translate(settings: &Settings, body: &[u8]) -> Result<Translation,
     let body: Value = serde_json::from_slice(body)?;
     let items = if body.get("eventName").is_some() {
         webhook(settings, &body)?
+    } else if body.get("gone").is_some() {
+        gone(&body)?
     } else if body.get("object").is_some() {
         polled(settings, &body)?
     } else if body.get("data").is_some() {
@@ -145,6 +148,32 @@ fn polled(settings: &Settings, body: &Value) -> Result<Vec<Item>, Unread> {
         items.push(state(object, record, &common)?.into());
     }
     Ok(items)
+}
+
+/// A record that is not there any more. What it said last stays known, and that it is deleted is laid over it.
+fn gone(body: &Value) -> Result<Vec<Item>, Unread> {
+    let gone = Gone::deserialize(body)?;
+    let Some(object) = Object::of_singular(&gone.object) else {
+        return Err(Unread(format!("a record of the unknown object '{}'", gone.object)));
+    };
+    let kind = object.entity();
+    let write = EntityWrite::new(kind, &gone.gone, json!({ "id": gone.gone, "deleted": true }))
+        .updated(Some(gone.at))
+        .rank(Life::Destroyed as i16)
+        .merged(facts::laid_over);
+    let once = |event: &str, said: Value| {
+        Fact::once(event, format!("{kind}:{}", gone.gone), &gone.gone, "gone", said)
+            .at(Some(gone.at))
+            .with(write.clone())
+    };
+    let fact = match object {
+        // The event says nothing of who it was: what is gone cannot be read.
+        Object::Person => once("person.deleted", serde_json::to_value(facts::gone_person(&gone.gone))?),
+        Object::Company => once("company.deleted", serde_json::to_value(facts::gone_company(&gone.gone))?),
+        Object::Opportunity => Fact::state("deal.updated", write).at(Some(gone.at)),
+        Object::Made(_) => Fact { event_type: None, ..Fact::state("", write).at(Some(gone.at)) },
+    };
+    Ok(vec![fact.into()])
 }
 
 /// A record that was read because an event named it: a read model, not news.

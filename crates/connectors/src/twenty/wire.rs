@@ -240,6 +240,17 @@ pub(super) struct Polled {
     pub(super) record: Value,
 }
 
+/// A record that a reading of everything did not show, and that is not found by its id either.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Gone {
+    /// `nameSingular`.
+    pub(super) object: String,
+    /// Its id.
+    pub(super) gone: String,
+    /// When that was seen.
+    pub(super) at: Timestamp,
+}
+
 /// An error in any of its shapes (contract 1.5).
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -61,7 +61,7 @@ pub(super) fn is_duplicate(answer: &Answer) -> bool {
 }
 
 /// Is this Twenty's own word that there is no such record, or that it is in the bin?
-pub(super) fn is_missing(answer: &Answer) -> bool {
+pub(in crate::twenty) fn is_missing(answer: &Answer) -> bool {
     answer.status == 404 && answer.parse::<ErrorBody>().is_ok_and(|e| !e.text().is_empty())
 }
 

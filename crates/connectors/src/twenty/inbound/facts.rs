@@ -76,6 +76,26 @@ pub(super) fn made(
     Ok(EntityWrite::new(object.entity(), &common.id, data).updated(common.updated_at).rank(life as i16))
 }
 
+/// A person of whom only the id is left.
+pub(super) fn gone_person(id: &str) -> Person {
+    Person { id: id.to_owned(), contact: Contact::default(), job_title: None, company_id: None, deleted: true }
+}
+
+/// A company of which only the id is left.
+pub(super) fn gone_company(id: &str) -> Company {
+    Company { id: id.to_owned(), name: String::new(), domain: None, deleted: true }
+}
+
+/// What is shown, over what is known.
+pub(super) fn laid_over(known: &Value, shown: &Value) -> Value {
+    let mut both = known.clone();
+    match (both.as_object_mut(), shown.as_object()) {
+        (Some(both), Some(shown)) => both.extend(shown.clone()),
+        _ => return shown.clone(),
+    }
+    both
+}
+
 /// Adds the records that this one names, so that flows may use them.
 pub(super) fn related(fact: Fact) -> Fact {
     let id = |field: &str| fact.data.get(field).and_then(Value::as_str).map(str::to_owned);
