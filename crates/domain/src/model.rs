@@ -8,6 +8,8 @@ use crate::{Currency, EmailAddress, Money, PersonId, Phone};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// A person as one document names them: a buyer, a ticket's holder, a message's sender.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -373,6 +375,26 @@ pub struct Deal {
     pub deleted: bool,
 }
 
+/// A record of the fashion model in a CRM: a designer's profile, a collection, a level of sponsorship, a show, an order,
+/// the consent of a model. Its fields bear the names that the CRM gives them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Record {
+    /// Provider's id.
+    pub id: String,
+    /// Object, as the provider names it.
+    pub object: String,
+    /// Name.
+    pub name: String,
+    /// The hub's own key of it, where it bears one.
+    pub key: Option<String>,
+    /// What else is filled, by field.
+    pub fields: BTreeMap<String, Value>,
+    /// Provider's ids of the records that it points at, by relation.
+    pub links: BTreeMap<String, Value>,
+    /// True once deleted.
+    pub deleted: bool,
+}
+
 /// A message from or to a person: payload of the `message.*` events.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Message {
@@ -549,6 +571,9 @@ pub fn schema_of(name: &str) -> Option<schemars::Schema> {
             "person" => schemars::schema_for!(AnyPerson),
             "company" => schemars::schema_for!(Company),
             "deal" => schemars::schema_for!(Deal),
+            "designer" | "collection" | "sponsor_tier" | "show_record" | "order_record" | "model_release" => {
+                schemars::schema_for!(Record)
+            }
             "message" => schemars::schema_for!(Message),
             "template" => schemars::schema_for!(Template),
             "consent" if name == head => schemars::schema_for!(crate::consent::ConsentView),

@@ -100,6 +100,7 @@ fn actions(manifests: &[&Manifest]) -> String {
             let lane = match a.lane {
                 Lane::FlowKey => "key of the flow".to_owned(),
                 Lane::Input(pointer) => code(pointer),
+                Lane::First(pointers) => pointers.iter().map(|p| code(p)).collect::<Vec<_>>().join(", else "),
                 Lane::Connection => "the connection".to_owned(),
             };
             let lane = match a.lane_gap {
