@@ -9,6 +9,8 @@ mod files;
 mod provision;
 #[path = "support/sandbox.rs"]
 mod sandbox;
+#[path = "sandbox/told.rs"]
+mod told;
 
 use files::{Place, free_port, until};
 use sandbox::Sandbox;

@@ -120,6 +120,7 @@ impl Said<'_> {
 fn typed(contact: &Contact) -> Vec<Claim> {
     let email = contact.email.clone().map(|address| Claim::Email { address, verified: false });
     let phone = contact.phone.clone().map(|number| Claim::Phone { number, verified: false });
+    let document = contact.document.clone().map(|document| Claim::Document { document });
     let name = Name::of(contact, NameKind::Civil).map(|name| Claim::Name { name });
-    email.into_iter().chain(phone).chain(name).collect()
+    email.into_iter().chain(phone).chain(document).chain(name).collect()
 }
