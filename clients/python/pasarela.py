@@ -114,6 +114,17 @@ AnalyticsIds = TypedDict(
     },
 )
 
+# An answer to an organiser's question
+Answer = TypedDict(
+    "Answer",
+    {
+        "question_id": str,
+        "title": str,
+        "text": str,
+        "ticket_id": Union[str, None],
+    },
+)
+
 # A key, without its text
 ApiKey = TypedDict(
     "ApiKey",
@@ -148,6 +159,14 @@ Ask = TypedDict(
     {
         "from_beginning": NotRequired[bool],
         "policy": NotRequired[Union["Policy", None]],
+    },
+)
+
+# It will be done
+Asked = TypedDict(
+    "Asked",
+    {
+        "delivery_id": "DeliveryId",
     },
 )
 
@@ -192,6 +211,14 @@ AuditRow = TypedDict(
 
 # What allows that personal data goes abroad
 Basis = Union[Literal["contract"], Literal["consent"], Literal["declaration"]]
+
+# What becomes of the money of a cancelled order
+CancelOrder = TypedDict(
+    "CancelOrder",
+    {
+        "refund": NotRequired[bool],
+    },
+)
 
 # A run that was ended
 Cancelled = TypedDict(
@@ -276,6 +303,24 @@ Changed = TypedDict(
     {
         "id": str,
         "state": str,
+    },
+)
+
+# By which list somebody comes in
+CheckInBy = TypedDict(
+    "CheckInBy",
+    {
+        "list": str,
+        "mark_paid": NotRequired[bool],
+    },
+)
+
+# Which check-in is taken back
+CheckOutOf = TypedDict(
+    "CheckOutOf",
+    {
+        "list": str,
+        "check_in": str,
     },
 )
 
@@ -395,6 +440,19 @@ ConsentStatement = TypedDict(
     },
 )
 
+# A person as one document names them: a buyer, a ticket's holder, a message's sender
+Contact = TypedDict(
+    "Contact",
+    {
+        "name": str,
+        "first_name": str,
+        "last_name": str,
+        "email": Union["EmailAddress", None],
+        "phone": Union["Phone", None],
+        "language": Union[str, None],
+    },
+)
+
 # A record, and whether it counts
 Counted = TypedDict(
     "Counted",
@@ -417,6 +475,9 @@ Counted = TypedDict(
         "denied": Union["Denied", None],
     },
 )
+
+# ISO 4217 code
+Currency = str
 
 # Something that needs a person
 DeadLetter = Union[dict[str, Any]]
@@ -825,6 +886,15 @@ MissingRight = TypedDict(
     },
 )
 
+# An amount in minor units (centavos) of one currency
+Money = TypedDict(
+    "Money",
+    {
+        "minor": int,
+        "currency": "Currency",
+    },
+)
+
 # An address
 Named = TypedDict(
     "Named",
@@ -877,6 +947,16 @@ NewHold = TypedDict(
         "person": NotRequired[Union[str, None]],
         "case": NotRequired[Union[str, None]],
         "reason": str,
+    },
+)
+
+# Who comes with a ticket from now on; what is left out stays
+NewHolder = TypedDict(
+    "NewHolder",
+    {
+        "first_name": NotRequired[Union[str, None]],
+        "last_name": NotRequired[Union[str, None]],
+        "email": NotRequired[Union[str, None]],
     },
 )
 
@@ -969,6 +1049,59 @@ NewlySigned = TypedDict(
         "in_flight": int,
         "dead": int,
         "secret": str,
+    },
+)
+
+# Nothing more is to be said
+NothingMore = dict[str, Any]
+
+# An order of tickets or goods
+Order = TypedDict(
+    "Order",
+    {
+        "id": str,
+        "number": str,
+        "status": "OrderStatus",
+        "currency": "Currency",
+        "subtotal": "Money",
+        "tax": "Money",
+        "fees": "Money",
+        "total": "Money",
+        "refunded": "Money",
+        "fully_refunded": bool,
+        "free": bool,
+        "payment_method": Union[str, None],
+        "promo_code": Union[str, None],
+        "buyer": "Contact",
+        "lines": list["OrderLine"],
+        "tickets": list["Ticket"],
+        "show_id": str,
+        "answers": list["Answer"],
+        "placed_at": Union[str, None],
+    },
+)
+
+# One line of an order
+OrderLine = TypedDict(
+    "OrderLine",
+    {
+        "product_id": str,
+        "title": str,
+        "quantity": int,
+        "unit_price": "Money",
+        "total": "Money",
+    },
+)
+
+# State of an order
+OrderStatus = Union[Literal["placed"], Literal["paid"], Literal["cancelled"]]
+
+# An order with where it is
+OrderView = TypedDict(
+    "OrderView",
+    {
+        "connection": str,
+        "order": "Order",
     },
 )
 
@@ -1112,6 +1245,15 @@ PageOfIncident = TypedDict(
 )
 
 # A page of a list, newest first
+PageOfOrderView = TypedDict(
+    "PageOfOrderView",
+    {
+        "data": list["OrderView"],
+        "next_cursor": Union[str, None],
+    },
+)
+
+# A page of a list, newest first
 PageOfPauseRow = TypedDict(
     "PageOfPauseRow",
     {
@@ -1157,6 +1299,15 @@ PageOfRunView = TypedDict(
 )
 
 # A page of a list, newest first
+PageOfShowView = TypedDict(
+    "PageOfShowView",
+    {
+        "data": list["ShowView"],
+        "next_cursor": Union[str, None],
+    },
+)
+
+# A page of a list, newest first
 PageOfShown = TypedDict(
     "PageOfShown",
     {
@@ -1170,6 +1321,15 @@ PageOfSuppressionRow = TypedDict(
     "PageOfSuppressionRow",
     {
         "data": list["SuppressionRow"],
+        "next_cursor": Union[str, None],
+    },
+)
+
+# A page of a list, newest first
+PageOfTicketView = TypedDict(
+    "PageOfTicketView",
+    {
+        "data": list["TicketView"],
         "next_cursor": Union[str, None],
     },
 )
@@ -1233,6 +1393,18 @@ PlanStep = TypedDict(
 
 # What is done with a record that the hub does not know as it is
 Policy = Union[Literal["report"], Literal["propose"], Literal["repair"]]
+
+# Something that can be bought
+Product = TypedDict(
+    "Product",
+    {
+        "id": str,
+        "title": str,
+        "show_id": str,
+        "is_ticket": bool,
+        "tiers": list["Tier"],
+    },
+)
 
 # What the hub found when it recorded a consent. It is never judged again: a text that is known later proves nothing earlier
 Proof = TypedDict(
@@ -1534,7 +1706,7 @@ RunView = TypedDict(
 )
 
 # Scope.
-Scope = Literal["read", "write", "overview:read", "care:read", "connections:read", "connections:write", "flows:read", "flows:write", "pauses:read", "pauses:write", "events:read", "deliveries:read", "deliveries:write", "runs:read", "runs:write", "effects:read", "messages:read", "dead-letters:read", "dead-letters:write", "consents:read", "consents:write", "suppressions:read", "suppressions:write", "cases:read", "cases:write", "incidents:read", "incidents:write", "holds:read", "holds:write", "texts:read", "texts:write", "registry:read", "registry:write", "ticket-keys:read", "ticket-keys:write", "tickets:read", "tickets:write", "portfolios:read", "portfolios:write", "refunds:read", "sandbox:read", "sandbox:write", "webhooks:read", "webhooks:write", "keys:read", "keys:write", "users:read", "users:write", "audit:read", "backups:write", "secrets:read", "secrets:write", "role:owner", "role:operator", "role:producer", "role:designer", "role:support", "role:finance", "role:gate", "role:privacy", "role:viewer"]
+Scope = Literal["read", "write", "overview:read", "care:read", "connections:read", "connections:write", "flows:read", "flows:write", "pauses:read", "pauses:write", "events:read", "deliveries:read", "deliveries:write", "runs:read", "runs:write", "effects:read", "messages:read", "dead-letters:read", "dead-letters:write", "consents:read", "consents:write", "suppressions:read", "suppressions:write", "cases:read", "cases:write", "incidents:read", "incidents:write", "holds:read", "holds:write", "texts:read", "texts:write", "registry:read", "registry:write", "ticket-keys:read", "ticket-keys:write", "shows:read", "shows:write", "tickets:read", "tickets:write", "portfolios:read", "portfolios:write", "refunds:read", "sandbox:read", "sandbox:write", "webhooks:read", "webhooks:write", "keys:read", "keys:write", "users:read", "users:write", "audit:read", "backups:write", "secrets:read", "secrets:write", "role:owner", "role:operator", "role:producer", "role:designer", "role:support", "role:finance", "role:gate", "role:privacy", "role:viewer"]
 
 # A secret, without the secret
 SecretView = TypedDict(
@@ -1543,6 +1715,43 @@ SecretView = TypedDict(
         "id": str,
         "created_at": str,
         "ends_at": Union[str, None],
+    },
+)
+
+# A fashion event: runway, fair, pop-up
+Show = TypedDict(
+    "Show",
+    {
+        "id": str,
+        "title": str,
+        "status": "ShowStatus",
+        "starts_at": Union[str, None],
+        "ends_at": Union[str, None],
+        "time_zone": str,
+        "currency": Union["Currency", None],
+        "venue": "Venue",
+    },
+)
+
+# How much belongs to a show
+ShowCounts = TypedDict(
+    "ShowCounts",
+    {
+        "orders": int,
+        "tickets": int,
+    },
+)
+
+# State of a show
+ShowStatus = Union[Literal["draft"], Literal["live"], Literal["archived"]]
+
+# A show with where it is and how much belongs to it
+ShowView = TypedDict(
+    "ShowView",
+    {
+        "connection": str,
+        "show": "Show",
+        "counts": "ShowCounts",
     },
 )
 
@@ -1707,6 +1916,47 @@ TextVersion = TypedDict(
     },
 )
 
+# A ticket (boleta) of one guest
+Ticket = TypedDict(
+    "Ticket",
+    {
+        "id": str,
+        "code": str,
+        "status": "TicketStatus",
+        "holder": "Contact",
+        "product_id": str,
+        "tier_id": Union[str, None],
+        "show_id": str,
+        "order_id": str,
+        "link": NotRequired[Union[str, None]],
+        "qr": NotRequired[Union[str, None]],
+        "seller": NotRequired[Union[str, None]],
+        "title": NotRequired[Union[str, None]],
+    },
+)
+
+# State of a ticket
+TicketStatus = Union[Literal["active"], Literal["awaiting_payment"], Literal["cancelled"]]
+
+# A ticket with where it is
+TicketView = TypedDict(
+    "TicketView",
+    {
+        "connection": str,
+        "ticket": "Ticket",
+    },
+)
+
+# A tier of a product
+Tier = TypedDict(
+    "Tier",
+    {
+        "id": str,
+        "label": Union[str, None],
+        "price": "Money",
+    },
+)
+
 # Something that a person said
 Told = Union["Standing", "ConsentEntry"]
 
@@ -1725,6 +1975,16 @@ Transfer = TypedDict(
 
 # How near the end of a term is
 Urgency = Union[Literal["calm"], Literal["soon"], Literal["goal"], Literal["late"]]
+
+# Where a show takes place
+Venue = TypedDict(
+    "Venue",
+    {
+        "name": Union[str, None],
+        "address": Union[str, None],
+        "city": Union[str, None],
+    },
+)
 
 # An endpoint
 Webhook = TypedDict(
@@ -1824,6 +2084,17 @@ WholeFlow = TypedDict(
         "pushed": Union["Pushed", None],
         "text": str,
         "outline": Any,
+    },
+)
+
+# A show with what is sold for it
+WholeShow = TypedDict(
+    "WholeShow",
+    {
+        "connection": str,
+        "show": "Show",
+        "counts": "ShowCounts",
+        "products": list["Product"],
     },
 )
 
@@ -2072,6 +2343,66 @@ class Pasarela(Caller):
     def post_connections_by_name_plan_apply(self, name: str, body: Optional["ProvisionAsk"] = None, *, once: Optional[Once] = None) -> "Provisioned":
         """Do the steps of that plan."""
         return cast("Provisioned", self.call(f"/api/v1/connections/{part(name)}/plan/apply", "POST", {}, body, once))
+
+    def get_shows(self, *, connection: Optional[str] = None, status: Optional["ShowStatus"] = None, limit: Optional[int] = None, cursor: Optional[str] = None) -> "PageOfShowView":
+        """Shows of every connection, by connection and id."""
+        return cast("PageOfShowView", self.call("/api/v1/shows", "GET", {"connection": connection, "status": status, "limit": limit, "cursor": cursor}, None, None))
+
+    def get_shows_by_connection_by_id(self, connection: str, id: str) -> "WholeShow":
+        """One show, with what is sold for it."""
+        return cast("WholeShow", self.call(f"/api/v1/shows/{part(connection)}/{part(id)}", "GET", {}, None, None))
+
+    def get_shows_by_connection_by_id_orders(self, connection: str, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None) -> "PageOfOrderView":
+        """Orders of a show, the first seen last."""
+        return cast("PageOfOrderView", self.call(f"/api/v1/shows/{part(connection)}/{part(id)}/orders", "GET", {"limit": limit, "cursor": cursor}, None, None))
+
+    def get_shows_by_connection_by_id_tickets(self, connection: str, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None) -> "PageOfTicketView":
+        """Tickets of a show, the first seen last."""
+        return cast("PageOfTicketView", self.call(f"/api/v1/shows/{part(connection)}/{part(id)}/tickets", "GET", {"limit": limit, "cursor": cursor}, None, None))
+
+    def get_orders_by_connection_by_id(self, connection: str, id: str) -> "OrderView":
+        """One order, with its tickets."""
+        return cast("OrderView", self.call(f"/api/v1/orders/{part(connection)}/{part(id)}", "GET", {}, None, None))
+
+    def get_tickets_by_connection_by_id(self, connection: str, id: str) -> "TicketView":
+        """One ticket."""
+        return cast("TicketView", self.call(f"/api/v1/tickets/{part(connection)}/{part(id)}", "GET", {}, None, None))
+
+    def post_shows_by_connection_by_id_publish(self, connection: str, id: str, body: Optional["NothingMore"] = None, *, once: Optional[Once] = None) -> "Asked":
+        """Make a show public."""
+        return cast("Asked", self.call(f"/api/v1/shows/{part(connection)}/{part(id)}/publish", "POST", {}, body, once))
+
+    def post_shows_by_connection_by_id_archive(self, connection: str, id: str, body: Optional["NothingMore"] = None, *, once: Optional[Once] = None) -> "Asked":
+        """Archive a show."""
+        return cast("Asked", self.call(f"/api/v1/shows/{part(connection)}/{part(id)}/archive", "POST", {}, body, once))
+
+    def post_orders_by_connection_by_id_cancel(self, connection: str, id: str, body: Optional["CancelOrder"] = None, *, once: Optional[Once] = None) -> "Asked":
+        """Cancel an order."""
+        return cast("Asked", self.call(f"/api/v1/orders/{part(connection)}/{part(id)}/cancel", "POST", {}, body, once))
+
+    def post_orders_by_connection_by_id_mark_paid(self, connection: str, id: str, body: Optional["NothingMore"] = None, *, once: Optional[Once] = None) -> "Asked":
+        """Take an order as paid."""
+        return cast("Asked", self.call(f"/api/v1/orders/{part(connection)}/{part(id)}/mark-paid", "POST", {}, body, once))
+
+    def post_tickets_by_connection_by_id_cancel(self, connection: str, id: str, body: Optional["NothingMore"] = None, *, once: Optional[Once] = None) -> "Asked":
+        """Cancel a ticket."""
+        return cast("Asked", self.call(f"/api/v1/tickets/{part(connection)}/{part(id)}/cancel", "POST", {}, body, once))
+
+    def post_tickets_by_connection_by_id_resend(self, connection: str, id: str, body: Optional["NothingMore"] = None, *, once: Optional[Once] = None) -> "Asked":
+        """Send a ticket to its holder again."""
+        return cast("Asked", self.call(f"/api/v1/tickets/{part(connection)}/{part(id)}/resend", "POST", {}, body, once))
+
+    def post_tickets_by_connection_by_id_holder(self, connection: str, id: str, body: Optional["NewHolder"] = None, *, once: Optional[Once] = None) -> "Asked":
+        """Give a ticket another holder."""
+        return cast("Asked", self.call(f"/api/v1/tickets/{part(connection)}/{part(id)}/holder", "POST", {}, body, once))
+
+    def post_tickets_by_connection_by_id_check_in(self, connection: str, id: str, body: Optional["CheckInBy"] = None, *, once: Optional[Once] = None) -> "Asked":
+        """Let a ticket's holder in."""
+        return cast("Asked", self.call(f"/api/v1/tickets/{part(connection)}/{part(id)}/check-in", "POST", {}, body, once))
+
+    def post_tickets_by_connection_by_id_check_out(self, connection: str, id: str, body: Optional["CheckOutOf"] = None, *, once: Optional[Once] = None) -> "Asked":
+        """Take a check-in back."""
+        return cast("Asked", self.call(f"/api/v1/tickets/{part(connection)}/{part(id)}/check-out", "POST", {}, body, once))
 
     def get_webhooks(self) -> "PageOfWebhook":
         """Webhooks to services of your own, and how they stand."""

@@ -69,6 +69,9 @@ export type Alarm = { "alarm": string; "value": number; "connections"?: Array<st
 /** Ids that a web analytics tool gave to the person's browser. Kept only with consent; without them nothing can be erased there */
 export type AnalyticsIds = { "ga_client_id"?: string | null; "ga_session_id"?: string | null };
 
+/** An answer to an organiser's question */
+export type Answer = { "question_id": string; "title": string; "text": string; "ticket_id": string | null };
+
 /** A key, without its text */
 export type ApiKey = { "id": string; "name": string; "state": KeyState; "scopes": Array<string>; "brands": Array<string> | null; "rate": string | null; "created_at": string; "expires_at": string | null; "used_at": string | null; "old_until": string | null; "revoked_at": string | null };
 
@@ -77,6 +80,9 @@ export type ApiState = { "version": string; "ends": string | null; "days_left": 
 
 /** How one reconciliation is to go */
 export type Ask = { "from_beginning"?: boolean; "policy"?: Policy | null };
+
+/** It will be done */
+export type Asked = { "delivery_id": DeliveryId };
 
 /** One try at an effect */
 export type Attempt = { "attempt": number; "call": number; "started_at": string; "ended_at": string; "outcome": string; "status": number | null; "why": unknown; "answer": unknown };
@@ -89,6 +95,9 @@ export type AuditRow = { "seq": number; "at": string; "who_kind": WhoKind; "who"
 
 /** What allows that personal data goes abroad */
 export type Basis = "contract" | "consent" | "declaration";
+
+/** What becomes of the money of a cancelled order */
+export type CancelOrder = { "refund"?: boolean };
 
 /** A run that was ended */
 export type Cancelled = { "id": RunId; "status": RunStatus };
@@ -120,6 +129,12 @@ export type Change = "create" | "update" | "keep" | "conflict" | "blocked";
 /** What an answer says of a thing that was just changed */
 export type Changed = { "id": string; "state": string };
 
+/** By which list somebody comes in */
+export type CheckInBy = { "list": string; "mark_paid"?: boolean };
+
+/** Which check-in is taken back */
+export type CheckOutOf = { "list": string; "check_in": string };
+
 /** Whom a case is about, as far as it was told. An e-mail address or a phone finds what the hub holds */
 export type Claimant = { "name": string; "document": string; "email": string | null; "phone": string | null; "address": string };
 
@@ -146,8 +161,14 @@ export type ConsentState = "given" | "withdrawn";
 /** What a person said, as a request tells it */
 export type ConsentStatement = { "person": NamedPerson; "purpose": string; "state": ConsentState; "channel"?: string | null; "evidence"?: Evidence; "analytics"?: AnalyticsIds; "legal_basis"?: LegalBasis; "guardian"?: Guardian | null };
 
+/** A person as one document names them: a buyer, a ticket's holder, a message's sender */
+export type Contact = { "name": string; "first_name": string; "last_name": string; "email": EmailAddress | null; "phone": Phone | null; "language": string | null };
+
 /** A record, and whether it counts */
 export type Counted = { "id": string; "state": ConsentState; "purpose": string; "channel": string | null; "person": ConsentPerson; "at": string; "recorded_at": string; "evidence": Evidence; "analytics": AnalyticsIds; "legal_basis": LegalBasis; "birth_date": string | null; "minor": boolean; "guardian": Guardian | null; "proof": Proof; "counts": boolean | null; "denied": Denied | null };
+
+/** ISO 4217 code */
+export type Currency = string;
 
 /** Something that needs a person */
 export type DeadLetter = Effect & { "kind": "effect" } | Stuck & { "kind": "delivery" } | Stuck & { "kind": "proposal" };
@@ -272,6 +293,9 @@ export type Letter = { "subject": string; "text": string };
 /** A right that is missing */
 export type MissingRight = { "right": string; "advice": string; "steps": Array<string> };
 
+/** An amount in minor units (centavos) of one currency */
+export type Money = { "minor": number; "currency": Currency };
+
 /** An address */
 export type Named = { "email": string };
 
@@ -287,6 +311,9 @@ export type NewCase = { "kind": CaseKind; "claimant": Claimant; "requester"?: Re
 /** A hold to set */
 export type NewHold = { "person"?: string | null; "case"?: string | null; "reason": string };
 
+/** Who comes with a ticket from now on; what is left out stays */
+export type NewHolder = { "first_name"?: string | null; "last_name"?: string | null; "email"?: string | null };
+
 /** An incident to register. What is not known yet is added later; the clock runs meanwhile */
 export type NewIncident = { "title": string; "detected_at"?: string | null; "databases"?: Array<string>; "categories"?: Array<string>; "persons"?: number | null; "effect"?: string; "measures"?: string };
 
@@ -301,6 +328,21 @@ export type NewWebhook = { "url": string; "description"?: string | null; "types"
 
 /** A webhook with the secret that was just made for it */
 export type NewlySigned = { "id": string; "url": string; "description": string | null; "types": Array<string>; "brand": string | null; "headers": Array<string>; "secrets": Array<SecretView>; "give_up_after_hours": number; "pause_after_hours": number; "country": string | null; "transfer": Transfer | null; "created_at": string; "created_by": string; "changed_at": string; "state": WebhookState; "paused_since": string | null; "paused_by": string | null; "pause_reason": string | null; "failing_since": string | null; "last_success_at": string | null; "last_problem": string | null; "taken_until": string; "waiting": number; "in_flight": number; "dead": number; "secret": string };
+
+/** Nothing more is to be said */
+export type NothingMore = Record<string, unknown>;
+
+/** An order of tickets or goods */
+export type Order = { "id": string; "number": string; "status": OrderStatus; "currency": Currency; "subtotal": Money; "tax": Money; "fees": Money; "total": Money; "refunded": Money; "fully_refunded": boolean; "free": boolean; "payment_method": string | null; "promo_code": string | null; "buyer": Contact; "lines": Array<OrderLine>; "tickets": Array<Ticket>; "show_id": string; "answers": Array<Answer>; "placed_at": string | null };
+
+/** One line of an order */
+export type OrderLine = { "product_id": string; "title": string; "quantity": number; "unit_price": Money; "total": Money };
+
+/** State of an order */
+export type OrderStatus = "placed" | "paid" | "cancelled";
+
+/** An order with where it is */
+export type OrderView = { "connection": string; "order": Order };
 
 /** What came of something */
 export type Outcome = "begun" | "done" | "failed" | "looked" | "refused";
@@ -348,6 +390,9 @@ export type PageOfHold = { "data": Array<Hold>; "next_cursor": string | null };
 export type PageOfIncident = { "data": Array<Incident>; "next_cursor": string | null };
 
 /** A page of a list, newest first */
+export type PageOfOrderView = { "data": Array<OrderView>; "next_cursor": string | null };
+
+/** A page of a list, newest first */
 export type PageOfPauseRow = { "data": Array<PauseRow>; "next_cursor": string | null };
 
 /** A page of a list, newest first */
@@ -363,10 +408,16 @@ export type PageOfRetentionRule = { "data": Array<RetentionRule>; "next_cursor":
 export type PageOfRunView = { "data": Array<RunView>; "next_cursor": string | null };
 
 /** A page of a list, newest first */
+export type PageOfShowView = { "data": Array<ShowView>; "next_cursor": string | null };
+
+/** A page of a list, newest first */
 export type PageOfShown = { "data": Array<Shown>; "next_cursor": string | null };
 
 /** A page of a list, newest first */
 export type PageOfSuppressionRow = { "data": Array<SuppressionRow>; "next_cursor": string | null };
+
+/** A page of a list, newest first */
+export type PageOfTicketView = { "data": Array<TicketView>; "next_cursor": string | null };
 
 /** A page of a list, newest first */
 export type PageOfTold = { "data": Array<Told>; "next_cursor": string | null };
@@ -390,6 +441,9 @@ export type PlanStep = { "id": string; "what": string; "why": string; "change": 
 
 /** What is done with a record that the hub does not know as it is */
 export type Policy = "report" | "propose" | "repair";
+
+/** Something that can be bought */
+export type Product = { "id": string; "title": string; "show_id": string; "is_ticket": boolean; "tiers": Array<Tier> };
 
 /** What the hub found when it recorded a consent. It is never judged again: a text that is known later proves nothing earlier */
 export type Proof = { "complete": boolean; "missing": Array<string>; "text"?: string | null; "channels"?: Array<string>; "guarded": boolean };
@@ -480,10 +534,22 @@ export type RunStory = { "id": RunId; "flow": string; "version": number; "event_
 /** A run as the API shows it */
 export type RunView = { "id": RunId; "flow": string; "version": number; "event_id": EventId; "status": RunStatus; "created_at": string; "updated_at": string; "steps": unknown; "effects": Record<string, EffectId>; "waits": Record<string, string>; "missing": Array<EntityRef>; "problems": Array<string> };
 
-export type Scope = "read" | "write" | "overview:read" | "care:read" | "connections:read" | "connections:write" | "flows:read" | "flows:write" | "pauses:read" | "pauses:write" | "events:read" | "deliveries:read" | "deliveries:write" | "runs:read" | "runs:write" | "effects:read" | "messages:read" | "dead-letters:read" | "dead-letters:write" | "consents:read" | "consents:write" | "suppressions:read" | "suppressions:write" | "cases:read" | "cases:write" | "incidents:read" | "incidents:write" | "holds:read" | "holds:write" | "texts:read" | "texts:write" | "registry:read" | "registry:write" | "ticket-keys:read" | "ticket-keys:write" | "tickets:read" | "tickets:write" | "portfolios:read" | "portfolios:write" | "refunds:read" | "sandbox:read" | "sandbox:write" | "webhooks:read" | "webhooks:write" | "keys:read" | "keys:write" | "users:read" | "users:write" | "audit:read" | "backups:write" | "secrets:read" | "secrets:write" | "role:owner" | "role:operator" | "role:producer" | "role:designer" | "role:support" | "role:finance" | "role:gate" | "role:privacy" | "role:viewer";
+export type Scope = "read" | "write" | "overview:read" | "care:read" | "connections:read" | "connections:write" | "flows:read" | "flows:write" | "pauses:read" | "pauses:write" | "events:read" | "deliveries:read" | "deliveries:write" | "runs:read" | "runs:write" | "effects:read" | "messages:read" | "dead-letters:read" | "dead-letters:write" | "consents:read" | "consents:write" | "suppressions:read" | "suppressions:write" | "cases:read" | "cases:write" | "incidents:read" | "incidents:write" | "holds:read" | "holds:write" | "texts:read" | "texts:write" | "registry:read" | "registry:write" | "ticket-keys:read" | "ticket-keys:write" | "shows:read" | "shows:write" | "tickets:read" | "tickets:write" | "portfolios:read" | "portfolios:write" | "refunds:read" | "sandbox:read" | "sandbox:write" | "webhooks:read" | "webhooks:write" | "keys:read" | "keys:write" | "users:read" | "users:write" | "audit:read" | "backups:write" | "secrets:read" | "secrets:write" | "role:owner" | "role:operator" | "role:producer" | "role:designer" | "role:support" | "role:finance" | "role:gate" | "role:privacy" | "role:viewer";
 
 /** A secret, without the secret */
 export type SecretView = { "id": string; "created_at": string; "ends_at": string | null };
+
+/** A fashion event: runway, fair, pop-up */
+export type Show = { "id": string; "title": string; "status": ShowStatus; "starts_at": string | null; "ends_at": string | null; "time_zone": string; "currency": Currency | null; "venue": Venue };
+
+/** How much belongs to a show */
+export type ShowCounts = { "orders": number; "tickets": number };
+
+/** State of a show */
+export type ShowStatus = "draft" | "live" | "archived";
+
+/** A show with where it is and how much belongs to it */
+export type ShowView = { "connection": string; "show": Show; "counts": ShowCounts };
 
 /** A version, and whether it is the one in force */
 export type Shown = { "id": string; "kind": TextKind; "name": string; "version": string; "locale": string; "text": string; "sha256": string; "purposes": Array<string>; "channels": Array<string>; "reopens": Array<string>; "notice": string | null; "in_force_from": string; "added_at": string; "in_force": boolean };
@@ -521,6 +587,18 @@ export type TextKind = "consent" | "notice" | "policy";
 /** One version of a text in one language. Immutable */
 export type TextVersion = { "id": string; "kind": TextKind; "name": string; "version": string; "locale": string; "text": string; "sha256": string; "purposes": Array<string>; "channels": Array<string>; "reopens": Array<string>; "notice": string | null; "in_force_from": string; "added_at": string };
 
+/** A ticket (boleta) of one guest */
+export type Ticket = { "id": string; "code": string; "status": TicketStatus; "holder": Contact; "product_id": string; "tier_id": string | null; "show_id": string; "order_id": string; "link"?: string | null; "qr"?: string | null; "seller"?: string | null; "title"?: string | null };
+
+/** State of a ticket */
+export type TicketStatus = "active" | "awaiting_payment" | "cancelled";
+
+/** A ticket with where it is */
+export type TicketView = { "connection": string; "ticket": Ticket };
+
+/** A tier of a product */
+export type Tier = { "id": string; "label": string | null; "price": Money };
+
 /** Something that a person said */
 export type Told = Standing | ConsentEntry;
 
@@ -532,6 +610,9 @@ export type Transfer = { "basis": Basis; "reference": string; "since": string };
 
 /** How near the end of a term is */
 export type Urgency = "calm" | "soon" | "goal" | "late";
+
+/** Where a show takes place */
+export type Venue = { "name": string | null; "address": string | null; "city": string | null };
 
 /** An endpoint */
 export type Webhook = { "id": string; "url": string; "description": string | null; "types": Array<string>; "brand": string | null; "headers": Array<string>; "secrets": Array<SecretView>; "give_up_after_hours": number; "pause_after_hours": number; "country": string | null; "transfer": Transfer | null; "created_at": string; "created_by": string; "changed_at": string; "state": WebhookState; "paused_since": string | null; "paused_by": string | null; "pause_reason": string | null; "failing_since": string | null; "last_success_at": string | null; "last_problem": string | null; "taken_until": string; "waiting": number; "in_flight": number; "dead": number };
@@ -553,6 +634,9 @@ export type WholeDelivery = { "id": DeliveryId; "connection": string; "received_
 
 /** A flow in force, with its text */
 export type WholeFlow = { "name": string; "version": number; "from": string; "title": Record<string, string>; "on": Array<string>; "live": Record<string, unknown>; "paused": PauseRow | null; "pushed": Pushed | null; "text": string; "outline": unknown };
+
+/** A show with what is sold for it */
+export type WholeShow = { "connection": string; "show": Show; "counts": ShowCounts; "products": Array<Product> };
 
 /** How many effects of a connection a rule withheld */
 export type Withheld = { "connection": string; "rule": string; "count": number };
@@ -847,6 +931,81 @@ export class Pasarela extends Caller {
   /** Do the steps of that plan. */
   postConnectionsByNamePlanApply(name: string, body?: ProvisionAsk, once?: Once): Promise<Provisioned> {
     return this.call(`/api/v1/connections/${part(name)}/plan/apply`, "POST", undefined, body, once);
+  }
+
+  /** Shows of every connection, by connection and id. */
+  getShows(query?: { "connection"?: string; "status"?: ShowStatus; "limit"?: number; "cursor"?: string }): Promise<PageOfShowView> {
+    return this.call(`/api/v1/shows`, "GET", query, undefined);
+  }
+
+  /** One show, with what is sold for it. */
+  getShowsByConnectionById(connection: string, id: string): Promise<WholeShow> {
+    return this.call(`/api/v1/shows/${part(connection)}/${part(id)}`, "GET", undefined, undefined);
+  }
+
+  /** Orders of a show, the first seen last. */
+  getShowsByConnectionByIdOrders(connection: string, id: string, query?: { "limit"?: number; "cursor"?: string }): Promise<PageOfOrderView> {
+    return this.call(`/api/v1/shows/${part(connection)}/${part(id)}/orders`, "GET", query, undefined);
+  }
+
+  /** Tickets of a show, the first seen last. */
+  getShowsByConnectionByIdTickets(connection: string, id: string, query?: { "limit"?: number; "cursor"?: string }): Promise<PageOfTicketView> {
+    return this.call(`/api/v1/shows/${part(connection)}/${part(id)}/tickets`, "GET", query, undefined);
+  }
+
+  /** One order, with its tickets. */
+  getOrdersByConnectionById(connection: string, id: string): Promise<OrderView> {
+    return this.call(`/api/v1/orders/${part(connection)}/${part(id)}`, "GET", undefined, undefined);
+  }
+
+  /** One ticket. */
+  getTicketsByConnectionById(connection: string, id: string): Promise<TicketView> {
+    return this.call(`/api/v1/tickets/${part(connection)}/${part(id)}`, "GET", undefined, undefined);
+  }
+
+  /** Make a show public. */
+  postShowsByConnectionByIdPublish(connection: string, id: string, body?: NothingMore, once?: Once): Promise<Asked> {
+    return this.call(`/api/v1/shows/${part(connection)}/${part(id)}/publish`, "POST", undefined, body, once);
+  }
+
+  /** Archive a show. */
+  postShowsByConnectionByIdArchive(connection: string, id: string, body?: NothingMore, once?: Once): Promise<Asked> {
+    return this.call(`/api/v1/shows/${part(connection)}/${part(id)}/archive`, "POST", undefined, body, once);
+  }
+
+  /** Cancel an order. */
+  postOrdersByConnectionByIdCancel(connection: string, id: string, body?: CancelOrder, once?: Once): Promise<Asked> {
+    return this.call(`/api/v1/orders/${part(connection)}/${part(id)}/cancel`, "POST", undefined, body, once);
+  }
+
+  /** Take an order as paid. */
+  postOrdersByConnectionByIdMarkPaid(connection: string, id: string, body?: NothingMore, once?: Once): Promise<Asked> {
+    return this.call(`/api/v1/orders/${part(connection)}/${part(id)}/mark-paid`, "POST", undefined, body, once);
+  }
+
+  /** Cancel a ticket. */
+  postTicketsByConnectionByIdCancel(connection: string, id: string, body?: NothingMore, once?: Once): Promise<Asked> {
+    return this.call(`/api/v1/tickets/${part(connection)}/${part(id)}/cancel`, "POST", undefined, body, once);
+  }
+
+  /** Send a ticket to its holder again. */
+  postTicketsByConnectionByIdResend(connection: string, id: string, body?: NothingMore, once?: Once): Promise<Asked> {
+    return this.call(`/api/v1/tickets/${part(connection)}/${part(id)}/resend`, "POST", undefined, body, once);
+  }
+
+  /** Give a ticket another holder. */
+  postTicketsByConnectionByIdHolder(connection: string, id: string, body?: NewHolder, once?: Once): Promise<Asked> {
+    return this.call(`/api/v1/tickets/${part(connection)}/${part(id)}/holder`, "POST", undefined, body, once);
+  }
+
+  /** Let a ticket's holder in. */
+  postTicketsByConnectionByIdCheckIn(connection: string, id: string, body?: CheckInBy, once?: Once): Promise<Asked> {
+    return this.call(`/api/v1/tickets/${part(connection)}/${part(id)}/check-in`, "POST", undefined, body, once);
+  }
+
+  /** Take a check-in back. */
+  postTicketsByConnectionByIdCheckOut(connection: string, id: string, body?: CheckOutOf, once?: Once): Promise<Asked> {
+    return this.call(`/api/v1/tickets/${part(connection)}/${part(id)}/check-out`, "POST", undefined, body, once);
   }
 
   /** Webhooks to services of your own, and how they stand. */

@@ -138,6 +138,9 @@ async function addresses(world) {
   const [odd] = await api("/api/v1/deliveries?status=quarantined&limit=1");
   const [order] = await world.view("boleteria", "orders");
   const [claim, incident] = await desk(world);
+  const [show] = await api("/api/v1/shows?limit=1");
+  const at = `${show.connection}/${show.show.id}`;
+  const [{ order: bought }] = await api(`/api/v1/shows/${at}/orders?limit=1`);
   return {
     inicio: "/",
     auditoria: "/auditoria",
@@ -145,6 +148,9 @@ async function addresses(world) {
     buscar: "/buscar",
     hallado: `/buscar?q=${order.public_id}`,
     historia: `/historia/${paid.id}`,
+    desfiles: "/desfiles",
+    desfile: `/desfiles/${at}`,
+    pedido: `/pedidos/${show.connection}/${bought.id}`,
     flujos: "/flujos",
     flujo: "/flujos/boleta-confirmada",
     resolver: "/por-resolver",
@@ -152,6 +158,7 @@ async function addresses(world) {
     conexiones: "/conexiones",
     nueva: "/conexiones/nueva?proveedor=hi-events",
     revisada: "/conexiones/nueva?proveedor=whatsapp&nombre=mensajes&ajuste.waba_id=1&secreto.access_token=on&revisar=1",
+    modelo: "/conexiones/twenty/modelo",
     conciliacion: "/conciliacion",
     casos: "/casos",
     caso: `/casos/${claim}`,

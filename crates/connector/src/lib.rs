@@ -152,6 +152,19 @@ pub trait Connector: Send + Sync + 'static {
         PollStep::Failed(Outcome::GiveUp { code: "no_history".into(), why: "this provider has no history".into() })
     }
 
+    /// Asks for a record by itself that a reading of everything did not show. `None`: what is not shown is only told.
+    fn look_for(&self, entity: &EntityRef) -> Option<Request> {
+        let _ = entity;
+        None
+    }
+
+    /// What the answer to [`Connector::look_for`] says: the record that tells that it is gone, for
+    /// [`Connector::translate`] with [`Source::Poll`]; `None` when it is there, or when it does not say.
+    fn gone(&self, entity: &EntityRef, answer: &Answer, ctx: &Ctx<'_>) -> Option<Record> {
+        let _ = (entity, answer, ctx);
+        None
+    }
+
     /// A cheap call that proves that the provider is there and the credential works.
     fn probe(&self) -> Option<Request> {
         None

@@ -424,6 +424,8 @@ pub enum Lane {
     FlowKey,
     /// Those with the same value at this JSON pointer of the input (`/to`); the flow key when it is absent.
     Input(&'static str),
+    /// Those with the same value at the first of these JSON pointers that the input has; the flow key when it has none.
+    First(&'static [&'static str]),
     /// All of the connection.
     Connection,
 }

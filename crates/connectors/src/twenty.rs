@@ -19,7 +19,7 @@ mod wire;
 use jiff::Timestamp;
 use pasarela_connector::{
     Answer, ApiVersion, AuthKind, ConfigError, ConnectionConfig, Connector, Credential, Ctx, Limits, Manifest,
-    PollStep, Provider, Rate, RawRequest, Request, SimConfig, Simulator, Source, Step, Task, Translation, Trial,
+    PollStep, Provider, Rate, RawRequest, Record, Request, SimConfig, Simulator, Source, Step, Translation, Trial,
     Unread, Verdict, Verification, provision::Provisioner, verify::Gate,
 };
 use pasarela_domain::EntityRef;
@@ -59,8 +59,8 @@ pub struct Settings {
     /// Name of the API key in Twenty (Settings → APIs & Webhooks). Changes made with it are the hub's
     /// own echoes and raise no events.
     pub api_key_name: Option<String>,
-    /// API name of a unique text field on people, companies and opportunities that takes the hub's
-    /// own key (`hubId`), where the workspace has one.
+    /// API name of the unique text field that takes the hub's own key. Without it `hubId` is written where the
+    /// workspace has such a field, which provisioning makes; `""`: none is written.
     pub hub_id_field: Option<String>,
 }
 
@@ -113,8 +113,18 @@ static MANIFEST: LazyLock<Manifest> = LazyLock::new(|| Manifest {
         "deal.updated",
         "deal.stage_changed",
     ],
-    fetches: &["person", "company", "deal"],
-    tasks: reconcile::OBJECTS.iter().map(|o| Task { name: o.plural(), every: SWEEP, whole: o.entities() }).collect(),
+    fetches: &[
+        "person",
+        "company",
+        "deal",
+        "designer",
+        "collection",
+        "sponsor_tier",
+        "show_record",
+        "order_record",
+        "model_release",
+    ],
+    tasks: reconcile::tasks(),
     no_history: None,
     limits: limits(CALLS_PER_MINUTE),
 });
@@ -133,6 +143,7 @@ impl Provider for Twenty {
             )));
         }
         if let Some(field) = &settings.hub_id_field
+            && !field.is_empty()
             && !is_field_name(field)
         {
             return Err(config.error(format!(
@@ -164,6 +175,16 @@ impl Connection {
     /// Address of a path below the base (`/rest/people`).
     fn url(&self, path: &str) -> String {
         self.config.url(CLOUD, path)
+    }
+
+    /// The field that takes the hub's key, as the settings name it or as provisioning does; `None`: none is written.
+    fn hub_field(&self) -> Option<&str> {
+        Some(self.settings.hub_id_field.as_deref().unwrap_or(provision::HUB_ID)).filter(|field| !field.is_empty())
+    }
+
+    /// Is the field only supposed to be there? Then a workspace without it is written to without it.
+    fn hub_field_is_a_guess(&self) -> bool {
+        self.settings.hub_id_field.is_none()
     }
 
     /// The record id that belongs to one of the hub's own keys, for ever: the client may choose ids
@@ -205,6 +226,14 @@ impl Connector for Connection {
 
     fn poll(&self, task: &str, cursor: Option<&Value>, answer: Option<(&Value, &Answer)>, ctx: &Ctx<'_>) -> PollStep {
         reconcile::poll(self, task, cursor, answer, ctx)
+    }
+
+    fn look_for(&self, entity: &EntityRef) -> Option<Request> {
+        self.fetch(entity)
+    }
+
+    fn gone(&self, entity: &EntityRef, answer: &Answer, ctx: &Ctx<'_>) -> Option<Record> {
+        reconcile::gone(entity, answer, ctx)
     }
 
     fn limits(&self) -> Option<Limits> {

@@ -27,7 +27,7 @@ fn one_bad_row_never_blocks_the_others() {
     }
     assert_eq!(lab.people().len(), 199);
     assert!(lab.people().values().all(|times| *times == 1));
-    assert!(lab.calls <= 17, "{} calls", lab.calls);
+    assert!(lab.calls <= 18, "{} calls", lab.calls);
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn the_same_person_twice_in_a_batch_is_one_row() {
     assert_eq!(result(&outcomes[0])["id"], result(&outcomes[2])["id"]);
     assert_ne!(result(&outcomes[0])["id"], result(&outcomes[1])["id"]);
     assert_eq!(outcomes[3].name(), "give_up");
-    assert_eq!((lab.calls, lab.people().len()), (1, 2));
+    assert_eq!((lab.calls, lab.people().len()), (2, 2), "one look and one write");
     let found = lab.run("find_person", &[json!({ "email": "ana.diaz@correo.example.co" })], "k");
     let person = result(&found[0]);
     assert_eq!((person["name"].clone(), person["job_title"].clone()), (json!("Ana Díaz Rojas"), json!("Modelista")));
@@ -84,7 +84,6 @@ fn repeats_change_nothing_whoever_the_person_is_known_by() {
 fn a_person_of_the_crms_own_making_is_met_by_their_address() {
     let mut lab = Lab::new(json!({}));
     lab.act("create_person", json!({ "name": "Isabella Cano Mejía", "email": "isa@correo.example.co" }));
-    lab.act("delete_person", json!({ "email": "isa@correo.example.co" }));
     let outcomes = lab.upsert(&[json!({ "email": "isa@correo.example.co", "phone": "+573005550103" })]);
     assert_eq!(result(&outcomes[0])["created"], false);
     let found = lab.run("find_person", &[json!({ "phone": "+573005550103" })], "k");
@@ -100,7 +99,9 @@ fn an_outage_in_the_middle_of_a_split_keeps_what_is_done() {
     let mut lab = Lab::new(json!({}));
     let mut inputs: Vec<Value> = (0..4).map(guest).collect();
     inputs[0]["phone"] = json!("+99912345678");
-    let Step::Call(call) = lab.hub.begin("upsert_person", &inputs, &lab.ctx("k")) else { panic!() };
+    let Step::Call(look) = lab.hub.begin("upsert_person", &inputs, &lab.ctx("k")) else { panic!() };
+    let answer = lab.call(&look.request).answer;
+    let Step::Call(call) = lab.hub.on("upsert_person", &inputs, &look.state, &answer, &lab.ctx("k")) else { panic!() };
     let answer = lab.call(&call.request).answer;
     let Step::Call(halves) = lab.hub.on("upsert_person", &inputs, &call.state, &answer, &lab.ctx("k")) else {
         panic!()
@@ -177,7 +178,9 @@ fn people_in_the_crm_are_heard_and_the_hub_does_not_hear_itself() {
     assert!(lab.crm.act("dance", &json!({}), lab.now).unwrap_err().contains("create_person"));
 
     let inputs = [guest(1)];
-    let Step::Call(call) = lab.hub.begin("upsert_person", &inputs, &lab.ctx("k")) else { panic!() };
+    let Step::Call(look) = lab.hub.begin("upsert_person", &inputs, &lab.ctx("k")) else { panic!() };
+    let answer = lab.call(&look.request).answer;
+    let Step::Call(call) = lab.hub.on("upsert_person", &inputs, &look.state, &answer, &lab.ctx("k")) else { panic!() };
     let reply = lab.call(&call.request);
     assert_eq!(lab.hear(&reply.webhooks), ["[person.created (own)]"]);
 }

@@ -181,13 +181,17 @@ fn amounts_are_read_exactly_and_what_nobody_needs_is_ignored() {
     assert_eq!(amount(&body), json!({ "minor": 4_500_000_000_i64, "currency": "COP" }));
     body["record"]["amount"] = json!({ "amountMicros": null, "currencyCode": null });
     assert_eq!(amount(&body), Value::Null);
-    for name in
-        ["note-created", "task-created", "note-target-created", "metadata-field-created", "custom-object-created"]
-    {
+    for name in ["note-created", "task-created", "note-target-created", "metadata-field-created"] {
         let of = events(&*connector, Source::Webhook, &webhook(name).1);
         assert!(of.len() == 1 && of[0].starts_with('['), "{name}: {of:?}");
     }
     assert_eq!(events(&*connector, Source::Webhook, &webhook("company-created").1), ["company.created"]);
+    // Of the fashion model a read model is kept, and no event is told.
+    let told = connector.translate(Source::Webhook, &webhook("custom-object-created").1).unwrap().items;
+    let [Item::Fact(fact)] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((fact.event_type.as_deref(), fact.entities[0].entity.kind.as_str()), (None, "designer"));
+    assert_eq!((&fact.data["key"], &fact.data["deleted"]), (&json!("dsn_01"), &json!(false)));
+    assert!(fact.data["links"]["contacto"].is_string() || fact.data["links"] == json!({}), "{}", fact.data);
 }
 
 #[test]

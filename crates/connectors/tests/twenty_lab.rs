@@ -4,8 +4,9 @@
 #![allow(dead_code)]
 
 use jiff::{SignedDuration, Timestamp};
+use pasarela_connector::provision::{Applied, Plan, Survey, Wanted};
 use pasarela_connector::{
-    ConnectionConfig, Connector, Ctx, Item, Outcome, OutgoingWebhook, PollStep, Provider, RawRequest, Request,
+    Answer, ConnectionConfig, Connector, Ctx, Item, Outcome, OutgoingWebhook, PollStep, Provider, RawRequest, Request,
     SimConfig, SimReply, Simulator, Source, Step, Verdict,
 };
 use pasarela_connectors::twenty::Twenty;
@@ -13,6 +14,9 @@ use pasarela_domain::Secret;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+pub(crate) const HOOK: &str = "https://hub.example/hooks/crm";
+pub(crate) const WANTED: Wanted<'static> = Wanted { hook: Some(HOOK) };
 
 /// A hub of one connection, and the double.
 pub(crate) struct Lab {
@@ -24,10 +28,14 @@ pub(crate) struct Lab {
 
 impl Lab {
     pub(crate) fn new(double: Value) -> Self {
+        Self::with(double, json!({ "api_key_name": "pasarela-hub" }))
+    }
+
+    pub(crate) fn with(double: Value, settings: Value) -> Self {
         let config = ConnectionConfig {
             base_url: Some("http://crm.example".into()),
             webhook_secrets: vec![Secret::new("secreto")],
-            settings: json!({ "api_key_name": "pasarela-hub" }),
+            settings,
             ..ConnectionConfig::bare("crm", "twenty")
         };
         let sim = SimConfig {
@@ -115,6 +123,76 @@ impl Lab {
                 return (told, cursor);
             }
         }
+    }
+
+    pub(crate) fn look(&mut self, known: Option<&Value>) -> Value {
+        let mut answer: Option<(Value, Answer)> = None;
+        loop {
+            let given = answer.as_ref().map(|(s, a)| (s, a));
+            let step = self.hub.provisioner().unwrap().survey(&WANTED, known, given, &self.ctx("plan"));
+            match step {
+                Survey::Seen(seen) => return seen,
+                Survey::Failed(outcome) => panic!("{outcome:?}"),
+                Survey::Call { request, state } => {
+                    assert_eq!(request.method, "GET", "a look changes nothing");
+                    answer = Some((state, self.call(&request).answer));
+                }
+            }
+        }
+    }
+
+    pub(crate) fn plan(&mut self) -> Plan {
+        let seen = self.look(None);
+        self.hub.provisioner().unwrap().plan(&WANTED, &seen)
+    }
+
+    /// Applies at most so many steps, as the engine does; what was sent, and what was refused.
+    pub(crate) fn apply(&mut self, most: usize) -> (Vec<Request>, BTreeMap<String, String>) {
+        let (mut sent, mut refused) = (Vec::new(), BTreeMap::new());
+        let mut seen = self.look(None);
+        while sent.len() < most {
+            let (request, step) = {
+                let model = self.hub.provisioner().unwrap();
+                let plan = model.plan(&WANTED, &seen);
+                let next = plan.todo().find_map(|s| Some((model.request(&WANTED, &seen, &s.id)?, s.id.clone())));
+                let Some(next) = next else { break };
+                next
+            };
+            let answer = self.call(&request).answer;
+            sent.push(request);
+            let came = self.hub.provisioner().unwrap().judge(&WANTED, &seen, &step, &answer, &self.ctx("plan"));
+            match came {
+                Applied::Done { seen: now } => seen = now,
+                Applied::Refused { seen: now, why } => {
+                    seen = now;
+                    refused.insert(step, why);
+                }
+                other => panic!("{step}: {other:?}"),
+            }
+            assert!(sent.len() < 500, "it never ends");
+        }
+        (sent, refused)
+    }
+
+    pub(crate) fn rest(&mut self, method: &str, path: &str, body: Value) -> Value {
+        let request = Request::new(method, format!("http://crm.example/rest/{path}")).json(&body);
+        let answer = self.call(&request).answer;
+        answer.parse().unwrap_or(Value::Null)
+    }
+
+    /// A workspace with the fashion model.
+    pub(crate) fn provisioned(double: Value) -> Self {
+        let mut lab = Self::new(double);
+        let (_, refused) = lab.apply(usize::MAX);
+        assert!(refused.is_empty(), "{refused:?}");
+        lab.calls = 0;
+        lab
+    }
+
+    /// A record as the CRM shows it.
+    pub(crate) fn read(&mut self, plural: &str, id: &Value) -> Value {
+        let shown = self.rest("GET", &format!("{plural}/{}", id.as_str().unwrap()), json!({}));
+        shown["data"].as_object().map(|d| d.values().next().unwrap().clone()).unwrap_or_else(|| panic!("{shown}"))
     }
 
     pub(crate) fn people(&self) -> BTreeMap<String, u32> {

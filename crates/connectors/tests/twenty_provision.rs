@@ -4,14 +4,11 @@
 #[path = "twenty_lab.rs"]
 mod lab;
 
-use lab::Lab;
-use pasarela_connector::provision::{Applied, Change, Plan, Survey, Wanted};
+use lab::{HOOK, Lab, WANTED};
+use pasarela_connector::provision::{Applied, Change, Plan, Survey};
 use pasarela_connector::{Answer, Request};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-
-const HOOK: &str = "https://hub.example/hooks/crm";
-const WANTED: Wanted<'static> = Wanted { hook: Some(HOOK) };
 
 fn fixture(name: &str) -> Value {
     let path = format!("{}/tests/fixtures/twenty/{name}.json", env!("CARGO_MANIFEST_DIR"));
@@ -19,61 +16,6 @@ fn fixture(name: &str) -> Value {
 }
 
 impl Lab {
-    fn look(&mut self, known: Option<&Value>) -> Value {
-        let mut answer: Option<(Value, Answer)> = None;
-        loop {
-            let given = answer.as_ref().map(|(s, a)| (s, a));
-            let step = self.hub.provisioner().unwrap().survey(&WANTED, known, given, &self.ctx("plan"));
-            match step {
-                Survey::Seen(seen) => return seen,
-                Survey::Failed(outcome) => panic!("{outcome:?}"),
-                Survey::Call { request, state } => {
-                    assert_eq!(request.method, "GET", "a look changes nothing");
-                    answer = Some((state, self.call(&request).answer));
-                }
-            }
-        }
-    }
-
-    fn plan(&mut self) -> Plan {
-        let seen = self.look(None);
-        self.hub.provisioner().unwrap().plan(&WANTED, &seen)
-    }
-
-    /// Applies at most so many steps, as the engine does; what was sent, and what was refused.
-    fn apply(&mut self, most: usize) -> (Vec<Request>, BTreeMap<String, String>) {
-        let (mut sent, mut refused) = (Vec::new(), BTreeMap::new());
-        let mut seen = self.look(None);
-        while sent.len() < most {
-            let (request, step) = {
-                let model = self.hub.provisioner().unwrap();
-                let plan = model.plan(&WANTED, &seen);
-                let next = plan.todo().find_map(|s| Some((model.request(&WANTED, &seen, &s.id)?, s.id.clone())));
-                let Some(next) = next else { break };
-                next
-            };
-            let answer = self.call(&request).answer;
-            sent.push(request);
-            let came = self.hub.provisioner().unwrap().judge(&WANTED, &seen, &step, &answer, &self.ctx("plan"));
-            match came {
-                Applied::Done { seen: now } => seen = now,
-                Applied::Refused { seen: now, why } => {
-                    seen = now;
-                    refused.insert(step, why);
-                }
-                other => panic!("{step}: {other:?}"),
-            }
-            assert!(sent.len() < 500, "it never ends");
-        }
-        (sent, refused)
-    }
-
-    fn rest(&mut self, method: &str, path: &str, body: Value) -> Value {
-        let request = Request::new(method, format!("http://crm.example/rest/{path}")).json(&body);
-        let answer = self.call(&request).answer;
-        answer.parse().unwrap_or(Value::Null)
-    }
-
     fn objects(&mut self) -> Vec<Value> {
         let list = self.rest("GET", "metadata/objects?limit=200", json!({}));
         list.pointer("/data/objects").unwrap_or(&list["data"]).as_array().unwrap().clone()

@@ -5,7 +5,8 @@ mod lab;
 
 use jiff::SignedDuration;
 use lab::{Lab, guest};
-use pasarela_connector::{Answer, PollStep, Request};
+use pasarela_connector::{Answer, Item, PollStep, Request, Source};
+use pasarela_domain::EntityRef;
 use serde_json::{Value, json};
 
 #[test]
@@ -79,4 +80,93 @@ fn a_refused_cursor_is_given_up_once_for_a_fresh_start() {
     let mut again = cursor;
     again["after"] = json!("viejo");
     assert!(matches!(lab.hub.poll("people", None, Some((&again, &refused)), &lab.ctx("s")), PollStep::Failed(_)));
+}
+
+#[test]
+fn the_model_is_read_where_it_is_and_is_nothing_where_it_is_not() {
+    let mut lab = Lab::new(json!({}));
+    let (told, cursor) = lab.sweep("show_records", None);
+    assert_eq!(told, Vec::<String>::new(), "no model, nothing to read");
+    assert!(lab.sweep("show_records", cursor).0.is_empty());
+
+    let mut lab = Lab::provisioned(json!({}));
+    let (_, cursor) = lab.sweep("show_records", None);
+    let show =
+        json!({ "object": "fashionEvent", "key": "show_1", "name": "Noche de Telares", "fields": { "aforo": 90 } });
+    lab.run("upsert_record", &[show], "k");
+    let (told, cursor) = lab.sweep("show_records", cursor);
+    assert_eq!(told, ["-"], "a read model and no event");
+    lab.wait(120_000);
+    let (_, cursor) = lab.sweep("show_records", cursor);
+    assert!(lab.sweep("show_records", cursor).0.is_empty(), "what was read is not told again");
+}
+
+/// Imported with old dates, below every mark; and destroyed without a word.
+#[test]
+fn reading_everything_finds_what_changes_do_not() {
+    let mut lab = Lab::provisioned(json!({ "operations": [] }));
+    let made = lab.act("create_person", json!({ "name": "Sara Gil", "email": "sara@correo.example.co" }));
+    let sara: Value = made.answer.parse().unwrap();
+    let (_, cursor) = lab.sweep("people", None);
+    lab.wait(120_000);
+    let old = json!({ "name": { "firstName": "Ana", "lastName": "Vieja" }, "createdAt": "2020-01-01T00:00:00.000Z",
+        "updatedAt": "2020-01-01T00:00:00.000Z", "emails": { "primaryEmail": "vieja@correo.example.co" } });
+    lab.rest("POST", "people", old);
+    for n in 0..450 {
+        lab.act("create_person", json!({ "name": "Mil", "email": format!("mil{n}@correo.example.co") }));
+    }
+    lab.wait(120_000);
+    let (told, _) = lab.sweep("people", cursor);
+    assert_eq!(told.iter().filter(|t| *t == "person.created").count(), 450, "the old one passes below the mark");
+    lab.calls = 0;
+    let (told, cursor) = lab.sweep("everything", None);
+    assert_eq!(told.len(), 452, "each person is read");
+    assert_eq!(cursor, Some(Value::Null), "the next reading begins anew");
+    assert_eq!(lab.calls, 20, "three pages of people, one each of eight other objects, and nine bins");
+
+    let id = sara["id"].as_str().unwrap();
+    let entity = EntityRef::new("person", id);
+    let ask = |lab: &mut Lab| {
+        let request = lab.hub.look_for(&entity).unwrap();
+        let answer = lab.call(&request).answer;
+        lab.hub.gone(&entity, &answer, &lab.ctx("gone"))
+    };
+    assert_eq!(ask(&mut lab), None, "she is there");
+    lab.act("destroy_person", json!({ "id": id }));
+    let gone = ask(&mut lab).expect("she is gone");
+    let items = lab.hub.translate(Source::Poll, gone.body.to_string().as_bytes()).unwrap().items;
+    let [Item::Fact(fact)] = &items[..] else { panic!("{items:?}") };
+    assert_eq!(
+        (fact.event_type.as_deref(), fact.key.as_str()),
+        (Some("person.deleted"), format!("person:{id}").as_str())
+    );
+    let known = json!({ "id": id, "contact": { "name": "Sara Gil" }, "deleted": false });
+    let write = &fact.entities[0];
+    let both = (write.merge.unwrap().0)(&known, &write.data);
+    assert_eq!((&both["contact"]["name"], &both["deleted"]), (&json!("Sara Gil"), &json!(true)));
+    // Another server's 404 says nothing.
+    let html = Answer::text(404, "<html>Not Found</html>");
+    assert_eq!(lab.hub.gone(&entity, &html, &lab.ctx("gone")), None);
+}
+
+/// The plans' limits, against the recorded refill: whoever is a little too fast is refused for good after a minute.
+#[test]
+fn both_plans_paces_are_never_refused_and_a_faster_one_is() {
+    for (calls, ours, too_fast) in [(100, 700, 500), (50, 1300, 1000)] {
+        let mut lab = Lab::with(json!({ "limit_per_minute": calls }), json!({ "calls_per_minute": calls }));
+        let rate = lab.hub.limits().unwrap().rate.unwrap();
+        assert_eq!((rate.burst, rate.every.as_millis()), (1, ours));
+        let probe = lab.hub.probe().unwrap();
+        let mut refused = |every: i64| {
+            (0..300)
+                .filter(|_| {
+                    // The lab waits 700 ms by itself.
+                    lab.wait(every - 700);
+                    lab.call(&probe).answer.status == 429
+                })
+                .count()
+        };
+        assert_eq!(refused(i64::try_from(ours).unwrap()), 0, "{calls}");
+        assert!(refused(too_fast) > 100, "{calls}");
+    }
 }

@@ -237,6 +237,49 @@ fn deals_notes_and_tasks_answer_as_recorded() {
     }
 }
 
+/// The plan that was executed on a real server makes the objects; what was written into them then answers as it did.
+#[test]
+fn records_of_objects_that_were_made_answer_as_recorded() {
+    let mut replay = Replay::new(unlimited());
+    let path = format!("{}/tests/fixtures/twenty/provisioning-plan.json", env!("CARGO_MANIFEST_DIR"));
+    let plan: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let headers = json!({ "Authorization": "Bearer k" });
+    let mut known: BTreeMap<String, String> = BTreeMap::new();
+    let list = replay.send(&json!({ "method": "GET", "path": "/rest/metadata/objects?limit=200", "headers": headers }));
+    let list: Value = list.answer.parse().unwrap();
+    for object in list["data"]["objects"].as_array().unwrap() {
+        known.insert(object["nameSingular"].as_str().unwrap().into(), object["id"].as_str().unwrap().into());
+    }
+    for step in plan["steps"].as_array().unwrap() {
+        let body = &step["body"];
+        let kind = step["path"].as_str().unwrap();
+        // Stages, views and webhooks are judged elsewhere.
+        if step["method"] != "POST" || !(kind.ends_with("/objects") || kind.ends_with("/fields")) {
+            continue;
+        }
+        let text =
+            known.iter().fold(body.to_string(), |text, (name, id)| text.replace(&format!("{{{{{name}.id}}}}"), id));
+        let body: Value = serde_json::from_str(&text).unwrap();
+        let reply = replay.send(&json!({ "method": "POST", "path": kind, "headers": headers, "body": body }));
+        assert_eq!(reply.answer.status, 201, "{body}");
+        let made: Value = reply.answer.parse().unwrap();
+        if let Some(id) = made.pointer("/data/createOneObject/id").and_then(Value::as_str) {
+            known.insert(body["nameSingular"].as_str().unwrap().into(), id.into());
+        }
+    }
+    replay.play("plan-designer-create");
+    replay.play("plan-collection-create");
+    replay.play("plan-ticket-order-create");
+    replay.play("designer-profile-multi-select-invalid");
+    // The note that the recorded link points at.
+    let note = json!({ "title": "Nota", "bodyV2": { "markdown": "m" } });
+    let note = replay.send(&json!({ "method": "POST", "path": "/rest/notes", "headers": headers, "body": note }));
+    let note: Value = note.answer.parse().unwrap();
+    let id = note["data"]["createNote"]["id"].as_str().unwrap().to_owned();
+    replay.ids.insert("991d61ea-4357-4f63-9130-e22bdafe2b82".into(), id);
+    replay.play("plan-note-target-custom-object");
+}
+
 #[test]
 fn a_batch_answers_those_that_were_there_first() {
     let mut replay = Replay::new(unlimited());

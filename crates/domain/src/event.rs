@@ -70,6 +70,7 @@ pub const CANONICAL_EVENT_TYPES: &[&str] = &[
     "email.bounced",
     "email.complained",
     "email.unsubscribed",
+    "action.asked",
     "connection.degraded",
     "connection.recovered",
 ];

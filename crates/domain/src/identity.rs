@@ -12,14 +12,19 @@
 //! | [`compare`], [`choose`] | whether two persons are one: same, doubtful or other, and why |
 //! | [`History`] | what was told and done, and what can be done next |
 //! | [`People`], [`Person`] | what it comes to |
+//! | [`Ownership`], [`golden`] | whose word counts for which field, and what the records do not say yet |
 //!
 //! Promise: equal histories give equal people, on any node and in any order in which unrelated deeds came.
 
 mod document;
+mod golden;
+#[cfg(test)]
+mod golden_properties;
 mod history;
 mod matching;
 mod mentions;
 mod names;
+mod ownership;
 mod people;
 #[cfg(test)]
 mod population;
@@ -29,12 +34,14 @@ mod properties;
 mod tests;
 
 pub use document::{Document, Documents, InvalidDocument};
+pub use golden::{Differs, Golden, Overruled, Why, golden, own_addresses};
 pub use history::{By, Deed, Entry, History, Refusal, Stamp};
-pub use matching::{Choice, Match, Reason, Shared, Verdict, choose, compare};
-pub use names::{Name, NameKind, Names};
+pub use matching::{Choice, Match, Reason, Shared, Verdict, choose, compare, is_unknown};
+pub use names::{Name, NameKind, Names, words_of};
+pub use ownership::{Field, InvalidOwnership, Owner, Ownership};
 pub use people::{Addresses, Between, People, Person, Record};
 
-use crate::{EmailAddress, Phone};
+use crate::{EmailAddress, PersonId, Phone};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -107,6 +114,21 @@ pub enum Claim {
         /// With both surnames, as far as told.
         name: Name,
     },
+    /// The record carries the hub's own id of its person: the hub wrote it.
+    Hub {
+        /// The id, perhaps one of before a merge.
+        person: PersonId,
+    },
+    /// The language that they chose.
+    Language {
+        /// `es`, `en`.
+        language: String,
+    },
+    /// What they do.
+    JobTitle {
+        /// As written.
+        title: String,
+    },
 }
 
 impl fmt::Debug for Claim {
@@ -121,6 +143,9 @@ impl fmt::Debug for Claim {
             Self::Record { .. } => "Record",
             Self::Document { .. } => "Document",
             Self::Name { .. } => "Name",
+            Self::Hub { .. } => "Hub",
+            Self::Language { .. } => "Language",
+            Self::JobTitle { .. } => "JobTitle",
         })
     }
 }
@@ -153,8 +178,26 @@ pub struct Mention {
     /// is told later is newer.
     #[schemars(with = "Option<crate::Moment>")]
     pub as_of: Option<Timestamp>,
+    /// It was still so at this later time, by its provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::Moment>")]
+    pub until: Option<Timestamp>,
     /// The order that it belongs to, if any.
     pub party: Option<Party>,
+    /// The provider's id of the show that it belongs to, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub show: Option<String>,
+    /// Its provider has deleted it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deleted: bool,
     /// What it says.
     pub claims: Vec<Claim>,
+}
+
+impl Mention {
+    /// What a record says, of no order and no show.
+    #[must_use]
+    pub fn new(source: Source, as_of: Option<Timestamp>, claims: Vec<Claim>) -> Self {
+        Self { source, as_of, until: None, party: None, show: None, deleted: false, claims }
+    }
 }

@@ -3,10 +3,13 @@
 //!
 //! Absent facts are `null`, so that a flow can ask for them; unknown is never "no".
 
-use crate::{Currency, EmailAddress, Money, Phone};
+use crate::identity::Differs;
+use crate::{Currency, EmailAddress, Money, PersonId, Phone};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// A person as one document names them: a buyer, a ticket's holder, a message's sender.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -259,6 +262,91 @@ pub struct Person {
     pub deleted: bool,
 }
 
+/// A person across all systems, as the hub knows them: payload of the hub's own `person.*` events, and its read model
+/// `person`. Addresses are null where they are not this person's own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HubPerson {
+    /// The hub's id.
+    pub id: PersonId,
+    /// The brand that knows them.
+    pub brand: String,
+    /// Full name as one text, both surnames kept; empty where none is known.
+    pub name: String,
+    /// Given names.
+    pub first_name: String,
+    /// Surnames.
+    pub last_name: String,
+    /// E-mail, lower case.
+    pub email: Option<EmailAddress>,
+    /// Phone, E.164.
+    pub phone: Option<Phone>,
+    /// A channel's own id of the person, lower case.
+    pub channel_user: Option<String>,
+    /// Language that they chose.
+    pub language: Option<String>,
+    /// What they do.
+    pub job_title: Option<String>,
+    /// Identity document.
+    pub document: Option<HubDocument>,
+    /// Their records at providers.
+    pub records: Vec<HubRecord>,
+    /// Other ids of this person: of before they were joined.
+    pub merged: Vec<PersonId>,
+    /// True once every record of theirs was deleted.
+    pub deleted: bool,
+}
+
+/// An identity document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HubDocument {
+    /// Short kind: `CC`.
+    pub kind: String,
+    /// Digits and capital letters.
+    pub number: String,
+}
+
+/// A provider's record of a person.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HubRecord {
+    /// Id that it was born with: it names the record in splits.
+    pub born: PersonId,
+    /// Connection that tells it.
+    pub connection: String,
+    /// Its provider; empty where the connection is not configured any more.
+    pub provider: String,
+    /// `person`, `order`, `ticket`; `phone`, `channel_user`, `email` of whoever wrote; `import`.
+    pub kind: String,
+    /// The provider's id.
+    pub id: String,
+    /// Its provider has deleted it.
+    pub deleted: bool,
+    /// The provider's id of its show, if any.
+    pub show_id: Option<String>,
+    /// The provider's id of its order, if any.
+    pub order_id: Option<String>,
+    /// Fields of which it does not say what it should, with what it should say.
+    pub differs: Differs,
+}
+
+/// Payload of the hub's own `person.*` events.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HubPersonNews {
+    /// The person.
+    #[serde(flatten)]
+    pub person: HubPerson,
+    /// Fields that are not what they were: of a new person, those that are known.
+    pub changed: Vec<String>,
+}
+
+/// A person as a provider's record has them, or as the hub knows them across all: which one, the event's connection says.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "only its schema is used")]
+enum AnyPerson {
+    Provider(Person),
+    Hub(HubPersonNews),
+}
+
 /// A brand, sponsor or buyer in a CRM.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Company {
@@ -287,6 +375,26 @@ pub struct Deal {
     pub person_id: Option<String>,
     /// Provider's id of the company.
     pub company_id: Option<String>,
+    /// True once deleted.
+    pub deleted: bool,
+}
+
+/// A record of the fashion model in a CRM: a designer's profile, a collection, a level of sponsorship, a show, an order,
+/// the consent of a model. Its fields bear the names that the CRM gives them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Record {
+    /// Provider's id.
+    pub id: String,
+    /// Object, as the provider names it.
+    pub object: String,
+    /// Name.
+    pub name: String,
+    /// The hub's own key of it, where it bears one.
+    pub key: Option<String>,
+    /// What else is filled, by field.
+    pub fields: BTreeMap<String, Value>,
+    /// Provider's ids of the records that it points at, by relation.
+    pub links: BTreeMap<String, Value>,
     /// True once deleted.
     pub deleted: bool,
 }
@@ -426,6 +534,29 @@ pub struct MailNews {
     pub reason: Option<String>,
 }
 
+/// Somebody asked for one action of one connection: payload of `action.asked`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ActionAsked {
+    /// Connection at which.
+    pub connection: String,
+    /// Action, by its name.
+    pub action: String,
+    /// Its input, as the action's schema has it.
+    pub input: serde_json::Value,
+    /// Who asked.
+    pub by: String,
+}
+
+/// Kinds of read models that are parts of a show.
+pub const PARTS_OF_A_SHOW: [&str; 3] = ["order", "ticket", "product"];
+
+/// The read model that one of this kind is a part of, by what it says: orders, tickets and products of their show.
+#[must_use]
+pub fn whole_of(kind: &str, data: &serde_json::Value) -> Option<crate::EntityRef> {
+    let show = PARTS_OF_A_SHOW.contains(&kind).then(|| data.get("show_id")?.as_str())??;
+    (!show.is_empty()).then(|| crate::EntityRef::new("show", show))
+}
+
 /// JSON Schema of the payload of a canonical event type, or of a read model by its name.
 /// `None` when the type has no fixed payload (events of the `http` provider).
 #[must_use]
@@ -433,6 +564,7 @@ pub fn schema_of(name: &str) -> Option<schemars::Schema> {
     let head = name.split('.').next().unwrap_or(name);
     Some(match name {
         "person.link_requested" => schemars::schema_for!(LinkRequest),
+        "action.asked" => schemars::schema_for!(ActionAsked),
         "case.reminder" => schemars::schema_for!(CaseReminder),
         "ticket.checked_in" | "ticket.check_in_undone" | "check_in" => schemars::schema_for!(CheckIn),
         _ => match head {
@@ -440,9 +572,12 @@ pub fn schema_of(name: &str) -> Option<schemars::Schema> {
             "ticket" => schemars::schema_for!(Ticket),
             "show" => schemars::schema_for!(Show),
             "product" => schemars::schema_for!(Product),
-            "person" => schemars::schema_for!(Person),
+            "person" => schemars::schema_for!(AnyPerson),
             "company" => schemars::schema_for!(Company),
             "deal" => schemars::schema_for!(Deal),
+            "designer" | "collection" | "sponsor_tier" | "show_record" | "order_record" | "model_release" => {
+                schemars::schema_for!(Record)
+            }
             "message" => schemars::schema_for!(Message),
             "template" => schemars::schema_for!(Template),
             "consent" if name == head => schemars::schema_for!(crate::consent::ConsentView),

@@ -60,6 +60,8 @@ struct Draft {
     ledger: HashMap<EntityRef, Option<Known>>,
     /// What stands for and against addresses, as an earlier fact of this delivery writes it, with its version.
     standings: HashMap<String, (i64, Standing)>,
+    /// Read models that speak of persons and changed without an event: (fact, connection, read model).
+    unsaid: Vec<(usize, i64, EntityRef)>,
 }
 
 impl Draft {
@@ -172,6 +174,7 @@ impl Inner {
             timers: false,
             ledger: HashMap::new(),
             standings: HashMap::new(),
+            unsaid: Vec::new(),
         };
         let drafted = self.draft(connection, pending, &facts, now, &mut draft).await;
         if let Err(e) = drafted {
@@ -242,6 +245,9 @@ impl Inner {
             }
             let news = told.news;
             let position = draft.facts.len();
+            let silent = fact.event_type.is_none() && connection.name() != crate::ledger::LEDGER;
+            let spoken = write.entities.iter().filter(|e| silent && crate::people::speaks(&e.entity.kind));
+            draft.unsaid.extend(spoken.map(|e| (position, connection.id, e.entity.clone())));
             self.fact(connection, pending, fact, told, now, position, &known, &mut write, draft).await?;
             draft.facts.push(write);
             if news {

@@ -3,6 +3,7 @@
 use crate::accept::{Admission, InboundRequest};
 use crate::admin::{AdminError, Replayed};
 use crate::backoff::Dice;
+use crate::by_hand::{AskError, Asked, Wish};
 use crate::care::{CareNow, CareState, CareView, Keeping, Round};
 use crate::cases::{CaseError, CaseFilter, CaseView, CasesNow, IncidentView, NewCase, NewIncident};
 use crate::client::Client;
@@ -17,6 +18,7 @@ use crate::lawful::{Explained, Explanation, Law};
 use crate::ledger::{LedgerError, NewText, PersonConsents, Recorded, Statement};
 use crate::neighbours::Neighbours;
 use crate::network::{Machine, Network};
+use crate::parts::ShowPart;
 use crate::pauses::{PauseError, Pauses};
 use crate::provision::{ProvisionAsk, ProvisionError, ProvisionPlan, Provisioned};
 use crate::reconcile::{Ask, ReconcileError, Report};
@@ -35,7 +37,7 @@ use pasarela_domain::consent::{Terms, TextVersion};
 use pasarela_domain::incident::IncidentStep;
 use pasarela_domain::{Clock, DeliveryId, EffectId, EntityRef, Envelope, EventId, IdMaker, RunId};
 use pasarela_flows::{Catalog, Flow, Origin};
-use pasarela_store::{EffectState, EventRow, PauseKind, PauseRow, RunRow, Store};
+use pasarela_store::{EffectState, EventRow, Page, PauseKind, PauseRow, RunRow, Store};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -70,6 +72,8 @@ pub struct Setup {
     pub seed: u64,
     /// May webhooks go to this machine and its network, and by plain HTTP?
     pub private_webhooks: bool,
+    /// Whose word counts for which field of a person; `None`: no map of persons is kept.
+    pub people: Option<pasarela_domain::identity::Ownership>,
     /// Only read and write: nothing is recovered, decided or sent. For commands on a database that no hub serves.
     pub passive: bool,
 }
@@ -111,6 +115,8 @@ pub(crate) struct Inner {
     pub(crate) names: RwLock<HashMap<i64, String>>,
     /// Endpoints of webhooks, which come and go.
     pub(crate) webhooks: crate::webhooks::Desk,
+    /// Who is whom.
+    pub(crate) people: crate::people::Desk,
     pub(crate) flows: ArcSwap<FlowSet>,
     versions: Mutex<HashMap<i64, Arc<Flow>>>,
     pub(crate) catalog: Arc<dyn Catalog + Send + Sync>,
@@ -326,6 +332,7 @@ impl Engine {
             by_id,
             names: RwLock::new(names),
             webhooks: crate::webhooks::Desk::new(setup.private_webhooks),
+            people: crate::people::Desk::new(setup.people),
             flows: ArcSwap::from_pointee(flows),
             versions: Mutex::new(versions),
             catalog,
@@ -385,6 +392,8 @@ impl Engine {
         tokio::spawn(inner.clone().feeder());
         tokio::spawn(inner.clone().timekeeper());
         tokio::spawn(inner.clone().registrar());
+        tokio::spawn(inner.clone().note_parts());
+        tokio::spawn(inner.clone().people_keeper());
         for connection in inner.connections.values() {
             tokio::spawn(inner.clone().dispatcher(connection.clone()));
             tokio::spawn(inner.clone().reconciler(connection.clone()));
@@ -582,6 +591,38 @@ impl Engine {
         whole(async move { inner.separate(&people).await }).await
     }
 
+    /// Orders, tickets or products (`kind`) of a show, the first seen last.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn parts_of_show(
+        &self,
+        connection: i64,
+        show: &str,
+        kind: &str,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Page<ShowPart>, pasarela_store::Error> {
+        self.inner.parts_of_show(connection, show, kind, before, limit).await
+    }
+
+    /// How many parts of a kind each of these shows (connection, id) has.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn count_parts(&self, shows: &[(i64, String)], kind: &str) -> Result<Vec<u64>, pasarela_store::Error> {
+        self.inner.count_parts(shows, kind).await
+    }
+
+    /// Has one action of one connection done, because somebody asks for it. What follows is seen in the event's story.
+    ///
+    /// # Errors
+    /// What the connector would refuse, a connection or action that is not there, a hub without room.
+    pub async fn do_by_hand(&self, wish: Wish) -> Result<Asked, AskError> {
+        let inner = self.inner.clone();
+        whole(async move { inner.do_by_hand(wish).await }).await
+    }
+
     /// Records what a person said about their data. `key`: the same key is the same record.
     pub async fn record_consent(&self, statement: Statement, key: Option<&str>) -> Result<Recorded, LedgerError> {
         let (inner, key) = (self.inner.clone(), key.map(str::to_owned));
@@ -764,6 +805,12 @@ impl Engine {
     pub async fn reconcile(&self, connection: &str, ask: Ask) -> Result<Vec<Report>, ReconcileError> {
         let (inner, connection) = (self.inner.clone(), connection.to_owned());
         whole(async move { inner.reconcile(&connection, ask).await }).await
+    }
+
+    /// Does the connection's provider have a model that its account can be brought to?
+    #[must_use]
+    pub fn has_model(&self, connection: &str) -> bool {
+        self.inner.connection(connection).is_some_and(|c| c.connector().provisioner().is_some())
     }
 
     /// What differs between a connection's account and the model of its provider; `public_url` is where the outside

@@ -9,6 +9,7 @@ mod accept;
 mod admin;
 mod backoff;
 mod begun;
+mod by_hand;
 mod care;
 mod cases;
 mod catalog;
@@ -30,7 +31,9 @@ mod ledger;
 mod neighbours;
 mod network;
 mod pack;
+mod parts;
 mod pauses;
+mod people;
 mod provision;
 mod reconcile;
 mod recover;
@@ -51,6 +54,7 @@ mod whole;
 pub use abroad::{Basis, Transfer, check_transfer};
 pub use accept::{Admission, InboundRequest};
 pub use admin::{AdminError, Replayed};
+pub use by_hand::{AskError, Asked, Wish};
 pub use care::{CareNow, CareView, Keeping, Retention, Round};
 pub use cases::{
     CaseError, CaseFilter, CaseView, CasesNow, IncidentError, IncidentView, NewCase, NewIncident, Urgency, answer_draft,
@@ -69,7 +73,12 @@ pub use ledger::{
 };
 pub use network::{Network, Reaching, Stream};
 pub use pack::{pack, unpack};
+pub use parts::ShowPart;
 pub use pauses::PauseError;
+pub use people::{
+    ConflictView, ContactRow, ContactState, ContactsReport, Done, DoubtView, HistoryLine, ImportedContact, PeopleError,
+    PeoplePage, PersonView,
+};
 pub use provision::{DoneStep, ProvisionAsk, ProvisionError, ProvisionPlan, Provisioned, RefusedStep};
 pub use reconcile::{Ask, Difference, Finding, Policy, ReconcileError, ReconcileSettings, Report};
 pub use registry::{ListError, ListedAddress, RegistryList, RegistryView};

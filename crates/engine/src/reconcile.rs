@@ -184,9 +184,10 @@ impl Inner {
             Place::None if report.from_beginning => None,
             Place::None => regular.clone(),
         };
-        // Only who has seen everything can say what is not there.
+        // Only who has seen everything can say what is not there: who began without a place, and comes to the end in
+        // one go.
         let whole = connection.manifest().tasks.iter().find(|t| t.name == task).map_or(&[][..], |t| t.whole);
-        let mut seen = (report.from_beginning && cursor.is_none() && !whole.is_empty()).then(HashSet::new);
+        let mut seen = (cursor.is_none() && !whole.is_empty()).then(HashSet::new);
         let mut answered: Option<(Value, Answer)> = None;
         let key = format!("poll:{}:{task}", connection.name());
         let (mut attempt, mut credential) = (1, 0);

@@ -107,6 +107,7 @@ impl Inner {
             updated_at: None,
             rank: 0,
             hash: self.store.sealer().hash_bytes(bytes),
+            parent: None,
             data: self.store.sealer().seal(bytes),
         }
     }

@@ -6,6 +6,7 @@ mod connections;
 mod keeping;
 mod market;
 mod oidc;
+mod people;
 mod secrets;
 mod store;
 mod units;
@@ -16,6 +17,7 @@ pub(crate) use store::Database;
 pub(crate) use units::Span;
 
 use pasarela_connector::Provider;
+use pasarela_domain::identity::{InvalidOwnership, Ownership};
 use pasarela_domain::{Pace, Secret};
 use pasarela_engine::vault;
 use pasarela_store::{InvalidMaster, Master};
@@ -76,6 +78,9 @@ pub(crate) struct Config {
     /// Webhooks to services of one's own.
     #[serde(default)]
     pub(crate) webhooks: Webhooks,
+    /// Who is whom.
+    #[serde(default)]
+    pub(crate) people: people::People,
     /// Legal entities that sell shows and hold data; connections name theirs.
     #[serde(default)]
     pub(crate) brands: brands::Brands,
@@ -299,6 +304,11 @@ impl Config {
         Self::parse(path, &text, std::env::vars())
     }
 
+    /// Whose word counts for which field of a person; `None`: no map of persons is kept.
+    pub(crate) fn people_rules(&self) -> Result<Option<Ownership>, InvalidOwnership> {
+        self.people.rules(|name| self.connections.contains_key(name))
+    }
+
     /// Parses a configuration with the overrides of `env`.
     pub(crate) fn parse(path: &Path, text: &str, env: impl Iterator<Item = (String, String)>) -> Result<Self, Error> {
         let syntax = |e: toml::de::Error| Error::Syntax {
@@ -329,6 +339,9 @@ impl Config {
 
     fn check(&self) -> Result<(), Error> {
         let wrong = |why: String| Err(Error::Wrong { path: self.path.clone(), why });
+        if let Err(why) = self.people_rules() {
+            return wrong(why.to_string());
+        }
         if let Err(why) = self.brands.check() {
             return wrong(why);
         }

@@ -24,10 +24,14 @@ pub(crate) const BUILT_IN: &[(&str, &str)] = &[
     ("casos-por-vencer.yaml", include_str!("../flows/casos-por-vencer.yaml")),
     ("devolucion.yaml", include_str!("../flows/devolucion.yaml")),
     ("mis-datos-enlace.yaml", include_str!("../flows/mis-datos-enlace.yaml")),
+    ("patrocinador-responde.yaml", include_str!("../flows/patrocinador-responde.yaml")),
+    ("pedido-al-crm.yaml", include_str!("../flows/pedido-al-crm.yaml")),
     ("pedido-cancelado.yaml", include_str!("../flows/pedido-cancelado.yaml")),
     ("pedido-por-pagar.yaml", include_str!("../flows/pedido-por-pagar.yaml")),
     ("reclamo-en-tramite.yaml", include_str!("../flows/reclamo-en-tramite.yaml")),
     ("recordatorio.yaml", include_str!("../flows/recordatorio.yaml")),
+    ("show-al-crm.yaml", include_str!("../flows/show-al-crm.yaml")),
+    ("show-publicado.yaml", include_str!("../flows/show-publicado.yaml")),
 ];
 
 /// Everything that a configuration names, checked.
@@ -173,6 +177,7 @@ impl Plan {
             wall: Arc::new(SystemClock),
             seed: rand::random(),
             private_webhooks: self.config.webhooks.allow_private_targets,
+            people: self.config.people_rules().map_err(|e| Failure::Usage(e.to_string()))?,
             passive,
         };
         Engine::start(setup).await.map_err(|e| Failure::Failed(e.to_string()))

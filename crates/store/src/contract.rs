@@ -156,6 +156,32 @@ pub struct EntityUpsert {
     pub hash: i64,
     /// State, sealed JSON.
     pub data: Sealed,
+    /// Keyed hash of the read model that it is a part of, as an order is of its show: for lists of a whole's parts.
+    pub parent: Option<i64>,
+}
+
+/// That a read model is a part of another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Connection whose id it is.
+    pub connection: i64,
+    /// Which one.
+    pub entity: EntityRef,
+    /// Keyed hash of the whole.
+    pub parent: i64,
+}
+
+/// A part of a read model, as lists give it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartRow {
+    /// Place among all parts, in the order in which they were first seen: the cursor of lists.
+    pub number: i64,
+    /// Connection whose id it is.
+    pub connection: i64,
+    /// Its id within its kind.
+    pub id: String,
+    /// State, opened.
+    pub data: Vec<u8>,
 }
 
 /// An event to write.
@@ -757,6 +783,13 @@ pub trait Store: crate::Audits + crate::Care + crate::Gateway + crate::Passes + 
     fn overdue(&self, until: Timestamp, limit: u32) -> Fut<'_, Vec<(EffectId, i64, Timestamp)>>;
     /// Ids of a connection's read models of a kind above `after`, in order.
     fn entity_ids(&self, connection: i64, kind: &str, after: &str, limit: u32) -> Fut<'_, Vec<String>>;
+    /// Parts of this kind of a read model (by its keyed hash), the newest first, below the place `before`. Large bodies
+    /// end a page before its limit.
+    fn parts(&self, parent: i64, kind: &str, before: Option<i64>, limit: u32) -> Fut<'_, Page<PartRow>>;
+    /// How many parts of this kind each of these has, in their order.
+    fn count_parts(&self, parents: Vec<i64>, kind: &str) -> Fut<'_, Vec<u64>>;
+    /// Notes of read models that are there whose parts they are: for those that were kept before that was noted.
+    fn keep_parts(&self, parts: Vec<Part>) -> Fut<'_, ()>;
     /// Runs that listen to an event type with a key.
     fn listeners(&self, key: i64, event_type: &str) -> Fut<'_, Vec<ListenerRow>>;
     /// Pending deliveries of this node's connections above `after`, with their bytes, in order. Large bodies

@@ -30,8 +30,8 @@ pub use audit::{
 pub use care::{Bite, Care, CareRow, HOLD, Kept, Person, Redacted, SCANS, Space};
 pub use contract::{
     Accepted, AttemptInsert, Claim, Decided, Decision, DedupKey, EffectGuard, EffectInsert, EffectState, EffectUpdate,
-    EntityUpsert, Error, EventInsert, FactResult, FactWrite, Fut, Listen, NewDelivery, Page, PersonLink, ReadGuard,
-    RunInsert, RunStatus, RunWrite, Stats, Store, TimerKind, TimerSet, Work, Worked,
+    EntityUpsert, Error, EventInsert, FactResult, FactWrite, Fut, Listen, NewDelivery, Page, Part, PartRow, PersonLink,
+    ReadGuard, RunInsert, RunStatus, RunWrite, Stats, Store, TimerKind, TimerSet, Work, Worked,
 };
 pub use gateway::{AnswerBegin, Begun, Gateway, KeyTerms};
 pub use history::{History, TYPE as HISTORY_TYPE};

@@ -21,6 +21,7 @@ mod growth;
 mod hints;
 mod link;
 mod node;
+mod parts;
 mod passes;
 mod peek;
 mod piece;
@@ -38,8 +39,8 @@ mod writer;
 use crate::audit::deed;
 use crate::codes::ms;
 use crate::contract::{
-    Accepted, Claim, Decided, Decision, DedupKey, EffectState, Error, Fut, NewDelivery, Page, Stats, Store, Work,
-    Worked,
+    Accepted, Claim, Decided, Decision, DedupKey, EffectState, Error, Fut, NewDelivery, Page, Part, PartRow, Stats,
+    Store, Work, Worked,
 };
 use crate::rows::{
     ApiKeyRow, ArrivedRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow,
@@ -59,6 +60,7 @@ use read::ReadError;
 pub use scratch::Scratch;
 use seat::Seat;
 use statement::{Statement, bytes, int, ints, maybe_bytes, maybe_int, maybe_text, text};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -492,6 +494,26 @@ impl Store for PostgresStore {
             let asked = asked.clone();
             async move { read::entity_ids(&db, connection, &asked.0, &asked.1, limit).await }
         })
+    }
+    fn parts(&self, parent: i64, kind: &str, before: Option<i64>, limit: u32) -> Fut<'_, Page<PartRow>> {
+        let kind: Arc<str> = kind.into();
+        self.read(move |db, sealer| {
+            let kind = kind.clone();
+            async move { parts::list(&db, &sealer, parent, &kind, before, limit).await }
+        })
+    }
+    fn count_parts(&self, parents: Vec<i64>, kind: &str) -> Fut<'_, Vec<u64>> {
+        let asked: Arc<(Vec<i64>, String)> = Arc::new((parents, kind.to_owned()));
+        self.read(move |db, _| {
+            let asked = asked.clone();
+            async move { parts::count(&db, &asked.0, &asked.1).await }
+        })
+    }
+    fn keep_parts(&self, parts: Vec<Part>) -> Fut<'_, ()> {
+        // One is named once: a statement changes no row twice.
+        let parts: BTreeMap<_, _> = parts.into_iter().map(|p| ((p.connection, p.entity.clone()), p)).collect();
+        let parts: Vec<Part> = parts.into_values().collect();
+        self.misc(parts::KEEP, parts::columns(&parts))
     }
     fn listeners(&self, key: i64, event_type: &str) -> Fut<'_, Vec<ListenerRow>> {
         let event_type: Arc<str> = event_type.into();

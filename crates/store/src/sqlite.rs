@@ -12,6 +12,7 @@ mod gateway;
 #[cfg(test)]
 mod growth;
 mod integrity;
+mod parts;
 mod passes;
 mod peek;
 #[cfg(test)]
@@ -28,8 +29,8 @@ mod writer;
 use crate::audit::deed;
 use crate::codes::ms;
 use crate::contract::{
-    Accepted, Claim, Decided, Decision, DedupKey, EffectState, Error, Fut, NewDelivery, Page, Stats, Store, Work,
-    Worked,
+    Accepted, Claim, Decided, Decision, DedupKey, EffectState, Error, Fut, NewDelivery, Page, Part, PartRow, Stats,
+    Store, Work, Worked,
 };
 use crate::rows::{
     ApiKeyRow, AttemptRow, ConnectionRow, CursorRow, DeliveryRow, DeliveryStatus, EffectFilter, EffectRow, EntityRow,
@@ -477,6 +478,17 @@ impl Store for SqliteStore {
     fn entity_ids(&self, connection: i64, kind: &str, after: &str, limit: u32) -> Fut<'_, Vec<String>> {
         let (kind, after) = (kind.to_owned(), after.to_owned());
         self.read(move |db, _| read::entity_ids(db, connection, &kind, &after, limit))
+    }
+    fn parts(&self, parent: i64, kind: &str, before: Option<i64>, limit: u32) -> Fut<'_, Page<PartRow>> {
+        let kind = kind.to_owned();
+        self.read(move |db, sealer| parts::list(db, sealer, parent, &kind, before, limit))
+    }
+    fn count_parts(&self, parents: Vec<i64>, kind: &str) -> Fut<'_, Vec<u64>> {
+        let kind = kind.to_owned();
+        self.read(move |db, _| parts::count(db, &parents, &kind))
+    }
+    fn keep_parts(&self, parts: Vec<Part>) -> Fut<'_, ()> {
+        self.misc(move |db| parts::keep(db, &parts))
     }
     fn listeners(&self, key: i64, event_type: &str) -> Fut<'_, Vec<ListenerRow>> {
         let event_type = event_type.to_owned();

@@ -127,6 +127,7 @@ macro_rules! conformance {
                     deliveries_page_without_gap_or_repeat,
                     deliveries_by_status,
                     read_models_of_a_kind_by_id,
+                    parts_of_a_read_model,
                     events_page_both_ways_by_every_filter,
                     text_that_is_sql_is_only_text,
                     runs_page_by_status_and_event,

@@ -47,6 +47,7 @@ async fn no_file_holds_a_word_about_a_person() {
             updated_at: None,
             rank: 0,
             hash: 1,
+            parent: None,
             data: seal(&text),
         }],
         event: Some(EventInsert {

@@ -24,6 +24,7 @@ mod registry;
 mod runs;
 mod seal;
 mod secrets;
+pub(crate) mod shows;
 mod suppressions;
 mod texts;
 mod tickets;
@@ -48,8 +49,10 @@ use crate::policy::{Gate, may};
 use crate::problem::Problem;
 use crate::routes::{Again, Routes, op};
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{FromRequestParts, Query, State};
+use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use pasarela_domain::Envelope;
 use pasarela_engine::ConnectionState;
@@ -419,8 +422,91 @@ pub(crate) fn routes() -> Routes {
                 .answers::<pasarela_engine::Provisioned>()
                 .problems(&[404, 409]),
         );
-    let v1 = v1.merge(webhook_routes());
+    let v1 = v1.merge(show_routes()).merge(webhook_routes());
     Routes::new().nest("/api/v1", v1)
+}
+
+/// Shows, orders and tickets, and what is done with them by hand.
+fn show_routes() -> Routes {
+    use crate::policy::Action::{Read, ReadPersonal};
+    use crate::policy::Resource::{Shows, Tickets};
+    use shows::{CheckIn, CheckOut, Deed, Holder, Nothing, Rebate};
+    Routes::new()
+        .get(
+            "/shows",
+            shows::list,
+            op(may(Read, Shows), "Shows of every connection, by connection and id")
+                .query::<shows::Filter>()
+                .lists::<shows::ShowView>(),
+        )
+        .get(
+            "/shows/{connection}/{id}",
+            shows::one,
+            op(may(Read, Shows), "One show, with what is sold for it").answers::<shows::WholeShow>().problems(&[404]),
+        )
+        .get(
+            "/shows/{connection}/{id}/orders",
+            shows::orders,
+            op(may(ReadPersonal, Tickets), "Orders of a show, the first seen last")
+                .query::<shows::Paging>()
+                .lists::<shows::OrderView>()
+                .problems(&[404]),
+        )
+        .get(
+            "/shows/{connection}/{id}/tickets",
+            shows::tickets,
+            op(may(ReadPersonal, Tickets), "Tickets of a show, the first seen last")
+                .query::<shows::Paging>()
+                .lists::<shows::TicketView>()
+                .problems(&[404]),
+        )
+        .get(
+            "/orders/{connection}/{id}",
+            shows::order,
+            op(may(ReadPersonal, Tickets), "One order, with its tickets")
+                .answers::<shows::OrderView>()
+                .problems(&[404]),
+        )
+        .get(
+            "/tickets/{connection}/{id}",
+            shows::ticket,
+            op(may(ReadPersonal, Tickets), "One ticket").answers::<shows::TicketView>().problems(&[404]),
+        )
+        .asks::<Nothing>("/shows/{connection}/{id}/publish", Deed::Publish, "Make a show public")
+        .asks::<Nothing>("/shows/{connection}/{id}/archive", Deed::Archive, "Archive a show")
+        .asks::<Rebate>("/orders/{connection}/{id}/cancel", Deed::CancelOrder, "Cancel an order")
+        .asks::<Nothing>("/orders/{connection}/{id}/mark-paid", Deed::MarkPaid, "Take an order as paid")
+        .asks::<Nothing>("/tickets/{connection}/{id}/cancel", Deed::CancelTicket, "Cancel a ticket")
+        .asks::<Nothing>("/tickets/{connection}/{id}/resend", Deed::Resend, "Send a ticket to its holder again")
+        .asks::<Holder>("/tickets/{connection}/{id}/holder", Deed::Holder, "Give a ticket another holder")
+        .asks::<CheckIn>("/tickets/{connection}/{id}/check-in", Deed::CheckIn, "Let a ticket's holder in")
+        .asks::<CheckOut>("/tickets/{connection}/{id}/check-out", Deed::CheckOut, "Take a check-in back")
+}
+
+impl Routes {
+    /// A deed that a flow does: 202, and the delivery whose event tells what comes of it.
+    fn asks<T>(self, path: &'static str, deed: shows::Deed, about: &'static str) -> Self
+    where
+        T: DeserializeOwned + Serialize + JsonSchema + Send + Sync + 'static,
+    {
+        let (resource, action) = deed.right();
+        let handler = move |who: crate::who::Who,
+                            State(app): State<App>,
+                            Path((connection, id)): Path<(String, String)>,
+                            bytes: Bytes| async move {
+            let more: T = body(&bytes)?;
+            let asked = shows::deed(deed, &who, &app, (&connection, &id), more).await?;
+            Ok::<_, Problem>((StatusCode::ACCEPTED, Json(asked)))
+        };
+        let operation = op(may(action, resource), about)
+            .about("It is done by a flow (`a-mano-...`), as everything is: `delivery_id` leads to the event that tells of it and to its story.")
+            .may_take::<T>()
+            .status(202)
+            .answers::<pasarela_engine::Asked>()
+            .problems(&[404, 409, 503])
+            .again(Again::Safe);
+        self.post(path, handler, operation)
+    }
 }
 
 /// Webhooks to services of one's own.
@@ -562,6 +648,7 @@ async fn index() -> Json<Names> {
             "pauses",
             "overview",
             "retention",
+            "shows",
             "suppressions",
             "texts",
             "tickets/keys",

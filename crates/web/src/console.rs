@@ -34,9 +34,11 @@ mod newcomer;
 mod notice;
 mod own;
 mod page;
+mod plan;
 mod reconciliation;
 mod search;
 mod session;
+mod shows;
 mod signin;
 mod status;
 mod story;
@@ -122,7 +124,7 @@ pub(crate) fn pages() -> Pages {
     use crate::policy::Action::{Operate, Read, ReadPersonal, Write};
     use crate::policy::Resource::{
         Audit, Cases, Connections, DeadLetters, Deliveries, Events, Flows, Holds, Incidents, Keys, Overview, Pauses,
-        Sandbox, Users, Webhooks,
+        Sandbox, Shows, Tickets, Users, Webhooks,
     };
     const OWN: Gate = Gate::Known("everybody's own account");
     Pages::new()
@@ -132,6 +134,12 @@ pub(crate) fn pages() -> Pages {
         .get("/historia/{event}", may(ReadPersonal, Events), story::show)
         .get("/entregas/{delivery}", may(ReadPersonal, Deliveries), delivery::show)
         .get("/entregas/{delivery}/cuerpo", may(ReadPersonal, Deliveries), delivery::raw_body)
+        .get("/desfiles", may(Read, Shows), shows::list)
+        .get("/desfiles/{connection}/{id}", may(Read, Shows), shows::show)
+        .post("/desfiles/{connection}/{id}/{what}", may(Write, Shows), shows::act)
+        .get("/pedidos/{connection}/{id}", may(ReadPersonal, Tickets), shows::order::show)
+        .post("/pedidos/{connection}/{id}/{what}", may(Write, Tickets), shows::order::act)
+        .post("/pedidos/{connection}/{id}/boletas/{ticket}/{what}", may(Write, Tickets), shows::order::act_on_ticket)
         .get("/flujos", may(Read, Flows), flows::list)
         .get("/flujos/{name}", may(Read, Flows), flows::show)
         .post("/flujos/{name}/pausar", may(Operate, Pauses), flows::pause)
@@ -140,6 +148,8 @@ pub(crate) fn pages() -> Pages {
         .get("/conexiones/nueva", may(Operate, Connections), newcomer::show)
         .post("/conexiones/{name}/pausar", may(Operate, Pauses), connections::pause)
         .post("/conexiones/{name}/reanudar", may(Operate, Pauses), connections::resume)
+        .get("/conexiones/{name}/modelo", may(Read, Connections), plan::show)
+        .post("/conexiones/{name}/modelo", may(Operate, Connections), plan::apply)
         .get("/conciliacion", may(Read, Connections), reconciliation::show)
         .post("/conciliacion/{name}", may(Operate, Connections), reconciliation::run)
         .get("/por-resolver", may(ReadPersonal, DeadLetters), dead::list)

@@ -108,6 +108,8 @@ resources! {
     Registry "registry",
     /// Keys that sign tickets.
     TicketKeys "ticket-keys",
+    /// Shows, what is sold for them, and how much of it: no guest is named.
+    Shows "shows",
     /// Guests' tickets and orders.
     Tickets "tickets",
     /// Designers' portfolios.
@@ -222,7 +224,11 @@ pub const TABLE: &[Row] = {
         (R::Registry, Write, &[Operator, Privacy]),
         (R::TicketKeys, Read, &[Operator, Gate]),
         (R::TicketKeys, Write, &[]),
-        (R::Tickets, ReadPersonal, &[Support, Gate, Producer]),
+        (R::Shows, Read, &[Operator, Support, Finance, Gate, Producer, Privacy, Viewer]),
+        (R::Shows, Write, &[Producer]),
+        (R::Tickets, ReadPersonal, &[Support, Finance, Gate, Producer]),
+        // What guests ask for: cancel, send again, another holder.
+        (R::Tickets, Write, &[Support, Producer]),
         (R::Tickets, Operate, &[Gate]),
         (R::Portfolios, Read, &[Designer, Producer]),
         (R::Portfolios, Write, &[Designer]),
@@ -267,6 +273,17 @@ pub fn allowed(grants: &[Grant], resource: Resource, action: Action) -> Brands {
     };
     let brands = grants.iter().filter(counts).fold(Brands::none(), |all, g| all.and(g.brands.clone()));
     reach(resource, brands)
+}
+
+/// May somebody with these grants do it with this part (a show's id, a portfolio's name) of a brand? `None`: with what
+/// belongs to no brand.
+#[must_use]
+pub fn allowed_part(grants: &[Grant], resource: Resource, action: Action, brand: Option<&str>, part: &str) -> bool {
+    grants.iter().any(|grant| {
+        let brands = allowed(std::slice::from_ref(grant), resource, action);
+        let covered = brand.map_or(brands.is_all(), |b| brands.covers(b));
+        covered && (grant.only.is_empty() || grant.only.contains(part))
+    })
 }
 
 /// For which brands a key with these scopes, made for `brands`, may do it. None: refused.
@@ -461,6 +478,18 @@ mod tests {
         assert!(allowed(&[producer.clone()], Resource::Tickets, Action::ReadPersonal).is_none());
         producer.only = ["show_1".to_owned()].into();
         assert!(allowed(&[producer], Resource::Tickets, Action::ReadPersonal).is_all());
+    }
+
+    #[test]
+    fn a_producers_grant_reaches_its_shows_in_its_brands_and_another_grant_reaches_its_own() {
+        let mut producer = grant(Role::Producer, of("a"));
+        producer.only = ["7".to_owned()].into();
+        let both = [producer, grant(Role::Support, of("b"))];
+        let may =
+            |brand: Option<&str>, show: &str| allowed_part(&both, Resource::Tickets, Action::ReadPersonal, brand, show);
+        assert!(may(Some("a"), "7") && !may(Some("a"), "8"), "only the show that is named");
+        assert!(may(Some("b"), "8") && may(Some("b"), "7"), "whoever helps guests sees every show of the brand");
+        assert!(!may(Some("c"), "7") && !may(None, "7"));
     }
 
     #[test]

@@ -137,6 +137,20 @@ impl Who {
         self.in_force.reach(resource, action)
     }
 
+    /// May they do it with this part (a show's id) of a brand? Grants of producers name their shows.
+    #[must_use]
+    pub fn may_see_part(&self, resource: Resource, action: Action, brand: Option<&str>, part: &str) -> bool {
+        match &self.in_force {
+            Rights::Grants(grants) => policy::allowed_part(grants, resource, action, brand, part),
+            // A key's role has no shows of its own, so that a producer's is nothing.
+            Rights::Scopes(..) => {
+                let brands = self.allowed(resource, action);
+                brand.map_or(brands.is_all(), |b| brands.covers(b))
+            }
+            Rights::None => false,
+        }
+    }
+
     /// May they do it for any brand at all?
     #[must_use]
     pub fn may(&self, action: Action, resource: Resource) -> bool {

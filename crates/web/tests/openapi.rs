@@ -8,6 +8,8 @@ mod gateway;
 #[path = "console/seed.rs"]
 #[expect(dead_code, reason = "the console's tests use all of it")]
 mod seed;
+#[path = "openapi/shows.rs"]
+mod shows;
 #[path = "openapi/walk.rs"]
 mod walk;
 
@@ -153,6 +155,7 @@ async fn calls(hub: &Hub) -> Vec<Call> {
     let webhook = format!("/api/v1/webhooks/{}", webhook["id"].as_str().unwrap());
     let (_, renewed) = call(hub, "post", &format!("{webhook}/secrets"), &owner, &Value::Null).await;
     let secret = renewed["secrets"][1]["id"].as_str().unwrap().to_owned();
+    shows::seed(hub).await;
     // In this order: what changes things comes after what looks at them.
     vec![
         ("get", "/api/v1", "/api/v1".into(), Value::Null),
@@ -280,6 +283,42 @@ async fn calls(hub: &Hub) -> Vec<Call> {
         ("get", "/healthz", "/healthz".into(), Value::Null),
         ("get", "/readyz", "/readyz".into(), Value::Null),
         ("get", "/openapi.json", "/openapi.json".into(), Value::Null),
+        ("get", "/api/v1/shows", "/api/v1/shows?limit=1".into(), Value::Null),
+        ("get", "/api/v1/shows/{connection}/{id}", "/api/v1/shows/tienda/7".into(), Value::Null),
+        ("get", "/api/v1/shows/{connection}/{id}/orders", "/api/v1/shows/tienda/7/orders".into(), Value::Null),
+        ("get", "/api/v1/shows/{connection}/{id}/tickets", "/api/v1/shows/tienda/7/tickets".into(), Value::Null),
+        ("get", "/api/v1/orders/{connection}/{id}", "/api/v1/orders/tienda/7".into(), Value::Null),
+        ("get", "/api/v1/tickets/{connection}/{id}", "/api/v1/tickets/tienda/97".into(), Value::Null),
+        // A shop sells no tickets: the problem is told as the document has it.
+        ("post", "/api/v1/shows/{connection}/{id}/publish", "/api/v1/shows/tienda/7/publish".into(), Value::Null),
+        ("post", "/api/v1/shows/{connection}/{id}/archive", "/api/v1/shows/tienda/7/archive".into(), Value::Null),
+        (
+            "post",
+            "/api/v1/orders/{connection}/{id}/cancel",
+            "/api/v1/orders/tienda/7/cancel".into(),
+            json!({ "refund": true }),
+        ),
+        ("post", "/api/v1/orders/{connection}/{id}/mark-paid", "/api/v1/orders/tienda/7/mark-paid".into(), Value::Null),
+        ("post", "/api/v1/tickets/{connection}/{id}/cancel", "/api/v1/tickets/tienda/97/cancel".into(), Value::Null),
+        ("post", "/api/v1/tickets/{connection}/{id}/resend", "/api/v1/tickets/tienda/97/resend".into(), Value::Null),
+        (
+            "post",
+            "/api/v1/tickets/{connection}/{id}/holder",
+            "/api/v1/tickets/tienda/97/holder".into(),
+            json!({ "first_name": "Manuela Andrea" }),
+        ),
+        (
+            "post",
+            "/api/v1/tickets/{connection}/{id}/check-in",
+            "/api/v1/tickets/tienda/97/check-in".into(),
+            json!({ "list": "cil_1" }),
+        ),
+        (
+            "post",
+            "/api/v1/tickets/{connection}/{id}/check-out",
+            "/api/v1/tickets/tienda/97/check-out".into(),
+            json!({ "list": "cil_1", "check_in": "ci_1" }),
+        ),
         // A shop keeps no history: the problem is told as the document has it.
         (
             "post",
@@ -310,7 +349,8 @@ async fn what_a_running_hub_answers_is_what_the_document_says() {
             if path.starts_with("/api/v1/keys") || path.starts_with("/api/v1/webhooks") { &owner } else { &hub.key };
         let (status, answer) = call(&hub, method, filled, key, body).await;
         let at = format!("{method} {filled}");
-        let may_fail = path.ends_with("/reconcile") || path.contains("/{name}/plan");
+        let may_fail =
+            path.ends_with("/reconcile") || path.contains("/{name}/plan") || path.contains("/{connection}/{id}/");
         assert!(status.is_success() || may_fail, "{at}: {status} {answer}");
         check(&document, &schemas, &document["paths"][path][method], status, &answer, &at);
         for wrong in ["limit=0", "limit=x", "cursor=z", "nonsense=1"] {

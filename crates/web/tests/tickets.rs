@@ -91,6 +91,7 @@ async fn hub_with(more: &[ConnectionConfig], flows: &[&str]) -> Hub {
         wall: Arc::new(Fixed),
         seed: 1,
         private_webhooks: true,
+        people: None,
         passive: false,
     };
     let engine = Engine::start(setup).await.unwrap();

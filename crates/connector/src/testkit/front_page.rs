@@ -183,7 +183,13 @@ fn check_action(fixture: &Fixture, action: &Action) {
         rule!(fixture, false, "the input schema of {name:?}: {why}");
     }
     rule!(fixture, action.output.is_object(), "the output of {name:?} is not an object of field names");
-    if let Lane::Input(pointer) = action.lane {
+    let pointers = match &action.lane {
+        Lane::Input(pointer) => std::slice::from_ref(pointer),
+        Lane::First(pointers) => pointers,
+        Lane::FlowKey | Lane::Connection => &[],
+    };
+    rule!(fixture, !matches!(action.lane, Lane::First([])), "the lane of {name:?} is the first of nothing");
+    for pointer in pointers {
         rule!(fixture, pointer.starts_with('/'), "the lane {pointer:?} of {name:?} is not a JSON pointer");
     }
     if let Some(batch) = action.batch {

@@ -9,12 +9,13 @@ mod facts;
 pub(super) use facts::person as person_of;
 
 use super::Settings;
-use super::wire::{Actor, Common, Data, Envelope, Object, Polled};
+use super::wire::{Actor, Common, Data, Envelope, Gone, Object, Polled};
 use facts::Life;
 use jiff::Timestamp;
 use pasarela_connector::verify::{Gate, Hmac, Scheme, Unit};
 use pasarela_connector::{
-    ConnectionConfig, Fact, Headers, Item, RawRequest, Translation, Trial, Unread, Verdict, sign::hmac_sha256_hex,
+    ConnectionConfig, EntityWrite, Fact, Headers, Item, RawRequest, Translation, Trial, Unread, Verdict,
+    sign::hmac_sha256_hex,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -63,10 +64,12 @@ pub(super) fn translate(settings: &Settings, body: &[u8]) -> Result<Translation,
     let body: Value = serde_json::from_slice(body)?;
     let items = if body.get("eventName").is_some() {
         webhook(settings, &body)?
+    } else if body.get("gone").is_some() {
+        gone(&body)?
     } else if body.get("object").is_some() {
         polled(settings, &body)?
     } else if body.get("data").is_some() {
-        fetched(&body)?
+        fetched(settings, &body)?
     } else {
         return Err(Unread("neither a webhook (eventName) nor a record (object, data) of Twenty".into()));
     };
@@ -90,6 +93,15 @@ fn webhook(settings: &Settings, body: &Value) -> Result<Vec<Item>, Unread> {
     };
     let common = facts::common(record)?;
     let by_person = envelope.user_id.is_some() || envelope.workspace_member_id.is_some();
+    // Of the model's own objects only read models are kept: there is no word for what happens to them.
+    if let Object::Made(_) = object {
+        let life = match action {
+            "created" | "updated" | "restored" | "deleted" => Life::of(&common),
+            "destroyed" => Life::Destroyed,
+            _ => return Err(Unread(format!("{kind} is not known; was Twenty updated?"))),
+        };
+        return Ok(vec![silent(settings, object, record, &common, life)?]);
+    }
     let gone = matches!(action, "deleted" | "destroyed");
     // A destroyed record shows who wrote it last, not who destroyed it; a deletion is told in any case.
     if !gone && !by_person && is_own(settings, &common.updated_by) {
@@ -114,31 +126,65 @@ fn polled(settings: &Settings, body: &Value) -> Result<Vec<Item>, Unread> {
     };
     let record = &polled.record;
     let common = facts::common(record)?;
+    if let Object::Made(_) = object {
+        return Ok(vec![silent(settings, object, record, &common, Life::of(&common))?]);
+    }
     if common.deleted_at.is_some() {
         let fact = deleted(object, record, &common, Life::Deleted)?;
         // At the first sweep the bin holds what was thrown away before the hub was there.
-        return Ok(vec![if polled.first_sweep { silent(object, record, &common)? } else { fact.into() }]);
+        return Ok(vec![if polled.first_sweep {
+            silent(settings, object, record, &common, Life::Deleted)?
+        } else {
+            fact.into()
+        }]);
     }
     let mut items = Vec::new();
     if polled.created_since && !is_own(settings, &common.created_by) {
         items.push(created(object, record, &common)?.into());
     }
     if is_own(settings, &common.updated_by) {
-        items.push(silent(object, record, &common)?);
+        items.push(silent(settings, object, record, &common, Life::Live)?);
     } else if items.is_empty() || common.created_at != common.updated_at {
         items.push(state(object, record, &common)?.into());
     }
     Ok(items)
 }
 
+/// A record that is not there any more. What it said last stays known, and that it is deleted is laid over it.
+fn gone(body: &Value) -> Result<Vec<Item>, Unread> {
+    let gone = Gone::deserialize(body)?;
+    let Some(object) = Object::of_singular(&gone.object) else {
+        return Err(Unread(format!("a record of the unknown object '{}'", gone.object)));
+    };
+    let kind = object.entity();
+    let write = EntityWrite::new(kind, &gone.gone, json!({ "id": gone.gone, "deleted": true }))
+        .updated(Some(gone.at))
+        .rank(Life::Destroyed as i16)
+        .merged(facts::laid_over);
+    let once = |event: &str, said: Value| {
+        Fact::once(event, format!("{kind}:{}", gone.gone), &gone.gone, "gone", said)
+            .at(Some(gone.at))
+            .with(write.clone())
+    };
+    let fact = match object {
+        // The event says nothing of who it was: what is gone cannot be read.
+        Object::Person => once("person.deleted", serde_json::to_value(facts::gone_person(&gone.gone))?),
+        Object::Company => once("company.deleted", serde_json::to_value(facts::gone_company(&gone.gone))?),
+        Object::Opportunity => Fact::state("deal.updated", write).at(Some(gone.at)),
+        Object::Made(_) => Fact { event_type: None, ..Fact::state("", write).at(Some(gone.at)) },
+    };
+    Ok(vec![fact.into()])
+}
+
 /// A record that was read because an event named it: a read model, not news.
-fn fetched(body: &Value) -> Result<Vec<Item>, Unread> {
+fn fetched(settings: &Settings, body: &Value) -> Result<Vec<Item>, Unread> {
     let data = Data::deserialize(body)?.data;
     data.iter()
         .map(|(name, record)| {
             let object =
                 Object::of_singular(name).ok_or_else(|| Unread(format!("a record of the unknown object '{name}'")))?;
-            silent(object, record, &facts::common(record)?)
+            let common = facts::common(record)?;
+            silent(settings, object, record, &common, Life::of(&common))
         })
         .collect()
 }
@@ -163,7 +209,7 @@ fn state(object: Object, record: &Value, common: &Common) -> Result<Fact, Unread
 }
 
 fn updated(object: Object, record: &Value, common: &Common, fields: &[String]) -> Result<Vec<Item>, Unread> {
-    let moved = object == Object::Opportunity && fields.iter().any(|f| f == "stage");
+    let moved = matches!(object, Object::Opportunity) && fields.iter().any(|f| f == "stage");
     if !moved {
         return Ok(vec![state(object, record, common)?.into()]);
     }
@@ -185,7 +231,7 @@ fn deleted(object: Object, record: &Value, common: &Common, life: Life) -> Resul
     let write = facts::write(object, record, common, life)?;
     let at = common.deleted_at.or(common.updated_at);
     // There is no canonical event for a deleted deal; its state says so.
-    if object == Object::Opportunity {
+    if matches!(object, Object::Opportunity) {
         return Ok(facts::related(Fact::state("deal.updated", write).at(at)));
     }
     let event = format!("{}.deleted", object.entity());
@@ -197,7 +243,11 @@ fn deleted(object: Object, record: &Value, common: &Common, life: Life) -> Resul
 }
 
 /// Brings the read model up to date without an event.
-fn silent(object: Object, record: &Value, common: &Common) -> Result<Item, Unread> {
-    let fact = Fact { event_type: None, ..state(object, record, common)? };
-    Ok(fact.into())
+fn silent(settings: &Settings, object: Object, record: &Value, common: &Common, life: Life) -> Result<Item, Unread> {
+    let write = match object {
+        Object::Made(_) => facts::made(object, record, common, life, super::provision::hub_id(settings))?,
+        _ => facts::write(object, record, common, life)?,
+    };
+    let fact = Fact { event_type: None, ..Fact::state("", write).at(common.updated_at) };
+    Ok(facts::related(fact).into())
 }

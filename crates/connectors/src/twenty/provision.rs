@@ -5,7 +5,7 @@
 //! leaving one out would move records without a word (contract 3.3).
 //! What it is not: no rename of labels that people changed, no page layouts, and nothing by GraphQL.
 
-mod model;
+pub(in crate::twenty) mod model;
 mod plan;
 mod seen;
 mod survey;
@@ -23,11 +23,11 @@ use serde_json::Value;
 const METADATA: &str = "/rest/metadata";
 
 /// Name of the hub's own field where the connection's settings name none.
-const HUB_ID: &str = "hubId";
+pub(super) const HUB_ID: &str = "hubId";
 
 /// The field that takes the hub's key.
-fn hub_id(settings: &Settings) -> &str {
-    settings.hub_id_field.as_deref().unwrap_or(HUB_ID)
+pub(super) fn hub_id(settings: &Settings) -> &str {
+    settings.hub_id_field.as_deref().filter(|field| !field.is_empty()).unwrap_or(HUB_ID)
 }
 
 impl Connection {
@@ -51,9 +51,9 @@ impl Provisioner for Connection {
     fn plan(&self, ask: &Wanted<'_>, seen: &Value) -> Plan {
         let seen = Seen::read(seen);
         let mut plan = self.planner(ask, &seen).plan();
-        if self.settings.hub_id_field.is_none() {
+        if self.settings.hub_id_field.as_deref() == Some("") {
             let text = format!(
-                "set hub_id_field = \"{HUB_ID}\" on [connections.{}], so that what flows write carries the hub's key",
+                "hub_id_field is empty on [connections.{}]: flows write no key of the hub into the field {HUB_ID}; take the line out, and they do",
                 self.config.name
             );
             plan.advice.push(text);

@@ -4,19 +4,37 @@
 //! before the last one's end, because a slow transaction can show an earlier time later on; records
 //! that were read before are left out.
 //! What it is not: destroyed records leave no trace, and records imported with old dates pass below
-//! the mark; both need a full comparison.
+//! the mark; both are found by the task that reads everything once a day (`whole`).
 
-use super::Connection;
-use super::effects::judge;
-use super::wire::{Common, Object, Page, Polled};
+mod whole;
+
+use super::effects::{NOT_PROVISIONED, is_missing, judge};
+use super::wire::{Common, Gone, Object, Page, Polled};
+use super::{Connection, SWEEP};
 use jiff::{SignedDuration, Timestamp};
-use pasarela_connector::{Answer, Ctx, Outcome, PollStep, Record, Request, poll};
+use pasarela_connector::{Answer, Ctx, Outcome, PollStep, Record, Request, Task, poll};
+use pasarela_domain::EntityRef;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-/// What is reconciled, each under its plural.
-pub(super) const OBJECTS: [Object; 3] = [Object::Person, Object::Company, Object::Opportunity];
+/// Records of the model are read less often than people, companies and deals: few hands change them.
+const MODEL_SWEEP: Duration = Duration::from_secs(900);
+
+/// What is read: changes of each object, and everything once a day.
+pub(super) fn tasks() -> Vec<Task> {
+    let changes = Object::all().map(|object| {
+        let every = if matches!(object, Object::Made(_)) { MODEL_SWEEP } else { SWEEP };
+        Task { name: object.task(), every, whole: object.entities() }
+    });
+    changes.chain([whole::TASK]).collect()
+}
+
+/// A workspace that was not provisioned has none of the model's objects, and nothing of them to read.
+fn has_no_such_object(object: Object, outcome: &Outcome) -> bool {
+    matches!(object, Object::Made(_)) && matches!(outcome, Outcome::Withheld { rule, .. } if rule == NOT_PROVISIONED)
+}
 
 /// Rows of a page: more are cut by the server.
 const PAGE: &str = "200";
@@ -106,7 +124,10 @@ pub(super) fn poll(
     answer: Option<(&Value, &Answer)>,
     ctx: &Ctx<'_>,
 ) -> PollStep {
-    let Some(object) = Object::of_plural(task) else {
+    if task == whole::TASK.name {
+        return whole::poll(on, cursor, answer, ctx);
+    }
+    let Some(object) = Object::of_task(task) else {
         return failed(*poll::unknown("twenty", task));
     };
     // A cursor that this version cannot read means to read all of it: what is known is a duplicate.
@@ -124,6 +145,9 @@ pub(super) fn poll(
         Some(Outcome::GiveUp { code, .. }) if code == "invalid_cursor" && cursor.after.is_some() && !cursor.again => {
             let cursor = Cursor { after: None, again: true, ..cursor };
             PollStep::Page { records: Vec::new(), cursor: json!(cursor), more: true }
+        }
+        Some(outcome) if has_no_such_object(object, &outcome) => {
+            PollStep::Page { records: Vec::new(), cursor: json!(Cursor { v: 1, ..Cursor::default() }), more: false }
         }
         Some(outcome) => failed(outcome),
     }
@@ -172,6 +196,14 @@ fn page(object: Object, mut cursor: Cursor, answer: &Answer, now: Timestamp) -> 
         _ => cursor.next_pass(now),
     };
     poll::step(poll::page(records, &cursor, more))
+}
+
+/// A record that Twenty does not find by its id. One in the bin is not found either, but a reading of everything has
+/// shown it.
+pub(super) fn gone(entity: &EntityRef, answer: &Answer, ctx: &Ctx<'_>) -> Option<Record> {
+    let object = Object::of_entity(&entity.kind).filter(|_| is_missing(answer))?;
+    let gone = Gone { object: object.singular().to_owned(), gone: entity.id.clone(), at: ctx.now };
+    Some(Record { body: serde_json::to_value(gone).ok()? })
 }
 
 fn failed(outcome: Outcome) -> PollStep {

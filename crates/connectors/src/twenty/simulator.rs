@@ -11,7 +11,7 @@
 //! `delete_person` (into the bin), `restore_person`, `destroy_person`, `create_company`,
 //! `create_deal`, `move_deal`.
 //!
-//! What it is not: no GraphQL, no records of objects that were made, no merge, no groupBy (501), and no files.
+//! What it is not: no GraphQL, no merge, no groupBy (501), and no files.
 
 mod acts;
 mod answers;

@@ -1,24 +1,33 @@
 //! Types exactly as Twenty writes them (contract 2.3, 2.4, 4.3). Nothing here decides anything.
 
+use super::provision::model::{self, ObjectDef};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 /// The objects that the hub follows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Object {
     Person,
     Company,
     Opportunity,
+    /// One of the fashion model.
+    Made(&'static ObjectDef),
 }
 
 impl Object {
+    /// All of them.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        [Self::Person, Self::Company, Self::Opportunity].into_iter().chain(model::OBJECTS.iter().map(Self::Made))
+    }
+
     /// `nameSingular`, as webhooks and single answers write it.
     pub(super) fn singular(self) -> &'static str {
         match self {
             Self::Person => "person",
             Self::Company => "company",
             Self::Opportunity => "opportunity",
+            Self::Made(def) => def.singular,
         }
     }
 
@@ -28,6 +37,7 @@ impl Object {
             Self::Person => "people",
             Self::Company => "companies",
             Self::Opportunity => "opportunities",
+            Self::Made(def) => def.plural,
         }
     }
 
@@ -36,25 +46,34 @@ impl Object {
         self.entities()[0]
     }
 
+    /// Name of the task that reads it.
+    pub(super) fn task(self) -> &'static str {
+        match self {
+            Self::Made(def) => def.task,
+            other => other.plural(),
+        }
+    }
+
     /// The same as a list, as a task names what it reads.
     pub(super) fn entities(self) -> &'static [&'static str; 1] {
         match self {
             Self::Person => &["person"],
             Self::Company => &["company"],
             Self::Opportunity => &["deal"],
+            Self::Made(def) => &def.entity,
         }
     }
 
     pub(super) fn of_singular(name: &str) -> Option<Self> {
-        [Self::Person, Self::Company, Self::Opportunity].into_iter().find(|o| o.singular() == name)
+        Self::all().find(|o| o.singular() == name)
     }
 
-    pub(super) fn of_plural(name: &str) -> Option<Self> {
-        [Self::Person, Self::Company, Self::Opportunity].into_iter().find(|o| o.plural() == name)
+    pub(super) fn of_task(name: &str) -> Option<Self> {
+        Self::all().find(|o| o.task() == name)
     }
 
     pub(super) fn of_entity(kind: &str) -> Option<Self> {
-        [Self::Person, Self::Company, Self::Opportunity].into_iter().find(|o| o.entity() == kind)
+        Self::all().find(|o| o.entity() == kind)
     }
 }
 
@@ -219,6 +238,17 @@ pub(super) struct Polled {
     /// Is this the first sweep? Then what is in the bin was deleted before the hub was there.
     pub(super) first_sweep: bool,
     pub(super) record: Value,
+}
+
+/// A record that a reading of everything did not show, and that is not found by its id either.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Gone {
+    /// `nameSingular`.
+    pub(super) object: String,
+    /// Its id.
+    pub(super) gone: String,
+    /// When that was seen.
+    pub(super) at: Timestamp,
 }
 
 /// An error in any of its shapes (contract 1.5).

@@ -5,7 +5,7 @@
 //! had it never been done, with everything that was done and told since. What a record told is no deed of ours and is
 //! not undone: it is corrected at its provider.
 
-use super::{Between, Mention, People, Reason, Record};
+use super::{Between, Mention, People, Person, Reason, Record, Shared, Verdict, compare};
 use crate::{DeedId, PersonId};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -44,7 +44,7 @@ pub enum Deed {
         /// Id that it is born with.
         born: PersonId,
         /// What it says.
-        mention: Mention,
+        mention: Box<Mention>,
     },
     /// Two persons are one.
     Merged {
@@ -148,7 +148,7 @@ impl History {
         let mut people = People::default();
         for (entry, _) in self.entries().filter(|(_, undone)| !undone) {
             match &entry.what {
-                Deed::Told { born, mention } => people.tell(*born, mention, entry.stamp.at),
+                Deed::Told { born, mention } => people.tell(*born, mention, &entry.stamp),
                 Deed::Merged { a, b, .. } => {
                     // Where an undoing has put a person's word before a rule's merge, the word holds.
                     if entry.stamp.by != By::Rule || people.between(*a, *b) == Between::Open {
@@ -174,7 +174,7 @@ impl History {
             None => born,
         };
         let before = people.record(born).cloned();
-        people.tell(born, &mention, stamp.at);
+        people.tell(born, &mention, &stamp);
         let after = people.record(born).cloned();
         if before == after {
             return Ok(false);
@@ -185,7 +185,7 @@ impl History {
             *self = moved;
             return Ok(true);
         }
-        self.0.push(Entry { stamp, what: Deed::Told { born, mention } });
+        self.0.push(Entry { stamp, what: Deed::Told { born, mention: Box::new(mention) } });
         Ok(true)
     }
 
@@ -245,6 +245,35 @@ impl History {
         Ok(())
     }
 
+    /// The rule's merge that brought a record to its person, where the two say by now that they are others: a ticket that
+    /// was handed on. Its undoing makes the record a person of its own again. `None`: nothing speaks against it, or it
+    /// was a person's word.
+    #[must_use]
+    pub fn outgrown(&self, born: PersonId) -> Option<DeedId> {
+        let people = self.people();
+        let person = people.person(born)?;
+        let (own, rest): (Vec<_>, Vec<_>) = person.records.iter().copied().partition(|r| r.born == born);
+        let (own, rest) = (Person { id: born, records: own }, Person { id: person.id, records: rest });
+        let found = compare(&own, &rest, &Shared::default());
+        if own.records.is_empty() || rest.records.is_empty() || found.verdict != Verdict::Other {
+            return None;
+        }
+        if !found.reasons.contains(&Reason::NamesContradict) {
+            return None;
+        }
+        let brought = self.entries().filter(|(e, undone)| !undone && e.stamp.by == By::Rule);
+        let brought = brought.filter_map(|(e, _)| match e.what {
+            Deed::Merged { a, b, .. } if a == born || b == born => Some(e.stamp.deed),
+            _ => None,
+        });
+        brought.last().filter(|deed| {
+            let mut without = self.clone();
+            let stamp = Stamp { deed: DeedId::from_raw(i64::MAX), at: Timestamp::MAX, by: By::Rule };
+            without.undo(stamp, *deed).is_ok()
+                && without.people().person(born).is_some_and(|p| p.records.len() < person.records.len())
+        })
+    }
+
     /// This history and one of other people, laid together in the order of their times: before two persons whose
     /// histories were kept apart are merged. It comes to what both came to.
     #[must_use]
@@ -266,12 +295,15 @@ impl History {
         let mut moved = self.clone();
         let told = moved.0.iter_mut().rev().find_map(|entry| match &mut entry.what {
             Deed::Told { mention, .. } => {
-                let says_it = mention.claims == known.claims && mention.party == known.party;
+                let says_it = mention.claims == known.claims
+                    && mention.party == known.party
+                    && mention.show == known.show
+                    && mention.deleted == known.deleted;
                 (mention.source == known.source && says_it).then_some(mention)
             }
             _ => None,
         })?;
-        told.as_of = as_of;
+        told.until = as_of;
         Some(moved)
     }
 

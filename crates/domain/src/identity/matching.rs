@@ -84,9 +84,16 @@ impl Shared {
     /// Those among these people.
     #[must_use]
     pub fn among(people: &People) -> Self {
+        Self::around(&people.all().collect::<Vec<_>>())
+    }
+
+    /// Those among these persons. Who stands in for somebody unknown is counted with whom they stand in for.
+    #[must_use]
+    pub fn around(people: &[Person<'_>]) -> Self {
         let (mut emails, mut phones) = (BTreeMap::<_, usize>::new(), BTreeMap::<_, usize>::new());
-        for person in people.all() {
-            let told = Told::of(&person);
+        let all: Vec<&Person<'_>> = people.iter().collect();
+        for person in people.iter().filter(|p| !stands_in(p, &all)) {
+            let told = Told::of(person);
             told.emails.into_keys().for_each(|e| *emails.entry(e.clone()).or_default() += 1);
             told.phones.into_keys().for_each(|p| *phones.entry(p.clone()).or_default() += 1);
         }
@@ -146,7 +153,7 @@ pub fn compare(a: &Person<'_>, b: &Person<'_>, shared: &Shared) -> Match {
     let (mine, theirs) = (Told::of(a), Told::of(b));
     let email = address(&mine.emails, &theirs.emails, &shared.emails);
     let phone = address(&mine.phones, &theirs.phones, &shared.phones);
-    let record = names_record(a, b) || names_record(b, a);
+    let record = names_record(a, b) || names_record(b, a) || carries_id(a, b) || carries_id(b, a);
     let user = both(a, b, |x, y| match (x, y) {
         (Claim::ChannelUser { channel: c, id: i }, Claim::ChannelUser { channel, id }) => {
             (c == channel && i.eq_ignore_ascii_case(id)).then_some(true)
@@ -266,6 +273,12 @@ pub fn choose(somebody: &Person<'_>, others: &[Person<'_>], shared: &Shared) -> 
     Choice { same, doubtful: doubtful.collect() }
 }
 
+/// Does somebody stand in for a guest of whom nothing is known? `others`: those of the same orders.
+#[must_use]
+pub fn is_unknown(somebody: &Person<'_>, others: &[Person<'_>]) -> bool {
+    stands_in(somebody, &others.iter().collect::<Vec<_>>())
+}
+
 /// Are all of a person's records tickets that carry the name and the address of another guest of the same order: of who
 /// bought it, or of whose ticket came first?
 fn stands_in(person: &Person<'_>, all: &[&Person<'_>]) -> bool {
@@ -273,7 +286,7 @@ fn stands_in(person: &Person<'_>, all: &[&Person<'_>]) -> bool {
     person.records.iter().all(|record| {
         let Some(party) = record.party.as_ref().filter(|p| p.seat == Seat::Guest) else { return false };
         all.iter().any(|other| {
-            let first = other.records.iter().map(|r| (r.since, r.born)).min() < Some((record.since, record.born));
+            let first = other.records.iter().map(|r| r.age()).min() < Some(record.age());
             other.id != person.id
                 && guest_of(other, &party.order)
                 && (first || has_seat(other, &party.order, Seat::Buyer))
@@ -306,6 +319,12 @@ fn names_record(a: &Person<'_>, b: &Person<'_>) -> bool {
             || b.claims().any(|c| matches!(c, Claim::Record { record } if record == source))
     };
     named.into_iter().any(theirs)
+}
+
+/// Does a record of one carry the hub's id of the other?
+fn carries_id(a: &Person<'_>, b: &Person<'_>) -> bool {
+    let carried = a.claims().filter_map(|c| if let Claim::Hub { person } = c { Some(*person) } else { None });
+    carried.into_iter().any(|id| id == b.id || b.records.iter().any(|r| r.born == id))
 }
 
 /// Are they guests of one order, and are they of one order at all?

@@ -15,6 +15,11 @@ struct PersonPart {
     id: String,
     contact: Contact,
     #[serde(default)]
+    job_title: Option<String>,
+    /// The hub's own id of the person, where the provider's record carries it.
+    #[serde(default)]
+    hub_id: Option<String>,
+    #[serde(default)]
     deleted: bool,
 }
 
@@ -23,6 +28,8 @@ struct PersonPart {
 struct TicketPart {
     id: String,
     order_id: String,
+    #[serde(default)]
+    show_id: Option<String>,
     holder: Contact,
 }
 
@@ -31,6 +38,8 @@ struct TicketPart {
 struct OrderPart {
     id: String,
     buyer: Contact,
+    #[serde(default)]
+    show_id: Option<String>,
     #[serde(default)]
     tickets: Vec<TicketPart>,
 }
@@ -65,6 +74,19 @@ impl Mention {
             _ => Vec::new(),
         }
     }
+
+    /// What a read model of this connection says of the record that it is: of a `person`, an `order` (its buyer: its
+    /// tickets have read models of their own, which may be newer) or a `ticket`. `None`: it speaks of no person.
+    #[must_use]
+    pub fn of_state(connection: &str, kind: &str, data: &Value, as_of: Option<Timestamp>) -> Option<Self> {
+        let said = Said { connection, as_of };
+        match kind {
+            "person" => PersonPart::deserialize(data).ok().map(|p| said.person(&p)),
+            "order" => OrderPart::deserialize(data).ok().map(|o| said.buyer(&o)),
+            "ticket" => TicketPart::deserialize(data).ok().map(|t| said.ticket(&t)),
+            _ => None,
+        }
+    }
 }
 
 /// Who says it, and when it was so.
@@ -74,8 +96,8 @@ struct Said<'s> {
 }
 
 impl Said<'_> {
-    fn mention(&self, kind: &str, id: &str, party: Option<Party>, claims: Vec<Claim>) -> Mention {
-        Mention { source: Source::new(self.connection, kind, id), as_of: self.as_of, party, claims }
+    fn mention(&self, kind: &str, id: &str, claims: Vec<Claim>) -> Mention {
+        Mention::new(Source::new(self.connection, kind, id), self.as_of, claims)
     }
 
     fn party(&self, order: &str, seat: Seat) -> Option<Party> {
@@ -84,17 +106,33 @@ impl Said<'_> {
 
     /// A record that was deleted says nothing any more. What it said stays with its person.
     fn person(&self, person: &PersonPart) -> Mention {
-        let claims = if person.deleted { Vec::new() } else { typed(&person.contact) };
-        self.mention("person", &person.id, None, claims)
+        let mut claims = if person.deleted { Vec::new() } else { typed(&person.contact) };
+        let title = person.job_title.as_deref().map(str::trim).filter(|t| !t.is_empty() && !person.deleted);
+        claims.extend(title.map(|title| Claim::JobTitle { title: title.to_owned() }));
+        // Also of one that was deleted: whoever brings it back finds it where it was.
+        let hub = person.hub_id.as_deref().and_then(|id| id.trim().parse().ok());
+        claims.extend(hub.map(|person| Claim::Hub { person }));
+        Mention { deleted: person.deleted, ..self.mention("person", &person.id, claims) }
     }
 
     fn ticket(&self, ticket: &TicketPart) -> Mention {
-        self.mention("ticket", &ticket.id, self.party(&ticket.order_id, Seat::Guest), typed(&ticket.holder))
+        Mention {
+            party: self.party(&ticket.order_id, Seat::Guest),
+            show: ticket.show_id.clone(),
+            ..self.mention("ticket", &ticket.id, typed(&ticket.holder))
+        }
+    }
+
+    fn buyer(&self, order: &OrderPart) -> Mention {
+        Mention {
+            party: self.party(&order.id, Seat::Buyer),
+            show: order.show_id.clone(),
+            ..self.mention("order", &order.id, typed(&order.buyer))
+        }
     }
 
     fn order(&self, order: &OrderPart) -> Vec<Mention> {
-        let buyer = self.mention("order", &order.id, self.party(&order.id, Seat::Buyer), typed(&order.buyer));
-        std::iter::once(buyer).chain(order.tickets.iter().map(|t| self.ticket(t))).collect()
+        std::iter::once(self.buyer(order)).chain(order.tickets.iter().map(|t| self.ticket(t))).collect()
     }
 
     /// Whoever wrote. A message without a phone takes nothing back from one that had it, so the two are two records,
@@ -112,7 +150,7 @@ impl Said<'_> {
         };
         let user = user.map(|id| Claim::ChannelUser { channel: message.channel.clone(), id: id.to_owned() });
         let name = Name::of(contact, NameKind::Display).map(|name| Claim::Name { name });
-        Some(self.mention(kind, &id, None, phone.into_iter().chain(user).chain(email).chain(name).collect()))
+        Some(self.mention(kind, &id, phone.into_iter().chain(user).chain(email).chain(name).collect()))
     }
 }
 
@@ -122,5 +160,7 @@ fn typed(contact: &Contact) -> Vec<Claim> {
     let phone = contact.phone.clone().map(|number| Claim::Phone { number, verified: false });
     let document = contact.document.clone().map(|document| Claim::Document { document });
     let name = Name::of(contact, NameKind::Civil).map(|name| Claim::Name { name });
-    email.into_iter().chain(phone).chain(document).chain(name).collect()
+    let language = contact.language.clone().filter(|l| !l.trim().is_empty());
+    let language = language.map(|language| Claim::Language { language });
+    email.into_iter().chain(phone).chain(document).chain(name).chain(language).collect()
 }

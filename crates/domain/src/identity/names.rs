@@ -109,6 +109,12 @@ fn spaced(text: &str) -> String {
     words.join(" ")
 }
 
+/// Words of a name by which it is compared and found: without case, accents, signs and the particles of surnames.
+#[must_use]
+pub fn words_of(name: &str) -> Vec<String> {
+    words(name)
+}
+
 fn words(text: &str) -> Vec<String> {
     let mut plain = String::with_capacity(text.len());
     for c in text.chars().flat_map(char::to_lowercase) {

@@ -3,8 +3,8 @@
 //! Promise: each record is with exactly one person. An id that was given once leads for ever to the person who has the
 //! record that it was born with, whatever was joined and taken apart since.
 
-use super::{Claim, Mention, Name, NameKind, Party, Source};
-use crate::{EmailAddress, PersonId, Phone};
+use super::{Claim, Field, Mention, Name, NameKind, Party, Source, Stamp};
+use crate::{DeedId, EmailAddress, PersonId, Phone};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +17,8 @@ pub struct Record {
     pub source: Source,
     /// When the hub first heard of it.
     pub since: Timestamp,
+    /// The deed by which it did: of those heard of in one instant, the lower came first.
+    pub first: DeedId,
     /// Time of what it says now, by its provider.
     pub as_of: Option<Timestamp>,
     /// The order that it belongs to.
@@ -25,17 +27,43 @@ pub struct Record {
     pub claims: Vec<Claim>,
     /// What it said before and no longer does. Evidence of nothing, and never lost.
     pub earlier: Vec<Claim>,
+    /// The provider's id of the show that it belongs to.
+    pub show: Option<String>,
+    /// Its provider has deleted it.
+    pub deleted: bool,
+    /// Since when it says what it says of each field, by its provider, else since the hub heard it.
+    pub said_since: BTreeMap<Field, Timestamp>,
+    /// Fields of which it said something else before: somebody edited them.
+    pub edited: BTreeSet<Field>,
 }
 
 impl Record {
+    /// The lower is known for longer.
+    pub(super) fn age(&self) -> (Timestamp, DeedId, PersonId) {
+        (self.since, self.first, self.born)
+    }
+
     /// The provider has told it anew.
-    fn tell(&mut self, told: &Mention) {
+    fn tell(&mut self, told: &Mention, at: Timestamp) {
         let older = self.as_of.zip(told.as_of).is_some_and(|(known, new)| new < known);
         let replaced = if older {
             told.claims.clone()
         } else {
-            self.as_of = told.as_of.or(self.as_of);
+            for field in Field::ALL {
+                let (before, after) = (field.said_in(&self.claims), field.said_in(&told.claims));
+                if before != after {
+                    if !after.is_empty() {
+                        self.said_since.insert(field, told.as_of.unwrap_or(at));
+                    }
+                    if !before.is_empty() {
+                        self.edited.insert(field);
+                    }
+                }
+            }
+            self.as_of = told.until.or(told.as_of).or(self.as_of);
             self.party.clone_from(&told.party);
+            self.show.clone_from(&told.show);
+            self.deleted = told.deleted;
             std::mem::replace(&mut self.claims, told.claims.clone())
         };
         for claim in replaced {
@@ -100,7 +128,7 @@ impl People {
         let id = self.resolve(id)?;
         let mut records: Vec<&Record> =
             self.members(id).into_iter().filter_map(|born| self.records.get(&born)).collect();
-        records.sort_by_key(|r| (r.since, r.born));
+        records.sort_by_key(|r| r.age());
         Some(Person { id, records })
     }
 
@@ -136,15 +164,29 @@ impl People {
         self.records.get(&born)
     }
 
-    pub(super) fn tell(&mut self, born: PersonId, told: &Mention, at: Timestamp) {
+    pub(super) fn tell(&mut self, born: PersonId, told: &Mention, stamp: &Stamp) {
+        let at = stamp.at;
         let place = self.record_of(&told.source).map_or(born, |r| r.born);
         let record = self.records.entry(place).or_insert_with(|| {
             self.whose.insert(born, born);
             self.sources.insert(told.source.clone(), born);
             let (source, as_of) = (told.source.clone(), told.as_of);
-            Record { born, source, since: at, as_of, party: None, claims: Vec::new(), earlier: Vec::new() }
+            Record {
+                born,
+                source,
+                since: at,
+                first: stamp.deed,
+                as_of,
+                party: None,
+                claims: Vec::new(),
+                earlier: Vec::new(),
+                show: None,
+                deleted: false,
+                said_since: BTreeMap::new(),
+                edited: BTreeSet::new(),
+            }
         });
-        record.tell(told);
+        record.tell(told, at);
     }
 
     /// Two become one. What was said of their being two says nothing while they are, and whatever parts them
@@ -178,7 +220,7 @@ impl People {
 
     /// These records are one person's, who has the id of the one that is known for longest.
     fn name(&mut self, members: &BTreeSet<PersonId>) {
-        let oldest = members.iter().filter_map(|m| self.records.get(m)).min_by_key(|r| (r.since, r.born));
+        let oldest = members.iter().filter_map(|m| self.records.get(m)).min_by_key(|r| r.age());
         if let Some(id) = oldest.map(|r| r.born) {
             self.whose.extend(members.iter().map(|m| (*m, id)));
         }
@@ -187,7 +229,7 @@ impl People {
 
 impl<'p> Person<'p> {
     fn of(id: PersonId, mut records: Vec<&'p Record>) -> Self {
-        records.sort_by_key(|r| (r.since, r.born));
+        records.sort_by_key(|r| r.age());
         Self { id, records }
     }
 
@@ -219,7 +261,7 @@ impl<'p> Person<'p> {
                 Claim::Email { address, .. } => drop(all.emails.insert(address.clone())),
                 Claim::Phone { number, .. } => drop(all.phones.insert(number.clone())),
                 Claim::ChannelUser { id, .. } => drop(all.channel_users.insert(id.to_lowercase())),
-                Claim::Record { .. } | Claim::Document { .. } | Claim::Name { .. } => {}
+                _ => {}
             }
         }
         all

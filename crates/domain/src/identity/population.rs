@@ -66,10 +66,8 @@ fn season(dice: &mut Dice, humans: &[Human]) -> Vec<(Mention, Option<usize>)> {
             let party = |seat| Some(Party { order: order.clone(), seat });
             let typed = [buyer.email(), buyer.phone(false), buyer.name(dice)];
             let mention = |source, seat, claims: &[Claim]| Mention {
-                source,
-                as_of: None,
                 party: party(seat),
-                claims: claims.to_vec(),
+                ..Mention::new(source, None, claims.to_vec())
             };
             let mut some = vec![(mention(order.clone(), Seat::Buyer, &typed), Some(who))];
             let mut ticket = |claims: &[Claim], truth| {
@@ -164,7 +162,7 @@ fn nobody_of_a_season_is_joined_with_another_and_buyers_are_known_again() {
             let source = Source::new("wa", "phone", home.to_string());
             let claims = vec![members[0].phone(true)];
             let mut heard = history.clone();
-            heard.tell(stamp(), writer, Mention { source, as_of: None, party: None, claims }).unwrap();
+            heard.tell(stamp(), writer, Mention::new(source, None, claims)).unwrap();
             let people = heard.people();
             let all: Vec<Person<'_>> = people.all().collect();
             let bought: BTreeSet<usize> = persons_of.keys().copied().filter(|h| humans[*h].home == home).collect();

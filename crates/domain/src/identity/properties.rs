@@ -53,12 +53,8 @@ fn stamp(world: i64, n: usize, rule: bool) -> Stamp {
 fn attempt(history: &mut History, world: i64, n: usize, what: &Try) -> bool {
     match what {
         Try::Tell { source, as_of, claim: c } => {
-            let mention = Mention {
-                source: Source::new(format!("tienda-{world}"), "ticket", source.to_string()),
-                as_of: as_of.map(|t| at(i64::from(t))),
-                party: None,
-                claims: vec![claim(*c)],
-            };
+            let source_of = Source::new(format!("tienda-{world}"), "ticket", source.to_string());
+            let mention = Mention::new(source_of, as_of.map(|t| at(i64::from(t))), vec![claim(*c)]);
             history.tell(stamp(world, n, true), born(world, *source), mention).expect("it is always told")
         }
         Try::Merge { a, b, rule } => {
@@ -138,7 +134,7 @@ proptest! {
         let mut untouched = History::default();
         for (entry, _) in history.entries() {
             if let Deed::Told { born, mention } = &entry.what {
-                untouched.tell(entry.stamp.clone(), *born, mention.clone()).unwrap();
+                untouched.tell(entry.stamp.clone(), *born, (**mention).clone()).unwrap();
             }
         }
         prop_assert_eq!(history.people(), untouched.people());

@@ -50,7 +50,7 @@ fn ticket(id: &str) -> Source {
 }
 
 fn told(source: Source, claims: &[Claim]) -> Mention {
-    Mention { source, as_of: None, party: None, claims: claims.to_vec() }
+    Mention::new(source, None, claims.to_vec())
 }
 
 fn of_order(order: &str, seat: Seat, mention: Mention) -> Mention {

@@ -77,16 +77,21 @@ impl Inner {
 
     /// Hands an event to the hub's own connection. Told twice, it is one event.
     pub(super) async fn tell(self: &Arc<Self>, news: &News) -> Result<(), Error> {
+        match self.hand_in_news(news).await? {
+            Admission::Accepted(_) | Admission::Known => Ok(()),
+            _ => Err(Error::Busy),
+        }
+    }
+
+    /// The same, with what became of it.
+    pub(crate) async fn hand_in_news(self: &Arc<Self>, news: &News) -> Result<Admission, Error> {
         let own = self.connection(LEDGER);
         let own =
             own.ok_or_else(|| Error::Database("the hub's own connection is not there; please report it".into()))?;
         let body = serde_json::to_vec(news).unwrap_or_default();
         let packed = crate::pack::pack(std::iter::empty(), &body);
         let nonce = Some(format!("news:{}:{}", news.news, news.id));
-        match self.clone().keep_inbound(own, Source::Import, body.into(), packed, nonce, self.clock.now()).await {
-            Admission::Accepted(_) | Admission::Known => Ok(()),
-            _ => Err(Error::Busy),
-        }
+        Ok(self.clone().keep_inbound(own, Source::Import, body.into(), packed, nonce, self.clock.now()).await)
     }
 
     /// An event of a case as flows see it.

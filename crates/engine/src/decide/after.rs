@@ -81,7 +81,10 @@ impl Inner {
             }
             self.watermark.close(scope.id.get());
             self.webhooks.tell();
+            self.people.tell();
         }
+        let unsaid = draft.unsaid.into_iter().filter(|(position, ..)| written(*position));
+        self.people.saw(unsaid.map(|(_, connection, entity)| (connection, entity)).collect());
         if timers {
             self.timer_wake.notify_one();
         }

@@ -85,6 +85,8 @@ impl Inner {
                 rank: entity.rank,
                 hash,
                 data: self.store.sealer().seal(&bytes),
+                parent: pasarela_domain::model::whole_of(&entity.entity.kind, &data)
+                    .map(|whole| self.entity_hash(connection.id, &whole)),
             });
             known.insert(
                 entity.entity.clone(),

@@ -47,6 +47,10 @@ static MANIFEST: LazyLock<Manifest> = LazyLock::new(|| Manifest {
         "consent.given",
         "consent.withdrawn",
         "person.link_requested",
+        "person.created",
+        "person.updated",
+        "person.merged",
+        "person.deleted",
         "case.opened",
         "case.incomplete",
         "case.labelled",
@@ -89,6 +93,9 @@ impl Connector for Connected {
     fn translate(&self, _source: Source, body: &[u8]) -> Result<Translation, Unread> {
         if let Some(asked) = super::links::translate(body) {
             return asked;
+        }
+        if let Some(told) = crate::people::translate(body) {
+            return told;
         }
         if let Some(news) = crate::cases::news::translate(body) {
             return news;

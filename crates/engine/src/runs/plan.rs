@@ -229,6 +229,10 @@ impl Inner {
             Lane::Input(pointer) => {
                 input_key(pointer).map_or_else(|| format!("key:{flow_key}"), |k| format!("{pointer}:{k}"))
             }
+            Lane::First(pointers) => pointers
+                .iter()
+                .find_map(|pointer| Some(format!("{pointer}:{}", input_key(pointer)?)))
+                .unwrap_or_else(|| format!("key:{flow_key}")),
         };
         let input = self.with_way_out(action, effect.class, effect.input);
         let give_up_after = effect.give_up_after.unwrap_or(action.give_up_after);

@@ -223,3 +223,38 @@ async fn g11_a_report_outlives_the_process() {
     let kept = hub.until("the report", async || Some(hub.engine.reports("ventas")).filter(|r| !r.is_empty())).await;
     assert_eq!(kept, told);
 }
+
+/// What a reading of everything did not show is asked for by itself: what the provider says is gone becomes a fact, once;
+/// what it shows, and what it says nothing of, is only told.
+#[tokio::test]
+async fn g11_what_is_gone_without_a_webhook_is_a_fact_when_the_provider_says_so() {
+    let hub = Hub::build().start().await;
+    for n in [0, 8, 9] {
+        hub.hear_by("ventas", records(n..n + 1)[0].clone()).await;
+    }
+    hub.decided().await;
+    let whole = || Reply::ok(json!({ "records": records(0..1), "next": 1 }));
+    let all = Ask { from_beginning: true, policy: None };
+    // 8 was only on no page; 9 was deleted.
+    hub.server.script("/poll", [whole()]);
+    hub.server.script("/one", [Reply::ok(json!({})), Reply::status(404)]);
+    let report = &hub.engine.reconcile("ventas", all).await.unwrap()[0];
+    assert_eq!((report.extra, report.different), (Some(1), 1), "{report:?}");
+    let asked: Vec<_> = hub.server.calls("/one").iter().map(|c| c.path.clone()).collect();
+    assert_eq!(asked, ["/one?id=8", "/one?id=9"]);
+    hub.calm().await;
+    let told = |events: Vec<pasarela_domain::Envelope>| -> Vec<String> {
+        events.into_iter().filter(|e| e.event_type == "order.cancelled").map(|e| e.key).collect()
+    };
+    assert_eq!(told(hub.events().await), ["order:9"]);
+    // The hub knows now that it is deleted: it is asked for no more, and told no more.
+    hub.server.script("/poll", [whole()]);
+    hub.server.script("/one", [Reply::status(500)]);
+    let report = &hub.engine.reconcile("ventas", all).await.unwrap()[0];
+    assert_eq!(
+        (report.extra, hub.server.calls("/one").len()),
+        (Some(1), 3),
+        "an answer that says nothing is no deletion"
+    );
+    assert_eq!(told(hub.events().await), ["order:9"]);
+}

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use pasarela_connector::{AuthKind, ConnectionConfig, Provider};
+use pasarela_domain::identity::Ownership;
 use pasarela_domain::{Clock, DeliveryId, Envelope, Secret};
 use pasarela_engine::{
     Admission, ConnectionSetup, Engine, HubCatalog, InboundRequest, Keeping, Law, LimitOverride, ReconcileSettings,
@@ -141,6 +142,10 @@ struct Plan {
     law: Law,
     /// Webhooks may go to this machine.
     private_webhooks: bool,
+    /// Whose word counts, where a map of persons is kept.
+    people: Option<Ownership>,
+    /// Brands of connections, where they are not the default.
+    brands: Vec<(String, String)>,
 }
 
 pub(crate) struct Hub {
@@ -192,6 +197,19 @@ impl Builder {
         self.plan.private_webhooks = false;
         self
     }
+    /// A map of persons is kept, by these rules of ownership.
+    pub(crate) fn people(mut self, rules: &[(&str, &[&str])]) -> Self {
+        let owned: Vec<(&str, Vec<String>)> =
+            rules.iter().map(|(field, names)| (*field, names.iter().map(|n| (*n).to_owned()).collect())).collect();
+        let rules = owned.iter().map(|(field, names)| (*field, names.as_slice()));
+        self.plan.people = Some(Ownership::read(rules, |_| true).unwrap());
+        self
+    }
+    /// A connection is of this brand.
+    pub(crate) fn brand(mut self, connection: &str, brand: &str) -> Self {
+        self.plan.brands.push((connection.to_owned(), brand.to_owned()));
+        self
+    }
     pub(crate) fn limits(mut self, limits: LimitOverride) -> Self {
         self.plan.connections[0].2 = limits;
         self
@@ -237,6 +255,8 @@ impl Hub {
                 secret: false,
                 law: Law { registry: Registry::Off, ..Law::default() },
                 private_webhooks: true,
+                people: None,
+                brands: Vec::new(),
             },
         }
     }
@@ -274,7 +294,11 @@ impl Hub {
                 limits: *limits,
                 reconcile: plan.reconcile,
                 sender: pasarela_engine::DEFAULT_SENDER.into(),
-                brand: pasarela_engine::DEFAULT_BRAND.into(),
+                brand: plan
+                    .brands
+                    .iter()
+                    .find(|(c, _)| c == name)
+                    .map_or_else(|| pasarela_engine::DEFAULT_BRAND.to_owned(), |(_, brand)| brand.clone()),
             }
         });
         let setup = Setup {
@@ -289,6 +313,7 @@ impl Hub {
             seed: 7,
             keeping: plan.keeping,
             private_webhooks: plan.private_webhooks,
+            people: plan.people.clone(),
             passive: false,
         };
         let wires = plan.fates.clone().map(|(fates, made)| Arc::new(Wires::new(server.clone(), fates, made)));

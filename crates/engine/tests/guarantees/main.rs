@@ -19,6 +19,7 @@ mod g11;
 mod g13;
 mod history;
 mod hub;
+mod identity;
 mod leaving;
 mod login;
 mod matrix;

@@ -244,6 +244,17 @@ impl Connector for Connected {
         Some(Request::get(format!("{}/fetch", self.base)).query([("id", entity.id.as_str())]))
     }
 
+    fn look_for(&self, entity: &EntityRef) -> Option<Request> {
+        Some(Request::get(format!("{}/one", self.base)).query([("id", entity.id.as_str())]))
+    }
+
+    fn gone(&self, entity: &EntityRef, answer: &Answer, _ctx: &Ctx<'_>) -> Option<Record> {
+        let body = json!({ "facts": [{ "type": "order.cancelled", "key": format!("order:{}", entity.id), "id": entity.id,
+            "data": { "deleted": true },
+            "state": [{ "kind": entity.kind, "id": entity.id, "data": { "deleted": true } }] }] });
+        (answer.status == 404).then_some(Record { body })
+    }
+
     fn poll(&self, _task: &str, cursor: Option<&Value>, answer: Option<(&Value, &Answer)>, ctx: &Ctx<'_>) -> PollStep {
         let from = cursor.and_then(Value::as_u64).unwrap_or(0);
         let Some((_, answer)) = answer else {

@@ -41,7 +41,10 @@ pub(crate) struct Args {
 }
 
 /// Read models that tell of one person.
-const PERSONAL: [&str; 8] = ["order", "buyer", "ticket", "person", "deal", "message", "consent", "consent_record"];
+const PERSONAL: [&str; 9] =
+    ["order", "buyer", "ticket", "person", "person_group", "deal", "message", "consent", "consent_record"];
+/// Records of the map of persons that say something of one.
+const RECORDS: [&str; 2] = ["person", "person_conflict"];
 /// Reads of the engine's own: they may be made at any time.
 const READ: &str = "@fetch";
 /// Code of an effect that is held back.
@@ -137,7 +140,8 @@ fn failed(e: pasarela_store::Error) -> Failure {
 /// Somebody who had been erased. A hold of the time of the backup forbids nothing: it had been ended before
 /// the erasure, which the journal knows and the backup does not.
 fn again(subject: i64) -> Person {
-    Person { subject, personal: PERSONAL.map(str::to_owned).to_vec(), records: Vec::new(), held_by: None }
+    let records = RECORDS.map(str::to_owned).to_vec();
+    Person { subject, personal: PERSONAL.map(str::to_owned).to_vec(), records, held_by: None }
 }
 
 /// What is to be done to the restored database before anybody serves it.

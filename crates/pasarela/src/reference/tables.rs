@@ -35,9 +35,19 @@ pub(super) async fn all() -> BTreeMap<String, String> {
     add("crates", crates());
     add("evidence", evidence::table(&manifests));
     let [whole, connection, brand] = schemas();
-    for section in
-        ["server", "console", "store", "audit", "retention", "market", "flows", "tickets", "sandbox", "webhooks"]
-    {
+    for section in [
+        "server",
+        "console",
+        "store",
+        "audit",
+        "retention",
+        "market",
+        "flows",
+        "tickets",
+        "sandbox",
+        "webhooks",
+        "people",
+    ] {
         add(&format!("settings.{section}"), settings(&section_of(whole.as_value(), section)));
     }
     add("settings.connection", settings(connection.as_value()));
@@ -90,6 +100,7 @@ fn actions(manifests: &[&Manifest]) -> String {
             let lane = match a.lane {
                 Lane::FlowKey => "key of the flow".to_owned(),
                 Lane::Input(pointer) => code(pointer),
+                Lane::First(pointers) => pointers.iter().map(|p| code(p)).collect::<Vec<_>>().join(", else "),
                 Lane::Connection => "the connection".to_owned(),
             };
             let lane = match a.lane_gap {

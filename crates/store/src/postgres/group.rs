@@ -212,8 +212,8 @@ fn column(ran: &Ran) -> Result<HashSet<i64>, tokio_postgres::Error> {
 
 /// Splits a list so that no part holds two items of one key: an `UPDATE` with an array changes a row
 /// once, whatever the array says. Nearly always there is one part.
-fn layers<T>(items: impl IntoIterator<Item = T>, key: impl Fn(&T) -> i64) -> Vec<Vec<T>> {
-    let mut seen = std::collections::HashMap::<i64, usize>::new();
+fn layers<T, K: Eq + std::hash::Hash>(items: impl IntoIterator<Item = T>, key: impl Fn(&T) -> K) -> Vec<Vec<T>> {
+    let mut seen = std::collections::HashMap::<K, usize>::new();
     let mut layers: Vec<Vec<T>> = Vec::new();
     for item in items {
         let turn = seen.entry(key(&item)).or_default();

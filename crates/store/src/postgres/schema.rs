@@ -140,6 +140,9 @@ CREATE TABLE IF NOT EXISTS suppressions (id bigint GENERATED ALWAYS AS IDENTITY 
   cause bigint NOT NULL, who text NOT NULL, since bigint NOT NULL, body bytea NOT NULL);
 CREATE TABLE IF NOT EXISTS person_links (address bigint PRIMARY KEY, person bigint NOT NULL);
 CREATE INDEX IF NOT EXISTS person_links_person ON person_links (person);
+CREATE TABLE IF NOT EXISTS parts (number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, connection bigint NOT NULL,
+  kind text NOT NULL, entity text NOT NULL, parent bigint NOT NULL, UNIQUE (connection, kind, entity));
+CREATE INDEX IF NOT EXISTS parts_parent ON parts (parent, kind, number);
 CREATE INDEX IF NOT EXISTS effects_deferred ON effects (not_before) WHERE status = 4;
 CREATE TABLE IF NOT EXISTS signing_keys (number bigint PRIMARY KEY, secret bytea NOT NULL, made_at bigint NOT NULL);
 CREATE TABLE IF NOT EXISTS records (number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, kind text NOT NULL, id text NOT NULL,

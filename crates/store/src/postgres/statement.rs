@@ -130,6 +130,10 @@ pub(super) fn maybe_ints<'a>(values: impl IntoIterator<Item = Option<i64>>) -> P
 pub(super) fn texts<'a>(values: impl IntoIterator<Item = &'a str>) -> Param<'a> {
     param(values.into_iter().collect::<Vec<_>>(), Type::TEXT_ARRAY)
 }
+/// A column of texts of its own.
+pub(super) fn own_texts<'a>(values: impl IntoIterator<Item = String>) -> Param<'a> {
+    param(values.into_iter().collect::<Vec<_>>(), Type::TEXT_ARRAY)
+}
 /// A column of texts with gaps.
 pub(super) fn maybe_texts<'a>(values: impl IntoIterator<Item = Option<&'a str>>) -> Param<'a> {
     param(values.into_iter().collect::<Vec<_>>(), Type::TEXT_ARRAY)

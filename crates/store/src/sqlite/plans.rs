@@ -2,7 +2,7 @@
 //! backlog and never the history. The statements are those that the functions really run, caught
 //! on their way into SQLite, so that a changed text cannot slip past.
 
-use super::{audit, passes, read, records, schema};
+use super::{audit, parts, passes, read, records, schema};
 use crate::audit::{AuditFilter, AuditKind};
 use crate::contract::{DedupKey, EffectState, RunStatus};
 use crate::records::{RecordFilter, RecordOrder};
@@ -208,6 +208,11 @@ fn lists_read_a_page_and_not_the_history() {
         &b.plan(|db, _| read::entity_ids(db, 1, "order", "7", 10)),
         &["INDEX sqlite_autoindex_entities_1 (connection=? AND kind=? AND entity>?)"],
     );
+    goes_by(
+        &b.plan(|db, s| parts::list(db, s, 1, "order", Some(9), 10)),
+        &["INDEX parts_parent (parent=? AND kind=? AND number<?)", "INDEX sqlite_autoindex_entities_1"],
+    );
+    goes_by(&b.plan(|db, _| parts::count(db, &[1], "order")), &["COVERING INDEX parts_parent (parent=? AND kind=?)"]);
     let events = |f: EventFilter| EventFilter { limit: 10, ..f };
     goes_by(&b.plan(|db, s| read::events(db, s, &events(EventFilter::default()))), &[BY_ID]);
     let paid = events(EventFilter { event_type: Some("order.paid".into()), ..EventFilter::default() });

@@ -34,6 +34,9 @@ CREATE TABLE IF NOT EXISTS suppressions (id INTEGER PRIMARY KEY, address INTEGER
   who TEXT NOT NULL, since INTEGER NOT NULL, body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS person_links (address INTEGER PRIMARY KEY, person INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS person_links_person ON person_links (person);
+CREATE TABLE IF NOT EXISTS parts (number INTEGER PRIMARY KEY, connection INTEGER NOT NULL, kind TEXT NOT NULL,
+  entity TEXT NOT NULL, parent INTEGER NOT NULL, UNIQUE (connection, kind, entity));
+CREATE INDEX IF NOT EXISTS parts_parent ON parts (parent, kind, number);
 CREATE INDEX IF NOT EXISTS effects_deferred ON effects (not_before) WHERE status = 4;
 CREATE TABLE IF NOT EXISTS signing_keys (number INTEGER PRIMARY KEY, secret BLOB NOT NULL, made_at INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS records (number INTEGER PRIMARY KEY, kind TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,

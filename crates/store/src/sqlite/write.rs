@@ -1,6 +1,7 @@
 //! The statements behind each member of a group. Every function writes all of its member or
 //! returns an error, upon which the writer rolls its savepoint back.
 
+use super::parts;
 use crate::audit::{AuditEntry, Chain, Head, packed};
 use crate::codes::{is_end_of, ms, replay_hash, run_code};
 use crate::contract::{
@@ -156,7 +157,13 @@ impl Writer<'_> {
                 params![e.connection, e.entity.kind, e.entity.id, updated_at, e.rank, e.hash, e.data.0, e.expected],
             )?
         };
-        if changed == 0 { Err(Stop::Guard) } else { Ok(()) }
+        if changed == 0 {
+            return Err(Stop::Guard);
+        }
+        if let Some(parent) = e.parent {
+            self.run(parts::KEEP, params![e.connection, e.entity.kind, e.entity.id, parent])?;
+        }
+        Ok(())
     }
 
     fn event(&mut self, e: &EventInsert) -> Result<(), Stop> {

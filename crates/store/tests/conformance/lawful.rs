@@ -19,6 +19,7 @@ fn model(store: &dyn Store, kind: &str, id: &str, expected: i64, text: &str) -> 
         updated_at: None,
         rank: 0,
         hash: expected,
+        parent: None,
         data: store.sealer().seal(text.as_bytes()),
     }
 }

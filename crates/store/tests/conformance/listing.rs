@@ -7,8 +7,8 @@ use crate::support::{
 use pasarela_domain::{DeliveryId, EntityRef};
 use pasarela_store::{
     Accepted, Decision, DeliveryStatus, EffectFilter, EffectGuard, EffectInsert, EffectState, EffectUpdate,
-    EntityUpsert, EventFilter, EventInsert, FactWrite, NewDelivery, Page, RecordWrite, RunFilter, RunInsert, RunStatus,
-    Seen, Within, Work,
+    EntityUpsert, EventFilter, EventInsert, FactWrite, NewDelivery, Page, Part, RecordWrite, RunFilter, RunInsert,
+    RunStatus, Seen, Within, Work,
 };
 use std::collections::BTreeSet;
 
@@ -96,6 +96,47 @@ pub(crate) async fn read_models_of_a_kind_by_id(factory: &impl Factory) {
     assert_eq!(ids("order", "7", 2).await, ["9"]);
     assert_eq!(ids("show", "", 2).await, ["8"]);
     assert!(ids("person", "", 2).await.is_empty());
+}
+
+/// Parts of a whole are listed the newest first, each once, by its kind; one that changes keeps its place.
+pub(crate) async fn parts_of_a_read_model(factory: &impl Factory) {
+    let store = factory.open();
+    let part = |id: &str, expected, parent| EntityUpsert { parent, ..entity(&*store, id, expected, id) };
+    let of = |kind: &str, id: &str, parent| EntityUpsert { entity: EntityRef::new(kind, id), ..part("", 0, parent) };
+    decide(&*store, |d| {
+        let mut f = fact(&*store, 1, d);
+        f.entities = (1..=5).map(|n| part(&n.to_string(), 0, Some(n % 2))).collect();
+        f.entities.push(of("ticket", "1", Some(1)));
+        f.entities.push(of("show", "9", None));
+        vec![f]
+    })
+    .await;
+    let list = async |parent, kind: &str, before, limit| {
+        let page = store.parts(parent, kind, before, limit).await.unwrap();
+        (page.rows.iter().map(|r| (r.connection, r.id.clone())).collect::<Vec<_>>(), page.next)
+    };
+    let ids = |ids: &[&str]| ids.iter().map(|id| (1, (*id).to_owned())).collect::<Vec<_>>();
+    let (first, next) = list(1, "order", None, 2).await;
+    assert_eq!(first, ids(&["5", "3"]));
+    assert_eq!(list(1, "order", next, 2).await, (ids(&["1"]), None));
+    assert_eq!(list(1, "ticket", None, 9).await.0, ids(&["1"]));
+    assert_eq!(list(7, "order", None, 9).await.0, ids(&[]));
+    assert_eq!(store.parts(0, "order", None, 1).await.unwrap().rows[0].data, b"4");
+    assert_eq!(store.count_parts(vec![1, 7, 0], "order").await.unwrap(), [3, 0, 2]);
+
+    // One changes, one moves, both in a later group; the first keeps its place, and so does the second.
+    let work = Work { entities: vec![part("3", 1, Some(1)), part("1", 1, Some(0))], ..Work::default() };
+    store.work(work).await.unwrap();
+    assert_eq!(list(1, "order", None, 9).await.0, ids(&["5", "3"]));
+    assert_eq!(list(0, "order", None, 9).await.0, ids(&["4", "2", "1"]));
+
+    // What was kept before it was noted is noted later; to say it again changes nothing.
+    store.work(Work { entities: vec![part("8", 0, None)], ..Work::default() }).await.unwrap();
+    assert_eq!(store.count_parts(vec![1], "order").await.unwrap(), [2]);
+    let noted = Part { connection: 1, entity: EntityRef::new("order", "8"), parent: 1 };
+    store.keep_parts(vec![noted.clone(), noted.clone()]).await.unwrap();
+    store.keep_parts(vec![noted]).await.unwrap();
+    assert_eq!(list(1, "order", None, 9).await.0, ids(&["8", "5", "3"]));
 }
 
 pub(crate) async fn events_page_both_ways_by_every_filter(factory: &impl Factory) {

@@ -129,6 +129,7 @@ pub(crate) fn entity(store: &dyn Store, id: &str, expected: i64, text: &str) -> 
         updated_at: Some(at(expected)),
         rank: 2,
         hash: 9,
+        parent: None,
         data: store.sealer().seal(text.as_bytes()),
     }
 }

@@ -20,7 +20,7 @@ pub(crate) fn action_of(row: Option<(Action, Resource)>, path: &str) -> String {
         "reenviar" => "replay",
         "secrets" | "secreto" if resource == Resource::Webhooks => "rotate",
         "quitar" if resource == Resource::Webhooks => "remove",
-        "apply" => "provision",
+        "apply" | "modelo" => "provision",
         "cancel" | "change" | "test" | "import" | "reconcile" | "remove" | "replay" | "set" => last,
         _ if path.starts_with("/conciliacion/") => "reconcile",
         _ if action == Action::Write => "create",

@@ -55,6 +55,8 @@ pub(super) struct ConnectionView {
     pub(super) rate: String,
     pub(super) heard: Option<Moment>,
     pub(super) calls: Vec<(Mark, String)>,
+    /// Its provider has a model that the account can be brought to.
+    pub(super) model: bool,
 }
 
 #[derive(Template)]
@@ -124,6 +126,7 @@ fn view(app: &App, w: Words, state: ConnectionState) -> ConnectionView {
             .filter(|(outcome, _)| *outcome != "step")
             .map(|(outcome, n)| (Mark::new(w, "outcome", outcome), w.number(n)))
             .collect(),
+        model: app.engine.has_model(&state.name),
         name: state.name,
     }
 }

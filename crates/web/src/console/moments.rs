@@ -89,6 +89,11 @@ pub(super) fn date(w: Words, at: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// The day of a moment in Bogotá, counted from 1970: for what is summed by days.
+pub(super) fn day_number(at: Timestamp) -> i64 {
+    (at.as_second() - 5 * 3600).div_euclid(86_400)
+}
+
 /// Days on the calendar from now to a moment; negative when it has passed.
 pub(super) fn days_until(at: Timestamp, now: Timestamp) -> i64 {
     let (at, now) = (bogota(at).date(), bogota(now).date());

@@ -24,6 +24,7 @@ const KNOWN: &[&str] = &[
     "notice.refused",
     "notice.silent",
     "notice.busy",
+    "notice.asked",
     "notice.case_done",
     "notice.case_opened",
     "notice.first",

@@ -13,6 +13,7 @@ mod law;
 mod newcomer;
 mod pages;
 mod people;
+mod shows;
 mod states;
 mod theatre;
 mod views;
@@ -40,6 +41,7 @@ fn rows() -> impl Iterator<Item = &'static Row> {
         .chain(keys::ROWS)
         .chain(law::ROWS)
         .chain(people::ROWS)
+        .chain(shows::ROWS)
         .chain(states::ROWS)
         .chain(webhooks::ROWS)
         .chain(events::ROWS)
@@ -146,6 +148,12 @@ impl Words {
     pub(super) fn pesos(&self, minor: i64) -> String {
         let lang = if self.lang == Lang::Es { pasarela_colombia::Lang::Es } else { pasarela_colombia::Lang::En };
         pasarela_colombia::money::format_money(minor, 2, "COP", lang)
+    }
+
+    /// An amount of money in its own currency.
+    pub(super) fn money(&self, money: &pasarela_domain::Money) -> String {
+        let lang = if self.lang == Lang::Es { pasarela_colombia::Lang::Es } else { pasarela_colombia::Lang::En };
+        pasarela_colombia::money::format_money(money.minor, money.currency.exponent(), money.currency.code(), lang)
     }
 
     /// A number with its thousands apart.

@@ -42,6 +42,7 @@ fn lane(action: &Action) -> Value {
     match action.lane {
         Lane::FlowKey => json!("key"),
         Lane::Input(pointer) => json!(pointer),
+        Lane::First(pointers) => json!(pointers.join(", ")),
         Lane::Connection => json!("connection"),
     }
 }

@@ -114,6 +114,7 @@ async fn built(sandbox: Option<&str>, mail: Option<std::net::SocketAddr>) -> Hub
         seed: 7,
         keeping: pasarela_engine::Keeping::default(),
         private_webhooks: true,
+        people: None,
         passive: false,
     })
     .await

@@ -195,7 +195,20 @@ async fn deeds(hub: &Hub) -> Vec<Asked> {
 
 /// Routes that do something by a session of somebody's own, or that this hub has nothing for: each says what tries
 /// it instead.
-const ELSEWHERE: [(&str, &str); 32] = [
+const ELSEWHERE: [(&str, &str); 45] = [
+    ("/api/v1/shows/{connection}/{id}/publish", "a shop sells no tickets: it refuses before anything is done"),
+    ("/api/v1/shows/{connection}/{id}/archive", "the same"),
+    ("/api/v1/orders/{connection}/{id}/cancel", "the same; pasarela/tests/sandbox/by_hand.rs"),
+    ("/api/v1/orders/{connection}/{id}/mark-paid", "the same"),
+    ("/api/v1/tickets/{connection}/{id}/cancel", "the same"),
+    ("/api/v1/tickets/{connection}/{id}/resend", "the same"),
+    ("/api/v1/tickets/{connection}/{id}/holder", "the same"),
+    ("/api/v1/tickets/{connection}/{id}/check-in", "the same"),
+    ("/api/v1/tickets/{connection}/{id}/check-out", "the same"),
+    ("/desfiles/{connection}/{id}/{what}", "as the API's, by the same functions"),
+    ("/pedidos/{connection}/{id}/{what}", "as the API's, by the same functions"),
+    ("/pedidos/{connection}/{id}/boletas/{ticket}/{what}", "as the API's, by the same functions"),
+    ("/conexiones/{name}/modelo", "as the API's, by the same functions"),
     ("/api/v1/connections/{name}/reconcile", "a shop keeps no history: it refuses before anything is done"),
     ("/api/v1/connections/{name}/plan/apply", "a shop has no model: it refuses before anything is done"),
     ("/admin/registry", "without a registry among the connections there is nothing to take in"),

@@ -1,6 +1,7 @@
 //! What Twenty's refusals mean (contract 1.5). Its 400 is a mixed bag: unknown exceptions become 400
 //! too, so a text that is not known is tried once more before it is believed.
 
+use crate::twenty::provision::model;
 use crate::twenty::wire::ErrorBody;
 use pasarela_connector::{Answer, Ctx, Outcome, Scope, judge as http};
 use std::time::Duration;
@@ -10,6 +11,9 @@ const BLIND_WAIT: Duration = Duration::from_secs(60);
 
 /// The text of a conflict on a unique field or an id.
 const DUPLICATE: &str = "A duplicate entry was detected";
+
+/// Name of the rule that holds back what is for the fashion model alone.
+pub(in crate::twenty) const NOT_PROVISIONED: &str = "not_provisioned";
 
 /// Whom a refusal is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +48,8 @@ pub(super) fn refusal(answer: &Answer, ctx: &Ctx<'_>) -> Option<(Reach, Outcome)
             let why = format!("HTTP {} without an error of Twenty's: check base_url", answer.status);
             (Reach::Call, Outcome::NeedsHuman { why })
         }
+        // Of one record; in a batch the others may be there.
+        404 | 410 => (Reach::Row, http::classify(answer, ctx.now)?),
         500 if text.to_ascii_lowercase().contains("request entity too large") => (Reach::Row, too_large()),
         _ => (Reach::Call, http::classify(answer, ctx.now)?),
     })
@@ -52,6 +58,11 @@ pub(super) fn refusal(answer: &Answer, ctx: &Ctx<'_>) -> Option<(Reach, Outcome)
 /// Is this the refusal of an id or a unique value that is there already?
 pub(super) fn is_duplicate(answer: &Answer) -> bool {
     answer.status == 400 && answer.parse::<ErrorBody>().is_ok_and(|e| e.text().contains(DUPLICATE))
+}
+
+/// Is this Twenty's own word that there is no such record, or that it is in the bin?
+pub(in crate::twenty) fn is_missing(answer: &Answer) -> bool {
+    answer.status == 404 && answer.parse::<ErrorBody>().is_ok_and(|e| !e.text().is_empty())
 }
 
 /// Is this the refusal of a field that the workspace's version of the object does not have?
@@ -96,6 +107,8 @@ fn bad_request(body: &ErrorBody, text: String, ctx: &Ctx<'_>) -> (Reach, Outcome
         (Reach::Call, Outcome::give_up("invalid_cursor", text))
     } else if text.starts_with("Object ") && text.contains("doesn't have any") {
         human("Add the field to the workspace, or take it out of the flow or of hub_id_field")
+    } else if is_of_the_model(&text) {
+        (Reach::Row, not_provisioned(&text))
     } else if text.starts_with("object '") && text.contains("not found") {
         human("This workspace has no such object; is base_url right?")
     } else if text.contains("does not have permission") {
@@ -108,6 +121,18 @@ fn bad_request(body: &ErrorBody, text: String, ctx: &Ctx<'_>) -> (Reach, Outcome
     } else {
         again_or("http_400")
     }
+}
+
+/// Is this an object of the fashion model that the workspace does not have?
+fn is_of_the_model(text: &str) -> bool {
+    let named = text.strip_prefix("object '").and_then(|rest| rest.split_once("' not found"));
+    named.is_some_and(|(plural, _)| model::OBJECTS.iter().any(|o| o.plural == plural))
+}
+
+/// What is for the fashion model alone does nothing in a workspace without it, and asks nobody to act.
+pub(super) fn not_provisioned(text: &str) -> Outcome {
+    let why = format!("this workspace has no fashion model ({text}); `pasarela connections provision` makes it");
+    Outcome::withheld(NOT_PROVISIONED, why)
 }
 
 fn throttled(answer: &Answer, body: &ErrorBody, ctx: &Ctx<'_>) -> Outcome {

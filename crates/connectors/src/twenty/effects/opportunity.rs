@@ -1,11 +1,9 @@
 //! `upsert_opportunity`: a deal whose id is derived from the flow's key.
 
 use super::judge::judge;
-use super::{call, filled, invalid, is_new, read, record_id, record_ref, unreadable};
+use super::{call, filled, invalid, is_new, micros, moment, read, record_id, record_ref, unreadable};
 use crate::twenty::Connection;
 use crate::twenty::wire::Data;
-use jiff::Timestamp;
-use jiff::civil::Date;
 use pasarela_connector::{Answer, Ctx, Outcome, Request, Step};
 use pasarela_domain::Money;
 use schemars::JsonSchema;
@@ -49,7 +47,8 @@ pub(super) fn begin(on: &Connection, input: &Value) -> Result<Step, Box<Outcome>
     let mut body = Map::new();
     let mut set = |field: &str, value: Value| body.insert(field.to_owned(), value);
     set("id", json!(on.record_id("opportunity", key)));
-    if let Some(field) = &on.settings.hub_id_field {
+    // A deal is one call: the field is written where the settings name it.
+    if let Some(field) = on.hub_field().filter(|_| !on.hub_field_is_a_guess()) {
         set(field, json!(key));
     }
     set("name", json!(input.name.trim()));
@@ -60,7 +59,7 @@ pub(super) fn begin(on: &Connection, input: &Value) -> Result<Step, Box<Outcome>
         set("amount", json!({ "amountMicros": micros(amount)?, "currencyCode": amount.currency }));
     }
     if let Some(text) = filled(&input.close_date) {
-        set("closeDate", json!(moment(text)?));
+        set("closeDate", json!(moment("close_date", text)?));
     }
     if let Some(id) = record_ref("company_id", &input.company_id)? {
         set("companyId", json!(id));
@@ -83,37 +82,4 @@ pub(super) fn on(answer: &Answer, ctx: &Ctx<'_>) -> Outcome {
         Some((record, id)) => Outcome::done(json!({ "id": id, "created": is_new(record) })),
         None => unreadable(answer),
     }
-}
-
-/// Millionths of the currency. The server keeps them in a double (contract 2.4), so an amount that
-/// would come back as another one is refused here.
-fn micros(amount: Money) -> Result<i64, Box<Outcome>> {
-    let scale = 10_i64.pow(6_u32.saturating_sub(amount.currency.exponent()));
-    let exact = amount.minor.checked_mul(scale).filter(|micros| {
-        let back = *micros as f64;
-        back.abs() < 9.2e18 && back as i64 == *micros
-    });
-    exact.ok_or_else(|| {
-        let text = amount.major_text();
-        invalid(format!("the amount {text} {} is too large for Twenty to keep exactly", amount.currency))
-    })
-}
-
-/// A moment as Twenty writes it. A bare date is noon in Colombia (UTC−5 all year), so that it is the
-/// same date for whoever reads it in Bogotá or in Madrid.
-fn moment(text: &str) -> Result<String, Box<Outcome>> {
-    let at = match text.parse::<Timestamp>() {
-        Ok(at) => at,
-        Err(_) => {
-            let bad = || invalid(format!("close_date '{text}' is not a date (2027-02-28) or a moment with its zone"));
-            // A text with a time but no zone would be read as a date, and its time lost.
-            let date: Date = if text.len() == 10 {
-                text.parse().map_err(|_| bad())?
-            } else {
-                return Err(bad());
-            };
-            format!("{date}T17:00:00Z").parse().map_err(|_| bad())?
-        }
-    };
-    Ok(format!("{at:.3}"))
 }

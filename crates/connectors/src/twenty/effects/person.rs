@@ -1,17 +1,15 @@
 //! `upsert_person` and `find_person`.
 //!
-//! A person with an e-mail is upserted by it alone: e-mails are unique in Twenty, so a repeat finds
-//! the same record, and an id of ours next to the address of a record that somebody else made would
-//! be refused as two records (contract 2.5). Without an e-mail the record's id is derived from the
-//! phone, or from the flow's key, because phones are not unique there.
+//! A person is the record whose id is given; else the one that bears the hub's key; else the one whose id follows from
+//! the key, or from the phone of somebody without an address; else the one that has the address. A record that people
+//! made is adopted by its address: it keeps its id and gets the hub's key.
 
-mod batch;
 mod find;
 
-pub(super) use batch::{begin, on};
 pub(super) use find::{Find, begin as begin_find, on as on_find};
 
-use super::{filled, invalid, read, record_ref};
+use super::rows::{PERSON, Row, quoted};
+use super::{OWN, filled, invalid, read, record_ref};
 use crate::twenty::{Connection, names};
 use pasarela_connector::Outcome;
 use pasarela_domain::{EmailAddress, Phone};
@@ -19,27 +17,16 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-/// Fields that have an input of their own, or that only the server writes (contract 2.3).
-const OWN_FIELDS: &[&str] = &[
-    "id",
-    "name",
-    "emails",
-    "phones",
-    "jobTitle",
-    "companyId",
-    "createdAt",
-    "updatedAt",
-    "deletedAt",
-    "createdBy",
-    "updatedBy",
-    "position",
-    "searchVector",
-];
+/// Fields that have an input of their own.
+const OWN_FIELDS: [&str; 5] = ["name", "emails", "phones", "jobTitle", "companyId"];
 
-/// A person as a flow knows them. Needs an e-mail, a phone or a key; blank values are left out.
+/// A person as a flow knows them. Needs an id, an e-mail, a phone or a key; blank values are left out.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::twenty) struct Input {
+    /// Id of the person in Twenty, where it is known.
+    #[serde(default)]
+    id: Option<String>,
     /// E-mail; one person in the CRM per address.
     #[serde(default)]
     email: Option<String>,
@@ -61,46 +48,25 @@ pub(in crate::twenty) struct Input {
     /// Id of the company in Twenty.
     #[serde(default)]
     company_id: Option<String>,
-    /// The hub's own key of the person; goes into the connection's `hub_id_field` where there is one.
+    /// The hub's own key of the person: a new record's id follows from it, and the field `hubId` gets it where the
+    /// workspace has one.
     #[serde(default)]
     key: Option<String>,
     /// Further fields of the workspace's people, by API name.
     #[serde(default)]
     fields: Option<Map<String, Value>>,
-}
-
-/// One row of a batch: one identity, with the inputs that it stands for.
-#[derive(Debug)]
-struct Row {
-    identity: Identity,
-    body: Map<String, Value>,
-    inputs: Vec<usize>,
-}
-
-/// How a row is known again in the answer, which is not in the order of the request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Identity {
-    Email(String),
-    Id(String),
-}
-
-impl Identity {
-    fn is(&self, record: &Value) -> bool {
-        match self {
-            Self::Email(email) => record
-                .pointer("/emails/primaryEmail")
-                .and_then(Value::as_str)
-                .is_some_and(|found| found.to_lowercase() == *email),
-            Self::Id(id) => {
-                record.get("id").and_then(Value::as_str).is_some_and(|found| found.eq_ignore_ascii_case(id))
-            }
-        }
-    }
+    /// Bring the person back where they were deleted in Twenty. Without it nothing is written then.
+    #[serde(default)]
+    revive: bool,
+    /// Write only when the record is made: what one says already stays, and its id is the result.
+    #[serde(default)]
+    only_new: bool,
 }
 
 /// The row of one input.
-fn row(on: &Connection, input: &Value) -> Result<(Identity, Map<String, Value>), Box<Outcome>> {
+pub(super) fn row(on: &Connection, n: usize, input: &Value) -> Result<Row, Box<Outcome>> {
     let input: Input = read(input)?;
+    let given = record_ref("id", &input.id)?;
     let email = filled(&input.email)
         .map(|t| t.parse::<EmailAddress>().map_err(|e| invalid(format!("email: {e}"))))
         .transpose()?;
@@ -108,28 +74,31 @@ fn row(on: &Connection, input: &Value) -> Result<(Identity, Map<String, Value>),
         filled(&input.phone).map(|t| t.parse::<Phone>().map_err(|e| invalid(format!("phone: {e}")))).transpose()?;
     let key = filled(&input.key);
     let company = record_ref("company_id", &input.company_id)?;
+    if let Some(email) = &email {
+        quoted("email", email.as_str())?;
+    }
+    if let Some(key) = key {
+        quoted("key", key)?;
+    }
+
+    // Phones are not unique: a person without an address is known by an id that follows from the phone.
+    let by_key = key.map(|key| on.record_id("person", &format!("key:{key}")).to_string());
+    let by_phone = match (&email, &phone) {
+        (None, Some(phone)) => Some(on.record_id("person", &format!("phone:{}", phone.as_e164())).to_string()),
+        _ => None,
+    };
+    let own: Vec<String> = by_key.into_iter().chain(by_phone).collect();
+    if given.is_none() && email.is_none() && own.is_empty() {
+        return Err(invalid("a person needs an id, an email, a phone or a key, or it would be made anew each time"));
+    }
+    let natural = email.as_ref().map(|email| email.as_str().to_owned());
 
     let mut body = Map::new();
-    let identity = match (&email, &phone, key) {
-        (Some(email), _, _) => Identity::Email(email.as_str().to_owned()),
-        (None, Some(phone), _) => {
-            Identity::Id(on.record_id("person", &format!("phone:{}", phone.as_e164())).to_string())
-        }
-        (None, None, Some(key)) => Identity::Id(on.record_id("person", &format!("key:{key}")).to_string()),
-        (None, None, None) => {
-            return Err(invalid("a person needs an email, a phone or a key, or it would be made anew each time"));
-        }
-    };
-    if let Identity::Id(id) = &identity {
-        body.insert("id".into(), json!(id));
-    }
-    if let (Some(field), Some(key)) = (&on.settings.hub_id_field, key) {
-        body.insert(field.clone(), json!(key));
-    }
     let name = full_name(&input);
     if !name.is_empty() {
         body.insert("name".into(), Value::Object(name));
     }
+    // Composites merge: what is not named, such as further addresses, stays as people wrote it (contract 2.4).
     if let Some(email) = email {
         body.insert("emails".into(), json!({ "primaryEmail": email.as_str() }));
     }
@@ -145,14 +114,27 @@ fn row(on: &Connection, input: &Value) -> Result<(Identity, Map<String, Value>),
         body.insert("companyId".into(), json!(company));
     }
     for (field, value) in input.fields.unwrap_or_default() {
-        if OWN_FIELDS.contains(&field.as_str()) || on.settings.hub_id_field.as_ref() == Some(&field) {
+        if OWN.contains(&field.as_str())
+            || OWN_FIELDS.contains(&field.as_str())
+            || on.hub_field() == Some(field.as_str())
+        {
             return Err(invalid(format!(
                 "fields.{field} cannot be written this way; it has an input of its own or is the server's"
             )));
         }
         body.insert(field, value);
     }
-    Ok((identity, body))
+    Ok(Row {
+        object: PERSON,
+        given: given.map(|id| id.to_string()),
+        own,
+        key: key.map(str::to_owned),
+        natural,
+        body,
+        revive: input.revive,
+        only_new: input.only_new,
+        inputs: vec![n],
+    })
 }
 
 /// The parts of the name that are known: an absent one must not wipe what the CRM has.
@@ -165,35 +147,4 @@ fn full_name(input: &Input) -> Map<String, Value> {
         .filter(|(_, part)| !part.is_empty())
         .map(|(field, part)| (field.to_owned(), json!(part)))
         .collect()
-}
-
-/// The rows of a batch, and the inputs that cannot become one. The same identity twice in one body
-/// fails the whole batch (contract 2.5), so those inputs are one row: what comes later wins.
-fn plan(on: &Connection, inputs: &[Value]) -> (Vec<Row>, Vec<(usize, Outcome)>) {
-    let mut rows: Vec<Row> = Vec::new();
-    let mut refused = Vec::new();
-    for (n, input) in inputs.iter().enumerate() {
-        match row(on, input) {
-            Err(outcome) => refused.push((n, *outcome)),
-            Ok((identity, body)) => match rows.iter_mut().find(|r| r.identity == identity) {
-                Some(row) => {
-                    merge(&mut row.body, body);
-                    row.inputs.push(n);
-                }
-                None => rows.push(Row { identity, body, inputs: vec![n] }),
-            },
-        }
-    }
-    (rows, refused)
-}
-
-fn merge(into: &mut Map<String, Value>, from: Map<String, Value>) {
-    for (field, value) in from {
-        match (into.get_mut(&field), value) {
-            (Some(Value::Object(old)), Value::Object(new)) => merge(old, new),
-            (_, value) => {
-                into.insert(field, value);
-            }
-        }
-    }
 }

@@ -2,10 +2,11 @@
 
 use crate::twenty::wire::{self, Common, Object};
 use pasarela_connector::{EntityWrite, Fact, Unread};
-use pasarela_domain::model::{Company, Contact, Deal, Person};
+use pasarela_domain::model::{Company, Contact, Deal, Person, Record};
 use pasarela_domain::{Currency, Money};
 use serde::Deserialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// Where a record is in its life. The state before a deletion can bear the same `updatedAt` as what
 /// follows, so the later station wins.
@@ -35,8 +36,64 @@ pub(super) fn write(object: Object, record: &Value, common: &Common, life: Life)
         Object::Person => serde_json::to_value(person(record, deleted)?),
         Object::Company => serde_json::to_value(company(record, common, deleted)?),
         Object::Opportunity => serde_json::to_value(deal(record, common, deleted)?),
+        Object::Made(_) => return made(object, record, common, life, ""),
     }?;
     Ok(EntityWrite::new(object.entity(), &common.id, data).updated(common.updated_at).rank(life as i16))
+}
+
+/// What only the server writes, or has a place of its own.
+const OWN: [&str; 9] =
+    ["id", "name", "createdAt", "updatedAt", "deletedAt", "createdBy", "updatedBy", "position", "searchVector"];
+
+/// The read model of a record of the fashion model: what the workspace keeps of it, under its own names.
+pub(super) fn made(
+    object: Object,
+    record: &Value,
+    common: &Common,
+    life: Life,
+    hub_id: &str,
+) -> Result<EntityWrite, Unread> {
+    let text = |field: &str| record.get(field).and_then(Value::as_str).map(str::trim).filter(|t| !t.is_empty());
+    let (mut fields, mut links) = (BTreeMap::new(), BTreeMap::new());
+    for (name, value) in record.as_object().into_iter().flatten() {
+        if OWN.contains(&name.as_str()) || name == hub_id || value.is_null() || value.as_str() == Some("") {
+            continue;
+        }
+        match name.strip_suffix("Id") {
+            Some(link) if value.is_string() => links.insert(link.to_owned(), value.clone()),
+            _ => fields.insert(name.clone(), value.clone()),
+        };
+    }
+    let data = serde_json::to_value(Record {
+        id: common.id.clone(),
+        object: object.singular().to_owned(),
+        name: text("name").unwrap_or_default().to_owned(),
+        key: text(hub_id).map(str::to_owned),
+        fields,
+        links,
+        deleted: life != Life::Live,
+    })?;
+    Ok(EntityWrite::new(object.entity(), &common.id, data).updated(common.updated_at).rank(life as i16))
+}
+
+/// A person of whom only the id is left.
+pub(super) fn gone_person(id: &str) -> Person {
+    Person { id: id.to_owned(), contact: Contact::default(), job_title: None, company_id: None, deleted: true }
+}
+
+/// A company of which only the id is left.
+pub(super) fn gone_company(id: &str) -> Company {
+    Company { id: id.to_owned(), name: String::new(), domain: None, deleted: true }
+}
+
+/// What is shown, over what is known.
+pub(super) fn laid_over(known: &Value, shown: &Value) -> Value {
+    let mut both = known.clone();
+    match (both.as_object_mut(), shown.as_object()) {
+        (Some(both), Some(shown)) => both.extend(shown.clone()),
+        _ => return shown.clone(),
+    }
+    both
 }
 
 /// Adds the records that this one names, so that flows may use them.

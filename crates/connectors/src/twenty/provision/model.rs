@@ -4,31 +4,36 @@
 //! Labels are what people read in the CRM of a Colombian house, so they are Spanish. Names are the API's.
 
 /// An object of our own.
-pub(super) struct ObjectDef {
-    pub(super) singular: &'static str,
-    pub(super) plural: &'static str,
-    pub(super) label: &'static str,
-    pub(super) labels: &'static str,
-    pub(super) description: Option<&'static str>,
-    pub(super) icon: &'static str,
+#[derive(Debug)]
+pub(in crate::twenty) struct ObjectDef {
+    /// Kind of the hub's read model of it, as a list.
+    pub(in crate::twenty) entity: [&'static str; 1],
+    /// Name of the task that reads it.
+    pub(in crate::twenty) task: &'static str,
+    pub(in crate::twenty) singular: &'static str,
+    pub(in crate::twenty) plural: &'static str,
+    pub(in crate::twenty) label: &'static str,
+    pub(in crate::twenty) labels: &'static str,
+    pub(in crate::twenty) description: Option<&'static str>,
+    pub(in crate::twenty) icon: &'static str,
 }
 
 /// A field, on an object of ours or a standard one.
-pub(super) struct FieldDef {
-    pub(super) object: &'static str,
-    pub(super) name: &'static str,
-    pub(super) label: &'static str,
-    pub(super) icon: &'static str,
-    pub(super) kind: Kind,
-    pub(super) description: Option<&'static str>,
+pub(in crate::twenty) struct FieldDef {
+    pub(in crate::twenty) object: &'static str,
+    pub(in crate::twenty) name: &'static str,
+    pub(in crate::twenty) label: &'static str,
+    pub(in crate::twenty) icon: &'static str,
+    pub(in crate::twenty) kind: Kind,
+    pub(in crate::twenty) description: Option<&'static str>,
 }
 
 /// An option's label and value; its colour follows from its place.
-pub(super) type Choice = (&'static str, &'static str);
+pub(in crate::twenty) type Choice = (&'static str, &'static str);
 
 /// What a field holds.
 #[derive(Clone, Copy)]
-pub(super) enum Kind {
+pub(in crate::twenty) enum Kind {
     /// The hub's own key: unique text. Its name is the connection's `hub_id_field`.
     HubId,
     /// A type without more to say.
@@ -47,7 +52,7 @@ pub(super) enum Kind {
 
 impl Kind {
     /// As the API writes it.
-    pub(super) fn type_name(self) -> &'static str {
+    pub(in crate::twenty) fn type_name(self) -> &'static str {
         match self {
             Self::HubId => "TEXT",
             Self::Plain(name) => name,
@@ -59,7 +64,7 @@ impl Kind {
         }
     }
 
-    pub(super) fn choices(self) -> &'static [Choice] {
+    pub(in crate::twenty) fn choices(self) -> &'static [Choice] {
         match self {
             Self::Select(choices, _) | Self::Multi(choices) => choices,
             _ => &[],
@@ -68,27 +73,27 @@ impl Kind {
 }
 
 /// A view that people find in the object's list.
-pub(super) struct ViewDef {
-    pub(super) object: &'static str,
-    pub(super) name: &'static str,
-    pub(super) icon: &'static str,
-    pub(super) layout: Layout,
+pub(in crate::twenty) struct ViewDef {
+    pub(in crate::twenty) object: &'static str,
+    pub(in crate::twenty) name: &'static str,
+    pub(in crate::twenty) icon: &'static str,
+    pub(in crate::twenty) layout: Layout,
     /// Only records with this choice in this field.
-    pub(super) only: Option<(&'static str, &'static str)>,
+    pub(in crate::twenty) only: Option<(&'static str, &'static str)>,
     /// In their order.
-    pub(super) columns: &'static [&'static str],
+    pub(in crate::twenty) columns: &'static [&'static str],
 }
 
 /// How a view lies.
 #[derive(Clone, Copy)]
-pub(super) enum Layout {
+pub(in crate::twenty) enum Layout {
     Table,
     /// By a field of choices, with the sum of another.
     Kanban(&'static str, Option<&'static str>),
 }
 
 impl Layout {
-    pub(super) fn type_name(self) -> &'static str {
+    pub(in crate::twenty) fn type_name(self) -> &'static str {
         match self {
             Self::Table => "TABLE",
             Self::Kanban(..) => "KANBAN",
@@ -97,22 +102,25 @@ impl Layout {
 }
 
 /// Colours of choices, by their place (contract 3.2).
-pub(super) const COLOURS: [&str; 8] = ["sky", "purple", "turquoise", "yellow", "green", "orange", "pink", "gray"];
+pub(in crate::twenty) const COLOURS: [&str; 8] =
+    ["sky", "purple", "turquoise", "yellow", "green", "orange", "pink", "gray"];
 
 const fn object(
+    (entity, task): (&'static str, &'static str),
     singular: &'static str,
     plural: &'static str,
     label: &'static str,
     labels: &'static str,
     icon: &'static str,
 ) -> ObjectDef {
-    ObjectDef { singular, plural, label, labels, description: None, icon }
+    ObjectDef { entity: [entity], task, singular, plural, label, labels, description: None, icon }
 }
 
-pub(super) static OBJECTS: [ObjectDef; 6] = [
+pub(in crate::twenty) static OBJECTS: [ObjectDef; 6] = [
     ObjectDef {
         description: Some("Diseñador o marca"),
         ..object(
+            ("designer", "designers"),
             "designerProfile",
             "designerProfiles",
             "Perfil de diseñador",
@@ -120,11 +128,46 @@ pub(super) static OBJECTS: [ObjectDef; 6] = [
             "IconNeedleThread",
         )
     },
-    object("fashionCollection", "fashionCollections", "Colección", "Colecciones", "IconHanger"),
-    object("sponsorTier", "sponsorTiers", "Nivel de patrocinio", "Niveles de patrocinio", "IconMedal"),
-    object("fashionEvent", "fashionEvents", "Evento de moda", "Eventos de moda", "IconCalendarEvent"),
-    object("ticketOrder", "ticketOrders", "Orden de boletas", "Órdenes de boletas", "IconTicket"),
-    object("modelRelease", "modelReleases", "Autorización de imagen", "Autorizaciones de imagen", "IconSignature"),
+    object(
+        ("collection", "collections"),
+        "fashionCollection",
+        "fashionCollections",
+        "Colección",
+        "Colecciones",
+        "IconHanger",
+    ),
+    object(
+        ("sponsor_tier", "sponsor_tiers"),
+        "sponsorTier",
+        "sponsorTiers",
+        "Nivel de patrocinio",
+        "Niveles de patrocinio",
+        "IconMedal",
+    ),
+    object(
+        ("show_record", "show_records"),
+        "fashionEvent",
+        "fashionEvents",
+        "Evento de moda",
+        "Eventos de moda",
+        "IconCalendarEvent",
+    ),
+    object(
+        ("order_record", "order_records"),
+        "ticketOrder",
+        "ticketOrders",
+        "Orden de boletas",
+        "Órdenes de boletas",
+        "IconTicket",
+    ),
+    object(
+        ("model_release", "model_releases"),
+        "modelRelease",
+        "modelReleases",
+        "Autorización de imagen",
+        "Autorizaciones de imagen",
+        "IconSignature",
+    ),
 ];
 
 const fn field(
@@ -175,7 +218,7 @@ const EMBUDO: &[Choice] = &[
     ("Prensa", "PRENSA"),
 ];
 
-pub(super) static FIELDS: &[FieldDef] = &[
+pub(in crate::twenty) static FIELDS: &[FieldDef] = &[
     own_hub_id("designerProfile"),
     own_hub_id("fashionCollection"),
     own_hub_id("sponsorTier"),
@@ -240,10 +283,10 @@ pub(super) static FIELDS: &[FieldDef] = &[
 ];
 
 /// The object and field that deals move through.
-pub(super) const STAGE: (&str, &str) = ("opportunity", "stage");
+pub(in crate::twenty) const STAGE: (&str, &str) = ("opportunity", "stage");
 
 /// Stages that the pipelines need beside Twenty's own: label, value, colour.
-pub(super) const STAGES: [(&str, &str, &str); 3] = [
+pub(in crate::twenty) const STAGES: [(&str, &str, &str); 3] = [
     ("Contrato firmado", "CONTRATO", "green"),
     ("Activación en evento", "ACTIVACION", "orange"),
     ("Cerrado perdido", "CERRADO_PERDIDO", "gray"),
@@ -260,7 +303,7 @@ const fn pipeline(name: &'static str, choice: &'static str, columns: &'static [&
     }
 }
 
-pub(super) static VIEWS: [ViewDef; 6] = [
+pub(in crate::twenty) static VIEWS: [ViewDef; 6] = [
     pipeline("Embudo de patrocinios", "PATROCINIOS", &["name", "company", "nivelPatrocinio", "evento", "amount"]),
     pipeline("Postulaciones de diseñadores", "DISENADORES", &["name", "disenador", "pointOfContact", "evento"]),
     pipeline("Compradores mayoristas", "MAYORISTAS", &["name", "company", "coleccion", "amount"]),
@@ -284,7 +327,7 @@ pub(super) static VIEWS: [ViewDef; 6] = [
 ];
 
 /// What the webhook asks for. Never `*.*`, which floods (contract 4.2).
-pub(super) const OPERATIONS: [&str; 11] = [
+pub(in crate::twenty) const OPERATIONS: [&str; 11] = [
     "person.*",
     "company.*",
     "opportunity.*",

@@ -153,7 +153,7 @@ fn phone(person: &Record) -> String {
     format!("{}{number}", values::part(person, "phones", "primaryPhoneCallingCode"))
 }
 
-/// Lists for screens: `people`, `companies`, `deals`, `notes`.
+/// Lists for screens: `people`, `companies`, `deals`, `notes`; other objects as they are, by their plural.
 pub(super) fn view(store: &Store, what: &str) -> Value {
     let deleted = |r: &Record| r.get("deletedAt").is_some_and(|d| !d.is_null());
     let list: Vec<Value> = match what {
@@ -193,7 +193,11 @@ pub(super) fn view(store: &Store, what: &str) -> Value {
                 })
             })
             .collect(),
-        _ => return Value::Null,
+        // Anything else as it is kept, by its plural.
+        other => match store.object(other) {
+            Some(object) => store.all(object.plural).map(|r| Value::Object(r.clone())).collect(),
+            None => return Value::Null,
+        },
     };
     Value::Array(list)
 }

@@ -1,7 +1,7 @@
 //! The schema of the workspace (contract 3.2 to 3.4): objects, fields, views, and the rights that they need. As
 //! recorded from 2.31; what a look cannot show (indexes, page layouts) is not there.
 //!
-//! Fields that are made on standard objects can be written at once; records of new objects are not kept here.
+//! What is made here can be written at once: the records are the store's.
 
 mod refusals;
 mod rows;
@@ -9,7 +9,7 @@ mod views;
 
 use super::answers::Refusal;
 use super::query::Params;
-use super::schema;
+use super::schema::{self, ObjectType};
 use super::values;
 use jiff::Timestamp;
 use pasarela_connector::{Answer, Request};
@@ -40,9 +40,23 @@ struct Object {
 
 /// What a change of the schema means for records.
 pub(super) enum Change {
-    /// A field of a standard object is there now, by plural and name.
-    Field { plural: String, name: String, kind: String, unique: bool, choices: Vec<String> },
-    /// A field of a standard object went.
+    /// An object is there now.
+    Object(&'static ObjectType),
+    /// An object went, by plural.
+    NoObject(String),
+    /// A field is there now, by plural and name.
+    Field {
+        plural: String,
+        name: String,
+        kind: String,
+        unique: bool,
+        choices: Vec<String>,
+        /// Plural of the object that a relation leads to.
+        target: Option<String>,
+        /// What a new record has.
+        default: Value,
+    },
+    /// A field went.
     Gone { plural: String, name: String },
     /// A field's choices are these now; records with another one take the default, without a word.
     Choices { plural: String, name: String, choices: Vec<String>, default: String },
@@ -115,8 +129,8 @@ impl Metadata {
                 let shown = Value::Object(rows::whole(object));
                 Ok(self.wrapped(200, "object", shown))
             }
-            ("POST", ["objects"]) => self.create_object(&body(request)?, now),
-            ("DELETE", ["objects", id]) => self.delete_object(id),
+            ("POST", ["objects"]) => self.create_object(&body(request)?, now, changes),
+            ("DELETE", ["objects", id]) => self.delete_object(id, changes),
             ("POST", ["fields"]) => self.create_field(&body(request)?, now, changes),
             ("PATCH", ["fields", id]) => self.update_field(id, &body(request)?, now, changes),
             ("DELETE", ["fields", id]) => self.delete_field(id, changes),
@@ -163,7 +177,7 @@ impl Metadata {
         found.ok_or_else(|| Refusal::bad("Field does not exist"))
     }
 
-    fn create_object(&mut self, body: &Value, now: Timestamp) -> Result<Answer, Refusal> {
+    fn create_object(&mut self, body: &Value, now: Timestamp, changes: &mut Vec<Change>) -> Result<Answer, Refusal> {
         let given = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         let needed = ["nameSingular", "namePlural", "labelSingular", "labelPlural"];
         let missing: Vec<&str> = needed.into_iter().filter(|k| given(k).is_empty()).collect();
@@ -179,24 +193,40 @@ impl Metadata {
         if let Some(errors) = refusals::object_names(&singular, &plural, taken) {
             return Err(refusals::object(&singular, &plural, errors));
         }
+        let Some(made) = schema::made(&singular, &plural) else {
+            return Err(Refusal::bad("the double keeps no more objects"));
+        };
         let (row, fields) = self.custom_object(body, now);
         let mut shown = row.clone();
         shown.insert("imageIdentifierFieldMetadataId".into(), Value::Null);
         shown.insert("fields".into(), json!(fields));
         self.link_notes(&row, now);
+        changes.push(Change::Object(made));
+        for about in ["noteTargets", "taskTargets"] {
+            changes.push(Change::Field {
+                plural: about.to_owned(),
+                name: format!("target{}Id", made.capital),
+                kind: "RELATION".into(),
+                unique: false,
+                choices: Vec::new(),
+                target: Some(made.plural.to_owned()),
+                default: Value::Null,
+            });
+        }
         let name = format!("All {}", given("labelPlural"));
         self.index_view(&row, &name, now);
         self.objects.push(Object { row, fields, custom: true });
         Ok(self.wrapped(201, "createOneObject", Value::Object(shown)))
     }
 
-    fn delete_object(&mut self, id: &str) -> Result<Answer, Refusal> {
+    fn delete_object(&mut self, id: &str, changes: &mut Vec<Change>) -> Result<Answer, Refusal> {
         let object = self.object(id)?;
         if !object.custom {
             return Err(Refusal::bad("Standard objects cannot be deleted"));
         }
         let mut shown = object.row.clone();
         shown.insert("imageIdentifierFieldMetadataId".into(), Value::Null);
+        changes.push(Change::NoObject(values::text(&object.row, "namePlural")));
         self.objects.retain(|o| values::text(&o.row, "id") != id);
         self.views.forget_object(id);
         Ok(self.wrapped(200, "deleteOneObject", Value::Object(shown)))
@@ -211,12 +241,12 @@ impl Metadata {
         }
         let (object, name) = (given("objectMetadataId"), given("name"));
         let payload = body.get("relationCreationPayload");
-        let (plural, custom) = {
+        let plural = {
             let object = self.object(&object)?;
             if object.fields.iter().any(|f| values::text(f, "name") == name) {
                 return Err(refusals::field(&name, refusals::not_available(&name)));
             }
-            (values::text(&object.row, "namePlural"), object.custom)
+            values::text(&object.row, "namePlural")
         };
         let options = body.get("options").and_then(Value::as_array).cloned().unwrap_or_default();
         if let Some(errors) = refusals::option_values(&options) {
@@ -227,14 +257,20 @@ impl Metadata {
             self.reverse(&row, payload, now)?;
         }
         let shown = rows::created(&row);
-        if !custom {
-            let relation = values::text(&row, "type") == "RELATION";
+        let relation = values::text(&row, "type") == "RELATION";
+        let to_many = payload.is_some_and(|p| p.get("type") == Some(&json!("ONE_TO_MANY")));
+        let target = payload.and_then(|p| p.get("targetObjectMetadataId")?.as_str());
+        let target = target.and_then(|id| self.object(id).ok()).map(|o| values::text(&o.row, "namePlural"));
+        // Of a list the other side has the field.
+        if !to_many {
             changes.push(Change::Field {
                 plural,
                 name: if relation { format!("{name}Id") } else { name },
                 kind: values::text(&row, "type"),
                 unique: row.get("isUnique") == Some(&json!(true)),
                 choices: choices(&row),
+                target,
+                default: default(&row),
             });
         }
         self.object_mut(&object)?.fields.push(row);
@@ -250,7 +286,6 @@ impl Metadata {
     ) -> Result<Answer, Refusal> {
         let (object, old) = self.field(id)?;
         let (plural, object_id) = (values::text(&object.row, "namePlural"), values::text(&object.row, "id"));
-        let standard = !object.custom;
         let name = values::text(old, "name");
         let mut row = old.clone();
         for key in ["label", "description", "icon", "isActive", "defaultValue", "settings"] {
@@ -265,10 +300,8 @@ impl Metadata {
             // Whoever is not in the list is gone; what had it takes the default (recorded).
             let options: Vec<Value> = options.iter().map(|o| self.option(o)).collect();
             row.insert("options".into(), json!(options));
-            if standard {
-                let default = values::text(&row, "defaultValue").trim_matches('\'').to_owned();
-                changes.push(Change::Choices { plural, name, choices: choices(&row), default });
-            }
+            let default = values::text(&row, "defaultValue").trim_matches('\'').to_owned();
+            changes.push(Change::Choices { plural, name, choices: choices(&row), default });
         }
         row.insert("updatedAt".into(), json!(values::moment(now)));
         let object = self.object_mut(&object_id)?;
@@ -284,12 +317,20 @@ impl Metadata {
             return Err(Refusal::bad("System fields cannot be deleted"));
         }
         let (row, object_id) = (row.clone(), values::text(&object.row, "id"));
-        if !object.custom {
-            let (plural, name) = (values::text(&object.row, "namePlural"), values::text(&row, "name"));
-            changes.push(Change::Gone { plural, name });
-        }
+        let (plural, name) = (values::text(&object.row, "namePlural"), values::text(&row, "name"));
+        let relation = values::text(&row, "type") == "RELATION";
+        changes.push(Change::Gone { plural, name: if relation { format!("{name}Id") } else { name } });
         self.object_mut(&object_id)?.fields.retain(|f| values::text(f, "id") != id);
         Ok(self.wrapped(200, "deleteOneField", Value::Object(rows::created(&row))))
+    }
+}
+
+/// What a new record has: texts stand in quotes of their own (contract 3.2).
+fn default(row: &Row) -> Value {
+    match row.get("defaultValue") {
+        Some(Value::String(text)) => json!(text.trim_matches('\'')),
+        Some(value @ (Value::Bool(_) | Value::Number(_))) => value.clone(),
+        _ => Value::Null,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::answers::{Refusal, data};
 use super::query::{self, Params};
-use super::schema::{self, ObjectType};
+use super::schema::ObjectType;
 use super::store::{Actor, Event, Mode, Record, checked_id};
 use super::{Double, values};
 use jiff::Timestamp;
@@ -39,13 +39,18 @@ impl Double {
         }
         let old = self.settings.version == "2.31";
         let route = |name: &str| -> Result<Route<'_>, Refusal> {
-            Ok(Route { object: object(name)?, params, now, by: self.key_actor() })
+            Ok(Route { object: self.object(name)?, params, now, by: self.key_actor() })
         };
         let method = if request.method == "PUT" { "PATCH" } else { request.method.as_str() };
         match (method, segments) {
-            ("POST", ["batch", name]) => self.batch(&route(name)?, &body(request)?, events),
+            ("POST", ["batch", name]) if *name != "workspaceMembers" => {
+                self.batch(&route(name)?, &body(request)?, events)
+            }
             ("POST", [_, "duplicates"]) | ("PATCH", [_, "merge"]) | ("GET", [_, "groupBy"]) => {
                 Err(Refusal::not_simulated(method, path))
+            }
+            ("POST", ["workspaceMembers"] | ["batch", "workspaceMembers"]) => {
+                Err(Refusal::coded("PERMISSION_DENIED", "Entity performing the request does not have permission"))
             }
             ("POST", [name]) => {
                 let route = route(name)?;
@@ -76,7 +81,7 @@ impl Double {
             // 2.31 takes "/rest" out of the path wherever it stands, also out of "/restore".
             ("PATCH", [name, "restore"]) => Err(unknown_object(&format!("{name}ore"))),
             ("PATCH", [name, id, "restore"]) => {
-                object(name)?;
+                self.object(name)?;
                 Err(Refusal::bad(format!("'{id}ore' is not a valid UUID")))
             }
             ("PATCH", [name]) => self.patch_many(&route(name)?, &body(request)?, events),
@@ -101,11 +106,21 @@ impl Double {
                 Ok(route.one(200, "delete", shown))
             }
             (_, [name, ..]) => {
-                object(name)?;
+                self.object(name)?;
                 Err(Refusal::not_simulated(method, path))
             }
             (_, []) => Err(unknown_object("")),
         }
+    }
+
+    fn object(&self, name: &str) -> Result<&'static ObjectType, Refusal> {
+        if let Some(object) = self.store.object(name) {
+            return Ok(object);
+        }
+        Err(match self.store.object_of_one(name) {
+            Some(object) => Refusal::bad(format!("object '{name}' not found. Did you mean '{}'?", object.plural)),
+            None => unknown_object(name),
+        })
     }
 
     fn batch(&mut self, route: &Route<'_>, body: &Value, events: &mut Vec<Event>) -> Result<Answer, Refusal> {
@@ -190,16 +205,6 @@ fn body(request: &Request) -> Result<Value, Refusal> {
         } else {
             format!("Unexpected token in JSON: {e}")
         })
-    })
-}
-
-fn object(name: &str) -> Result<&'static ObjectType, Refusal> {
-    if let Some(object) = schema::by_plural(name) {
-        return Ok(object);
-    }
-    Err(match schema::by_singular(name) {
-        Some(object) => Refusal::bad(format!("object '{name}' not found. Did you mean '{}'?", object.plural)),
-        None => unknown_object(name),
     })
 }
 

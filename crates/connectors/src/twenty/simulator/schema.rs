@@ -1,4 +1,6 @@
-//! The standard objects of version 2.31 and their fields (contract 2.3).
+//! The standard objects of version 2.31 and their fields (contract 2.3), and those that callers make.
+
+use std::sync::{Mutex, PoisonError};
 
 /// An object.
 #[derive(Debug)]
@@ -60,7 +62,7 @@ pub(super) fn task_statuses() -> Vec<String> {
     TASK_STATUSES.iter().map(|&s| s.to_owned()).collect()
 }
 
-static OBJECTS: [ObjectType; 7] = [
+static OBJECTS: [ObjectType; 8] = [
     ObjectType {
         singular: "person",
         plural: "people",
@@ -111,6 +113,15 @@ static OBJECTS: [ObjectType; 7] = [
         ],
         unique: None,
         hub_id: true,
+    },
+    ObjectType {
+        singular: "workspaceMember",
+        plural: "workspaceMembers",
+        capital: "WorkspaceMember",
+        capital_plural: "WorkspaceMembers",
+        fields: &[field("name", Kind::FullName), field("userEmail", Kind::Text)],
+        unique: None,
+        hub_id: false,
     },
     ObjectType {
         singular: "note",
@@ -179,6 +190,59 @@ impl ObjectType {
             _ => None,
         })
     }
+}
+
+/// Kind of a field that somebody made, by its type's name; `None`: its values are kept as they come.
+pub(super) fn kind_of(type_name: &str) -> Option<Kind> {
+    Some(match type_name {
+        "TEXT" => Kind::Text,
+        "FULL_NAME" => Kind::FullName,
+        "EMAILS" => Kind::Emails,
+        "PHONES" => Kind::Phones,
+        "LINKS" => Kind::Links,
+        "ADDRESS" => Kind::Address,
+        "CURRENCY" => Kind::Currency,
+        "DATE_TIME" => Kind::DateTime,
+        "RICH_TEXT" => Kind::RichText,
+        _ => return None,
+    })
+}
+
+/// Objects that callers made, in all workspaces of this process. Their names are kept for its life, each once, since
+/// everything here names objects by reference; more than these are refused.
+static MADE: Mutex<Vec<&'static ObjectType>> = Mutex::new(Vec::new());
+const MOST_MADE: usize = 500;
+
+/// What an object begins with.
+static NAME: &[Field] = &[field("name", Kind::Text)];
+
+/// The object of these names; it begins with a name and nothing else. `None`: there are too many.
+pub(super) fn made(singular: &str, plural: &str) -> Option<&'static ObjectType> {
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = made.iter().find(|o| o.singular == singular && o.plural == plural) {
+        return Some(known);
+    }
+    if made.len() >= MOST_MADE {
+        return None;
+    }
+    let kept = |text: String| -> &'static str { Box::leak(text.into_boxed_str()) };
+    let object: &'static ObjectType = Box::leak(Box::new(ObjectType {
+        singular: kept(singular.to_owned()),
+        plural: kept(plural.to_owned()),
+        capital: kept(capital(singular)),
+        capital_plural: kept(capital(plural)),
+        fields: NAME,
+        unique: None,
+        hub_id: false,
+    }));
+    made.push(object);
+    Some(object)
+}
+
+/// With a capital, as keys of answers have it.
+pub(super) fn capital(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 pub(super) fn all() -> &'static [ObjectType] {

@@ -24,8 +24,9 @@ pub(super) enum Actor {
     Person,
 }
 
-/// Id and name of the person at the interface, who is invented.
-pub(super) const MEMBER: (&str, &str) = ("5a1f8e0c-6b52-4d37-9c1a-2f6b0f4e7d11", "Camila Torres Rey");
+/// Id, name and login of the person at the interface, who is invented.
+pub(super) const MEMBER: (&str, &str, &str) =
+    ("5a1f8e0c-6b52-4d37-9c1a-2f6b0f4e7d11", "Camila Torres Rey", "camila.torres@fashionistas.example.co");
 
 impl Actor {
     fn stamp(&self) -> Value {
@@ -72,7 +73,9 @@ pub(super) struct Store {
     unique: HashMap<(&'static str, String, String), String>,
     hub_id_field: Option<String>,
     stages: Vec<String>,
-    /// Fields that callers made on standard objects, by plural and name.
+    /// Objects that callers made.
+    made_objects: Vec<&'static ObjectType>,
+    /// Fields that callers made, by plural and name.
     custom: BTreeMap<String, BTreeMap<String, custom::Custom>>,
     seed: String,
     made: u64,
@@ -80,15 +83,51 @@ pub(super) struct Store {
 
 impl Store {
     pub(super) fn new(seed: &str, hub_id_field: Option<String>, stages: Vec<String>) -> Self {
-        Self {
+        let mut store = Self {
             records: BTreeMap::new(),
             unique: HashMap::new(),
             hub_id_field,
             stages,
+            made_objects: Vec::new(),
             custom: BTreeMap::new(),
             seed: seed.to_owned(),
             made: 0,
+        };
+        store.seat_member();
+        store
+    }
+
+    /// The person at the interface, whom tasks can be given to.
+    fn seat_member(&mut self) {
+        let Some(object) = schema::by_plural("workspaceMembers") else { return };
+        let mut record = self.blank(object);
+        let (first, last) = MEMBER.1.split_once(' ').unwrap_or((MEMBER.1, ""));
+        let at = values::moment(Timestamp::UNIX_EPOCH);
+        for (field, value) in [
+            ("id", json!(MEMBER.0)),
+            ("createdAt", json!(at)),
+            ("updatedAt", json!(at)),
+            ("name", json!({ "firstName": first, "lastName": last })),
+            ("userEmail", json!(MEMBER.2)),
+        ] {
+            record.insert(field.into(), value);
         }
+        self.records.entry(object.plural).or_default().insert(MEMBER.0.to_owned(), record);
+    }
+
+    /// An object by its plural: a standard one, or one that a caller made.
+    pub(super) fn object(&self, plural: &str) -> Option<&'static ObjectType> {
+        schema::by_plural(plural).or_else(|| self.made_objects.iter().find(|o| o.plural == plural).copied())
+    }
+
+    /// An object by its singular, for whoever mistook one for the other.
+    pub(super) fn object_of_one(&self, singular: &str) -> Option<&'static ObjectType> {
+        schema::by_singular(singular).or_else(|| self.made_objects.iter().find(|o| o.singular == singular).copied())
+    }
+
+    /// All objects.
+    pub(super) fn objects(&self) -> Vec<&'static ObjectType> {
+        schema::all().iter().chain(self.made_objects.iter().copied()).collect()
     }
 
     /// All records of an object, bin included, by id.
@@ -303,8 +342,7 @@ impl Store {
         } else {
             // An upsert says nothing of composites, and nothing at all if only those changed (recorded
             // with 2.31; taken to hold for newer versions until seen otherwise).
-            let told =
-                |name: &String| mode != Mode::Upsert || object.field(name).is_none_or(|f| !f.kind.is_composite());
+            let told = |name: &String| mode != Mode::Upsert || !self.is_composite(object, name);
             let told: Vec<String> = changed.into_iter().filter(told).collect();
             if !told.is_empty() {
                 events.push(event("updated", Some(told)));

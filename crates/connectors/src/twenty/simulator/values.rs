@@ -2,7 +2,7 @@
 //! phones without their country (contract 2.4).
 
 use super::answers::Refusal;
-use super::schema::{Field, Kind};
+use super::schema::Kind;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -70,9 +70,8 @@ pub(super) fn unset(kind: Kind, options: &[String]) -> Value {
 }
 
 /// A new value over the old one. Composites merge, as PATCH does.
-pub(super) fn apply(field: &Field, options: &[String], old: &Value, new: &Value) -> Result<Value, Refusal> {
-    let name = field.name;
-    match field.kind {
+pub(super) fn apply(kind: Kind, name: &str, options: &[String], old: &Value, new: &Value) -> Result<Value, Refusal> {
+    match kind {
         Kind::Text => match new {
             Value::Null => Ok(json!("")),
             Value::String(_) => Ok(new.clone()),

@@ -86,7 +86,11 @@ fn events_say_which_records_speak_of_whom_and_what_was_typed_verifies_nothing() 
     let person = |deleted: bool| serde_json::json!({ "id": "p", "contact": ana, "deleted": deleted });
     let record = Source::new("boleteria", "person", "p");
     assert_eq!(json("person.created", person(false)), [told_at(told(record.clone(), &mine))]);
-    assert_eq!(json("person.deleted", person(true)), [told_at(told(record, &[]))], "it says nothing any more");
+    assert_eq!(
+        json("person.deleted", person(true)),
+        [Mention { deleted: true, ..told_at(told(record, &[])) }],
+        "it says nothing any more"
+    );
 
     let message = |phone: Option<&str>, user: Option<&str>| {
         serde_json::json!({

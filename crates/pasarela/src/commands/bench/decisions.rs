@@ -123,6 +123,7 @@ async fn fill(store: &Arc<dyn Store>, ledger: i64, consents: u64) -> Result<(), 
                     updated_at: None,
                     rank: 0,
                     hash: 0,
+                    parent: None,
                     data: store.sealer().seal(&bytes),
                 }
             });
@@ -167,6 +168,7 @@ async fn engine(store: Arc<dyn Store>) -> Result<Engine, Failure> {
         wall: Arc::new(SystemClock),
         seed: 1,
         private_webhooks: true,
+        people: None,
         passive: true,
     })
     .await

@@ -7,6 +7,7 @@ use crate::codes::{ms, replay_hash, run_code};
 use crate::contract::{EntityUpsert, FactResult, Listen, RunWrite};
 use crate::postgres::audit::appending;
 use crate::postgres::group::layers;
+use crate::postgres::parts;
 use crate::postgres::piece::{Job, Piece};
 use crate::postgres::statement::{Param, Ran, Statement, blobs, int, ints, maybe_blobs, maybe_ints, texts};
 use crate::rows::DeliveryStatus;
@@ -234,6 +235,19 @@ fn facts<'a>(batch: &mut Batch<'a>, pieces: &[Piece<'a>]) {
              RETURNING x.n",
             params,
             Answer::Each(changed.iter().map(|(n, _)| *n).collect()),
+        );
+    }
+    let owned = pieces.iter().flat_map(|p| p.entities).filter(|e| e.parent.is_some());
+    for layer in layers(owned, |e| (e.connection, &e.entity)) {
+        batch.push(
+            parts::KEEP,
+            vec![
+                ints(layer.iter().map(|e| e.connection)),
+                texts(layer.iter().map(|e| &*e.entity.kind)),
+                texts(layer.iter().map(|e| &*e.entity.id)),
+                ints(layer.iter().filter_map(|e| e.parent)),
+            ],
+            Answer::Rows,
         );
     }
     let events: Vec<_> = pieces.iter().filter_map(|p| p.event).collect();

@@ -3,6 +3,7 @@
 use super::Row;
 
 pub(super) const ROWS: &[Row] = &[
+    ("event.action.asked", "Pedido a mano", "Asked for by hand"),
     ("event.order.placed", "Pedido hecho", "Order placed"),
     ("event.order.paid", "Pedido pagado", "Order paid"),
     ("event.order.updated", "Pedido actualizado", "Order updated"),

@@ -31,6 +31,7 @@ pub(super) fn knows(object: &ObjectType, store: &Store, path: &str) -> bool {
         || object.relation(head).is_some()
         || store.hub_field(object) == Some(head)
         || store.has_custom(object, head)
+        || store.custom_relation(object, head).is_some()
 }
 
 impl Filter {
@@ -59,11 +60,12 @@ impl Filter {
             Self::Not(inner) => !inner.holds(store, object, record),
             Self::Is { path, comparator, values } => {
                 let (head, rest) = path.split_once('.').unwrap_or((path, ""));
-                let found = match object.relation(head) {
+                let standard = object.relation(head).map(|(field, target)| (field.name.to_owned(), target.to_owned()));
+                let found = match standard.or_else(|| store.custom_relation(object, head)) {
                     Some((field, target)) => record
-                        .get(field.name)
+                        .get(&field)
                         .and_then(Value::as_str)
-                        .and_then(|id| store.live(target, id).ok())
+                        .and_then(|id| store.live(&target, id).ok())
                         .map_or(&Value::Null, |other| in_record(other, rest)),
                     None => in_record(record, path),
                 };

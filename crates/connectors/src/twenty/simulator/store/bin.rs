@@ -2,7 +2,7 @@
 
 use super::{Actor, Event, Record, Store, next_moment};
 use crate::twenty::simulator::answers::Refusal;
-use crate::twenty::simulator::schema::{self, Kind, ObjectType};
+use crate::twenty::simulator::schema::{Kind, ObjectType};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -65,9 +65,11 @@ impl Store {
         for (field, value) in self.unique_values(object, &record) {
             self.unique.remove(&(object.plural, field, value));
         }
-        for other in schema::all() {
-            let links: Vec<&str> =
-                other.fields.iter().filter(|f| f.kind == Kind::Relation(object.plural)).map(|f| f.name).collect();
+        let custom = self.custom_links(object.plural);
+        for other in self.objects() {
+            let standard = other.fields.iter().filter(|f| f.kind == Kind::Relation(object.plural)).map(|f| f.name);
+            let made = custom.iter().filter(|(on, _)| on == other.plural).map(|(_, field)| field.as_str());
+            let links: Vec<&str> = standard.chain(made).collect();
             let Some(all) = self.records.get_mut(other.plural).filter(|_| !links.is_empty()) else {
                 continue;
             };

@@ -2,7 +2,7 @@
 
 use super::{Record, Store, checked_id};
 use crate::twenty::simulator::answers::Refusal;
-use crate::twenty::simulator::schema::{self, Kind, ObjectType};
+use crate::twenty::simulator::schema::{Kind, ObjectType};
 use crate::twenty::simulator::values;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -57,7 +57,7 @@ impl Store {
                 other => match (object.field(other), object.relation(other)) {
                     (Some(field), _) => {
                         let old = record.get(field.name).cloned().unwrap_or(Value::Null);
-                        let new = values::apply(field, &self.options(field.kind), &old, value)?;
+                        let new = values::apply(field.kind, field.name, &self.options(field.kind), &old, value)?;
                         if let Kind::Relation(target) = field.kind {
                             self.check_relation(object, target, &new)?;
                         }
@@ -67,10 +67,14 @@ impl Store {
                     (None, None) if self.hub_field(object) == Some(other) => {
                         (other, json!(value.as_str().unwrap_or_default()))
                     }
-                    (None, None) => match self.custom_field(object, other) {
-                        Some(field) => (other, field.taken(other, value)?),
-                        None => return Err(Refusal::unknown_field(object.singular, other)),
-                    },
+                    (None, None) => {
+                        let (name, value) = self.fill_custom(object, record, other, value)?;
+                        if record.get(&name) != Some(&value) {
+                            changed.push(name.clone());
+                            record.insert(name, value);
+                        }
+                        continue;
+                    }
                 },
             };
             if record.get(name) != Some(&value) {
@@ -79,6 +83,28 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// A field that a caller made, or a relation by its name.
+    fn fill_custom(
+        &self,
+        object: &'static ObjectType,
+        record: &Record,
+        name: &str,
+        value: &Value,
+    ) -> Result<(String, Value), Refusal> {
+        if let Some(field) = self.custom_field(object, name) {
+            let old = record.get(name).cloned().unwrap_or(Value::Null);
+            let new = field.taken(name, &old, value)?;
+            if let Some(target) = &field.target {
+                self.check_relation(object, target, &new)?;
+            }
+            return Ok((name.to_owned(), new));
+        }
+        match self.custom_relation(object, name) {
+            Some((field, target)) => Ok((field, self.connect(name, &target, value)?)),
+            None => Err(Refusal::unknown_field(object.singular, name)),
+        }
     }
 
     fn check_relation(&self, object: &ObjectType, target: &str, value: &Value) -> Result<(), Refusal> {
@@ -103,7 +129,7 @@ impl Store {
         if value.get("disconnect") == Some(&json!(true)) {
             return Ok(Value::Null);
         }
-        let wanted = schema::by_plural(target).and_then(|t| {
+        let wanted = self.object(target).and_then(|t| {
             let (field, part) = t.unique?;
             Some((t, field, part, value.pointer(&format!("/connect/where/{field}/{part}"))?.as_str()?))
         });

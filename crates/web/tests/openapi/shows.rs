@@ -1,0 +1,149 @@
+//! Shows, orders and tickets: whose they are, and who sees which.
+
+use super::{Hub, call, hub};
+use crate::walk::session;
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use http_body_util::BodyExt as _;
+use pasarela_domain::EntityRef;
+use pasarela_store::{EntityUpsert, Work};
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+/// Two shows of the shop with an order of one ticket each, as a ticketing would tell of them. What is known is written
+/// straight into the store: the shop's provider knows no shows.
+pub(crate) async fn seed(hub: &Hub) {
+    let store = hub.engine.store();
+    let tienda = hub.engine.connection_id("tienda").unwrap();
+    let sealer = store.sealer();
+    let money = |minor: i64| json!({ "minor": minor, "currency": "COP" });
+    let contact = |name: &str, email: &str| json!({ "name": name, "first_name": name, "last_name": "", "email": email, "phone": null, "language": "es" });
+    let mut entities = Vec::new();
+    for (show, title, buyer, email) in [
+        ("7", "Raíz y Seda", "Manuela", "manuela@correo.example"),
+        ("8", "Hilo Rojo", "Camila", "camila@correo.example"),
+    ] {
+        let ticket = json!({ "id": format!("9{show}"), "code": format!("A-{show}KQ2M9X"), "status": "active",
+            "holder": contact(buyer, email), "product_id": "3", "tier_id": null, "show_id": show, "order_id": show });
+        let order = json!({ "id": show, "number": format!("O-{show}ABC"), "status": "paid", "currency": "COP",
+            "subtotal": money(5_042_017), "tax": money(957_983), "fees": money(0), "total": money(6_000_000),
+            "refunded": money(0), "fully_refunded": false, "free": false, "payment_method": "offline",
+            "promo_code": null, "buyer": contact(buyer, email), "show_id": show, "answers": [],
+            "lines": [{ "product_id": "3", "title": "General", "quantity": 1, "unit_price": money(5_042_017),
+                "total": money(5_042_017) }],
+            "tickets": [ticket], "placed_at": "2026-11-20T15:00:00Z" });
+        let product = json!({ "id": format!("3{show}"), "title": "General", "show_id": show, "is_ticket": true,
+            "tiers": [{ "id": "1", "label": null, "price": money(5_042_017) }] });
+        let whole = json!({ "id": show, "title": title, "status": "live", "starts_at": "2030-11-27T01:00:00Z",
+            "ends_at": null, "time_zone": "America/Bogota", "currency": "COP",
+            "venue": { "name": "Plaza de Artesanos", "address": null, "city": "Bogotá" } });
+        let (show_id, ticket_id, product_id) = (show.to_owned(), format!("9{show}"), format!("3{show}"));
+        for (kind, id, data) in [
+            ("show", &show_id, &whole),
+            ("order", &show_id, &order),
+            ("ticket", &ticket_id, &ticket),
+            ("product", &product_id, &product),
+        ] {
+            let parent = (kind != "show").then(|| sealer.hash(&["entity", &tienda.to_string(), "show", show]));
+            entities.push(EntityUpsert {
+                connection: tienda,
+                entity: EntityRef::new(kind, id),
+                expected: 0,
+                updated_at: None,
+                rank: 0,
+                hash: 1,
+                data: sealer.seal(data.to_string().as_bytes()),
+                parent,
+            });
+        }
+    }
+    store.work(Work { entities, ..Work::default() }).await.unwrap();
+}
+
+/// A session of somebody with this grant.
+async fn as_role(hub: &Hub, grant: Value) -> String {
+    let wish = json!({ "name": "Productora", "grant": grant, "minutes": 5 });
+    let request = Request::post("/admin/users/loose-link").body(Body::from(wish.to_string())).unwrap();
+    let answer = hub.app.admin().oneshot(request).await.unwrap();
+    let status = answer.status();
+    let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+    let made: Value = serde_json::from_slice(&bytes).unwrap();
+    assert!(status.is_success(), "{made}");
+    let token = made["link"].as_str().unwrap().split("enlace=").nth(1).unwrap().to_owned();
+    let enter = Request::post("/entrar").body(Body::from(format!("enlace={token}"))).unwrap();
+    let entered = hub.app.console().oneshot(enter).await.unwrap();
+    let cookie = entered.headers().get(header::SET_COOKIE).expect("a session").to_str().unwrap();
+    cookie.split(';').next().unwrap().to_owned()
+}
+
+async fn page(hub: &Hub, path: &str, session: &str) -> (StatusCode, String) {
+    let request = Request::get(path).header(header::COOKIE, session).body(Body::empty()).unwrap();
+    let answer = hub.app.console().oneshot(request).await.unwrap();
+    let status = answer.status();
+    let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[tokio::test]
+async fn a_show_has_its_own_orders_and_tickets_and_no_others() {
+    let hub = hub(None).await;
+    seed(&hub).await;
+    let get = async |path: &str| call(&hub, "get", &format!("/api/v1{path}"), &hub.key, &Value::Null).await;
+    let (_, shows) = get("/shows").await;
+    let titles: Vec<_> =
+        shows["data"].as_array().unwrap().iter().map(|s| s["show"]["title"].as_str().unwrap()).collect();
+    assert_eq!(titles, ["Raíz y Seda", "Hilo Rojo"]);
+    assert_eq!(shows["data"][0]["counts"], json!({ "orders": 1, "tickets": 1 }));
+    let (_, first) = get("/shows?limit=1").await;
+    let (_, second) = get(&format!("/shows?limit=1&cursor={}", first["next_cursor"].as_str().unwrap())).await;
+    assert_eq!((&second["data"][0], &second["next_cursor"]), (&shows["data"][1], &Value::Null));
+    assert_eq!(get("/shows?status=draft").await.1["data"], json!([]));
+    let (_, whole) = get("/shows/tienda/7").await;
+    assert_eq!(whole["products"][0]["id"], "37", "{whole}");
+    let (_, orders) = get("/shows/tienda/7/orders").await;
+    assert_eq!(orders["data"].as_array().unwrap().len(), 1);
+    assert_eq!(orders["data"][0]["order"]["buyer"]["email"], "manuela@correo.example");
+    let (_, tickets) = get("/shows/tienda/8/tickets").await;
+    assert_eq!(tickets["data"][0]["ticket"]["code"], "A-8KQ2M9X");
+    for nowhere in ["/shows/tienda/9", "/orders/tienda/77", "/tickets/otra/97", "/shows/directorio/7"] {
+        assert_eq!(get(nowhere).await.0, StatusCode::NOT_FOUND, "{nowhere}");
+    }
+    // A shop sells nothing that could be cancelled there: it says so, and asks for nothing.
+    let (status, problem) = call(&hub, "post", "/api/v1/orders/tienda/7/cancel", &hub.key, &Value::Null).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("not_offered")));
+    let (status, problem) =
+        call(&hub, "post", "/api/v1/orders/tienda/7/cancel", &hub.key, &json!({ "refnd": true })).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "{problem}");
+}
+
+#[tokio::test]
+async fn a_producer_sees_the_shows_of_the_grant_and_nothing_of_the_others() {
+    let hub = hub(None).await;
+    seed(&hub).await;
+    let own = as_role(&hub, json!({ "role": "producer", "only": ["7"] })).await;
+    let (_, list) = page(&hub, "/desfiles", &own).await;
+    assert!(list.contains("Raíz y Seda") && !list.contains("Hilo Rojo"), "{list}");
+    let (status, show) = page(&hub, "/desfiles/tienda/7", &own).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(show.contains("O-7ABC") && show.contains("manuela@correo.example") && show.contains("$\u{a0}60.000"));
+    for path in ["/desfiles/tienda/8", "/pedidos/tienda/8"] {
+        let (status, other) = page(&hub, path, &own).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
+        assert!(!other.contains("Camila"), "{path}");
+    }
+    assert_eq!(page(&hub, "/pedidos/tienda/7", &own).await.0, StatusCode::OK);
+
+    // Who may not see guests sees numbers.
+    let viewer = as_role(&hub, json!({ "role": "viewer" })).await;
+    let (_, show) = page(&hub, "/desfiles/tienda/7", &viewer).await;
+    assert!(show.contains("Raíz y Seda") && show.contains("$\u{a0}60.000"));
+    assert!(!show.contains("manuela@correo.example") && !show.contains("O-7ABC"));
+    assert_eq!(page(&hub, "/pedidos/tienda/7", &viewer).await.0, StatusCode::FORBIDDEN);
+
+    // What is looked for is found among the orders of the show.
+    let (everyone, _) = session(&hub, &hub.key).await;
+    let (_, found) = page(&hub, "/desfiles/tienda/7?q=a-7kq", &everyone).await;
+    assert!(found.contains("O-7ABC"));
+    let (_, none) = page(&hub, "/desfiles/tienda/7?q=Camila", &everyone).await;
+    assert!(!none.contains("O-7ABC") && none.contains("Ningún pedido coincide"));
+}
