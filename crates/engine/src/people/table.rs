@@ -322,6 +322,7 @@ impl<'i> Table<'i> {
             rank: 0,
             hash: sealer.hash_bytes(bytes),
             data: sealer.seal(bytes),
+            parent: None,
         };
         let mut all = Vec::new();
         for (id, slot) in self.groups.iter().filter(|(_, s)| s.changed) {
