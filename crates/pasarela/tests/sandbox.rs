@@ -13,6 +13,8 @@ mod crm;
 mod provision;
 #[path = "support/sandbox.rs"]
 mod sandbox;
+#[path = "sandbox/season.rs"]
+mod season;
 #[path = "sandbox/told.rs"]
 mod told;
 
