@@ -30,6 +30,9 @@ pub struct ConnectionConfig {
     pub token_url: Option<String>,
     /// Whatever verifies inbound calls, newest first.
     pub webhook_secrets: Vec<Secret>,
+    /// Where a secret that the provider itself makes is kept: the vault's name that stands first among the references
+    /// of `webhook_secrets`. `None`: none of them is of the vault, or this provider takes the secret that it is given.
+    pub webhook_secret_name: Option<String>,
     /// Sandbox or live.
     pub environment: Environment,
     /// Oldest signature that is accepted, where the scheme has a time. `None`: the provider's default.
@@ -50,6 +53,7 @@ impl ConnectionConfig {
             base_url: None,
             token_url: None,
             webhook_secrets: Vec::new(),
+            webhook_secret_name: None,
             environment: Environment::Sandbox,
             signature_max_age: None,
             settings: Value::Object(serde_json::Map::new()),

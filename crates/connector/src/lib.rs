@@ -59,6 +59,12 @@ pub trait Provider: Send + Sync + 'static {
         &["https", "http"] // schemes of the web
     }
 
+    /// Does it make the secrets of its webhooks itself, and tell each once? Then a plan that makes one keeps it in the
+    /// vault ([`provision::Applied::Told`]), several may lie under one name, a line each, and none need be there yet.
+    fn makes_webhook_secrets(&self) -> bool {
+        false
+    }
+
     /// A fresh double of the provider; `None` only for providers that are "anything".
     fn simulator(&self, config: SimConfig) -> Option<Box<dyn Simulator>>;
 }

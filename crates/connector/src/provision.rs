@@ -6,6 +6,7 @@
 //! cut off goes on, and one that was done has nothing left to do.
 
 use crate::{Answer, Ctx, Outcome, Request};
+use pasarela_domain::Secret;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -150,12 +151,20 @@ pub struct MissingRight {
 }
 
 /// What came of a step.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub enum Applied {
     /// It is done.
     Done {
         /// What is there now.
         seen: Value,
+    },
+    /// It is done, and the provider told the secret by which its webhooks are verified from now on. It is kept in the
+    /// vault, under the name that stands first in the connection's `webhook_secrets`, and shown nowhere.
+    Told {
+        /// What is there now; the secret is no part of it.
+        seen: Value,
+        /// Told once.
+        secret: Secret,
     },
     /// It was refused, and would be again. Other steps may still go.
     Refused {

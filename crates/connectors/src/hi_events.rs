@@ -4,14 +4,16 @@
 //! came, and what the webhooks missed (the provider tries each once, for three seconds) is found
 //! by polling. Written against 1.8.0-beta; unknown fields and event types are tolerated.
 //!
-//! Not here: marketing consent and affiliates, which the provider exposes nowhere (unknown is
-//! never "yes"), refunds of offline orders, which it does not offer, and its legacy check-in,
+//! Not here: the provider's own marketing opt-in and the affiliate of an order, which it exposes nowhere (consent
+//! is asked for by a question of the organiser's; unknown is never "yes"), refunds of offline orders, which it does not offer, and its legacy check-in,
 //! which its own lists do not see.
 
 mod auth;
 mod effects;
 mod inbound;
 mod normal;
+mod provision;
+mod questions;
 mod reconcile;
 mod simulator;
 mod wire;
@@ -19,12 +21,14 @@ mod wire;
 pub use simulator::HiEventsSimulator;
 
 use jiff::Timestamp;
+use pasarela_connector::provision::Provisioner;
 use pasarela_connector::{
     Answer, ApiVersion, AuthKind, AuthStep, ConfigError, ConnectionConfig, Connector, Credential, Ctx, Limits,
     Manifest, PollStep, Provider, Rate, RawRequest, ReadBack, Request, SimConfig, Simulator, Source, Step, Task,
     Translation, Trial, Unread, Verdict, Verification, verify::Gate,
 };
 use pasarela_domain::{Currency, EntityRef};
+use questions::{Question, Questions};
 use serde_json::Value;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -54,6 +58,14 @@ struct Settings {
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     currency: Option<Currency>,
+    /// The organiser's questions whose answers the hub reads as phone, identity document or consent. What is not
+    /// listed says nothing, but for phones, which are read from every question of type PHONE.
+    #[serde(default)]
+    questions: Vec<Question>,
+    /// Orders of so many days are read again, since edits of answers and late changes raise no webhook; 7 when absent.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 365))]
+    reread_days: Option<u16>,
 }
 
 /// A provider's id, written as a number or as a text of digits.
@@ -124,6 +136,8 @@ static MANIFEST: LazyLock<Manifest> = LazyLock::new(|| Manifest {
         "product.created",
         "product.updated",
         "product.deleted",
+        "consent.given",
+        "consent.withdrawn",
     ],
     fetches: &["show"],
     tasks: vec![
@@ -156,8 +170,16 @@ impl Provider for HiEvents {
         if settings.email.as_ref().is_some_and(|e| !e.contains('@')) {
             return Err(config.error("email: write the e-mail address of the Hi.Events user that the hub logs in as"));
         }
+        if settings.reread_days.is_some_and(|days| !(1..=365).contains(&days)) {
+            return Err(config.error("reread_days: write how many days back orders are read again, from 1 to 365"));
+        }
         let gate = inbound::gate(&config).map_err(|why| config.error(why))?;
-        Ok(Box::new(HiEventsConnector { config, settings, gate }))
+        let questions = Questions::read(&settings.questions).map_err(|why| config.error(why))?;
+        Ok(Box::new(HiEventsConnector { config, settings, questions, gate }))
+    }
+
+    fn makes_webhook_secrets(&self) -> bool {
+        true
     }
 
     fn simulator(&self, config: SimConfig) -> Option<Box<dyn Simulator>> {
@@ -169,6 +191,7 @@ impl Provider for HiEvents {
 struct HiEventsConnector {
     config: ConnectionConfig,
     settings: Settings,
+    questions: Questions,
     gate: Gate,
 }
 
@@ -183,6 +206,11 @@ impl HiEventsConnector {
 
     fn organizer(&self) -> Option<String> {
         self.settings.organizer_id.as_ref().and_then(NumericId::digits)
+    }
+
+    /// Orders of the last days, which are read again.
+    fn recent(&self) -> jiff::SignedDuration {
+        jiff::SignedDuration::from_hours(24 * i64::from(self.settings.reread_days.unwrap_or(7)))
     }
 
     fn currency(&self) -> Currency {
@@ -204,7 +232,7 @@ impl Connector for HiEventsConnector {
     }
 
     fn translate(&self, source: Source, body: &[u8]) -> Result<Translation, Unread> {
-        inbound::translate(source, body, self.currency())
+        inbound::translate(source, body, inbound::Reading { currency: self.currency(), questions: &self.questions })
     }
 
     fn begin(&self, action: &str, inputs: &[Value], _ctx: &Ctx<'_>) -> Step {
@@ -251,6 +279,10 @@ impl Connector for HiEventsConnector {
 
     fn registered(&self, answer: &Answer) -> Option<Vec<String>> {
         effects::registered(answer)
+    }
+
+    fn provisioner(&self) -> Option<&dyn Provisioner> {
+        Some(self)
     }
 
     fn trial(&self, now: Timestamp) -> Option<Trial> {

@@ -26,6 +26,10 @@ pub struct Contact {
     pub phone: Option<Phone>,
     /// Language that the person chose (`es`, `en`), when known.
     pub language: Option<String>,
+    /// Identity document, where one was asked for. Left out where there is none, so that what was kept before the hub
+    /// read documents is still the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<crate::identity::Document>,
 }
 
 /// State of an order.

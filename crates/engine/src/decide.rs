@@ -251,15 +251,15 @@ impl Inner {
             self.fact(connection, pending, fact, told, now, position, &known, &mut write, draft).await?;
             draft.facts.push(write);
             if news {
-                self.withdrawals(connection, pending, fact, now, draft).await?;
+                self.words(connection, pending, fact, now, draft).await?;
             }
         }
         Ok(())
     }
 
-    /// A wish for no advertising counts everywhere as soon as it is heard: what it takes back in the ledger is
-    /// written with the event that says so.
-    async fn withdrawals(
+    /// What a person says about their data counts everywhere as soon as it is heard: what it gives or takes back in
+    /// the ledger is written with the event that says so.
+    async fn words(
         self: &Arc<Self>,
         connection: &Arc<ConnectionRuntime>,
         pending: &Pending,
@@ -271,7 +271,7 @@ impl Inner {
             Dedup::Once { kind, entity, discriminator } => format!("{kind}/{entity}/{discriminator}"),
             Dedup::State { .. } => pending.id.to_string(),
         };
-        let heard = self.withdrawals_in(connection.name(), fact, &said, pending.received_at).await?;
+        let heard = self.words_in(connection.name(), fact, &said, pending.received_at).await?;
         let Some(ledger) = self.connection(crate::ledger::LEDGER).filter(|_| !heard.is_empty()) else { return Ok(()) };
         let facts: Vec<&Fact> = heard.iter().collect();
         let keys: Vec<Option<DedupKey>> = facts.iter().map(|f| self.dedup_key(ledger.id, &f.dedup)).collect();

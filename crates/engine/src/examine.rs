@@ -238,7 +238,12 @@ impl Inner {
             findings.push(Finding::warn(
                 CHECK,
                 "none is believed: there is no secret to verify them with",
-                format!("set webhook_secrets on [connections.{name}]"),
+                match &connection.connector().config().webhook_secret_name {
+                    Some(_) => format!(
+                        "`pasarela connections provision {name} --apply` makes the webhook and keeps its secret"
+                    ),
+                    None => format!("set webhook_secrets on [connections.{name}]"),
+                },
             ));
             return;
         }

@@ -3,7 +3,8 @@
 //! Promise: a plan changes nothing. What is applied is what was shown, or nothing is: the plan has a fingerprint. No
 //! step rests on what an earlier look saw of a thing that it changes: before an update all is read again, and so it
 //! is after an answer that tells nothing. What was cut off goes on with the next run, because a plan is always made
-//! of what is there. Requests are kept nowhere: they may hold secrets, which the plan leaves out.
+//! of what is there. Requests are kept nowhere: they may hold secrets, which the plan leaves out. A secret that a
+//! provider makes and tells once goes into the vault, and nowhere else (ADR 0114).
 //! What it is not: no effect. A person asks for it and waits for it, so it takes no lane and no retry of days.
 
 use crate::connections::ConnectionRuntime;
@@ -12,6 +13,7 @@ use crate::engine::Inner;
 use crate::examine::is_loopback;
 use pasarela_connector::provision::{Applied, Change, Plan, Provisioner, Survey, Wanted};
 use pasarela_connector::{Answer, Ctx, Environment, Outcome, Repeat, Request, sign};
+use pasarela_domain::Secret;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -127,6 +129,8 @@ pub struct Provisioned {
     pub done: Vec<DoneStep>,
     /// What the provider refused; other steps went on.
     pub refused: Vec<RefusedStep>,
+    /// Secrets of the vault that the provider told anew, by their names.
+    pub kept: Vec<String>,
     /// Why it ended before its end: a limit, a provider that is not well, a lost answer. Applying again goes on.
     pub stopped: Option<String>,
     /// What is left, by a new look.
@@ -193,6 +197,8 @@ fn hook(connection: &ConnectionRuntime, public_url: &str) -> Option<String> {
 /// What became of the call of a step.
 enum Called {
     Done(Value),
+    /// Done, and a secret was kept under this name of the vault.
+    Kept(Value, String),
     Refused(Value, String),
     Unclear(String),
     Stop(String),
@@ -273,7 +279,7 @@ impl<'a> Run<'a> {
     async fn apply(&self, mut seen: Value, limit: Option<u32>) -> Result<Provisioned, ProvisionError> {
         let wanted = self.wanted();
         let most = limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
-        let (mut done, mut refused, mut stopped) = (Vec::new(), Vec::new(), None);
+        let (mut done, mut refused, mut kept, mut stopped) = (Vec::new(), Vec::new(), Vec::new(), None);
         let mut tries: HashMap<String, u32> = HashMap::new();
         // Is what was seen of what an update changes as new as it can be?
         let mut fresh = true;
@@ -312,6 +318,12 @@ impl<'a> Run<'a> {
                     seen = now;
                     done.push(DoneStep { id: step.id, what: step.what, change: step.change });
                 }
+                Called::Kept(now, name) => {
+                    tracing::info!(connection = self.connection.name(), step = %step.id, secret = name, "provisioned; its secret is in the vault");
+                    seen = now;
+                    kept.push(name);
+                    done.push(DoneStep { id: step.id, what: step.what, change: step.change });
+                }
                 Called::Refused(now, why) => {
                     seen = now;
                     refused.push(RefusedStep { id: step.id, what: step.what, why });
@@ -348,7 +360,8 @@ impl<'a> Run<'a> {
                 seen
             }
         };
-        Ok(Provisioned { done, refused, stopped, plan: self.view(&left) })
+        kept.dedup();
+        Ok(Provisioned { done, refused, kept, stopped, plan: self.view(&left) })
     }
 
     async fn call(&self, seen: &Value, step: &str, request: Request) -> Called {
@@ -359,10 +372,38 @@ impl<'a> Run<'a> {
         };
         match self.model.judge(&self.wanted(), seen, step, &answer, &self.ctx()) {
             Applied::Done { seen } => Called::Done(seen),
+            // Told once: it is kept before anything else is done, and in force at once.
+            Applied::Told { seen, secret } => match self.keep(secret).await {
+                Ok(name) => Called::Kept(seen, name),
+                Err(why) => Called::Stop(why),
+            },
             Applied::Refused { seen, why } => Called::Refused(seen, why),
             Applied::Unclear { why } => Called::Unclear(why),
             Applied::Stop(outcome) => Called::Stop(told(&outcome)),
         }
+    }
+}
+
+impl Run<'_> {
+    /// Keeps what verifies the webhooks from now on, beside what did before. The name of the vault under which it is.
+    async fn keep(&self, secret: Secret) -> Result<String, String> {
+        let name = self.connection.name();
+        let lost = |why: String| {
+            format!(
+                "the provider made a webhook and told its secret, which could not be kept ({why}): apply again, and another one is made"
+            )
+        };
+        let mut config = self.connection.connector().config().clone();
+        let Some(place) = config.webhook_secret_name.clone() else {
+            return Err(lost("webhook_secrets names no secret of the vault".into()));
+        };
+        let by = format!("provision {name}");
+        let at = self.engine.clock.now();
+        let kept = crate::vault::put_before(&*self.engine.store, &place, &secret, &by, at).await;
+        kept.map_err(|e| lost(e.to_string()))?;
+        config.webhook_secrets.insert(0, secret);
+        self.connection.take_secrets(config).await.map_err(|e| e.to_string())?;
+        Ok(place)
     }
 }
 

@@ -17,6 +17,8 @@ pub const KIND: &str = "secret";
 const NAME: usize = 60;
 /// Largest value, in bytes: far above a key in PEM or a service account in JSON.
 pub const LARGEST: usize = 64 * 1024;
+/// Most secrets under one name.
+const MOST_LINES: usize = 100;
 /// Changes that lose against others before it is given up.
 const RACES: usize = 16;
 /// Secrets of one page.
@@ -123,6 +125,32 @@ pub async fn set(store: &dyn Store, name: &str, value: &Secret, by: &str, at: Ti
         });
         if let Recorded::Done(_) = written.await? {
             return Ok(expected > 0);
+        }
+    }
+    Err(Error::Busy)
+}
+
+/// Puts a secret before those that lie under its name, a line each: what was signed with an earlier one is still
+/// believed. The oldest go when there are more than [`MOST_LINES`].
+pub async fn put_before(store: &dyn Store, name: &str, value: &Secret, by: &str, at: Timestamp) -> Result<(), Error> {
+    for _ in 0..RACES {
+        let known = store.record(KIND, name).await?;
+        let before = known.as_ref().and_then(|row| serde_json::from_slice::<Kept>(&row.data).ok()).map(|k| k.value);
+        let lines = std::iter::once(value.expose()).chain(before.as_deref().unwrap_or_default().lines());
+        let kept = Kept { value: lines.take(MOST_LINES).collect::<Vec<_>>().join("\n"), by: by.to_owned() };
+        let written = store.keep_record(RecordWrite {
+            kind: KIND.into(),
+            id: name.to_owned(),
+            expected: known.map_or(0, |row| row.version),
+            due: None,
+            // It never goes by its age.
+            open: true,
+            subjects: Vec::new(),
+            at,
+            data: store.sealer().seal_json(&kept),
+        });
+        if let Recorded::Done(_) = written.await? {
+            return Ok(());
         }
     }
     Err(Error::Busy)

@@ -13,6 +13,8 @@ mod crm;
 mod provision;
 #[path = "support/sandbox.rs"]
 mod sandbox;
+#[path = "sandbox/told.rs"]
+mod told;
 
 use files::{Place, free_port, until};
 use sandbox::Sandbox;

@@ -5,18 +5,21 @@
 //! A polled order that was cancelled before it was first seen yields what happened to it in turn
 //! (placed, paid, cancelled), each with the order as it stands now, so `data.status` tells.
 
-use super::normal::{self, NormalOrder, NormalTicket};
+use super::normal::{self, NormalOrder, NormalTicket, Said};
+use super::questions::Questions;
 use super::wire;
 use jiff::Timestamp;
 use pasarela_connector::verify::{Gate, Hmac, Scheme};
 use pasarela_connector::{
-    ConnectionConfig, EntityWrite, Fact, Headers, Item, RawRequest, Source, Translation, Trial, Unread, Verdict, sign,
+    ConnectionConfig, Dedup, EntityWrite, Fact, Headers, Item, RawRequest, Source, Translation, Trial, Unread, Verdict,
+    sign,
 };
-use pasarela_domain::Currency;
-use pasarela_domain::model::{CheckIn, OrderStatus, Show, ShowStatus, TicketStatus};
+use pasarela_domain::consent::Evidence;
+use pasarela_domain::model::{CheckIn, Consent, OrderStatus, Show, ShowStatus, TicketStatus};
+use pasarela_domain::{Currency, EntityRef};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json as object};
 use std::time::Duration;
 
 /// Oldest signed time that is accepted unless the connection says otherwise (section 1.3).
@@ -59,14 +62,22 @@ pub(super) fn trial(config: &ConnectionConfig, now: Timestamp) -> Option<Trial> 
     Some(Trial { headers, body: body.into() })
 }
 
-pub(super) fn translate(source: Source, body: &[u8], currency: Currency) -> Result<Translation, Unread> {
+/// What the connection's settings say of bodies.
+#[derive(Clone, Copy)]
+pub(super) struct Reading<'a> {
+    /// Currency of product prices.
+    pub(super) currency: Currency,
+    pub(super) questions: &'a Questions,
+}
+
+pub(super) fn translate(source: Source, body: &[u8], by: Reading<'_>) -> Result<Translation, Unread> {
     let value: Value = serde_json::from_slice(body)?;
     let items = match source {
-        Source::Webhook => webhook(value, currency)?,
-        Source::Poll => record(value, currency)?,
+        Source::Webhook => webhook(value, by)?,
+        Source::Poll => record(value, by)?,
         Source::Fetch => show_facts(&read::<wire::Data<wire::Event>>("show", value)?.data, None)?,
-        Source::Import if value.get("event_type").is_some() => webhook(value, currency)?,
-        Source::Import => record(value, currency)?,
+        Source::Import if value.get("event_type").is_some() => webhook(value, by)?,
+        Source::Import => record(value, by)?,
     };
     Ok(Translation { items })
 }
@@ -75,16 +86,16 @@ fn read<T: DeserializeOwned>(what: &str, value: Value) -> Result<T, Unread> {
     serde_json::from_value(value).map_err(|e| Unread(format!("{what}: {e}")))
 }
 
-fn webhook(value: Value, currency: Currency) -> Result<Vec<Item>, Unread> {
+fn webhook(value: Value, by: Reading<'_>) -> Result<Vec<Item>, Unread> {
     let envelope: wire::Envelope = read("envelope", value)?;
     let at = normal::moment(envelope.event_sent_at.as_deref());
     let kind = envelope.event_type.as_str();
     match kind {
         "order.created" | "order.updated" | "order.marked_as_paid" | "order.refunded" | "order.cancelled" => {
-            order_webhook(kind, &read(kind, envelope.payload)?, at)
+            order_webhook(kind, &read(kind, envelope.payload)?, at, by.questions)
         }
         "attendee.created" | "attendee.updated" | "attendee.cancelled" => {
-            let mut ticket = normal::ticket(&read(kind, envelope.payload)?, &[], None)?;
+            let mut ticket = normal::ticket(&read(kind, envelope.payload)?, &[], None, by.questions)?;
             Ok(vec![match kind {
                 "attendee.created" => issued(&ticket)?,
                 "attendee.cancelled" => {
@@ -97,11 +108,11 @@ fn webhook(value: Value, currency: Currency) -> Result<Vec<Item>, Unread> {
         }
         "checkin.created" | "checkin.deleted" => {
             let found: wire::CheckIn = read(kind, envelope.payload)?;
-            Ok(vec![check_in(&found, kind == "checkin.deleted", at)?])
+            Ok(vec![check_in(&found, kind == "checkin.deleted", at, by.questions)?])
         }
         "event.created" | "event.updated" | "event.archived" => show_facts(&read(kind, envelope.payload)?, at),
         "product.created" | "product.updated" | "product.deleted" => {
-            let product = normal::product(&read(kind, envelope.payload)?, currency)?;
+            let product = normal::product(&read(kind, envelope.payload)?, by.currency)?;
             let data = json(&product)?;
             let write = EntityWrite::new("product", &product.id, data.clone());
             Ok(vec![match kind {
@@ -117,17 +128,17 @@ fn webhook(value: Value, currency: Currency) -> Result<Vec<Item>, Unread> {
     }
 }
 
-fn record(mut value: Value, currency: Currency) -> Result<Vec<Item>, Unread> {
+fn record(mut value: Value, by: Reading<'_>) -> Result<Vec<Item>, Unread> {
     let kind = value.get("record").and_then(Value::as_str).unwrap_or_default().to_owned();
     let undone = value.get("undone").and_then(Value::as_bool).unwrap_or(false);
     let data = value.get_mut("data").map(Value::take).unwrap_or_default();
     match kind.as_str() {
-        "order" => order_record(&read(&kind, data)?),
-        "attendee" => ticket_record(&normal::ticket(&read(&kind, data)?, &[], None)?),
-        "check_in" => Ok(vec![check_in(&read(&kind, data)?, undone, None)?]),
+        "order" => order_record(&read(&kind, data)?, by.questions),
+        "attendee" => ticket_record(&normal::ticket(&read(&kind, data)?, &[], None, by.questions)?),
+        "check_in" => Ok(vec![check_in(&read(&kind, data)?, undone, None, by.questions)?]),
         "show" => show_facts(&read(&kind, data)?, None),
         "product" => {
-            let product = normal::product(&read(&kind, data)?, currency)?;
+            let product = normal::product(&read(&kind, data)?, by.currency)?;
             let data = json(&product)?;
             let write = EntityWrite::new("product", &product.id, data.clone());
             Ok(vec![
@@ -187,14 +198,58 @@ impl<'a> OrderView<'a> {
     fn state(&self, at: Option<Timestamp>) -> Item {
         self.complete(Fact::state("order.updated", self.write()).at(at))
     }
+
+    fn consents(&self) -> Result<Vec<Item>, Unread> {
+        self.normal.consents.iter().map(|said| self.consent(said)).collect()
+    }
+
+    /// An answer about the use of data is a state, since it may be edited; what was said before is told again only
+    /// when it says otherwise. It was said when the order was placed: the provider keeps no time of an edit, and a yes
+    /// that somebody put there later must not outlast a withdrawal.
+    fn consent(&self, said: &Said) -> Result<Item, Unread> {
+        let order = &self.normal.order;
+        let about = EntityRef::new("consent_answer", format!("{}:{}", order.id, said.question));
+        let data = Consent {
+            contact: order.buyer.clone(),
+            channel_user_id: None,
+            channel: said.channel.clone().unwrap_or_else(|| "all".into()),
+            purpose: said.purpose.clone(),
+            record_id: None,
+            evidence: Some(Evidence {
+                channel: Some("checkout".into()),
+                at: order.placed_at,
+                text_version: said.text_version.clone(),
+                notice_version: said.notice_version.clone(),
+                reference: Some(format!("order {}, answer {}", order.number, said.answer)),
+                ..Evidence::default()
+            }),
+        };
+        let state = object!({ "purpose": said.purpose, "channel": said.channel, "yes": said.yes });
+        let fact = Fact {
+            event_type: Some(if said.yes { "consent.given" } else { "consent.withdrawn" }.into()),
+            key: format!("order:{}", order.id),
+            occurred_at: order.placed_at.filter(|_| said.yes),
+            data: json(&data)?,
+            dedup: Dedup::State { entity: about.clone() },
+            entities: vec![EntityWrite::new(&about.kind, about.id.to_string(), state)],
+            refs: Vec::new(),
+            settles: None,
+        };
+        Ok(fact.about("order", &order.id).about("show", &order.show_id).into())
+    }
 }
 
-fn order_webhook(kind: &str, wire: &wire::Order, at: Option<Timestamp>) -> Result<Vec<Item>, Unread> {
-    let Some(normal) = normal::order(wire)? else {
+fn order_webhook(
+    kind: &str,
+    wire: &wire::Order,
+    at: Option<Timestamp>,
+    questions: &Questions,
+) -> Result<Vec<Item>, Unread> {
+    let Some(normal) = normal::order(wire, questions)? else {
         return Ok(vec![Item::Ignored { kind: format!("{kind} of a cart") }]);
     };
     let view = OrderView::new(&normal)?;
-    Ok(match kind {
+    let mut items = match kind {
         "order.created" => {
             let mut items = vec![view.placed()];
             if normal.was_paid {
@@ -209,11 +264,13 @@ fn order_webhook(kind: &str, wire: &wire::Order, at: Option<Timestamp>) -> Resul
         "order.cancelled" => vec![view.once("order.cancelled", String::new(), at)],
         "order.refunded" => vec![view.refunded(at)],
         _ => vec![view.state(at)],
-    })
+    };
+    items.extend(view.consents()?);
+    Ok(items)
 }
 
-fn order_record(wire: &wire::Order) -> Result<Vec<Item>, Unread> {
-    let Some(normal) = normal::order(wire)? else {
+fn order_record(wire: &wire::Order, questions: &Questions) -> Result<Vec<Item>, Unread> {
+    let Some(normal) = normal::order(wire, questions)? else {
         return Ok(vec![Item::Ignored { kind: "cart".into() }]);
     };
     let view = OrderView::new(&normal)?;
@@ -237,6 +294,7 @@ fn order_record(wire: &wire::Order) -> Result<Vec<Item>, Unread> {
     for ticket in &normal.tickets {
         items.push(ticket_state(ticket)?);
     }
+    items.extend(view.consents()?);
     items.push(view.state(None));
     Ok(items)
 }
@@ -285,8 +343,8 @@ fn ticket_state(ticket: &NormalTicket) -> Result<Item, Unread> {
 
 /// A scan. It does not touch the ticket's read model: here the ticket comes without its answers,
 /// and would lose its phone.
-fn check_in(wire: &wire::CheckIn, undone: bool, at: Option<Timestamp>) -> Result<Item, Unread> {
-    let ticket = normal::ticket(&wire.attendee, &[], wire.event_id.as_ref())?;
+fn check_in(wire: &wire::CheckIn, undone: bool, at: Option<Timestamp>, questions: &Questions) -> Result<Item, Unread> {
+    let ticket = normal::ticket(&wire.attendee, &[], wire.event_id.as_ref(), questions)?;
     let scanned = normal::moment(wire.created_at.as_deref());
     let (event_type, occurred) =
         if undone { ("ticket.check_in_undone", at) } else { ("ticket.checked_in", scanned.or(at)) };

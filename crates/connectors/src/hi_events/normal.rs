@@ -5,6 +5,7 @@
 //! beside the tickets; both give the same phone. Lists are sorted by id.
 //! Not here: which event a value becomes ([`super::inbound`]).
 
+use super::questions::{Questions, plain};
 use super::wire;
 use jiff::Timestamp;
 use pasarela_connector::Unread;
@@ -20,6 +21,21 @@ pub(super) struct NormalOrder {
     pub(super) tickets: Vec<NormalTicket>,
     /// Was it ever paid, or free? A cancelled order still says so.
     pub(super) was_paid: bool,
+    /// What the buyer said about the use of their data.
+    pub(super) consents: Vec<Said>,
+}
+
+/// What a buyer said about the use of their data, by an answer.
+pub(super) struct Said {
+    /// Provider's id of the question.
+    pub(super) question: String,
+    /// Provider's id of the answer.
+    pub(super) answer: String,
+    pub(super) yes: bool,
+    pub(super) purpose: String,
+    pub(super) channel: Option<String>,
+    pub(super) text_version: Option<String>,
+    pub(super) notice_version: Option<String>,
 }
 
 /// A ticket with its times.
@@ -54,7 +70,7 @@ pub(super) fn phone_of(text: &str) -> Option<Phone> {
 }
 
 /// `None`: a cart that was never completed, which is no order.
-pub(super) fn order(wire: &wire::Order) -> Result<Option<NormalOrder>, Unread> {
+pub(super) fn order(wire: &wire::Order, questions: &Questions) -> Result<Option<NormalOrder>, Unread> {
     let status = match wire.status.as_str() {
         "AWAITING_OFFLINE_PAYMENT" => OrderStatus::Placed,
         "COMPLETED" => OrderStatus::Paid,
@@ -75,8 +91,10 @@ pub(super) fn order(wire: &wire::Order) -> Result<Option<NormalOrder>, Unread> {
 
     let mut attendees: Vec<&wire::Attendee> = wire.attendees.iter().collect();
     attendees.sort_by_key(|a| a.id.sort_key());
-    let tickets =
-        attendees.into_iter().map(|a| ticket(a, &answers, Some(&wire.event_id))).collect::<Result<Vec<_>, _>>()?;
+    let tickets = attendees
+        .into_iter()
+        .map(|a| ticket(a, &answers, Some(&wire.event_id), questions))
+        .collect::<Result<Vec<_>, _>>()?;
 
     let mut items: Vec<&wire::OrderItem> = wire.order_items.iter().collect();
     items.sort_by_key(|i| i.id.sort_key());
@@ -109,7 +127,7 @@ pub(super) fn order(wire: &wire::Order) -> Result<Option<NormalOrder>, Unread> {
         free: wire.is_free_order.unwrap_or(total.minor == 0),
         payment_method: wire.payment_provider.as_deref().map(str::to_ascii_lowercase),
         promo_code: wire.promo_code.clone(),
-        buyer: buyer(wire, &answers, &tickets),
+        buyer: buyer(wire, &answers, &tickets, questions),
         lines,
         tickets: tickets.iter().map(|t| t.ticket.clone()).collect(),
         show_id: wire.event_id.0.clone(),
@@ -118,7 +136,7 @@ pub(super) fn order(wire: &wire::Order) -> Result<Option<NormalOrder>, Unread> {
             .map(|a| Answer {
                 question_id: a.question_id.0.clone(),
                 title: a.title.clone(),
-                text: text_of(a),
+                text: a.text(),
                 ticket_id: a.attendee_id.as_ref().map(|id| id.0.clone()),
             })
             .collect(),
@@ -127,6 +145,7 @@ pub(super) fn order(wire: &wire::Order) -> Result<Option<NormalOrder>, Unread> {
     let paid = matches!(wire.payment_status.as_deref(), Some("PAYMENT_RECEIVED" | "NO_PAYMENT_REQUIRED"));
     Ok(Some(NormalOrder {
         was_paid: status == OrderStatus::Paid || (status == OrderStatus::Cancelled && paid),
+        consents: consents(&order, &answers, questions),
         order,
         tickets,
     }))
@@ -138,6 +157,7 @@ pub(super) fn ticket(
     wire: &wire::Attendee,
     beside: &[&wire::QuestionAnswer],
     show: Option<&wire::Id>,
+    questions: &Questions,
 ) -> Result<NormalTicket, Unread> {
     let status = match wire.status.as_str() {
         "ACTIVE" => TicketStatus::Active,
@@ -157,13 +177,16 @@ pub(super) fn ticket(
             id: wire.id.0.clone(),
             code: wire.public_id.to_ascii_uppercase(),
             status,
-            holder: contact(
-                wire.first_name.as_deref(),
-                wire.last_name.as_deref(),
-                wire.email.as_deref(),
-                own.iter().find_map(|a| phone_answer(a)),
-                wire.locale.as_deref(),
-            ),
+            holder: Contact {
+                document: questions.document(own.iter().copied()),
+                ..contact(
+                    wire.first_name.as_deref(),
+                    wire.last_name.as_deref(),
+                    wire.email.as_deref(),
+                    questions.phone(own.iter().copied()),
+                    wire.locale.as_deref(),
+                )
+            },
             product_id: wire.product_id.0.clone(),
             tier_id: wire.product_price_id.as_ref().map(|id| id.0.clone()),
             show_id: show.0.clone(),
@@ -231,28 +254,67 @@ pub(super) fn product(wire: &wire::Product, currency: Currency) -> Result<Produc
     })
 }
 
-/// The buyer's phone is the answer to a phone question of the order; else that of the buyer's own
-/// ticket. Tickets of others in the order are other persons, and lend no number.
-fn buyer(wire: &wire::Order, answers: &[&wire::QuestionAnswer], tickets: &[NormalTicket]) -> Contact {
+/// The buyer's phone and document are the answers to questions of the order; else those of the buyer's own ticket.
+/// Tickets of others in the order are other persons, and lend nothing.
+fn buyer(
+    wire: &wire::Order,
+    answers: &[&wire::QuestionAnswer],
+    tickets: &[NormalTicket],
+    questions: &Questions,
+) -> Contact {
     // The order has no language; the tickets got it from the buyer's page, unless edited since.
     let language = tickets.first().and_then(|t| t.ticket.holder.language.clone());
     let language = language.filter(|l| tickets.iter().all(|t| t.ticket.holder.language.as_deref() == Some(l.as_str())));
-    let asked =
-        answers.iter().filter(|a| a.belongs_to == "ORDER" && a.attendee_id.is_none()).find_map(|a| phone_answer(a));
+    let asked = answers.iter().copied().filter(|a| a.belongs_to == "ORDER" && a.attendee_id.is_none());
     let mut buyer = contact(
         wire.first_name.as_deref(),
         wire.last_name.as_deref(),
         wire.email.as_deref(),
-        asked,
+        questions.phone(asked.clone()),
         language.as_deref(),
     );
+    buyer.document = questions.document(asked);
     if buyer.phone.is_none() {
         let phones = || tickets.iter().map(|t| &t.ticket.holder).filter(|h| h.phone.is_some());
         let same_email = phones().find(|h| buyer.email.is_some() && h.email == buyer.email);
         let same_name = || phones().find(|h| !buyer.name.is_empty() && h.name == buyer.name);
         buyer.phone = same_email.or_else(same_name).and_then(|h| h.phone.clone());
     }
+    if buyer.document.is_none() {
+        // A guest under the buyer's address is another person: a document is taken where the name is the same too.
+        buyer.document =
+            tickets.iter().find(|t| is_buyer(&t.ticket, &buyer)).and_then(|t| t.ticket.holder.document.clone());
+    }
     buyer
+}
+
+/// Is it the buyer who comes with this ticket?
+fn is_buyer(ticket: &Ticket, buyer: &Contact) -> bool {
+    let holder = &ticket.holder;
+    !holder.name.is_empty() && plain(&holder.name) == plain(&buyer.name) && holder.email == buyer.email
+}
+
+/// What the buyer said about the use of their data. Beside a ticket they said it of its holder, and nobody says yes
+/// for another person.
+fn consents(order: &Order, answers: &[&wire::QuestionAnswer], questions: &Questions) -> Vec<Said> {
+    let own = |answer: &wire::QuestionAnswer| match &answer.attendee_id {
+        None => answer.belongs_to == "ORDER",
+        Some(id) => order.tickets.iter().any(|t| t.id == id.0 && is_buyer(t, &order.buyer)),
+    };
+    let said = answers.iter().filter(|a| own(a)).filter_map(|a| {
+        let word = questions.word(a)?;
+        let text = |t: Option<&str>| t.map(str::to_owned);
+        Some(Said {
+            question: a.question_id.0.clone(),
+            answer: a.question_answer_id.0.clone(),
+            yes: word.yes,
+            purpose: word.question.purpose().to_owned(),
+            channel: text(word.question.channel()),
+            text_version: text(word.question.text_version()),
+            notice_version: text(word.question.notice_version()),
+        })
+    });
+    said.collect()
 }
 
 fn contact(
@@ -271,19 +333,7 @@ fn contact(
         email: email.and_then(|e| e.parse::<EmailAddress>().ok()),
         phone,
         language: filled(locale).map(str::to_owned),
-    }
-}
-
-fn phone_answer(answer: &wire::QuestionAnswer) -> Option<Phone> {
-    (answer.question_type == "PHONE").then(|| phone_of(&text_of(answer)))?
-}
-
-fn text_of(answer: &wire::QuestionAnswer) -> String {
-    match (&answer.text_answer, answer.answer.as_str()) {
-        (Some(text), _) => text.clone(),
-        (None, Some(text)) => text.to_owned(),
-        (None, None) if answer.answer.is_null() => String::new(),
-        (None, None) => answer.answer.to_string(),
+        document: None,
     }
 }
 

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// Largest page that the provider gives.
-const PER_PAGE: usize = 100;
+pub(super) const PER_PAGE: usize = 100;
 /// Single reads that make up one page of records.
 const READS: usize = 10;
 
@@ -46,7 +46,7 @@ pub(super) fn poll(
     })
 }
 
-fn organizer(connector: &HiEventsConnector) -> Result<String, Box<Outcome>> {
+pub(super) fn organizer(connector: &HiEventsConnector) -> Result<String, Box<Outcome>> {
     connector.organizer().ok_or_else(|| {
         Box::new(Outcome::NeedsHuman {
             why: format!(
@@ -58,14 +58,14 @@ fn organizer(connector: &HiEventsConnector) -> Result<String, Box<Outcome>> {
 }
 
 /// A page of a list.
-fn list(connector: &HiEventsConnector, path: &str, page: u32, filters: &[(&str, &str)]) -> Request {
+pub(super) fn list(connector: &HiEventsConnector, path: &str, page: u32, filters: &[(&str, &str)]) -> Request {
     Request::get(connector.url(path))
         .query([("page", page.to_string().as_str()), ("per_page", "100")])
         .query(filters.iter().copied())
 }
 
 /// A 2xx answer's body, or what its failure means.
-fn body<T: DeserializeOwned>(answer: &Answer, now: Timestamp) -> Result<T, Box<Outcome>> {
+pub(super) fn body<T: DeserializeOwned>(answer: &Answer, now: Timestamp) -> Result<T, Box<Outcome>> {
     if answer.status == 403 {
         return Err(Box::new(Outcome::NeedsHuman {
             why:
@@ -76,7 +76,7 @@ fn body<T: DeserializeOwned>(answer: &Answer, now: Timestamp) -> Result<T, Box<O
     poll::body(answer, now)
 }
 
-fn text_id(row: &Value, key: &str) -> Option<String> {
+pub(super) fn text_id(row: &Value, key: &str) -> Option<String> {
     let id = match row.get(key)? {
         Value::Number(n) => n.to_string(),
         Value::String(s) => s.clone(),
@@ -246,7 +246,7 @@ impl Shows {
 }
 
 /// Not archived, and over for no longer than a week: nothing changes in an older one but by hand.
-fn running(row: &Value, now: Timestamp) -> bool {
+pub(super) fn running(row: &Value, now: Timestamp) -> bool {
     let archived = row.get("status").and_then(Value::as_str) == Some("ARCHIVED");
     let over = time(row, "end_date").is_some_and(|end| now.duration_since(end) > SignedDuration::from_hours(7 * 24));
     !archived && !over

@@ -3,17 +3,19 @@
 //! Promise: bytes as PHP writes them, one attempt per webhook with three seconds, attendees before
 //! their order, the lying status of a single cancellation, the repeated webhook of a repeated
 //! scan, 180 calls a minute.
-//! Not here: mail, Stripe, and the hub's answers to webhooks (its logs always show a 200, as the
-//! double is not told).
+//! Not here: mail, Stripe, and the hub's answers to webhooks (its logs show a 200, as the double is not told, until
+//! `break_webhooks` says what they were).
 //!
 //! Settings (all optional): `email`, `password` (else any of eight characters or more), `accounts`
 //! (ids; the first is the organiser's), `organizer_id`, `rate_limit`, `token_seconds`,
-//! `webhook` (`false`: none until one is made by API), `offline_check_in`,
+//! `webhook` (`false`: none until one is made by API), `phone_questions` (`false`: a new show asks for no phone),
+//! `organizer_webhooks` (`false`: as servers before 1.7.0, which know webhooks of shows only), `offline_check_in`,
 //! `allowed_internal_webhook_hosts`.
 //!
 //! Commands of [`Simulator::act`]: `create_show`, `publish_show`, `edit_show`, `archive_show`,
 //! `create_promo`, `sell`, `mark_as_paid`, `edit_order`, `cancel_order`, `refund`,
-//! `edit_attendee`, `cancel_attendee`, `reactivate_attendee`, `scan`, `undo_scan`, `close_list`.
+//! `edit_attendee`, `cancel_attendee`, `reactivate_attendee`, `scan`, `undo_scan`, `close_list`, `create_question`,
+//! `edit_answer`, `create_affiliate`, `break_webhooks`.
 
 mod hooks;
 mod lists;
@@ -62,7 +64,8 @@ impl HiEventsSimulator {
             arrived: BTreeMap::new(),
             config,
         };
-        if double.config.setting_bool("webhook") != Some(false) {
+        // Without a secret there is none yet: the provider makes one with its webhook.
+        if double.config.setting_bool("webhook") != Some(false) && !double.config.webhook_secret.is_empty() {
             let url = format!("https://hub.fashionistas.example/hooks/{}", double.config.connection);
             let secret = double.config.webhook_secret.clone();
             double.add_hook(
@@ -152,7 +155,7 @@ impl Simulator for HiEventsSimulator {
         arrived.chain(self.state.scans_by_ticket()).collect()
     }
 
-    /// `shows`, `products`, `orders`, `attendees`, `check_in_lists`, `check_ins`, `webhooks`.
+    /// `shows`, `products`, `orders`, `attendees`, `check_in_lists`, `check_ins`, `questions`, `messages`, `webhooks`.
     fn view(&self, what: &str) -> Value {
         let state = &self.state;
         let all = |rows: Vec<Value>| Value::Array(rows);
@@ -165,6 +168,11 @@ impl Simulator for HiEventsSimulator {
                 all(state.lists.iter().map(|l| state.check_in_list(l, Timestamp::UNIX_EPOCH)).collect())
             }
             "check_ins" => all(state.scans.iter().filter(|s| !s.undone).map(|s| state.public_scan(s)).collect()),
+            "messages" => {
+                let message = |m: &state::Message| json!({ "id": m.id, "subject": m.subject, "message": m.text, "tickets": m.tickets });
+                all(state.messages.iter().map(message).collect())
+            }
+            "questions" => all(state.questions.iter().map(State::question_row).collect()),
             "webhooks" => all(self.hooks.iter().map(|h| h.resource(false)).collect()),
             _ => Value::Null,
         }

@@ -99,6 +99,8 @@ pub(super) struct Order {
     #[serde(default, deserialize_with = "or_default")]
     pub(super) total_refunded: Amount,
     #[serde(default)]
+    pub(super) refund_status: Option<String>,
+    #[serde(default)]
     pub(super) payment_status: Option<String>,
     #[serde(default)]
     pub(super) payment_provider: Option<String>,
@@ -185,6 +187,27 @@ pub(super) struct QuestionAnswer {
     pub(super) question_type: String,
     #[serde(default)]
     pub(super) attendee_id: Option<Id>,
+}
+
+impl QuestionAnswer {
+    /// The answer as one text.
+    pub(super) fn text(&self) -> String {
+        match (&self.text_answer, self.answer.as_str()) {
+            (Some(text), _) => text.clone(),
+            (None, Some(text)) => text.to_owned(),
+            (None, None) if self.answer.is_null() => String::new(),
+            (None, None) => self.answer.to_string(),
+        }
+    }
+
+    /// What was chosen, each alone and plain; nothing where it is empty.
+    pub(super) fn parts(&self) -> Vec<String> {
+        let all = match &self.answer {
+            Value::Array(chosen) => chosen.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+            _ => vec![self.text()],
+        };
+        all.iter().map(|t| super::questions::plain(t)).filter(|t| !t.is_empty()).collect()
+    }
 }
 
 /// `AttendeeCheckInResource` as webhooks carry it.
@@ -347,6 +370,8 @@ pub(super) struct Webhook {
     pub(super) id: Id,
     #[serde(default, deserialize_with = "or_default")]
     pub(super) url: String,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) status: String,
     #[serde(default)]
     pub(super) secret: Option<String>,
 }

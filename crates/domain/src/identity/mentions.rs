@@ -158,8 +158,9 @@ impl Said<'_> {
 fn typed(contact: &Contact) -> Vec<Claim> {
     let email = contact.email.clone().map(|address| Claim::Email { address, verified: false });
     let phone = contact.phone.clone().map(|number| Claim::Phone { number, verified: false });
+    let document = contact.document.clone().map(|document| Claim::Document { document });
     let name = Name::of(contact, NameKind::Civil).map(|name| Claim::Name { name });
     let language = contact.language.clone().filter(|l| !l.trim().is_empty());
     let language = language.map(|language| Claim::Language { language });
-    email.into_iter().chain(phone).chain(name).chain(language).collect()
+    email.into_iter().chain(phone).chain(document).chain(name).chain(language).collect()
 }

@@ -1,18 +1,25 @@
-//! Withdrawals that are heard in events of other connections: somebody answers `BAJA`, leaves a list, calls a
-//! message spam, or turns off advertising at the provider (colombia.md 2.3; Ley 2300, art. 5 par. 2).
+//! What people say about their data in events of other connections. Withdrawals: somebody answers `BAJA`, leaves a
+//! list, calls a message spam, or turns off advertising at the provider (colombia.md 2.3; Ley 2300, art. 5 par. 2).
+//! And a yes that brings its proof: an answer at the checkout, under a text whose version the event names.
 //!
-//! Promise: the withdrawal is written in the transaction that writes the event, for every address of the person,
-//! and once, however often the message is told. It counts from the moment in which the hub took it in, so no
-//! yes of before outlasts it.
+//! Promise: what is heard is written in the transaction that writes the event, and once, however often it is told. A
+//! withdrawal counts for every address of the person, from the moment in which the hub took it in, so no yes of
+//! before outlasts it. A yes counts for the addresses that it names, from when it was said, and is no record where
+//! its proof is not complete (ADR 0113).
 
 use super::{Entry, LEDGER};
+use crate::connections::ConnectionRuntime;
 use crate::engine::Inner;
 use jiff::Timestamp;
 use pasarela_connector::{Fact, Item, Source};
-use pasarela_domain::consent::{CHANNELS, ConsentRecord, ConsentState, Evidence, Proof, SOURCES, is_opt_out};
-use pasarela_domain::model::Contact;
+use pasarela_domain::consent::{
+    CHANNELS, ConsentRecord, ConsentState, Evidence, LegalBasis, PRIVACY, Proof, SOURCES, is_opt_out, is_purpose,
+    needs_proof,
+};
+use pasarela_domain::model::{self, Contact};
 use pasarela_domain::{ConsentId, EmailAddress, Phone};
 use pasarela_store::Error;
+use serde::Deserialize;
 use serde_json::Value;
 
 /// What is taken back by a wish for no advertising.
@@ -91,7 +98,7 @@ fn wish(event_type: &str, key: &str, data: &Value) -> Option<Wish> {
 impl Inner {
     /// Facts of the ledger that a fact of another connection says. `said`: what tells this event from every
     /// other one of its connection; `at`: when the hub took it in.
-    pub(crate) async fn withdrawals_in(
+    pub(crate) async fn words_in(
         &self,
         connection: &str,
         fact: &Fact,
@@ -101,8 +108,90 @@ impl Inner {
         if connection == LEDGER {
             return Ok(Vec::new());
         }
-        let wish = fact.event_type.as_deref().and_then(|kind| wish(kind, &fact.key, &fact.data));
-        let Some(wish) = wish else { return Ok(Vec::new()) };
+        match fact.event_type.as_deref() {
+            Some("consent.given") => self.yes_in(connection, fact, said, at).await,
+            Some(kind) => match wish(kind, &fact.key, &fact.data) {
+                Some(wish) => self.withdrawals_in(connection, wish, said, at).await,
+                None => Ok(Vec::new()),
+            },
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// A yes that names the text which the person saw, and where a trace of it is. A provider's own opt-in names
+    /// none, and is no record.
+    async fn yes_in(&self, connection: &str, fact: &Fact, said: &str, at: Timestamp) -> Result<Vec<Fact>, Error> {
+        let Ok(told) = model::Consent::deserialize(&fact.data) else { return Ok(Vec::new()) };
+        let Some(mut evidence) = told.evidence.filter(|e| e.text_version.is_some() && e.has_trace()) else {
+            return Ok(Vec::new());
+        };
+        let (purpose, contact) = (told.purpose, told.contact);
+        if !is_purpose(&purpose) || purpose == PRIVACY {
+            return Ok(Vec::new());
+        }
+        let phone = contact.phone.as_ref().map(Phone::as_e164);
+        let mut people = self.people_of(contact.email.as_ref().map(EmailAddress::as_str), phone);
+        if let Some(user) = &told.channel_user_id {
+            people.push(self.channel_user(user));
+        }
+        let Some(ledger) = self.connection(LEDGER).filter(|_| !people.is_empty()) else { return Ok(Vec::new()) };
+        let channel = Some(told.channel).filter(|c| CHANNELS.contains(&c.as_str()));
+        // A clock that is ahead gives no yes that outlasts a withdrawal of this moment.
+        let when = evidence.at.take().unwrap_or(at).min(at);
+        let terms = self.texts_that_name(&evidence).await?;
+        let basis = LegalBasis::Consent;
+        let judged = terms.judge(ConsentState::Given, &purpose, channel.as_deref(), basis, &mut evidence, when);
+        let proof = match judged {
+            Ok(proof) if proof.complete || !needs_proof(&purpose) => proof,
+            Ok(proof) => {
+                let missing = proof.missing.join("; ");
+                tracing::warn!(
+                    connection,
+                    purpose,
+                    "a yes that was told is not recorded, as its proof lacks {missing}"
+                );
+                return Ok(Vec::new());
+            }
+            Err(why) => {
+                tracing::warn!(connection, purpose, "a yes that was told is not recorded: {why}");
+                return Ok(Vec::new());
+            }
+        };
+        let id = ConsentId::from_raw(self.store.sealer().hash(&["yes", connection, said, &purpose]));
+        let record = ConsentRecord {
+            id: id.to_string(),
+            state: ConsentState::Given,
+            purpose,
+            channel,
+            contact,
+            at: when,
+            recorded_at: at,
+            evidence,
+            analytics: Default::default(),
+            legal_basis: basis,
+            birth_date: None,
+            minor: false,
+            guardian: None,
+            proof,
+        };
+        let entry = Entry { record, statement: String::new(), people, user: told.channel_user_id };
+        self.facts_of(&ledger, &entry)
+    }
+
+    /// The facts that a record of the ledger is.
+    fn facts_of(&self, ledger: &ConnectionRuntime, entry: &Entry) -> Result<Vec<Fact>, Error> {
+        let body = serde_json::to_vec(entry).map_err(|e| Error::Database(e.to_string()))?;
+        let told = self.translate(ledger, Source::Import, &body).map_err(|e| Error::Database(e.0))?;
+        Ok(told.items.into_iter().filter_map(|i| if let Item::Fact(f) = i { Some(*f) } else { None }).collect())
+    }
+
+    async fn withdrawals_in(
+        &self,
+        connection: &str,
+        wish: Wish,
+        said: &str,
+        at: Timestamp,
+    ) -> Result<Vec<Fact>, Error> {
         let phone = wish.contact.phone.as_ref().map(Phone::as_e164);
         let mut people = self.people_of(wish.contact.email.as_ref().map(EmailAddress::as_str), phone);
         if let Some(user) = &wish.channel_user_id {
@@ -139,9 +228,7 @@ impl Inner {
             };
             let entry =
                 Entry { record, statement: String::new(), people: people.clone(), user: wish.channel_user_id.clone() };
-            let body = serde_json::to_vec(&entry).map_err(|e| Error::Database(e.to_string()))?;
-            let told = self.translate(&ledger, Source::Import, &body).map_err(|e| Error::Database(e.0))?;
-            facts.extend(told.items.into_iter().filter_map(|i| if let Item::Fact(f) = i { Some(*f) } else { None }));
+            facts.extend(self.facts_of(&ledger, &entry)?);
         }
         Ok(facts)
     }

@@ -269,6 +269,51 @@ async fn who_answers_baja_is_advertised_to_nowhere_from_the_event_on() {
 }
 
 #[tokio::test]
+async fn a_yes_that_is_told_with_its_proof_counts_and_one_without_is_no_record() {
+    let hub = Hub::build().start().await;
+    hub.engine.add_text(consent_text("v3", &["marketing", "analytics"])).await.unwrap();
+    let says = |id: &str, kind: &str, evidence: Value| {
+        json!({ "type": kind, "key": "order:1", "id": id, "data": {
+            "contact": { "name": "Laura Rincón", "first_name": "Laura", "last_name": "Rincón", "email": "laura@correo.example", "phone": null },
+            "channel": "all", "purpose": "marketing", "evidence": evidence } })
+    };
+    let proof = |at: Value| json!({ "channel": "checkout", "text_version": "v3", "reference": "order O-1, answer 5", "at": at });
+    let marketing = || allows(&hub, "laura@correo.example", "marketing", Some("email"));
+    let now = json!(hub.now());
+    for (id, evidence) in [
+        ("1", Value::Null),
+        ("2", json!({ "channel": "checkout", "reference": "order O-1, answer 5" })),
+        ("3", json!({ "channel": "checkout", "text_version": "v3" })),
+        ("4", json!({ "channel": "checkout", "text_version": "v9", "reference": "order O-1, answer 5" })),
+        // The text was not in force yet: nobody can have seen it.
+        ("5", proof(json!("2020-01-01T00:00:00Z"))),
+    ] {
+        hub.hear([says(id, "consent.given", evidence)]).await;
+        hub.decided().await;
+        assert_eq!(marketing().await, Some(Denied::Absent), "{id}");
+    }
+    // Told three times, it is one record.
+    for _ in 0..3 {
+        hub.hear([says("6", "consent.given", proof(now.clone()))]).await;
+        hub.decided().await;
+    }
+    assert_eq!(marketing().await, None);
+    let known = hub.engine.consents_of("laura@correo.example").await.unwrap();
+    assert_eq!(known.records.len(), 1);
+    let record = &known.records[0];
+    assert!(record.proof.complete && record.evidence.text_sha256.is_some(), "{record:?}");
+    assert_eq!(record.evidence.reference.as_deref(), Some("order O-1, answer 5"));
+
+    hub.hear([says("7", "consent.withdrawn", Value::Null)]).await;
+    hub.decided().await;
+    assert_eq!(marketing().await, Some(Denied::Withdrawn));
+    // The same old yes, found again by another way, does not outlast the withdrawal.
+    hub.hear([says("8", "consent.given", proof(now))]).await;
+    hub.decided().await;
+    assert_eq!(marketing().await, Some(Denied::Withdrawn));
+}
+
+#[tokio::test]
 async fn a_withdrawal_is_written_with_the_event_that_says_it_or_not_at_all() {
     let hub = Hub::build().start().await;
     let says = |id: String| json!({ "type": "email.unsubscribed", "key": format!("mail:{id}"), "id": id, "data": { "email": "laura@correo.example", "message_id": id, "permanent": false } });

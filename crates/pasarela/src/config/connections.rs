@@ -5,8 +5,9 @@ use super::secrets::{Secrets, named};
 use super::units::Span;
 use super::{Config, Error, nearest};
 use pasarela_connector::{AuthKind, ConnectionConfig, Environment, Provider, Rate};
+use pasarela_domain::Secret;
 use pasarela_engine::{
-    ConnectionSetup, DEFAULT_SENDER, LimitOverride, Policy, ReconcileSettings, Transfer, check_transfer,
+    ConnectionSetup, DEFAULT_SENDER, LimitOverride, Policy, ReconcileSettings, Transfer, check_transfer, vault,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -27,7 +28,9 @@ pub(super) struct Common {
     /// Where a token is fetched, for a test double; the provider's own when it is not set. Only where the provider's
     /// [auth kind](connectors.md#tokens) fetches one.
     token_url: Option<String>,
-    /// Whatever verifies inbound calls, newest first. Several are in force at once, for rotation.
+    /// Whatever verifies inbound calls, newest first. Several are in force at once, for rotation. Where the provider
+    /// makes the secret itself (`hi-events`), name one of the vault first: applying the connection's
+    /// [plan](provisioning.md) fills it.
     webhook_secrets: Vec<String>,
     /// Or `"live"`: real people.
     environment: Environment,
@@ -180,12 +183,27 @@ fn read(
             return Err(format!("'{key}' is not a setting of {}{hint}", manifest.name));
         }
     }
-    let webhook_secrets = common
-        .webhook_secrets
-        .iter()
-        .enumerate()
-        .map(|(i, reference)| secret(&format!("webhook_secrets[{i}]"), reference))
-        .collect::<Result<_, _>>()?;
+    let makes = provider.makes_webhook_secrets();
+    let mut webhook_secrets = Vec::new();
+    for (i, reference) in common.webhook_secrets.iter().enumerate() {
+        if let Some(missing) = named(reference).filter(|n| makes && secrets.lacks(n)) {
+            vault::check_name(missing).map_err(|e| format!("webhook_secrets[{i}]: {e}"))?;
+            tracing::warn!(
+                connection = name,
+                "the vault has no secret '{missing}' yet, so no webhook is believed: `pasarela connections provision {name} --apply` \
+                 makes the webhook and keeps its secret there"
+            );
+            continue;
+        }
+        let held = secret(&format!("webhook_secrets[{i}]"), reference)?;
+        if makes {
+            // One under each webhook that was made, the newest first.
+            webhook_secrets.extend(held.expose().lines().map(str::trim).filter(|l| !l.is_empty()).map(Secret::new));
+        } else {
+            webhook_secrets.push(held);
+        }
+    }
+    let webhook_secret_name = common.webhook_secrets.iter().find_map(|r| named(r)).filter(|_| makes).map(str::to_owned);
     let fetches_tokens = matches!(
         manifest.auth,
         AuthKind::ClientCredentials(_) | AuthKind::RefreshToken(_) | AuthKind::ServiceAccount(_)
@@ -219,6 +237,7 @@ fn read(
         base_url: common.base_url.map(|u| u.trim_end_matches('/').to_owned()),
         token_url: common.token_url,
         webhook_secrets,
+        webhook_secret_name,
         environment,
         signature_max_age: common.signature_max_age.map(|s| s.0),
         settings: Value::Object(settings),

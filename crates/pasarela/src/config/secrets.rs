@@ -24,6 +24,11 @@ impl Secrets {
         Self::Held(Values::new())
     }
 
+    /// Does the vault have none of this name, as far as it was looked into?
+    pub(crate) fn lacks(&self, name: &str) -> bool {
+        matches!(self, Self::Held(held) if !held.contains_key(name))
+    }
+
     /// Are they real?
     pub(crate) fn are_read(&self) -> bool {
         matches!(self, Self::Held(_))

@@ -86,7 +86,7 @@ pub(crate) async fn apply(
     audit::done(
         &name,
         json!({
-            "done": done, "refused": came.refused, "stopped": came.stopped, "left": came.plan.todo,
+            "done": done, "refused": came.refused, "kept": came.kept, "stopped": came.stopped, "left": came.plan.todo,
             "fingerprint": came.plan.fingerprint,
         }),
     );

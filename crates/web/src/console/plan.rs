@@ -37,6 +37,8 @@ struct Came {
     done: String,
     refused: Vec<(String, String)>,
     stopped: Option<String>,
+    /// Where secrets that were told lie now, in words.
+    kept: Option<String>,
 }
 
 #[derive(Template)]
@@ -82,13 +84,17 @@ pub(super) async fn apply(State(app): State<App>, Path(name): Path<String>, deed
     let ask = ProvisionAsk { fingerprint: Some(fingerprint), limit: None };
     let came = app.engine.provision(&name, &app.public_url, ask).await;
     Ok(match came {
-        Ok(Provisioned { done, refused, stopped, plan }) => {
+        Ok(Provisioned { done, refused, kept, stopped, plan }) => {
             let ids: Vec<&str> = done.iter().map(|s| s.id.as_str()).collect();
-            audit::done(&name, json!({ "done": ids, "refused": refused, "stopped": stopped, "left": plan.todo }));
+            audit::done(
+                &name,
+                json!({ "done": ids, "refused": refused, "kept": kept, "stopped": stopped, "left": plan.todo }),
+            );
             let came = Came {
                 done: visit.w.count("plan.done", done.len() as u64),
                 refused: refused.into_iter().map(|r| (r.what, r.why)).collect(),
                 stopped,
+                kept: (!kept.is_empty()).then(|| visit.w.with("plan.secrets", kept.join(", "))),
             };
             page(&app, visit, &name, Ok(plan), Some(came)).await
         }

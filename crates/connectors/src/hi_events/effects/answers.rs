@@ -6,7 +6,7 @@
 use crate::hi_events::auth::problem;
 use crate::hi_events::wire;
 use jiff::Timestamp;
-use pasarela_connector::{Answer, Done, Outcome, ReadBack, judge};
+use pasarela_connector::{Answer, Done, Outcome, judge};
 use serde_json::{Value, json};
 
 /// What the order must be when the action took effect.
@@ -14,9 +14,18 @@ pub(super) fn wanted_status(action: &str) -> &'static str {
     if action == "cancel_order" { "CANCELLED" } else { "COMPLETED" }
 }
 
-pub(super) fn order_status(answer: &Answer) -> Option<String> {
+/// `{"data": {…}}`
+pub(super) fn data(answer: &Answer) -> Option<Value> {
     let body: wire::Data<Value> = answer.parse().ok()?;
-    body.data.get("status")?.as_str().map(str::to_owned)
+    Some(body.data).filter(Value::is_object)
+}
+
+pub(super) fn is_looking(state: &Value) -> bool {
+    state.get("step").and_then(Value::as_str) == Some("look")
+}
+
+pub(super) fn order_status(answer: &Answer) -> Option<String> {
+    data(answer)?.get("status")?.as_str().map(str::to_owned)
 }
 
 pub(super) fn order_done(input: &Value, status: &str, already: bool) -> Outcome {
@@ -78,58 +87,4 @@ pub(super) fn on_check_in(input: &Value, answer: &Answer, now: Timestamp) -> Out
         (None, Some(why)) => Outcome::give_up("not_admitted", why.as_str()),
         (None, None) => Outcome::Unknown { why: "the check-in answered neither a record nor an error".into() },
     }
-}
-
-pub(super) fn on_webhook(answer: &Answer, now: Timestamp) -> Outcome {
-    if let Some(outcome) = refused(answer, now) {
-        return outcome;
-    }
-    match answer.parse::<wire::Data<wire::Webhook>>() {
-        Ok(wire::Data { data: wire::Webhook { id, url, secret: Some(secret) } }) => {
-            Outcome::Done(Done { result: json!({ "id": id.0, "url": url, "secret": secret }), reference: Some(id.0) })
-        }
-        _ => Outcome::NeedsHuman {
-            why: "Hi.Events made a webhook, but told no secret: delete it there, and ask again".into(),
-        },
-    }
-}
-
-pub(in crate::hi_events) fn judge_back(action: &str, input: &Value, answer: &Answer) -> ReadBack {
-    if !answer.is_success() {
-        return ReadBack::Unclear(format!("HTTP {}", answer.status));
-    }
-    match action {
-        "mark_as_paid" | "cancel_order" => match order_status(answer) {
-            Some(status) if status == wanted_status(action) => match order_done(input, &status, false) {
-                Outcome::Done(done) => ReadBack::Done(done),
-                _ => ReadBack::NotThere,
-            },
-            Some(_) => ReadBack::NotThere,
-            None => ReadBack::Unclear("the order could not be read".into()),
-        },
-        "create_webhook" => {
-            let Some(list) = hooks(answer) else {
-                return ReadBack::Unclear("the list of webhooks could not be read".into());
-            };
-            let url = input.get("url").and_then(Value::as_str).unwrap_or_default();
-            match list.iter().find(|w| w.url == url) {
-                None => ReadBack::NotThere,
-                Some(found) => ReadBack::Unclear(format!(
-                    "webhook {} has this address, but its secret was told only once, in an answer that was lost: \
-                     delete it at Hi.Events, and ask again",
-                    found.id.0
-                )),
-            }
-        }
-        _ => ReadBack::Unclear("this action cannot be read back".into()),
-    }
-}
-
-fn hooks(answer: &Answer) -> Option<Vec<wire::Webhook>> {
-    answer.parse::<wire::Data<Vec<wire::Webhook>>>().ok().filter(|_| answer.is_success()).map(|list| list.data)
-}
-
-/// Addresses that the organiser's webhooks call.
-pub(in crate::hi_events) fn registered(answer: &Answer) -> Option<Vec<String>> {
-    hooks(answer).map(|list| list.into_iter().map(|hook| hook.url).collect())
 }

@@ -3,6 +3,8 @@
 //! Orders have no time of change, so changes are found by looking again: what a row of the list
 //! shows is remembered as a fingerprint, and only a changed row is read whole. A cart is created
 //! minutes before it is completed, so the walk begins well before the newest order seen.
+//! An edited answer does not even change the row, and raises no webhook: each order of the last days is read whole
+//! once a day, some of them with each look.
 //! Not found: changes to an old, closed order after the last days (a late refund), if its webhook
 //! is lost.
 
@@ -19,9 +21,12 @@ use std::collections::BTreeMap;
 
 /// A cart may live so long before it becomes an order.
 const OVERLAP: SignedDuration = SignedDuration::from_hours(2);
-/// Orders of this age are looked at again, this often.
-const RECENT: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// The last days are looked at again this often; the connection's settings say how many they are.
 const RECENT_EVERY: SignedDuration = SignedDuration::from_hours(1);
+/// An order of the last days is read whole this often, whatever its row shows.
+const WHOLE_EVERY: SignedDuration = SignedDuration::from_hours(24);
+/// So many of them with one look at the last days.
+const WHOLE_AT_ONCE: usize = 300;
 /// Fingerprints kept; beyond them the oldest orders are read again.
 const REMEMBERED: usize = 5_000;
 
@@ -34,6 +39,9 @@ struct Cursor {
     /// By order: second of creation, fingerprint of its row when it was read.
     #[serde(default)]
     seen: BTreeMap<String, (i64, String)>,
+    /// By order: second of its last whole read.
+    #[serde(default)]
+    read: BTreeMap<String, i64>,
     /// Open orders, with their show.
     #[serde(default)]
     open: BTreeMap<String, String>,
@@ -49,6 +57,9 @@ struct Walk {
     /// Does this walk cover the last days?
     recent: bool,
     newest: Option<Timestamp>,
+    /// Orders that this walk reads though their row has not changed.
+    #[serde(default)]
+    again: usize,
     /// Open orders found in this walk.
     #[serde(default)]
     still_open: BTreeMap<String, String>,
@@ -74,10 +85,10 @@ pub(super) fn poll(
 ) -> Polled {
     let organizer = organizer(connector)?;
     let mut cursor: Cursor = cursor_or_default(cursor);
-    let mut walk = cursor.walk.take().unwrap_or_else(|| begin(&cursor, now));
+    let mut walk = cursor.walk.take().unwrap_or_else(|| begin(&cursor, connector.recent(), now));
 
     if let Some((_, answer)) = answer.filter(|(state, _)| !is_reading(state)) {
-        take(&mut cursor, &mut walk, &body(answer, now)?);
+        take(&mut cursor, &mut walk, &body(answer, now)?, now);
         cursor.walk = Some(walk);
         return page(Vec::new(), &cursor, true);
     }
@@ -86,6 +97,7 @@ pub(super) fn poll(
             Reads::Call(call) => Ok(call),
             Reads::Page { records, done } => {
                 for want in walk.queue.drain(..done) {
+                    cursor.read.insert(want.order.clone(), now.as_second());
                     // A changed order that was read as open because it left the list has no row to remember.
                     if !want.mark.is_empty() {
                         cursor.seen.insert(want.order, (want.created, want.mark));
@@ -103,18 +115,18 @@ pub(super) fn poll(
         Phase::Created => filters.extend(since.as_deref().map(|since| ("filter_fields[created_at][gte]", since))),
         Phase::Unpaid => filters.push(("filter_fields[status][eq]", "AWAITING_OFFLINE_PAYMENT")),
         Phase::Refunding => filters.push(("filter_fields[refund_status][eq]", "REFUND_PENDING")),
-        Phase::Closing => return finish(cursor, walk, now),
+        Phase::Closing => return finish(cursor, walk, connector.recent(), now),
     }
     let request = list(connector, &path, walk.page, &filters);
     Ok(PollStep::Call { request, state: json!({ "list": walk.phase }) })
 }
 
-fn begin(cursor: &Cursor, now: Timestamp) -> Walk {
+fn begin(cursor: &Cursor, last_days: SignedDuration, now: Timestamp) -> Walk {
     let back = |at: Timestamp, by| at.checked_sub(by).unwrap_or(Timestamp::UNIX_EPOCH);
     let recent = cursor.recent_at.is_none_or(|at| now.duration_since(at) >= RECENT_EVERY);
     let since = cursor.newest.map(|newest| {
         let since = back(newest, OVERLAP);
-        if recent { since.min(back(now, RECENT)) } else { since }
+        if recent { since.min(back(now, last_days)) } else { since }
     });
     Walk {
         phase: Phase::Created,
@@ -122,13 +134,14 @@ fn begin(cursor: &Cursor, now: Timestamp) -> Walk {
         since,
         recent,
         newest: cursor.newest,
+        again: 0,
         still_open: BTreeMap::new(),
         queue: Vec::new(),
     }
 }
 
 /// Takes a page of rows in: what has changed is queued for reading.
-fn take(cursor: &mut Cursor, walk: &mut Walk, rows: &wire::Page) {
+fn take(cursor: &mut Cursor, walk: &mut Walk, rows: &wire::Page, now: Timestamp) {
     for row in &rows.data {
         let (Some(order), Some(show)) = (text_id(row, "id"), text_id(row, "event_id")) else {
             continue;
@@ -146,7 +159,11 @@ fn take(cursor: &mut Cursor, walk: &mut Walk, rows: &wire::Page) {
         row.as_object_mut().map(|o| o.shift_remove("latest_invoice"));
         let mark = fingerprint(&row);
         let known = cursor.seen.get(&order).is_some_and(|(_, seen)| *seen == mark);
-        if !known && !walk.queue.iter().any(|w| w.order == order) {
+        let read = cursor.read.get(&order).copied().unwrap_or_default();
+        let stale = walk.recent && now.as_second().saturating_sub(read) >= WHOLE_EVERY.as_secs();
+        let again = known && stale && walk.again < WHOLE_AT_ONCE;
+        walk.again += usize::from(again);
+        if (!known || again) && !walk.queue.iter().any(|w| w.order == order) {
             let created = created.map_or(0, Timestamp::as_second);
             walk.queue.push(Want { order, show, mark, created, tickets: Vec::new() });
         }
@@ -172,13 +189,13 @@ fn take(cursor: &mut Cursor, walk: &mut Walk, rows: &wire::Page) {
     }
 }
 
-fn finish(mut cursor: Cursor, walk: Walk, now: Timestamp) -> Polled {
+fn finish(mut cursor: Cursor, walk: Walk, last_days: SignedDuration, now: Timestamp) -> Polled {
     cursor.newest = walk.newest;
     if walk.recent {
         cursor.recent_at = Some(now);
     }
     // What no walk lists any more need not be remembered; open orders are listed at any age.
-    let oldest = now.checked_sub(RECENT + OVERLAP).map_or(0, Timestamp::as_second);
+    let oldest = now.checked_sub(last_days + OVERLAP).map_or(0, Timestamp::as_second);
     let open = &cursor.open;
     let newest = cursor.newest.and_then(|n| n.checked_sub(OVERLAP + OVERLAP).ok()).map_or(0, Timestamp::as_second);
     cursor.seen.retain(|order, (created, _)| *created >= oldest.min(newest) || open.contains_key(order));
@@ -188,5 +205,7 @@ fn finish(mut cursor: Cursor, walk: Walk, now: Timestamp) -> Polled {
         let limit = ages.get(REMEMBERED - 1).copied().unwrap_or(i64::MIN);
         cursor.seen.retain(|_, (created, _)| *created >= limit);
     }
+    let known = &cursor.seen;
+    cursor.read.retain(|order, _| known.contains_key(order));
     page(Vec::new(), &cursor, false)
 }

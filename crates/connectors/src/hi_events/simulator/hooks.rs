@@ -54,6 +54,13 @@ pub(super) struct Hook {
 }
 
 impl Hook {
+    /// Its newest logs say that they were answered so.
+    pub(super) fn answered(&mut self, code: u16, last: usize) {
+        for log in self.logs.iter_mut().take(last).filter_map(Value::as_object_mut) {
+            log.insert("response_code".into(), json!(code));
+        }
+    }
+
     pub(super) fn resource(&self, with_secret: bool) -> Value {
         let mut value = json!({
             "id": self.id, "url": self.url, "event_types": self.event_types, "status": self.status,

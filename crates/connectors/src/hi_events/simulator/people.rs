@@ -5,8 +5,8 @@ mod sales;
 
 use super::hooks::Outbox;
 use super::php;
-use super::state::{Discount, Kind, List, Product, Promo, Show, Tax, Tier};
-use super::{HiEventsSimulator, resources::datetime};
+use super::state::{Affiliate, Discount, Kind, List, Product, Promo, Question, Show, Tax, Tier};
+use super::{HiEventsSimulator, Setting, resources::datetime};
 use jiff::Timestamp;
 use pasarela_domain::{Currency, Money};
 use serde::Deserialize;
@@ -117,7 +117,27 @@ pub(super) fn act(
         "publish_show" => set_status(sim, read::<ShowId>(command, args)?.show_id.0, "LIVE", now, out),
         "archive_show" => set_status(sim, read::<ShowId>(command, args)?.show_id.0, "ARCHIVED", now, out),
         "edit_show" => edit_show(sim, read(command, args)?, now, out),
-        "create_promo" => create_promo(sim, read(command, args)?),
+        "create_question" => create_question(sim, read(command, args)?),
+        "edit_answer" => edit_answer(sim, &read(command, args)?),
+        "break_webhooks" => {
+            /// The newest logs of each webhook are answered so; 0: no answer came.
+            #[derive(Deserialize)]
+            #[serde(deny_unknown_fields)]
+            struct Args {
+                code: u16,
+                last: usize,
+                /// Of one webhook; of all when absent.
+                id: Option<Id>,
+            }
+            let args: Args = read(command, args)?;
+            let meant = |id: u64| args.id.is_none_or(|wanted| wanted.0 == id);
+            for hook in sim.hooks.iter_mut().filter(|h| meant(h.id)) {
+                hook.answered(args.code, args.last);
+            }
+            Ok(json!({ "code": args.code }))
+        }
+        "create_promo" => create_promo(sim, read(command, args)?, now),
+        "create_affiliate" => create_affiliate(sim, read(command, args)?, now),
         "scan" | "undo_scan" => scan(sim, command, &read(command, args)?, now, out),
         "close_list" => {
             #[derive(Deserialize)]
@@ -169,7 +189,7 @@ fn create_show(
         })
     });
     let state = &mut sim.state;
-    let show = state.id(Kind::Show);
+    let (show, category) = (state.id(Kind::Show), state.id(Kind::Category));
     state.shows.push(Show {
         id: show,
         title: args.title.clone(),
@@ -180,17 +200,45 @@ fn create_show(
         currency,
         time_zone: args.time_zone.unwrap_or_else(|| "America/Bogota".into()),
         location,
+        category,
+        settings: serde_json::Map::new(),
     });
     let tiers: Vec<Tier> = args
         .tiers
         .into_iter()
         .zip(prices)
-        .map(|(t, price)| Tier { id: state.id(Kind::Tier), label: t.label, price, sold: 0, capacity: t.capacity })
+        .map(|(t, price)| Tier { id: state.id(Kind::Tier), label: Some(t.label), price, sold: 0, capacity: t.capacity })
         .collect();
     let made: Vec<Value> = tiers.iter().map(|t| json!({ "id": t.id, "label": t.label })).collect();
     let product = state.id(Kind::Product);
     let taxes = (9..).zip(args.taxes).map(|(id, t)| Tax { id, name: t.name, rate: t.rate }).collect();
-    state.products.push(Product { id: product, show, title: args.title, tiers, taxes });
+    state.products.push(Product {
+        id: product,
+        show,
+        title: args.title,
+        kind: "TIERED".into(),
+        product_type: "TICKET",
+        description: None,
+        tiers,
+        taxes,
+    });
+    if sim.config.setting_bool("phone_questions") != Some(false) {
+        for belongs_to in ["ORDER", "PRODUCT"] {
+            let id = state.id(Kind::Question);
+            state.questions.push(Question {
+                id,
+                show,
+                title: "Celular (WhatsApp)".into(),
+                kind: "PHONE".into(),
+                belongs_to,
+                products: if belongs_to == "PRODUCT" { vec![product] } else { Vec::new() },
+                options: None,
+                required: false,
+                hidden: false,
+                description: Some("Incluye el indicativo del país".into()),
+            });
+        }
+    }
     let list = state.id(Kind::List);
     let short_id = format!("cil_{}", php::code(&format!("list {list}"), 13, false));
     state.lists.push(List {
@@ -248,7 +296,77 @@ fn edit_show(sim: &mut HiEventsSimulator, args: EditShow, now: Timestamp, out: &
     Ok(json!({ "show_id": id }))
 }
 
-fn create_promo(sim: &mut HiEventsSimulator, args: CreatePromo) -> Result<Value, String> {
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CreateQuestion {
+    show_id: Id,
+    title: String,
+    /// `PHONE`, `RADIO`, ...
+    #[serde(rename = "type")]
+    kind: String,
+    /// Of each ticket; else of the order.
+    #[serde(default)]
+    per_ticket: bool,
+    options: Option<Vec<String>>,
+    #[serde(default)]
+    required: bool,
+}
+
+fn create_question(sim: &mut HiEventsSimulator, args: CreateQuestion) -> Result<Value, String> {
+    let show = args.show_id.0;
+    if sim.state.show(show).is_none() {
+        return Err(format!("create_question: there is no show {show}"));
+    }
+    let products = sim.state.products.iter().filter(|p| p.show == show).map(|p| p.id);
+    let products = if args.per_ticket { products.collect() } else { Vec::new() };
+    let id = sim.state.id(Kind::Question);
+    sim.state.questions.push(Question {
+        id,
+        show,
+        title: args.title,
+        kind: args.kind,
+        belongs_to: if args.per_ticket { "PRODUCT" } else { "ORDER" },
+        products,
+        options: args.options,
+        required: args.required,
+        hidden: false,
+        description: None,
+    });
+    Ok(json!({ "question_id": id }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EditAnswer {
+    order_id: Id,
+    /// Title or id of the question.
+    question: String,
+    /// The ticket that was asked about; the order itself when absent.
+    attendee_id: Option<Id>,
+    answer: Value,
+}
+
+/// The provider tells nobody.
+fn edit_answer(sim: &mut HiEventsSimulator, args: &EditAnswer) -> Result<Value, String> {
+    let id = args.order_id.0;
+    let show = sim.state.order(id).map(|o| o.show).ok_or_else(|| format!("edit_answer: there is no order {id}"))?;
+    let (named, ticket) = (&args.question, args.attendee_id.map(|id| id.0));
+    let belongs_to = if ticket.is_some() { "PRODUCT" } else { "ORDER" };
+    let asked: Vec<u64> = sim
+        .state
+        .questions
+        .iter()
+        .filter(|q| q.show == show && q.belongs_to == belongs_to && (q.title == *named || q.id.to_string() == *named))
+        .map(|q| q.id)
+        .collect();
+    let order = sim.state.order_mut(id);
+    let found = order.and_then(|o| o.answers.iter_mut().find(|a| asked.contains(&a.question) && a.ticket == ticket));
+    let found = found.ok_or_else(|| format!("edit_answer: order {id} has no answer to '{named}'"))?;
+    found.answer = args.answer.clone();
+    Ok(json!({ "answer_id": found.id }))
+}
+
+fn create_promo(sim: &mut HiEventsSimulator, args: CreatePromo, now: Timestamp) -> Result<Value, String> {
     let id = args.show_id.0;
     let show = sim.state.show(id).ok_or_else(|| format!("create_promo: there is no show {id}"))?;
     let discount = match args.discount_type.as_str() {
@@ -265,8 +383,48 @@ fn create_promo(sim: &mut HiEventsSimulator, args: CreatePromo) -> Result<Value,
     };
     // Stored in lower case.
     let code = args.code.to_lowercase();
-    sim.state.promos.push(Promo { show: id, code: code.clone(), discount });
+    let promo = sim.state.id(Kind::Promo);
+    sim.state.promos.push(Promo {
+        id: promo,
+        show: id,
+        code: code.clone(),
+        discount,
+        products: Vec::new(),
+        expires_at: None,
+        most: None,
+        created_at: now,
+        updated_at: now,
+    });
     Ok(json!({ "code": code }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CreateAffiliate {
+    show_id: Id,
+    name: String,
+    code: String,
+}
+
+fn create_affiliate(sim: &mut HiEventsSimulator, args: CreateAffiliate, now: Timestamp) -> Result<Value, String> {
+    let show = args.show_id.0;
+    if sim.state.show(show).is_none() {
+        return Err(format!("create_affiliate: there is no show {show}"));
+    }
+    let id = sim.state.id(Kind::Affiliate);
+    // Stored in upper case.
+    let code = args.code.to_uppercase();
+    sim.state.affiliates.push(Affiliate {
+        id,
+        show,
+        name: args.name,
+        code: code.clone(),
+        email: None,
+        status: "ACTIVE",
+        created_at: now,
+        updated_at: now,
+    });
+    Ok(json!({ "affiliate_id": id, "code": code }))
 }
 
 fn find_list(sim: &HiEventsSimulator, wanted: &Value) -> Result<u64, String> {

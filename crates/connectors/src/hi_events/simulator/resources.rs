@@ -1,7 +1,7 @@
 //! The provider's resources, key for key in its order (contract section 1.5).
 
 use super::php::amount;
-use super::state::{Answered, Item, List, Order, Product, Scan, Show, State, Ticket};
+use super::state::{Answered, Item, List, Order, Product, Question, Scan, Show, State, Ticket};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -63,8 +63,8 @@ impl State {
         let sold: u32 = product.tiers.iter().map(|t| t.sold).sum();
         let capacity: Option<u32> = product.tiers.iter().map(|t| t.capacity).sum();
         let mut value = json!({
-            "id": product.id, "title": product.title, "type": "TIERED", "product_type": "TICKET", "order": 1,
-            "description": null, "max_per_order": 10, "min_per_order": 1, "quantity_sold": sold,
+            "id": product.id, "title": product.title, "type": product.kind, "product_type": product.product_type,
+            "order": 1, "description": product.description, "price": null, "max_per_order": 10, "min_per_order": 1, "quantity_sold": sold,
             "sale_start_date": null, "sale_end_date": null, "event_id": product.show,
             "initial_quantity_available": capacity,
             "hide_before_sale_start_date": false, "hide_after_sale_end_date": false, "start_collapsed": false,
@@ -72,6 +72,16 @@ impl State {
             "is_hidden": false, "is_before_sale_start_date": false, "is_after_sale_end_date": false,
             "is_available": true, "is_sold_out": false,
         });
+        match (value.as_object_mut(), product.tiers.first()) {
+            // It has as many prices as tiers.
+            (Some(fields), _) if product.kind == "TIERED" => {
+                fields.shift_remove("price");
+            }
+            (Some(fields), Some(only)) => {
+                fields.insert("price".into(), amount(only.price));
+            }
+            _ => {}
+        }
         if with_taxes {
             let taxes: Vec<Value> = product
                 .taxes
@@ -97,7 +107,7 @@ impl State {
         extend(
             value,
             json!({
-                "prices": prices, "product_category_id": 31, "is_highlighted": false, "highlight_message": null,
+                "prices": prices, "product_category_id": self.show(product.show).map(|s| s.category), "is_highlighted": false, "highlight_message": null,
                 "waitlist_enabled": null,
             }),
         )
@@ -177,13 +187,21 @@ impl State {
     fn answer(&self, order: &Order, answer: &Answered) -> Value {
         let ticket = answer.ticket.and_then(|id| self.ticket(id));
         let product = ticket.and_then(|t| self.product_by_id(t.product));
+        let asked = self.question(answer.question);
+        // Several chosen ones are joined, as the provider does.
+        let text = match &answer.answer {
+            Value::Array(chosen) => chosen.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "),
+            other => other.as_str().unwrap_or_default().to_owned(),
+        };
         let value = json!({
             "product_id": product.map(|p| p.id), "product_title": product.map(|p| p.title.as_str()),
-            "question_id": if ticket.is_some() { 77 } else { 76 }, "title": "Celular (WhatsApp)",
-            "question_required": false, "question_description": "Incluye el indicativo del país",
-            "answer": answer.text, "text_answer": answer.text, "order_id": order.id,
-            "belongs_to": if ticket.is_some() { "PRODUCT" } else { "ORDER" }, "question_type": "PHONE",
-            "event_id": order.show, "question_answer_id": answer.id, "question_options": null,
+            "question_id": answer.question, "title": asked.map(|q| q.title.as_str()),
+            "question_required": asked.is_some_and(|q| q.required),
+            "question_description": asked.and_then(|q| q.description.as_deref()),
+            "answer": answer.answer, "text_answer": text, "order_id": order.id,
+            "belongs_to": asked.map(|q| q.belongs_to), "question_type": asked.map(|q| q.kind.as_str()),
+            "event_id": order.show, "question_answer_id": answer.id,
+            "question_options": asked.and_then(|q| q.options.as_ref()),
         });
         match ticket {
             None => value,
@@ -195,6 +213,15 @@ impl State {
                 }),
             ),
         }
+    }
+
+    /// `QuestionResource`; what it has beyond what may be asked for is not known.
+    pub(super) fn question_row(question: &Question) -> Value {
+        json!({
+            "id": question.id, "title": question.title, "type": question.kind, "belongs_to": question.belongs_to,
+            "event_id": question.show, "required": question.required, "is_hidden": question.hidden,
+            "options": question.options, "description": question.description, "product_ids": question.products,
+        })
     }
 
     fn attendee_head(t: &Ticket) -> Value {

@@ -1,7 +1,9 @@
 //! The double's REST API: login, lists, single reads, and what the hub may ask for.
 
+mod catalogue;
 mod check_ins;
 mod records;
+mod shows;
 mod webhooks;
 
 use super::hooks::{Level, Outbox};
@@ -177,6 +179,13 @@ fn private(
             let orders = state.orders.iter().map(|o| state.order_row(o)).collect();
             rows(orders, ORDER_FILTERS, ORDER_SORTS, "created_at")
         }
+        (_, ["organizers", _, "webhooks", ..]) if sim.config.setting_bool("organizer_webhooks") == Some(false) => {
+            php::answer(
+                404,
+                &json!({ "message": format!("The route {} could not be found.", path.trim_start_matches('/')) }),
+            )
+        }
+        ("POST", ["events"]) => shows::create(sim, body, now, out),
         (_, ["organizers", _, "webhooks", rest @ ..]) => {
             webhooks::route(sim, method, Level::Organizer, rest, query, body)
         }
@@ -187,6 +196,12 @@ fn private(
             match (method, rest) {
                 ("GET", []) => state.show(show).map_or_else(not_found, |s| data(&state.event(s, true))),
                 ("PUT", ["status"]) => set_status(sim, show, body, now, out),
+                ("GET" | "PUT" | "PATCH", ["settings"]) => shows::settings(sim, method, show, body),
+                ("GET", ["stats"]) => shows::stats(state, show, now),
+                ("POST", ["products"]) => shows::create_product(sim, show, body, now, out),
+                (_, [kind, rest @ ..]) if catalogue::KINDS.contains(kind) => {
+                    catalogue::route(sim, method, show, kind, rest, query, &url, body, now)
+                }
                 ("GET", ["orders"]) => {
                     let orders = state.orders.iter().filter(|o| o.show == show).map(|o| state.order_row(o)).collect();
                     rows(orders, ORDER_FILTERS, ORDER_SORTS, "created_at")

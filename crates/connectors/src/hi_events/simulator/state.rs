@@ -15,9 +15,13 @@ pub(super) struct State {
     pub(super) tickets: Vec<Ticket>,
     pub(super) lists: Vec<List>,
     pub(super) scans: Vec<Scan>,
+    pub(super) questions: Vec<Question>,
+    pub(super) affiliates: Vec<Affiliate>,
+    pub(super) capacities: Vec<Capacity>,
+    pub(super) messages: Vec<Message>,
     /// Refunds that Stripe has not confirmed yet.
     refunds: Vec<(Timestamp, u64, Money)>,
-    next: [u64; 9],
+    next: [u64; 15],
 }
 
 pub(super) struct Show {
@@ -30,19 +34,26 @@ pub(super) struct Show {
     pub(super) currency: Currency,
     pub(super) time_zone: String,
     pub(super) location: Option<Value>,
+    pub(super) category: u64,
+    pub(super) settings: serde_json::Map<String, Value>,
 }
 
 pub(super) struct Product {
     pub(super) id: u64,
     pub(super) show: u64,
     pub(super) title: String,
+    /// `TIERED`, `PAID`, `FREE`, `DONATION`.
+    pub(super) kind: String,
+    /// `TICKET` or `GENERAL`.
+    pub(super) product_type: &'static str,
+    pub(super) description: Option<String>,
     pub(super) tiers: Vec<Tier>,
     pub(super) taxes: Vec<Tax>,
 }
 
 pub(super) struct Tier {
     pub(super) id: u64,
-    pub(super) label: String,
+    pub(super) label: Option<String>,
     pub(super) price: Money,
     pub(super) sold: u32,
     pub(super) capacity: Option<u32>,
@@ -57,13 +68,56 @@ pub(super) struct Tax {
 }
 
 pub(super) struct Promo {
+    pub(super) id: u64,
     pub(super) show: u64,
     pub(super) code: String,
     /// Percent off, or an amount off.
     pub(super) discount: Discount,
+    /// None: for all that the show sells.
+    pub(super) products: Vec<u64>,
+    pub(super) expires_at: Option<Timestamp>,
+    pub(super) most: Option<u32>,
+    pub(super) created_at: Timestamp,
+    pub(super) updated_at: Timestamp,
 }
 
+/// Whose link sells.
+pub(super) struct Affiliate {
+    pub(super) id: u64,
+    pub(super) show: u64,
+    pub(super) name: String,
+    pub(super) code: String,
+    pub(super) email: Option<String>,
+    pub(super) status: &'static str,
+    pub(super) created_at: Timestamp,
+    pub(super) updated_at: Timestamp,
+}
+
+/// Places that several products share.
+pub(super) struct Capacity {
+    pub(super) id: u64,
+    pub(super) show: u64,
+    pub(super) name: String,
+    pub(super) capacity: Option<u32>,
+    pub(super) status: &'static str,
+    pub(super) products: Vec<u64>,
+}
+
+/// An e-mail of the organiser's to guests.
+pub(super) struct Message {
+    pub(super) id: u64,
+    pub(super) show: u64,
+    pub(super) subject: String,
+    pub(super) text: String,
+    pub(super) kind: String,
+    /// Tickets that it went to.
+    pub(super) tickets: Vec<u64>,
+    pub(super) at: Timestamp,
+}
+
+#[derive(Clone, Copy)]
 pub(super) enum Discount {
+    None,
     Percentage(f64),
     Fixed(Money),
 }
@@ -87,6 +141,8 @@ pub(super) struct Order {
     pub(super) email: String,
     pub(super) notes: Option<String>,
     pub(super) promo: Option<String>,
+    /// Whose link it came by: told by no answer about the order.
+    pub(super) affiliate: Option<u64>,
     pub(super) created_at: Timestamp,
     pub(super) items: Vec<Item>,
     pub(super) answers: Vec<Answered>,
@@ -103,10 +159,27 @@ pub(super) struct Item {
     pub(super) rollup: Value,
 }
 
-/// An answer to one of the two phone questions.
+/// What the organiser asks, at the checkout (`ORDER`) or for each ticket (`PRODUCT`).
+#[derive(Clone)]
+pub(super) struct Question {
+    pub(super) id: u64,
+    pub(super) show: u64,
+    pub(super) title: String,
+    pub(super) kind: String,
+    pub(super) belongs_to: &'static str,
+    pub(super) products: Vec<u64>,
+    pub(super) options: Option<Vec<String>>,
+    pub(super) required: bool,
+    pub(super) hidden: bool,
+    pub(super) description: Option<String>,
+}
+
+/// An answer to a question.
 pub(super) struct Answered {
     pub(super) id: u64,
-    pub(super) text: String,
+    pub(super) question: u64,
+    /// A text, or texts of what was chosen.
+    pub(super) answer: Value,
     pub(super) ticket: Option<u64>,
 }
 
@@ -159,6 +232,12 @@ pub(super) enum Kind {
     List,
     Scan,
     Answer,
+    Question,
+    Promo,
+    Affiliate,
+    Capacity,
+    Category,
+    Message,
 }
 
 impl State {
@@ -172,8 +251,12 @@ impl State {
             tickets: Vec::new(),
             lists: Vec::new(),
             scans: Vec::new(),
+            questions: Vec::new(),
+            affiliates: Vec::new(),
+            capacities: Vec::new(),
+            messages: Vec::new(),
             refunds: Vec::new(),
-            next: [118, 54, 201, 3301, 4401, 9001, 22, 7001, 5000],
+            next: [118, 54, 201, 3301, 4401, 9001, 22, 7001, 5000, 76, 6, 4, 5, 31, 61],
         }
     }
 
@@ -213,6 +296,9 @@ impl State {
     pub(super) fn tickets_of(&self, order: u64) -> impl Iterator<Item = &Ticket> {
         let start = self.tickets.partition_point(|t| t.order < order);
         self.tickets.iter().skip(start).take_while(move |t| t.order == order)
+    }
+    pub(super) fn question(&self, id: u64) -> Option<&Question> {
+        self.questions.iter().find(|q| q.id == id)
     }
     pub(super) fn product_by_id(&self, id: u64) -> Option<&Product> {
         self.products.iter().find(|p| p.id == id)

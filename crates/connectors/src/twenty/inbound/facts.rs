@@ -134,7 +134,7 @@ pub(in crate::twenty) fn person(record: &Value, deleted: bool) -> Result<Person,
             // People type anything into a CRM: what is no address is no way to reach them.
             email: wire.emails.primary_email.parse().ok(),
             phone: phone.parse().ok(),
-            language: None,
+            ..Contact::default()
         },
         job_title: some(&wire.job_title),
         company_id: wire.company_id,

@@ -3,7 +3,7 @@
 use super::super::HiEventsSimulator;
 use super::super::hooks::Outbox;
 use super::super::php;
-use super::super::state::{Answered, Discount, Item, Kind, Order, Ticket, line_rollup};
+use super::super::state::{Answered, Discount, Item, Kind, Order, Question, State, Ticket, line_rollup};
 use super::{Id, money, read};
 use jiff::{SignedDuration, Timestamp};
 use pasarela_domain::Money;
@@ -22,6 +22,8 @@ struct Sell {
     /// `free`, `stripe` or `offline`.
     payment: String,
     promo: Option<String>,
+    /// Code of the affiliate by whose link it is bought.
+    affiliate: Option<String>,
     /// Language of the buyer's page.
     locale: Option<String>,
 }
@@ -43,6 +45,9 @@ struct Person {
     last_name: String,
     email: String,
     phone: Option<String>,
+    /// Answers to further questions of the show, by title or id: a text, or a list of what was chosen.
+    #[serde(default)]
+    answers: serde_json::Map<String, Value>,
 }
 
 #[derive(Deserialize)]
@@ -158,7 +163,8 @@ pub(super) fn act(
         other => Err(format!(
             "Hi.Events knows no command '{other}'; there are create_show, publish_show, edit_show, archive_show, \
              create_promo, sell, mark_as_paid, edit_order, cancel_order, refund, edit_attendee, cancel_attendee, \
-             reactivate_attendee, scan, undo_scan, close_list"
+             reactivate_attendee, scan, undo_scan, close_list, create_question, \
+             edit_answer, create_affiliate, break_webhooks"
         )),
     }
 }
@@ -200,6 +206,13 @@ fn sell(sim: &mut HiEventsSimulator, args: Sell, now: Timestamp, out: &mut Outbo
         return Err("sell: tickets: at least one is needed".into());
     }
     let currency = found.currency;
+    let affiliate = match &args.affiliate {
+        None => None,
+        Some(code) => {
+            let known = sim.state.affiliates.iter().find(|a| a.show == show && a.code.eq_ignore_ascii_case(code));
+            Some(known.ok_or_else(|| format!("sell: show {show} has no affiliate '{code}'"))?.id)
+        }
+    };
     let promo = args.promo.as_deref().map(str::to_lowercase);
     let discount = match &promo {
         None => None,
@@ -220,7 +233,7 @@ fn sell(sim: &mut HiEventsSimulator, args: Sell, now: Timestamp, out: &mut Outbo
     for sold in &args.tickets {
         let wanted = sold.tier.as_ref().map(|t| t.as_str().map_or_else(|| t.to_string(), str::to_owned));
         let tier = match &wanted {
-            Some(text) => product.tiers.iter().find(|t| t.label == *text || t.id.to_string() == *text),
+            Some(text) => product.tiers.iter().find(|t| t.label.as_deref() == Some(text) || t.id.to_string() == *text),
             None => product.tiers.first(),
         };
         let tier = tier.ok_or_else(|| format!("sell: show {show} has no tier '{}'", wanted.unwrap_or_default()))?;
@@ -230,7 +243,16 @@ fn sell(sim: &mut HiEventsSimulator, args: Sell, now: Timestamp, out: &mut Outbo
         } else {
             let price = discounted(tier.price, discount);
             let before = discount.map(|_| tier.price);
-            lines.push((tier.id, format!("{} - {}", product.title, tier.label), price, before, 1));
+            lines.push((
+                tier.id,
+                match &tier.label {
+                    Some(label) => format!("{} - {label}", product.title),
+                    None => product.title.clone(),
+                },
+                price,
+                before,
+                1,
+            ));
         }
     }
     for (id, _, _, _, quantity) in &lines {
@@ -267,17 +289,14 @@ fn sell(sim: &mut HiEventsSimulator, args: Sell, now: Timestamp, out: &mut Outbo
     let (_, whole) = line_rollup(before, &taxes);
     let rollup = whole.get("taxes").map_or_else(|| json!([]), |t| json!({ "taxes": t }));
     let id = sim.state.id(Kind::Order);
-    let mut answers = Vec::new();
-    if let Some(phone) = &args.buyer.phone {
-        answers.push(Answered { id: sim.state.id(Kind::Answer), text: phone.clone(), ticket: None });
-    }
+    let mut answers = answered(&mut sim.state, show, &args.buyer, None)?;
     let mut made = Vec::new();
     for (sold, tier) in args.tickets.into_iter().zip(tiers) {
-        let holder = sold.holder.unwrap_or_else(|| args.buyer.clone());
+        // Questions of the order are asked once.
+        let buyer = || Person { answers: serde_json::Map::new(), ..args.buyer.clone() };
+        let holder = sold.holder.unwrap_or_else(buyer);
         let ticket = sim.state.id(Kind::Ticket);
-        if let Some(phone) = holder.phone {
-            answers.push(Answered { id: sim.state.id(Kind::Answer), text: phone, ticket: Some(ticket) });
-        }
+        answers.extend(answered(&mut sim.state, show, &holder, Some(ticket))?);
         let public_id = format!("A-{}", php::code(&format!("attendee {ticket}"), 7, true));
         made.push((ticket, public_id.clone()));
         sim.state.tickets.push(Ticket {
@@ -322,6 +341,7 @@ fn sell(sim: &mut HiEventsSimulator, args: Sell, now: Timestamp, out: &mut Outbo
         email: args.buyer.email,
         notes: None,
         promo,
+        affiliate,
         created_at: now.checked_sub(CART).unwrap_or(now),
         items,
         answers,
@@ -334,9 +354,31 @@ fn sell(sim: &mut HiEventsSimulator, args: Sell, now: Timestamp, out: &mut Outbo
     Ok(json!({ "order_id": id, "number": public_id, "total": php::amount(total), "tickets": tickets }))
 }
 
+/// What a person answers: a phone where one is asked for, and whatever the command names.
+fn answered(state: &mut State, show: u64, person: &Person, ticket: Option<u64>) -> Result<Vec<Answered>, String> {
+    let belongs_to = if ticket.is_some() { "PRODUCT" } else { "ORDER" };
+    let mine = |state: &State, fits: &dyn Fn(&Question) -> bool| {
+        state.questions.iter().find(|q| q.show == show && q.belongs_to == belongs_to && fits(q)).map(|q| q.id)
+    };
+    let mut given = Vec::new();
+    // Who is not asked for a phone gives none.
+    if let (Some(phone), Some(question)) = (&person.phone, mine(state, &|q| q.kind == "PHONE")) {
+        given.push((question, json!(phone)));
+    }
+    for (named, answer) in &person.answers {
+        let question = mine(state, &|q| q.title == *named || q.id.to_string() == *named)
+            .ok_or_else(|| format!("sell: show {show} asks no question '{named}' there"))?;
+        given.push((question, answer.clone()));
+    }
+    Ok(given
+        .into_iter()
+        .map(|(question, answer)| Answered { id: state.id(Kind::Answer), question, answer, ticket })
+        .collect())
+}
+
 fn discounted(price: Money, discount: Option<&Discount>) -> Money {
     match discount {
-        None => price,
+        None | Some(Discount::None) => price,
         Some(Discount::Fixed(off)) => Money::new(price.minor.saturating_sub(off.minor).max(0), price.currency),
         Some(Discount::Percentage(percent)) => {
             let major: f64 = price.major_text().parse().unwrap_or(0.0);
