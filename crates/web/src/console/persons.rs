@@ -359,9 +359,9 @@ async fn answered(app: &App, deed: &Deed, id: PersonId, done: Result<PersonId, P
 }
 
 /// Reads an id of a form.
-fn field<T: std::str::FromStr>(deed: &Deed, name: &str) -> Result<T, Response> {
+fn field<T: std::str::FromStr>(deed: &Deed, name: &str) -> Result<T, Problem> {
     let text = deed.field(name).trim();
-    text.parse().map_err(|_| problem(&deed.visit, Problem::not_found(format!("there is no '{text}'"))))
+    text.parse().map_err(|_| Problem::not_found(format!("there is no '{text}'")))
 }
 
 pub(super) async fn merge(
@@ -371,7 +371,7 @@ pub(super) async fn merge(
     deed: Deed,
 ) -> Result<Response, Response> {
     let id = read_id(&id).map_err(|e| problem(&deed.visit, e))?;
-    let other = field(&deed, "con")?;
+    let other = field(&deed, "con").map_err(|e| problem(&deed.visit, e))?;
     let done = join(&app, &who, id, other).await.map(|d| d.person);
     answered(&app, &deed, id, done).await
 }
@@ -383,7 +383,7 @@ pub(super) async fn apart(
     deed: Deed,
 ) -> Result<Response, Response> {
     let id = read_id(&id).map_err(|e| problem(&deed.visit, e))?;
-    let other = field(&deed, "con")?;
+    let other = field(&deed, "con").map_err(|e| problem(&deed.visit, e))?;
     let done = keep_apart(&app, &who, id, other).await.map(|d| d.person);
     answered(&app, &deed, id, done).await
 }
@@ -395,7 +395,7 @@ pub(super) async fn take_out(
     deed: Deed,
 ) -> Result<Response, Response> {
     let id = read_id(&id).map_err(|e| problem(&deed.visit, e))?;
-    let leaving: PersonId = field(&deed, "registro")?;
+    let leaving: PersonId = field(&deed, "registro").map_err(|e| problem(&deed.visit, e))?;
     let done = part(&app, &who, id, BTreeSet::from([leaving])).await.map(|d| d.person);
     answered(&app, &deed, id, done).await
 }
@@ -407,7 +407,7 @@ pub(super) async fn undo(
     deed: Deed,
 ) -> Result<Response, Response> {
     let id = read_id(&id).map_err(|e| problem(&deed.visit, e))?;
-    let which = field(&deed, "hecho")?;
+    let which = field(&deed, "hecho").map_err(|e| problem(&deed.visit, e))?;
     let done = take_back(&app, &who, id, which).await.map(|d| d.person);
     answered(&app, &deed, id, done).await
 }

@@ -1,10 +1,14 @@
 //! Persons: what the API says of them, and who sees whom.
 
 use super::{Hub, call, hub};
-use axum::http::StatusCode;
+use crate::walk::session;
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use http_body_util::BodyExt as _;
 use pasarela_domain::{Brands, DeedId, PersonId};
 use pasarela_engine::{ContactRow, ContactsReport};
 use serde_json::{Value, json};
+use tower::ServiceExt as _;
 
 /// Persons of a list, a deed that can be taken back, and a conflict.
 pub(crate) struct Seeded {
@@ -129,4 +133,59 @@ async fn persons_of_a_brand_are_nobodys_elsewhere_and_what_cannot_be_done_says_w
     let (status, _) =
         call(&hub, "post", &format!("/api/v1/people/{}/merge", seeded.a), &reader, &json!({ "with": seeded.c })).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn the_pages_say_who_is_whom_in_both_languages_and_do_what_they_offer() {
+    let hub = hub(None).await;
+    let s = seed(&hub).await;
+    import(&hub, "default", &[("9", "Otra Vela", "olga@correo.example")]).await;
+    let (cookie, csrf) = session(&hub, &hub.key).await;
+    let get = async |path: &str, language: &str| {
+        let request = Request::get(path).header(header::COOKIE, &cookie).header(header::ACCEPT_LANGUAGE, language);
+        let answer = hub.app.console().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let status = answer.status();
+        let text = answer.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8(text.to_vec()).unwrap())
+    };
+    let post = async |path: String, form: String| {
+        let body = Body::from(format!("csrf={csrf}&{form}"));
+        let request = Request::post(path).header(header::COOKIE, &cookie).body(body).unwrap();
+        let answer = hub.app.console().oneshot(request).await.unwrap();
+        let to = answer.headers().get(header::LOCATION).map(|v| v.to_str().unwrap().to_owned());
+        (answer.status(), to)
+    };
+    let one = format!("/personas/{}", s.a);
+    for (path, es, en) in [
+        ("/personas", "Hay parejas por revisar", "There are pairs to review"),
+        ("/personas?q=olga+paz", "Olga Paz", "Olga Paz"),
+        ("/personas?q=nadie+jamas", "Nadie con", "Nobody with"),
+        (
+            "/personas/revision",
+            "el mismo correo, los nombres son de dos personas",
+            "the same e-mail, the names are two people",
+        ),
+        ("/personas/conflictos", "Se editó en el mismo segundo", "It was edited in the same second"),
+        (&one, "mesa unió a dos personas", "mesa merged two people"),
+    ] {
+        for (language, says) in [("es-CO", es), ("en", en)] {
+            let (status, page) = get(path, language).await;
+            assert_eq!(status, StatusCode::OK, "{path}");
+            assert!(page.contains(says), "{path} in {language} does not say '{says}'");
+        }
+    }
+    let back = format!("hecho={}", s.deed);
+    assert_eq!(post(format!("{one}/deshacer"), back.clone()).await, (StatusCode::SEE_OTHER, Some(one.clone())));
+    assert_eq!(post(format!("{one}/deshacer"), back).await.0, StatusCode::BAD_REQUEST, "it is undone already");
+    let pair = hub.engine.people_review(None, 5, &Brands::All).await.unwrap().0.remove(0);
+    let apart = post(format!("/personas/{}/distintas", pair.a.id), format!("con={}&vuelta=revision", pair.b.id)).await;
+    assert_eq!(apart, (StatusCode::SEE_OTHER, Some("/personas/revision".to_owned())));
+    assert!(get("/personas/revision", "es").await.1.contains("No hay parejas por revisar"));
+    let (status, to) = post(format!("{one}/unir"), format!("con={}", s.b)).await;
+    assert_eq!(status, StatusCode::SEE_OTHER);
+    assert!(get(&to.unwrap(), "es").await.1.contains("Sacar de esta persona"), "it has two records");
+    let accepted = format!("conflicto={}&vuelta=conflictos", s.conflict);
+    assert_eq!(post(format!("/personas/{}/conflictos/aceptar", s.disputed), accepted).await.0, StatusCode::SEE_OTHER);
+    assert!(get("/personas/conflictos", "es").await.1.contains("No hay conflictos"));
+    assert_eq!(get("/personas/nadie", "es").await.0, StatusCode::NOT_FOUND);
 }
