@@ -450,6 +450,7 @@ Contact = TypedDict(
         "email": Union["EmailAddress", None],
         "phone": Union["Phone", None],
         "language": Union[str, None],
+        "document": NotRequired[Union["PersonDocument", None]],
     },
 )
 
@@ -1376,6 +1377,15 @@ PauseRow = TypedDict(
     },
 )
 
+# A document: its kind and the number as it is compared
+PersonDocument = TypedDict(
+    "PersonDocument",
+    {
+        "kind": str,
+        "number": str,
+    },
+)
+
 # Phone.
 Phone = str
 
@@ -1447,6 +1457,7 @@ Provisioned = TypedDict(
     {
         "done": list["DoneStep"],
         "refused": list["RefusedStep"],
+        "kept": list[str],
         "stopped": Union[str, None],
         "plan": "ProvisionPlan",
     },
@@ -1928,6 +1939,7 @@ Ticket = TypedDict(
         "tier_id": Union[str, None],
         "show_id": str,
         "order_id": str,
+        "occurrence_id": NotRequired[Union[str, None]],
         "link": NotRequired[Union[str, None]],
         "qr": NotRequired[Union[str, None]],
         "seller": NotRequired[Union[str, None]],

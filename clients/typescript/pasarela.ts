@@ -162,7 +162,7 @@ export type ConsentState = "given" | "withdrawn";
 export type ConsentStatement = { "person": NamedPerson; "purpose": string; "state": ConsentState; "channel"?: string | null; "evidence"?: Evidence; "analytics"?: AnalyticsIds; "legal_basis"?: LegalBasis; "guardian"?: Guardian | null };
 
 /** A person as one document names them: a buyer, a ticket's holder, a message's sender */
-export type Contact = { "name": string; "first_name": string; "last_name": string; "email": EmailAddress | null; "phone": Phone | null; "language": string | null };
+export type Contact = { "name": string; "first_name": string; "last_name": string; "email": EmailAddress | null; "phone": Phone | null; "language": string | null; "document"?: PersonDocument | null };
 
 /** A record, and whether it counts */
 export type Counted = { "id": string; "state": ConsentState; "purpose": string; "channel": string | null; "person": ConsentPerson; "at": string; "recorded_at": string; "evidence": Evidence; "analytics": AnalyticsIds; "legal_basis": LegalBasis; "birth_date": string | null; "minor": boolean; "guardian": Guardian | null; "proof": Proof; "counts": boolean | null; "denied": Denied | null };
@@ -434,6 +434,9 @@ export type PauseKind = "connection" | "flow" | "class";
 /** Something that a person has paused */
 export type PauseRow = { "kind": PauseKind; "name": string; "reason": string | null; "by": string; "since": string };
 
+/** A document: its kind and the number as it is compared */
+export type PersonDocument = { "kind": string; "number": string };
+
 export type Phone = string;
 
 /** One step */
@@ -455,7 +458,7 @@ export type ProvisionAsk = { "fingerprint"?: string | null; "limit"?: number | n
 export type ProvisionPlan = { "connection": string; "provider": string; "todo": number; "fingerprint": string; "steps": Array<PlanStep>; "missing": Array<MissingRight>; "advice": Array<string> };
 
 /** What came of applying a plan */
-export type Provisioned = { "done": Array<DoneStep>; "refused": Array<RefusedStep>; "stopped": string | null; "plan": ProvisionPlan };
+export type Provisioned = { "done": Array<DoneStep>; "refused": Array<RefusedStep>; "kept": Array<string>; "stopped": string | null; "plan": ProvisionPlan };
 
 /** The public half of a key that signs tickets */
 export type PublicKey = { "id": string; "public_key": string; "algorithm": string; "made_at": string; "signs": boolean };
@@ -588,7 +591,7 @@ export type TextKind = "consent" | "notice" | "policy";
 export type TextVersion = { "id": string; "kind": TextKind; "name": string; "version": string; "locale": string; "text": string; "sha256": string; "purposes": Array<string>; "channels": Array<string>; "reopens": Array<string>; "notice": string | null; "in_force_from": string; "added_at": string };
 
 /** A ticket (boleta) of one guest */
-export type Ticket = { "id": string; "code": string; "status": TicketStatus; "holder": Contact; "product_id": string; "tier_id": string | null; "show_id": string; "order_id": string; "link"?: string | null; "qr"?: string | null; "seller"?: string | null; "title"?: string | null };
+export type Ticket = { "id": string; "code": string; "status": TicketStatus; "holder": Contact; "product_id": string; "tier_id": string | null; "show_id": string; "order_id": string; "occurrence_id"?: string | null; "link"?: string | null; "qr"?: string | null; "seller"?: string | null; "title"?: string | null };
 
 /** State of a ticket */
 export type TicketStatus = "active" | "awaiting_payment" | "cancelled";

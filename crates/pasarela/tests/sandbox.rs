@@ -7,6 +7,8 @@ mod files;
 
 #[path = "sandbox/by_hand.rs"]
 mod by_hand;
+#[path = "sandbox/corrected.rs"]
+mod corrected;
 #[path = "sandbox/crm.rs"]
 mod crm;
 #[path = "sandbox/provision.rs"]
