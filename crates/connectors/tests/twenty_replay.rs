@@ -164,6 +164,8 @@ fn people_and_companies_answer_as_recorded() {
         "batch-people-create",
         "batch-people-create-one-duplicate",
         "batch-check-nothing-written",
+        "people-duplicates-by-ids",
+        "people-merge-one-id",
         "batch-people-upsert-mixed",
         "batch-people-upsert-same-email-twice-in-body",
         "batch-empty",
@@ -278,6 +280,64 @@ fn records_of_objects_that_were_made_answer_as_recorded() {
     let id = note["data"]["createNote"]["id"].as_str().unwrap().to_owned();
     replay.ids.insert("991d61ea-4357-4f63-9130-e22bdafe2b82".into(), id);
     replay.play("plan-note-target-custom-object");
+    replay.play("plan-custom-duplicates");
+    replay.play("plan-custom-merge");
+}
+
+/// Two of one person: what the one lacks it gets, further addresses are kept, and the other is gone.
+#[test]
+fn records_that_are_made_one_answer_as_recorded() {
+    let mut replay = Replay::new(unlimited());
+    let headers = json!({ "Authorization": "Bearer k" });
+    replay.play("batch-people-create");
+    let alternate = json!({
+        "name": { "firstName": "Modelo 2", "lastName": "Pasarela" },
+        "emails": { "primaryEmail": "modelo2.alterno@agenciaficticia.example.co" },
+        "jobTitle": "Modelo", "phones": { "primaryPhoneNumber": "+573105550002" }
+    });
+    let made = replay.send(&json!({ "method": "POST", "path": "/rest/people", "headers": headers, "body": alternate }));
+    let made: Value = made.answer.parse().unwrap();
+    let id = made["data"]["createPerson"]["id"].as_str().unwrap().to_owned();
+    replay.ids.insert("2cc3d2e8-536c-4775-b817-d185b89ed993".into(), id);
+    let before = replay.now;
+    replay.play("people-merge");
+    assert!(replay.now > before);
+    replay.play("people-merge-after-get-loser");
+    // The counts are of another workspace: here their form.
+    let deals = json!([
+        { "name": "a", "stage": "NEW", "amount": { "amountMicros": 1_500_000, "currencyCode": "COP" }, "closeDate": "2027-01-01T02:00:00Z" },
+        { "name": "b", "stage": "NEW", "amount": { "amountMicros": 2_000_000, "currencyCode": "COP" } },
+        { "name": "c", "stage": "PROPOSAL" },
+    ]);
+    replay.send(&json!({ "method": "POST", "path": "/rest/batch/opportunities", "headers": headers, "body": deals }));
+    for (name, ours) in [
+        (
+            "opportunities-group-by-stage",
+            json!([
+                { "countNotEmptyId": "2", "sumAmountAmountMicros": "3500000", "groupByDimensionValues": ["NEW"] },
+                { "countNotEmptyId": "1", "sumAmountAmountMicros": "0", "groupByDimensionValues": ["PROPOSAL"] },
+            ]),
+        ),
+        // In Bogotá it was still December.
+        (
+            "opportunities-group-by-month",
+            json!([
+                { "totalCount": "1", "groupByDimensionValues": ["2026-12-01"] },
+                { "totalCount": "2", "groupByDimensionValues": [null] },
+            ]),
+        ),
+    ] {
+        let recorded = fixture(name);
+        let answer: Value = replay.send(&recorded["request"]).answer.parse().unwrap();
+        let sorted = |rows: &Value| {
+            let mut rows: Vec<String> = rows.as_array().unwrap().iter().map(Value::to_string).collect();
+            rows.sort();
+            rows
+        };
+        assert_eq!(sorted(&answer), sorted(&ours), "{name}");
+        let keys = |row: &Value| row.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        assert_eq!(keys(&answer[0]), keys(&recorded["response"]["body"][0]), "{name}");
+    }
 }
 
 #[test]

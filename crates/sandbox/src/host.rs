@@ -59,6 +59,8 @@ pub(crate) struct Connection {
     pub(crate) name: String,
     simulator: Mutex<Box<dyn Simulator>>,
     pub(crate) outbox: Outbox,
+    /// Requests that the double was given.
+    handled: AtomicU64,
 }
 
 impl Host {
@@ -116,6 +118,7 @@ impl Host {
             name: connection.to_owned(),
             simulator: Mutex::new(simulator),
             outbox: Outbox::default(),
+            handled: AtomicU64::new(0),
         });
         let before = self.0.connections.write().insert(connection.to_owned(), Arc::clone(&added));
         if let Some(before) = before {
@@ -213,6 +216,12 @@ impl Host {
         *self.0.traffic.lock()
     }
 
+    /// Requests that a connection's double was given so far; 0 for an unknown connection.
+    #[must_use]
+    pub fn calls_to(&self, connection: &str) -> u64 {
+        self.find(connection).map(|c| c.handled.load(Ordering::Relaxed)).unwrap_or_default()
+    }
+
     /// Stops: closes the listener and all connections, and forgets the webhooks that are pending.
     /// When it returns, the port is free and nothing is sent any more.
     pub async fn stop(self) {
@@ -249,6 +258,7 @@ impl Host {
     /// Lets the double do its work; its webhooks are scheduled before anything else can be done
     /// there, so that their order is the order of the work.
     pub(crate) fn handle(&self, connection: &Connection, request: &Request) -> SimReply {
+        connection.handled.fetch_add(1, Ordering::Relaxed);
         let mut simulator = connection.simulator.lock();
         let now = self.0.clock.now();
         let SimReply { answer, webhooks } = simulator.handle(request, now);

@@ -11,16 +11,18 @@
 //! `delete_person` (into the bin), `restore_person`, `destroy_person`, `create_company`,
 //! `create_deal`, `move_deal`.
 //!
-//! What it is not: no GraphQL, no merge, no groupBy (501), and no files.
+//! What it is not: no GraphQL (501), and no files.
 
 mod acts;
 mod answers;
+mod group;
 mod hooks;
 mod limit;
 mod metadata;
 mod query;
 mod routes;
 mod schema;
+mod similar;
 mod store;
 mod values;
 

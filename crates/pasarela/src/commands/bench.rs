@@ -16,6 +16,7 @@ mod place;
 mod resume;
 mod sample;
 mod sealing;
+mod season;
 mod sink;
 mod webhooks;
 
@@ -60,6 +61,8 @@ enum What {
     Growth(Growth),
     /// What it costs to decide whether a message may be sent, with a million consents stored.
     Decisions(Decisions),
+    /// A sold-out show from the ticketing into the CRM, complete and without duplicates, by a clock that runs faster.
+    Season(season::Args),
     /// What each page of the console costs with ten million events behind it. Takes long, and 15 GiB.
     Pages(Pages),
 }
@@ -305,6 +308,10 @@ pub(crate) async fn run(config: &Path, args: Args, json: bool) -> Result<ExitCod
             ("webhooks", report, args.conditions(&databases, more))
         }
         What::CopyingHub => return crate::commands::serve::run_copying(config).await,
+        What::Season(args) => {
+            let report = season::run(&args).await?;
+            ("season", report, machine(None))
+        }
         What::Pages(args) => {
             let report = pages::run(&args, &args.at.databases()?).await?;
             ("pages", report, args.at.conditions(json!({ "events": args.events, "finished_runs": args.runs })))

@@ -3,12 +3,12 @@
 //! each thing arrived exactly once.
 
 mod ledger;
-mod people;
+pub(super) mod people;
 mod plan;
 mod screen;
 mod stage;
 mod tempo;
-mod world;
+pub(super) mod world;
 
 use crate::Failure;
 use crate::commands::signals::StopSignal;

@@ -126,3 +126,38 @@ fn a_published_show_and_a_sponsor_move_their_deals() {
     assert_eq!(house.rows("opportunities").iter().filter(|d| d["stage"] == "CONTRATO").count(), 1);
     hub.stop();
 }
+
+/// Guests of one order, two with the buyer's address and one with their own; an edit at each side.
+#[test]
+fn persons_of_the_hub_are_in_the_crm_once_and_edits_reach_the_other_side() {
+    let house = House::new("");
+    house.provision();
+    let hub = house.place.serve();
+    let show = house.show("LIVE");
+    let buyer = json!({ "first_name": "Manuela", "last_name": "Ospina Ríos", "email": "manuela@correo.example", "phone": "315 550 0123" });
+    let tickets = json!([
+        {},
+        { "holder": { "first_name": "Tomás", "last_name": "Uribe Gil", "email": "tomas@correo.example" } },
+        { "holder": { "first_name": "Salomé", "last_name": "Vélez Mora", "email": "manuela@correo.example" } },
+    ]);
+    let args = json!({ "show_id": show["show_id"], "buyer": buyer, "tickets": tickets, "payment": "stripe" });
+    let sold = house.sandbox.act("boleteria", "sell", args);
+    let named = |name: &str| house.rows("people").into_iter().filter(|p| p["name"] == name).collect::<Vec<_>>();
+    for name in ["Manuela Ospina Ríos", "Tomás Uribe Gil", "Salomé Vélez Mora"] {
+        until(name, || named(name).into_iter().next());
+    }
+    assert_eq!(named("Tomás Uribe Gil")[0]["email"], "tomas@correo.example");
+    assert_eq!(named("Salomé Vélez Mora")[0]["email"], "", "the buyer's address is not hers");
+    // At the ticket shop: her name is mended, and the CRM has it under the same record.
+    let tomas = named("Tomás Uribe Gil")[0]["id"].clone();
+    let ticket = sold["tickets"].as_array().unwrap()[1].clone();
+    let edit = json!({ "attendee_id": ticket["id"], "last_name": "Uribe Giraldo" });
+    house.sandbox.act("boleteria", "edit_attendee", edit);
+    let mended = until("the mended name", || named("Tomás Uribe Giraldo").into_iter().next());
+    assert_eq!(mended["id"], tomas);
+    // Nothing goes round and round: every person is there once, and stays as they are.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    let people = house.rows("people");
+    assert_eq!(people.len(), 3, "{people:?}");
+    hub.stop();
+}

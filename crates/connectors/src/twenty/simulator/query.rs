@@ -2,7 +2,7 @@
 
 mod filter;
 
-pub(super) use filter::Filter;
+pub(super) use filter::{Filter, knows};
 
 use super::answers::Refusal;
 use super::schema::ObjectType;
@@ -100,7 +100,7 @@ fn order(object: &ObjectType, store: &Store, params: &Params) -> Result<Vec<Key>
                 )));
             }
         };
-        if !filter::knows(object, store, path) {
+        if !knows(object, store, path) {
             let text = format!("Field \"{path}\" does not exist or is not sortable");
             return Err(Refusal::coded("FIELD_NOT_FOUND", text));
         }

@@ -4,7 +4,7 @@ use super::answers::{Refusal, data};
 use super::query::{self, Params};
 use super::schema::ObjectType;
 use super::store::{Actor, Event, Mode, Record, checked_id};
-use super::{Double, values};
+use super::{Double, group, similar, values};
 use jiff::Timestamp;
 use pasarela_connector::{Answer, Request};
 use serde_json::{Value, json};
@@ -46,8 +46,17 @@ impl Double {
             ("POST", ["batch", name]) if *name != "workspaceMembers" => {
                 self.batch(&route(name)?, &body(request)?, events)
             }
-            ("POST", [_, "duplicates"]) | ("PATCH", [_, "merge"]) | ("GET", [_, "groupBy"]) => {
-                Err(Refusal::not_simulated(method, path))
+            ("POST", [name, "duplicates"]) => {
+                Ok(Answer::json(200, &similar::duplicates(&self.store, route(name)?.object, &body(request)?)?))
+            }
+            ("PATCH", [name, "merge"]) => {
+                let route = route(name)?;
+                let body = body(request)?;
+                let record = similar::merge(&mut self.store, route.object, &body, &route.by, now, events)?;
+                Ok(route.one(200, "merge", json!(record)))
+            }
+            ("GET", [name, "groupBy"]) => {
+                Ok(Answer::json(200, &group::group(&self.store, route(name)?.object, params)?))
             }
             ("POST", ["workspaceMembers"] | ["batch", "workspaceMembers"]) => {
                 Err(Refusal::coded("PERMISSION_DENIED", "Entity performing the request does not have permission"))

@@ -164,7 +164,7 @@ impl Store {
         }
     }
 
-    fn new_id(&mut self) -> String {
+    pub(super) fn new_id(&mut self) -> String {
         self.made += 1;
         Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("twenty-double/{}/{}", self.seed, self.made).as_bytes()).to_string()
     }

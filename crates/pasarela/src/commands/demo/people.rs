@@ -2,14 +2,14 @@
 
 /// Somebody who buys or holds a ticket.
 #[derive(Debug, Clone)]
-pub(super) struct Person {
-    pub(super) first_name: String,
-    pub(super) last_name: String,
-    pub(super) email: String,
+pub(in crate::commands) struct Person {
+    pub(in crate::commands) first_name: String,
+    pub(in crate::commands) last_name: String,
+    pub(in crate::commands) email: String,
     /// As the person typed it.
-    pub(super) phone: Option<String>,
+    pub(in crate::commands) phone: Option<String>,
     /// The same number in E.164.
-    pub(super) e164: Option<String>,
+    pub(in crate::commands) e164: Option<String>,
 }
 
 const FIRST: [&str; 25] = [
@@ -68,7 +68,7 @@ const LAST: [&str; 24] = [
 
 impl Person {
     /// The `n`th person; `with_phone`: has typed a number in.
-    pub(super) fn nth(n: usize, with_phone: bool) -> Self {
+    pub(in crate::commands) fn nth(n: usize, with_phone: bool) -> Self {
         let first = FIRST[n % FIRST.len()];
         // Both lists are walked at once, and their lengths have no common factor.
         let (one, two) = (LAST[n % LAST.len()], LAST[(n / LAST.len() + n * 7 + 5) % LAST.len()]);
@@ -92,7 +92,7 @@ impl Person {
         }
     }
 
-    pub(super) fn name(&self) -> String {
+    pub(in crate::commands) fn name(&self) -> String {
         format!("{} {}", self.first_name, self.last_name)
     }
 }

@@ -26,23 +26,23 @@ const START: Duration = Duration::from_secs(20);
 const LINK_MINUTES: u64 = 1440;
 const NUMBER: &str = "109283746501928";
 
-pub(super) struct World {
+pub(in crate::commands) struct World {
     /// First, since it ends before its folder goes.
     hub: Option<Running>,
-    pub(super) host: Host,
-    pub(super) clock: Arc<PacedClock>,
+    pub(in crate::commands) host: Host,
+    pub(in crate::commands) clock: Arc<PacedClock>,
     /// Database, configuration and log of the hub.
     dir: Option<tempfile::TempDir>,
     config: PathBuf,
     public: SocketAddr,
     /// Signs in to the console, once.
     link: String,
-    admin: Admin,
+    pub(in crate::commands) admin: Admin,
 }
 
 impl World {
     /// Starts doubles and hub. The pace begins when all is there.
-    pub(super) async fn start(
+    pub(in crate::commands) async fn start(
         pace: impl FnOnce(Timestamp) -> Pace,
         faults: Faults,
         seed: u64,
@@ -167,7 +167,7 @@ impl World {
     }
 
     /// Does something at Hi.Events.
-    pub(super) fn at_ticketing(&self, command: &str, args: &Value) -> Result<Value, Failure> {
+    pub(in crate::commands) fn at_ticketing(&self, command: &str, args: &Value) -> Result<Value, Failure> {
         self.host.act(Party::HiEvents.connection(), command, args).map_err(Failure::Failed)
     }
 
@@ -255,7 +255,7 @@ impl World {
 
     /// Waits until nobody has anything to do any more, reads the providers' records once more, and
     /// again until they say nothing new. `false`: it did not come to rest in time.
-    pub(super) async fn rest(&self, patience: Duration) -> Result<bool, Failure> {
+    pub(in crate::commands) async fn rest(&self, patience: Duration) -> Result<bool, Failure> {
         let until = tokio::time::Instant::now() + patience;
         loop {
             let mut quiet = 0;

@@ -24,7 +24,7 @@ pub(in crate::twenty::simulator) enum Filter {
 }
 
 /// Does the object have this path? Records of a relation are reached by its name.
-pub(super) fn knows(object: &ObjectType, store: &Store, path: &str) -> bool {
+pub(in crate::twenty::simulator) fn knows(object: &ObjectType, store: &Store, path: &str) -> bool {
     let head = path.split('.').next().unwrap_or_default();
     matches!(head, "id" | "createdAt" | "updatedAt" | "deletedAt" | "createdBy" | "updatedBy" | "position")
         || object.field(head).is_some()

@@ -52,6 +52,26 @@ impl Store {
         Ok(record.clone())
     }
 
+    /// What pointed at one record points at another, without events.
+    pub(in crate::twenty::simulator) fn repoint(&mut self, object: &'static ObjectType, from: &str, to: &str) {
+        for other in self.objects() {
+            for link in self.links(other, object) {
+                for record in self.records.get_mut(other.plural).into_iter().flat_map(|all| all.values_mut()) {
+                    if record.get(&link).and_then(Value::as_str) == Some(from) {
+                        record.insert(link.clone(), json!(to));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Fields of one object that lead to another.
+    fn links(&self, on: &ObjectType, to: &ObjectType) -> Vec<String> {
+        let standard = on.fields.iter().filter(|f| f.kind == Kind::Relation(to.plural)).map(|f| f.name.to_owned());
+        let made = self.custom_links(to.plural).into_iter().filter(|(plural, _)| plural == on.plural);
+        standard.chain(made.map(|(_, field)| field)).collect()
+    }
+
     /// For good: links go with it, relations to it become null, without events.
     pub(in crate::twenty::simulator) fn destroy(
         &mut self,
@@ -65,11 +85,8 @@ impl Store {
         for (field, value) in self.unique_values(object, &record) {
             self.unique.remove(&(object.plural, field, value));
         }
-        let custom = self.custom_links(object.plural);
         for other in self.objects() {
-            let standard = other.fields.iter().filter(|f| f.kind == Kind::Relation(object.plural)).map(|f| f.name);
-            let made = custom.iter().filter(|(on, _)| on == other.plural).map(|(_, field)| field.as_str());
-            let links: Vec<&str> = standard.chain(made).collect();
+            let links = self.links(other, object);
             let Some(all) = self.records.get_mut(other.plural).filter(|_| !links.is_empty()) else {
                 continue;
             };
@@ -80,7 +97,7 @@ impl Store {
                 for r in all.values_mut() {
                     for link in &links {
                         if names(r, link) {
-                            r.insert((*link).to_owned(), Value::Null);
+                            r.insert(link.clone(), Value::Null);
                         }
                     }
                 }
