@@ -14,6 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const BASE: &str = "http://127.0.0.1:9/sim";
 
+/// Does a webhook arrive?
+pub(crate) type Ear = Box<dyn FnMut(&OutgoingWebhook) -> bool>;
+
 /// A hub of a page: the double, the connector, and what the facts have added up to.
 pub(crate) struct World {
     pub(crate) sim: Box<dyn Simulator>,
@@ -23,7 +26,7 @@ pub(crate) struct World {
     pub(crate) cursors: BTreeMap<String, Value>,
     pub(crate) calls: u32,
     /// Does this webhook arrive? All do when there is none to ask.
-    pub(crate) hear: Option<Box<dyn FnMut(&OutgoingWebhook) -> bool>>,
+    pub(crate) hear: Option<Ear>,
     /// Pace of calls: so many at once, and one more each; a second a call when there is none.
     pub(crate) bucket: Option<(u32, std::time::Duration)>,
     /// By key: type of each happened fact.
