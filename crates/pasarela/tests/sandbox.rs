@@ -11,6 +11,8 @@ mod by_hand;
 mod corrected;
 #[path = "sandbox/crm.rs"]
 mod crm;
+#[path = "sandbox/halved.rs"]
+mod halved;
 #[path = "sandbox/provision.rs"]
 mod provision;
 #[path = "support/sandbox.rs"]
