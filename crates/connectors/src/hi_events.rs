@@ -145,6 +145,7 @@ static MANIFEST: LazyLock<Manifest> = LazyLock::new(|| Manifest {
         Task { name: "attendees", every: Duration::from_secs(10 * 60), whole: &[] },
         Task { name: "check_ins", every: Duration::from_secs(10 * 60), whole: &[] },
         Task { name: "shows", every: Duration::from_secs(30 * 60), whole: &["show", "product"] },
+        Task { name: "selling", every: Duration::from_secs(30 * 60), whole: &[] },
     ],
     no_history: None,
     // The provider allows 180 calls a minute; 20 at once and 100 more a minute stay within 120.

@@ -151,7 +151,7 @@ fn forgeries_and_old_bodies_are_refused_and_a_rotated_secret_is_not() {
 fn surprise_1_and_2_reconciliation_is_offered_and_the_hub_stays_below_the_limit() {
     let manifest = HiEvents.manifest();
     let tasks: Vec<&str> = manifest.tasks.iter().map(|t| t.name).collect();
-    assert_eq!(tasks, ["orders", "attendees", "check_ins", "shows"]);
+    assert_eq!(tasks, ["orders", "attendees", "check_ins", "shows", "selling"]);
     let rate = manifest.limits.rate.unwrap();
     let per_minute = f64::from(rate.burst) + 60.0 / rate.every.as_secs_f64();
     assert!(per_minute <= 120.0, "{per_minute}");

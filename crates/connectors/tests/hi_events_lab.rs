@@ -14,6 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const BASE: &str = "http://127.0.0.1:9/sim";
 
+/// Does a webhook arrive?
+pub(crate) type Ear = Box<dyn FnMut(&OutgoingWebhook) -> bool>;
+
 /// A hub of a page: the double, the connector, and what the facts have added up to.
 pub(crate) struct World {
     pub(crate) sim: Box<dyn Simulator>,
@@ -22,6 +25,10 @@ pub(crate) struct World {
     pub(crate) token: String,
     pub(crate) cursors: BTreeMap<String, Value>,
     pub(crate) calls: u32,
+    /// Does this webhook arrive? All do when there is none to ask.
+    pub(crate) hear: Option<Ear>,
+    /// Pace of calls: so many at once, and one more each; a second a call when there is none.
+    pub(crate) bucket: Option<(u32, std::time::Duration)>,
     /// By key: type of each happened fact.
     pub(crate) happened: BTreeSet<(String, String, String)>,
     /// Read models: data, time of change, rank.
@@ -67,6 +74,8 @@ impl World {
             token: String::new(),
             cursors: BTreeMap::new(),
             calls: 0,
+            hear: None,
+            bucket: None,
             happened: BTreeSet::new(),
             models: BTreeMap::new(),
             events: Vec::new(),
@@ -93,7 +102,9 @@ impl World {
     pub(crate) fn heard(&mut self, command: &str, args: Value) -> Value {
         let (made, webhooks) = self.act(command, args);
         for webhook in webhooks {
-            self.receive(&webhook);
+            if self.hear.as_mut().is_none_or(|arrives| arrives(&webhook)) {
+                self.receive(&webhook);
+            }
         }
         made
     }
@@ -108,8 +119,14 @@ impl World {
 
     pub(crate) fn call(&mut self, request: &Request) -> SimReply {
         self.calls += 1;
-        // The manifest's rate, and a second for the call itself.
-        self.pass(1);
+        match &mut self.bucket {
+            None => self.pass(1),
+            Some((burst, _)) if *burst > 0 => *burst -= 1,
+            Some((_, every)) => {
+                let every = *every;
+                self.now += every;
+            }
+        }
         let request = relative(request).header("authorization", self.token.clone());
         self.sim.handle(&request, self.now)
     }
@@ -124,7 +141,7 @@ impl World {
     }
 
     pub(crate) fn fact(&mut self, fact: Fact) {
-        let event = fact.event_type.clone().unwrap();
+        let event = fact.event_type.clone();
         let new = match &fact.dedup {
             Dedup::Once { kind, entity, discriminator } => {
                 self.happened.insert((kind.clone(), entity.clone(), discriminator.clone()))
@@ -139,7 +156,7 @@ impl World {
         if !new {
             return;
         }
-        self.events.push(event);
+        self.events.extend(event);
         for write in fact.entities {
             let later = self
                 .models
@@ -184,7 +201,7 @@ impl World {
     }
 
     pub(crate) fn poll_all(&mut self) {
-        for task in ["shows", "orders", "attendees", "check_ins"] {
+        for task in ["shows", "orders", "attendees", "check_ins", "selling"] {
             self.poll(task);
         }
     }

@@ -3,6 +3,10 @@
 //!
 //! Absent facts are `null`, so that a flow can ask for them; unknown is never "no".
 
+mod selling;
+
+pub use selling::{Affiliate, Capacity, DaySales, PromoCode, ShowSales, Stock, TierStock};
+
 use crate::identity::Differs;
 use crate::{Currency, EmailAddress, Money, PersonId, Phone};
 use jiff::Timestamp;
@@ -147,6 +151,9 @@ pub struct Ticket {
     pub show_id: String,
     /// Provider's id of the order.
     pub order_id: String,
+    /// Provider's id of the date, where a show takes place on several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occurrence_id: Option<String>,
     /// Address of the ticket's own page. Made by the hub when a flow asks for it; nobody keeps it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
@@ -588,6 +595,11 @@ pub fn schema_of(name: &str) -> Option<schemars::Schema> {
             "case" if name != head => schemars::schema_for!(CaseNews),
             "email" => schemars::schema_for!(MailNews),
             "buyer" => schemars::schema_for!(Contact),
+            "promo_code" => schemars::schema_for!(PromoCode),
+            "affiliate" => schemars::schema_for!(Affiliate),
+            "capacity" => schemars::schema_for!(Capacity),
+            "stock" => schemars::schema_for!(Stock),
+            "show_sales" => schemars::schema_for!(ShowSales),
             _ => return None,
         },
     })

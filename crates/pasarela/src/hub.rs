@@ -28,6 +28,7 @@ pub(crate) const BUILT_IN: &[(&str, &str)] = &[
     ("pedido-al-crm.yaml", include_str!("../flows/pedido-al-crm.yaml")),
     ("pedido-cancelado.yaml", include_str!("../flows/pedido-cancelado.yaml")),
     ("pedido-por-pagar.yaml", include_str!("../flows/pedido-por-pagar.yaml")),
+    ("persona-a-la-boleteria.yaml", include_str!("../flows/persona-a-la-boleteria.yaml")),
     ("persona-al-crm.yaml", include_str!("../flows/persona-al-crm.yaml")),
     ("reclamo-en-tramite.yaml", include_str!("../flows/reclamo-en-tramite.yaml")),
     ("recordatorio.yaml", include_str!("../flows/recordatorio.yaml")),

@@ -7,8 +7,12 @@ mod files;
 
 #[path = "sandbox/by_hand.rs"]
 mod by_hand;
+#[path = "sandbox/corrected.rs"]
+mod corrected;
 #[path = "sandbox/crm.rs"]
 mod crm;
+#[path = "sandbox/halved.rs"]
+mod halved;
 #[path = "sandbox/provision.rs"]
 mod provision;
 #[path = "support/sandbox.rs"]

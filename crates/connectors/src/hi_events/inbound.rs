@@ -128,17 +128,53 @@ fn webhook(value: Value, by: Reading<'_>) -> Result<Vec<Item>, Unread> {
     }
 }
 
+/// A read model that tells no event: each sale changes it.
+fn quiet<T: Serialize>(kind: &str, id: &str, show: &str, data: &T) -> Result<Item, Unread> {
+    let write = EntityWrite::new(kind, id, json(data)?);
+    Ok(Fact { event_type: None, ..Fact::state("", write) }.about("show", show).into())
+}
+
+/// How a show sells; `None`: the record is about something else.
+fn selling(kind: &str, value: &Value, data: &Value, by: Reading<'_>) -> Result<Option<Item>, Unread> {
+    if !["promo_code", "affiliate", "capacity", "show_sales"].contains(&kind) {
+        return Ok(None);
+    }
+    let show: wire::Id = read("show", value.get("show").cloned().unwrap_or_default())?;
+    let currency = value.get("currency").and_then(Value::as_str).and_then(|c| c.parse().ok()).unwrap_or(by.currency);
+    let data = data.clone();
+    Ok(Some(match kind {
+        "promo_code" => {
+            let code = normal::promo_code(&read(kind, data)?, &show, currency)?;
+            quiet(kind, &code.id, &show.0, &code)?
+        }
+        "affiliate" => {
+            let who = normal::affiliate(&read(kind, data)?, &show, currency)?;
+            quiet(kind, &who.id, &show.0, &who)?
+        }
+        "capacity" => {
+            let places = normal::capacity(&read(kind, data)?, &show);
+            quiet(kind, &places.id, &show.0, &places)?
+        }
+        _ => quiet(kind, &show.0, &show.0, &normal::sales(&read(kind, data)?, &show, currency)?)?,
+    }))
+}
+
 fn record(mut value: Value, by: Reading<'_>) -> Result<Vec<Item>, Unread> {
     let kind = value.get("record").and_then(Value::as_str).unwrap_or_default().to_owned();
     let undone = value.get("undone").and_then(Value::as_bool).unwrap_or(false);
     let data = value.get_mut("data").map(Value::take).unwrap_or_default();
+    if let Some(item) = selling(&kind, &value, &data, by)? {
+        return Ok(vec![item]);
+    }
     match kind.as_str() {
         "order" => order_record(&read(&kind, data)?, by.questions),
         "attendee" => ticket_record(&normal::ticket(&read(&kind, data)?, &[], None, by.questions)?),
         "check_in" => Ok(vec![check_in(&read(&kind, data)?, undone, None, by.questions)?]),
         "show" => show_facts(&read(&kind, data)?, None),
         "product" => {
-            let product = normal::product(&read(&kind, data)?, by.currency)?;
+            let wire: wire::Product = read(&kind, data)?;
+            let product = normal::product(&wire, by.currency)?;
+            let left = quiet("stock", &product.id, &product.show_id, &normal::stock(&wire))?;
             let data = json(&product)?;
             let write = EntityWrite::new("product", &product.id, data.clone());
             Ok(vec![
@@ -147,9 +183,13 @@ fn record(mut value: Value, by: Reading<'_>) -> Result<Vec<Item>, Unread> {
                     .about("show", &product.show_id)
                     .into(),
                 Fact::state("product.updated", write).about("show", product.show_id).into(),
+                left,
             ])
         }
-        other => Err(Unread(format!("unknown record '{other}'; known are order, attendee, check_in, show, product"))),
+        other => Err(Unread(format!(
+            "unknown record '{other}'; known are order, attendee, check_in, show, product, promo_code, \
+             affiliate, capacity, show_sales"
+        ))),
     }
 }
 

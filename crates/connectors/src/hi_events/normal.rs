@@ -5,6 +5,10 @@
 //! beside the tickets; both give the same phone. Lists are sorted by id.
 //! Not here: which event a value becomes ([`super::inbound`]).
 
+mod selling;
+
+pub(super) use selling::{affiliate, capacity, promo_code, sales, stock};
+
 use super::questions::{Questions, plain};
 use super::wire;
 use jiff::Timestamp;
@@ -101,8 +105,10 @@ pub(super) fn order(wire: &wire::Order, questions: &Questions) -> Result<Option<
     let lines = items
         .into_iter()
         .map(|item| {
+            let product =
+                item.product().ok_or_else(|| Unread(format!("order item {}: it names no product", item.id.0)))?;
             Ok(OrderLine {
-                product_id: item.product_id.0.clone(),
+                product_id: product.0.clone(),
                 title: item.item_name.clone().unwrap_or_default(),
                 quantity: item.quantity,
                 unit_price: money(&item.price)?,
@@ -169,6 +175,7 @@ pub(super) fn ticket(
     };
     let show =
         wire.event_id.as_ref().or(show).ok_or_else(|| Unread(format!("attendee {}: it names no event", wire.id.0)))?;
+    let product = wire.product().ok_or_else(|| Unread(format!("attendee {}: it names no product", wire.id.0)))?;
     let mut own: Vec<&wire::QuestionAnswer> = wire.question_answers.iter().collect();
     own.extend(beside.iter().filter(|a| a.attendee_id.as_ref() == Some(&wire.id)));
     own.sort_by_key(|a| a.question_answer_id.sort_key());
@@ -187,10 +194,11 @@ pub(super) fn ticket(
                     wire.locale.as_deref(),
                 )
             },
-            product_id: wire.product_id.0.clone(),
-            tier_id: wire.product_price_id.as_ref().map(|id| id.0.clone()),
+            product_id: product.0.clone(),
+            tier_id: wire.price().map(|id| id.0.clone()),
             show_id: show.0.clone(),
             order_id: wire.order_id.0.clone(),
+            occurrence_id: wire.event_occurrence_id.as_ref().map(|id| id.0.clone()),
             link: None,
             qr: None,
             seller: None,
@@ -222,12 +230,20 @@ pub(super) fn show(wire: &wire::Event) -> Result<Show, Unread> {
             city: filled(place.city.as_deref()).map(str::to_owned),
         }
     });
+    // A show of several dates has none of its own: it begins with the next one, and is over with the last.
+    let dates = |of: fn(&wire::Occurrence) -> &Option<String>| {
+        wire.occurrences.iter().filter_map(move |o| moment(of(o).as_deref()))
+    };
+    let starts_at = moment(wire.start_date.as_deref())
+        .or_else(|| moment(wire.next_occurrence_start_date.as_deref()))
+        .or_else(|| dates(|o| &o.start_date).min());
+    let ends_at = moment(wire.end_date.as_deref()).or_else(|| dates(|o| &o.end_date).max());
     Ok(Show {
         id: wire.id.0.clone(),
         title: wire.title.clone(),
         status,
-        starts_at: moment(wire.start_date.as_deref()),
-        ends_at: moment(wire.end_date.as_deref()),
+        starts_at,
+        ends_at,
         time_zone: wire.timezone.clone().unwrap_or_else(|| "UTC".into()),
         currency: wire.currency.as_deref().and_then(|c| c.parse().ok()),
         venue: venue.unwrap_or_default(),

@@ -1,12 +1,13 @@
 //! What the webhooks missed (contract section 6, point 2; G11).
 //!
-//! Each webhook is tried once, for three seconds, so polling is no luxury. Four tasks, each a
+//! Each webhook is tried once, for three seconds, so polling is no luxury. Five tasks, each a
 //! walk whose place is its cursor: a restart goes on where the last stored page ended.
 //!
 //! - `orders`: by time of creation with overlap, open ones until they close, the last days hourly;
 //! - `attendees`: by time of change, per show;
 //! - `check_ins`: every list of every running show;
-//! - `shows`: shows and their products.
+//! - `shows`: shows and their products;
+//! - `selling`: what of each running show makes it cheaper, by whose links it sells, what is left, what it came to.
 //!
 //! Promise: a record is whole when it is handed over. Lists leave answers out, so orders are read
 //! one by one, but only when their row in the list has changed since it was last read.
@@ -15,6 +16,7 @@
 mod attendees;
 mod check_ins;
 mod orders;
+mod selling;
 mod shows;
 
 use super::{HiEventsConnector, is_id, wire};
@@ -24,6 +26,7 @@ use pasarela_connector::{Answer, Outcome, PollStep, Record, Request, sign};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// Largest page that the provider gives.
 pub(super) const PER_PAGE: usize = 100;
@@ -42,6 +45,7 @@ pub(super) fn poll(
         "attendees" => attendees::poll(connector, cursor, answer, now),
         "check_ins" => check_ins::poll(connector, cursor, answer, now),
         "shows" => shows::poll(connector, cursor, answer, now),
+        "selling" => selling::poll(connector, cursor, answer, now),
         other => Err(poll::unknown("hi-events", other)),
     })
 }
@@ -196,6 +200,9 @@ struct Shows {
     left: Vec<String>,
     /// All that were found.
     found: Vec<String>,
+    /// Their currencies, which what is listed of them does not name.
+    #[serde(default)]
+    currencies: BTreeMap<String, String>,
 }
 
 impl Shows {
@@ -221,6 +228,9 @@ impl Shows {
                 continue;
             };
             if running(row, now) && !self.found.contains(&id) {
+                if let Some(currency) = row.get("currency").and_then(Value::as_str) {
+                    self.currencies.insert(id.clone(), currency.to_owned());
+                }
                 self.left.push(id.clone());
                 self.found.push(id);
             }
@@ -228,6 +238,10 @@ impl Shows {
         let present = self.page.unwrap_or(1);
         self.page = page.more_after(present, PER_PAGE).then(|| present.saturating_add(1));
         Ok(())
+    }
+
+    fn currency(&self, show: &str) -> Option<&str> {
+        self.currencies.get(show).map(String::as_str)
     }
 
     fn present(&self) -> Option<&str> {

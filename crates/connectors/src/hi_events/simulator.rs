@@ -15,7 +15,7 @@
 //! Commands of [`Simulator::act`]: `create_show`, `publish_show`, `edit_show`, `archive_show`,
 //! `create_promo`, `sell`, `mark_as_paid`, `edit_order`, `cancel_order`, `refund`,
 //! `edit_attendee`, `cancel_attendee`, `reactivate_attendee`, `scan`, `undo_scan`, `close_list`, `create_question`,
-//! `edit_answer`, `create_affiliate`, `break_webhooks`.
+//! `edit_answer`, `create_affiliate`, `edit_product`, `delete_product`, `break_webhooks`.
 
 mod hooks;
 mod lists;

@@ -4,6 +4,10 @@
 //! come as numbers or texts. Amounts stay decimal texts until their currency is known.
 //! Not here: what any of it means; that is [`super::normal`].
 
+mod selling;
+
+pub(super) use selling::{Affiliate, CapacityAssignment, PromoCode, Stats};
+
 use pasarela_connector::poll;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -132,7 +136,11 @@ pub(super) struct Order {
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct OrderItem {
     pub(super) id: Id,
-    pub(super) product_id: Id,
+    #[serde(default)]
+    product_id: Option<Id>,
+    /// What a product was called before 1.0 (section 4).
+    #[serde(default)]
+    ticket_id: Option<Id>,
     pub(super) quantity: u32,
     pub(super) price: Amount,
     #[serde(default, deserialize_with = "or_default")]
@@ -146,9 +154,18 @@ pub(super) struct OrderItem {
 pub(super) struct Attendee {
     pub(super) id: Id,
     pub(super) order_id: Id,
-    pub(super) product_id: Id,
     #[serde(default)]
-    pub(super) product_price_id: Option<Id>,
+    product_id: Option<Id>,
+    #[serde(default)]
+    product_price_id: Option<Id>,
+    /// What product and price were called before 1.0 (section 4).
+    #[serde(default)]
+    ticket_id: Option<Id>,
+    #[serde(default)]
+    ticket_price_id: Option<Id>,
+    /// The date of a show that takes place on several, since 2.0.
+    #[serde(default)]
+    pub(super) event_occurrence_id: Option<Id>,
     #[serde(default)]
     pub(super) event_id: Option<Id>,
     #[serde(default)]
@@ -167,6 +184,25 @@ pub(super) struct Attendee {
     pub(super) created_at: Option<String>,
     #[serde(default)]
     pub(super) updated_at: Option<String>,
+}
+
+impl OrderItem {
+    /// By its present name or the one of before.
+    pub(super) fn product(&self) -> Option<&Id> {
+        self.product_id.as_ref().or(self.ticket_id.as_ref())
+    }
+}
+
+impl Attendee {
+    /// By its present name or the one of before.
+    pub(super) fn product(&self) -> Option<&Id> {
+        self.product_id.as_ref().or(self.ticket_id.as_ref())
+    }
+
+    /// Its tier, likewise.
+    pub(super) fn price(&self) -> Option<&Id> {
+        self.product_price_id.as_ref().or(self.ticket_price_id.as_ref())
+    }
 }
 
 /// `QuestionAnswerViewResource`.
@@ -233,12 +269,26 @@ pub(super) struct Event {
     pub(super) start_date: Option<String>,
     #[serde(default)]
     pub(super) end_date: Option<String>,
+    /// Since 2.0 the dates are those of its occurrences; the show's own may be missing.
+    #[serde(default)]
+    pub(super) next_occurrence_start_date: Option<String>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) occurrences: Vec<Occurrence>,
     #[serde(default)]
     pub(super) currency: Option<String>,
     #[serde(default)]
     pub(super) timezone: Option<String>,
     #[serde(default)]
     pub(super) location_details: Option<Location>,
+}
+
+/// One date of a show that takes place on several (since 2.0).
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Occurrence {
+    #[serde(default)]
+    pub(super) start_date: Option<String>,
+    #[serde(default)]
+    pub(super) end_date: Option<String>,
 }
 
 /// `location_details` of an event.
@@ -264,6 +314,8 @@ pub(super) struct Product {
     #[serde(default, deserialize_with = "or_default")]
     pub(super) product_type: String,
     #[serde(default, deserialize_with = "or_default")]
+    pub(super) quantity_sold: u64,
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) prices: Vec<Price>,
 }
 
@@ -275,6 +327,12 @@ pub(super) struct Price {
     pub(super) label: Option<String>,
     #[serde(default, deserialize_with = "or_default")]
     pub(super) price: Amount,
+    #[serde(default)]
+    pub(super) initial_quantity_available: Option<u64>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) quantity_sold: u64,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) is_sold_out: bool,
 }
 
 /// `{"data": …}`.

@@ -8,7 +8,8 @@
 //!
 //! **No storm.** A credential that was refused is fetched anew once. Refused again, the effect is a person's; the
 //! third time in a row nothing is fetched for a minute, then for two, up to a quarter of an hour. A login that
-//! fails otherwise is not repeated by everybody who waits for it, either.
+//! fails otherwise is not repeated by everybody who waits for it, either. One that is refused for its secret is not
+//! repeated for a day: wrong passwords shut accounts. Another secret, or a person who tries again, ends that pause.
 
 use super::ConnectionRuntime;
 use crate::client::Client;
@@ -21,6 +22,8 @@ use std::time::Duration;
 
 /// Calls of one login at most.
 const MOST_CALLS: usize = 4;
+/// After a login that was refused: the secret is wrong, and stays so by itself.
+const SHUT: (Duration, Duration) = (Duration::from_secs(24 * 3600), Duration::from_secs(24 * 3600));
 /// After a fresh credential was refused, and after a login that failed: the first pause and the longest.
 const REFUSED: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(900));
 const FAILED: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
@@ -125,7 +128,7 @@ impl ConnectionRuntime {
                     self.set_problem(Some(why.clone()));
                     let trouble = AuthTrouble::Refused(why);
                     let times = slot.failed;
-                    slot.pause(now, trouble.clone(), REFUSED, times);
+                    slot.pause(now, trouble.clone(), SHUT, times);
                     slot.failed = times.saturating_add(1);
                     return Err(trouble);
                 }

@@ -166,6 +166,24 @@ async fn a_secret_that_is_wrong_is_a_sentence_and_not_a_loop() {
     assert_eq!((hub.server.calls("/token").len(), hub.server.calls("/clave").len()), (1, 0));
     let problem = hub.engine.connections()[0].problem.clone().unwrap();
     assert!(problem.contains("client id or secret are wrong") && !problem.contains("de-prueba"), "{problem}");
+    // Hours later it is still not tried again, whoever asks: wrong secrets shut accounts.
+    hub.pass(20 * 3600);
+    hub.paid("2", crowd(10)).await;
+    hub.until("the others to end", async || {
+        let all = hub.effects().await;
+        (all.len() == 20 && all.iter().all(|e| e.state == EffectState::Dead)).then_some(())
+    })
+    .await;
+    assert_eq!(hub.server.calls("/token").len(), 1);
+    // A person who mended it there tries one again, at once.
+    hub.server.always("/token", Reply::ok(json!({ "access_token": "t", "expires_in": 3600 })));
+    let dead = hub.effects().await[0].id;
+    hub.engine.retry(dead).await.unwrap();
+    hub.until("it to be done", async || {
+        hub.effects().await.into_iter().find(|e| e.id == dead && e.state == EffectState::Done)
+    })
+    .await;
+    assert_eq!(hub.server.calls("/token").len(), 2);
 }
 
 /// Single flight across nodes is that a connection is one node's at a time (ADR 0011): only its node calls, so

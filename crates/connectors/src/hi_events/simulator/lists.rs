@@ -3,6 +3,108 @@
 use super::php;
 use serde_json::{Map, Value, json};
 
+/// What a list may be asked for, as it says itself in its `meta`.
+pub(super) struct Listing {
+    pub(super) filters: &'static [&'static str],
+    /// Fields with the words for their directions, in the list's own order. Fields without words are allowed, and are
+    /// not told.
+    pub(super) sorts: &'static [(&'static str, &'static [(&'static str, &'static str)])],
+    pub(super) default: &'static str,
+    pub(super) direction: &'static str,
+    /// Does its `meta` name its filters and sorts?
+    pub(super) told: Told,
+}
+
+/// What `meta` tells.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Told {
+    Nothing,
+    /// How it is sorted.
+    Sort,
+    /// Also what may be asked for.
+    All,
+}
+
+impl Listing {
+    pub(super) const ORDERS: Self = Self {
+        filters: &[
+            "status",
+            "payment_status",
+            "refund_status",
+            "created_at",
+            "first_name",
+            "last_name",
+            "email",
+            "public_id",
+            "currency",
+            "total_gross",
+        ],
+        sorts: &[
+            ("created_at", &[("asc", "Oldest First"), ("desc", "Newest First")]),
+            ("first_name", &[("asc", "Buyer Name A-Z"), ("desc", "Buyer Name Z-A")]),
+            ("total_gross", &[("asc", "Amount Ascending"), ("desc", "Amount Descending")]),
+            ("email", &[("asc", "Buyer Email A-Z"), ("desc", "Buyer Email Z-A")]),
+            ("public_id", &[("asc", "Order # Ascending"), ("desc", "Order # Descending")]),
+        ],
+        default: "created_at",
+        direction: "desc",
+        told: Told::All,
+    };
+    pub(super) const ATTENDEES: Self = Self {
+        filters: &["status", "product_id", "product_price_id"],
+        sorts: &[
+            ("created_at", &[("asc", "Older First"), ("desc", "Newest First")]),
+            ("updated_at", &[("desc", "Recently Updated First"), ("asc", "Recently Updated Last")]),
+            ("first_name", &[]),
+            ("last_name", &[]),
+            ("status", &[]),
+        ],
+        default: "created_at",
+        direction: "desc",
+        told: Told::All,
+    };
+    pub(super) const EVENTS: Self = Self {
+        filters: &["title", "start_date", "end_date", "created_at", "updated_at", "status", "organizer_id"],
+        sorts: &[
+            ("start_date", &[("asc", "Closest start date"), ("desc", "Furthest start date")]),
+            ("end_date", &[("asc", "Closest end date"), ("desc", "Furthest end date")]),
+            ("created_at", &[("desc", "Newest first"), ("asc", "Oldest first")]),
+            ("updated_at", &[("desc", "Recently Updated"), ("asc", "Least Recently Updated")]),
+        ],
+        default: "start_date",
+        direction: "asc",
+        told: Told::All,
+    };
+    pub(super) const PRODUCTS: Self =
+        Self { filters: &[], sorts: &[], default: "order", direction: "asc", told: Told::Sort };
+    /// What an organiser keeps beside a show.
+    pub(super) const KEPT: Self = Self {
+        filters: &[],
+        sorts: &[("created_at", &[]), ("updated_at", &[]), ("id", &[])],
+        default: "id",
+        direction: "desc",
+        told: Told::Nothing,
+    };
+
+    /// Says in `meta` what may be asked for.
+    pub(super) fn tell(&self, mut page: Value) -> Value {
+        if let Some(meta) = page.get_mut("meta").and_then(Value::as_object_mut).filter(|_| self.told != Told::Nothing) {
+            if self.told == Told::All {
+                let worded = self.sorts.iter().filter(|(_, words)| !words.is_empty());
+                let sorts = worded.map(|(field, words)| {
+                    let words = words.iter().map(|(way, text)| ((*way).to_owned(), json!(text)));
+                    ((*field).to_owned(), Value::Object(words.collect()))
+                });
+                meta.insert("allowed_filter_fields".into(), json!(self.filters));
+                meta.insert("allowed_sorts".into(), Value::Object(sorts.collect()));
+            }
+            meta.insert("default_sort".into(), json!(self.default));
+            meta.insert("default_sort_direction".into(), json!(self.direction));
+        }
+        page
+    }
+}
+
 /// A query, decoded.
 pub(super) struct Query(Vec<(String, String)>);
 
@@ -40,26 +142,21 @@ impl Query {
     }
 
     /// `None`: an unknown operator, which the provider answers with a 500.
-    pub(super) fn select(
-        &self,
-        rows: Vec<Value>,
-        fields: &[&str],
-        sorts: &[&str],
-        default: &str,
-    ) -> Option<Vec<Value>> {
+    pub(super) fn select(&self, rows: Vec<Value>, by: &Listing) -> Option<Vec<Value>> {
         let mut rows = rows;
         for (field, op, wanted) in self.filters() {
             if !["eq", "ne", "lt", "lte", "gt", "gte", "like", "in"].contains(&op) {
                 return None;
             }
             // Fields that are not allowed are ignored.
-            if fields.contains(&field) {
+            if by.filters.contains(&field) {
                 rows.retain(|row| matches(&comparable(row, field), op, wanted));
             }
         }
         // An unknown sort silently falls back.
-        let sort = self.get("sort_by").filter(|s| sorts.contains(s)).unwrap_or(default);
-        let newest_first = self.get("sort_direction").unwrap_or("desc") == "desc";
+        let allowed = |s: &&str| by.sorts.iter().any(|(field, _)| field == s);
+        let sort = self.get("sort_by").filter(allowed).unwrap_or(by.default);
+        let newest_first = self.get("sort_direction").unwrap_or(by.direction) == "desc";
         rows.sort_by(|a, b| {
             let order = sortable(a, sort).cmp(&sortable(b, sort));
             if newest_first { order.reverse() } else { order }
@@ -86,7 +183,7 @@ impl Query {
         meta.insert("from".into(), if data.is_empty() { Value::Null } else { json!(skip + 1) });
         if !simple {
             meta.insert("last_page".into(), json!(last));
-            meta.insert("links".into(), json!([]));
+            meta.insert("links".into(), json!(numbered(page, last, url)));
         }
         meta.insert("path".into(), json!(url));
         meta.insert("per_page".into(), json!(per_page));
@@ -96,6 +193,19 @@ impl Query {
         }
         json!({ "data": data, "links": links, "meta": meta })
     }
+}
+
+/// The links of a pager: back, each page, on.
+fn numbered(page: usize, last: usize, url: &str) -> Vec<Value> {
+    let link = |to: Option<usize>, label: String, active: bool| {
+        let url = to.map(|to| format!("{url}?page={to}"));
+        json!({ "url": url, "label": label, "page": to, "active": active })
+    };
+    let back = page.checked_sub(1).filter(|p| *p >= 1);
+    let on = Some(page + 1).filter(|p| *p <= last);
+    let pages = (1..=last).map(|n| link(Some(n), n.to_string(), n == page));
+    let first = link(back, "&laquo; Previous".into(), false);
+    std::iter::once(first).chain(pages).chain([link(on, "Next &raquo;".into(), false)]).collect()
 }
 
 /// A field as filters compare it; `None` for null.

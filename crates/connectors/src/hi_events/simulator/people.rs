@@ -119,6 +119,27 @@ pub(super) fn act(
         "edit_show" => edit_show(sim, read(command, args)?, now, out),
         "create_question" => create_question(sim, read(command, args)?),
         "edit_answer" => edit_answer(sim, &read(command, args)?),
+        "edit_product" | "delete_product" => {
+            #[derive(Deserialize)]
+            #[serde(deny_unknown_fields)]
+            struct Args {
+                product_id: Id,
+                title: Option<String>,
+            }
+            let args: Args = read(command, args)?;
+            let id = args.product_id.0;
+            let found = sim.state.products.iter_mut().find(|p| p.id == id);
+            let found = found.ok_or_else(|| format!("{command}: there is no product {id}"))?;
+            if command == "delete_product" {
+                // Told as it was.
+                sim.tell_product("product.deleted", id, now, out);
+                sim.state.products.retain(|p| p.id != id);
+            } else {
+                found.title = args.title.unwrap_or_else(|| found.title.clone());
+                sim.tell_product("product.updated", id, now, out);
+            }
+            Ok(json!({ "product_id": id }))
+        }
         "break_webhooks" => {
             /// The newest logs of each webhook are answered so; 0: no answer came.
             #[derive(Deserialize)]

@@ -3,6 +3,7 @@
 use super::php::amount;
 use super::state::{Answered, Item, List, Order, Product, Question, Scan, Show, State, Ticket};
 use jiff::Timestamp;
+use pasarela_domain::Money;
 use serde_json::{Value, json};
 
 /// `2026-04-09T15:04:11.000000Z`
@@ -54,6 +55,27 @@ impl State {
                     "slug": "colectivo-hilo-y-rio", "status": "LIVE",
                 }}),
             );
+        }
+        event
+    }
+
+    /// As lists give it: with its statistics before its organiser.
+    pub(super) fn event_row(&self, show: &Show) -> Value {
+        let mut event = self.event(show, true);
+        let sold: Vec<&Order> = self.orders.iter().filter(|o| o.show == show.id && o.status == "COMPLETED").collect();
+        let sum = |of: fn(&Order) -> i64| amount(Money::new(sold.iter().map(|o| of(o)).sum(), show.currency));
+        let guests: usize = sold.iter().map(|o| self.tickets_of(o.id).count()).sum();
+        if let Some(fields) = event.as_object_mut()
+            && let Some(organizer) = fields.shift_remove("organizer")
+        {
+            let statistics = json!({
+                "unique_views": 0, "total_views": 0, "sales_total_gross": sum(|o| o.total.minor),
+                "total_tax": sum(|o| o.tax.minor), "sales_total_before_additions": sum(|o| o.before.minor),
+                "total_fee": 0, "products_sold": guests, "attendees_registered": guests,
+                "total_refunded": sum(|o| o.refunded.minor),
+            });
+            fields.insert("statistics".into(), statistics);
+            fields.insert("organizer".into(), organizer);
         }
         event
     }
@@ -251,6 +273,21 @@ impl State {
         self.scans.iter().filter(|s| s.ticket == t.id && !s.undone).map(|s| self.scan_head(s, t)).collect()
     }
 
+    /// The same, each with its list, as a single read has them.
+    fn scans_with_lists(&self, t: &Ticket) -> Vec<Value> {
+        let here = self.scans.iter().filter(|s| s.ticket == t.id && !s.undone);
+        here.map(|s| {
+            let list = self.lists.iter().find(|l| l.id == s.list).map(|l| {
+                json!({
+                    "id": l.id, "name": l.name, "description": null, "expires_at": l.expires_at.map(raw_datetime),
+                    "activates_at": null, "short_id": l.short_id, "total_attendees": null, "checked_in_attendees": null,
+                })
+            });
+            extend(self.scan_head(s, t), json!({ "check_in_list": list }))
+        })
+        .collect()
+    }
+
     /// As lists give it.
     pub(super) fn attendee_row(&self, t: &Ticket) -> Value {
         let more = json!({ "check_ins": self.scans(t), "order": self.order(t.order).map(|o| self.order_head(o)) });
@@ -262,7 +299,7 @@ impl State {
         let answers = self.order(t.order).map(|o| self.answers(o, Some(t.id))).unwrap_or_default();
         let more = json!({
             "product": self.product_by_id(t.product).map(|p| self.product(p, false)),
-            "check_ins": self.scans(t),
+            "check_ins": self.scans_with_lists(t),
             "question_answers": answers,
         });
         extend(extend(Self::attendee_head(t), more), Self::times(t))

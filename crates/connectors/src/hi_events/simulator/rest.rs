@@ -2,12 +2,13 @@
 
 mod catalogue;
 mod check_ins;
+mod checkout;
 mod records;
 mod shows;
 mod webhooks;
 
 use super::hooks::{Level, Outbox};
-use super::lists::Query;
+use super::lists::{Listing, Query};
 use super::{HiEventsSimulator, Setting, php};
 use jiff::{SignedDuration, Timestamp};
 use pasarela_connector::{Answer, Request, SimReply};
@@ -27,6 +28,9 @@ pub(super) fn route(sim: &mut HiEventsSimulator, request: &Request, token: &str,
     let method = request.method.as_str();
     let answer = match (method, parts.as_slice()) {
         ("POST", ["auth", "login"]) => login(sim, &body, now),
+        (_, ["public", "events", show, "order", rest @ ..]) => {
+            checkout::route(sim, method, show, rest, query.get("session_identifier"), &body, now, &mut out)
+        }
         (_, ["public", "check-in-lists", list, rest @ ..]) => {
             check_ins::route(sim, method, list, rest, &query, &body, now, &mut out)
         }
@@ -130,22 +134,6 @@ fn user(email: &str) -> Value {
     })
 }
 
-const ORDER_FILTERS: &[&str] = &[
-    "status",
-    "payment_status",
-    "refund_status",
-    "created_at",
-    "first_name",
-    "last_name",
-    "email",
-    "public_id",
-    "currency",
-    "total_gross",
-];
-const ORDER_SORTS: &[&str] = &["created_at", "first_name", "total_gross", "email", "public_id"];
-const EVENT_FILTERS: &[&str] =
-    &["title", "start_date", "end_date", "created_at", "updated_at", "status", "organizer_id"];
-
 #[expect(clippy::too_many_arguments, reason = "a route needs all of a request")]
 fn private(
     sim: &mut HiEventsSimulator,
@@ -159,10 +147,8 @@ fn private(
 ) -> Answer {
     let url = format!("{}{path}", sim.config.base_url);
     let state = &sim.state;
-    let rows = |rows: Vec<Value>, filters: &[&str], sorts: &[&str], default: &str| match query
-        .select(rows, filters, sorts, default)
-    {
-        Some(rows) => php::answer(200, &query.paged(rows, &url, false)),
+    let rows = |rows: Vec<Value>, by: &Listing| match query.select(rows, by) {
+        Some(rows) => php::answer(200, &by.tell(query.paged(rows, &url, false))),
         None => error(500, "Server Error"),
     };
     let organizer = parts.get(1).and_then(|id| id.parse::<u64>().ok()) == Some(state.organizer);
@@ -172,12 +158,11 @@ fn private(
         }
         (_, ["organizers", _, ..]) if !organizer => error(403, "This action is unauthorized."),
         ("GET", ["organizers", _, "events"] | ["events"]) => {
-            let shows = state.shows.iter().map(|s| state.event(s, true)).collect();
-            rows(shows, EVENT_FILTERS, &["start_date", "end_date", "created_at", "updated_at"], "start_date")
+            rows(state.shows.iter().map(|s| state.event_row(s)).collect(), &Listing::EVENTS)
         }
         ("GET", ["organizers", _, "orders"]) => {
             let orders = state.orders.iter().map(|o| state.order_row(o)).collect();
-            rows(orders, ORDER_FILTERS, ORDER_SORTS, "created_at")
+            rows(orders, &Listing::ORDERS)
         }
         (_, ["organizers", _, "webhooks", ..]) if sim.config.setting_bool("organizer_webhooks") == Some(false) => {
             php::answer(
@@ -204,20 +189,19 @@ fn private(
                 }
                 ("GET", ["orders"]) => {
                     let orders = state.orders.iter().filter(|o| o.show == show).map(|o| state.order_row(o)).collect();
-                    rows(orders, ORDER_FILTERS, ORDER_SORTS, "created_at")
+                    rows(orders, &Listing::ORDERS)
                 }
                 ("GET", ["attendees"]) => {
                     let tickets = state.tickets.iter().filter(|t| t.show == show).map(|t| state.attendee_row(t));
-                    let sorts = &["created_at", "updated_at", "first_name", "last_name", "status"];
-                    rows(tickets.collect(), &["status", "product_id", "product_price_id"], sorts, "created_at")
+                    rows(tickets.collect(), &Listing::ATTENDEES)
                 }
                 ("GET", ["products"]) => {
                     let products = state.products.iter().filter(|p| p.show == show).map(|p| state.product(p, true));
-                    rows(products.collect(), &[], &[], "order")
+                    rows(products.collect(), &Listing::PRODUCTS)
                 }
                 ("GET", ["check-in-lists"]) => {
                     let lists = state.lists.iter().filter(|l| l.show == show).map(|l| state.check_in_list(l, now));
-                    rows(lists.collect(), &[], &[], "id")
+                    rows(lists.collect(), &Listing::KEPT)
                 }
                 (_, ["webhooks", rest @ ..]) => webhooks::route(sim, method, Level::Show(show), rest, query, body),
                 (_, ["orders", id, rest @ ..]) => {

@@ -19,9 +19,10 @@ pub(super) struct State {
     pub(super) affiliates: Vec<Affiliate>,
     pub(super) capacities: Vec<Capacity>,
     pub(super) messages: Vec<Message>,
+    pub(super) carts: Vec<Cart>,
     /// Refunds that Stripe has not confirmed yet.
     refunds: Vec<(Timestamp, u64, Money)>,
-    next: [u64; 15],
+    next: [u64; 16],
 }
 
 pub(super) struct Show {
@@ -220,6 +221,25 @@ pub(super) struct Scan {
     pub(super) undone: bool,
 }
 
+/// A cart of the public checkout.
+pub(super) struct Cart {
+    pub(super) id: u64,
+    pub(super) show: u64,
+    pub(super) short_id: String,
+    pub(super) public_id: String,
+    /// Whoever knows it goes on with the cart.
+    pub(super) session: String,
+    /// Tier of each ticket.
+    pub(super) tickets: Vec<u64>,
+    pub(super) promo: Option<String>,
+    pub(super) affiliate: Option<String>,
+    pub(super) reserved_until: Timestamp,
+    /// Buyer and holders as they were typed; null until then.
+    pub(super) people: Value,
+    /// The order that it became.
+    pub(super) order: Option<u64>,
+}
+
 /// Kinds of ids, each with a row of its own.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
@@ -238,6 +258,7 @@ pub(super) enum Kind {
     Capacity,
     Category,
     Message,
+    Cart,
 }
 
 impl State {
@@ -255,8 +276,9 @@ impl State {
             affiliates: Vec::new(),
             capacities: Vec::new(),
             messages: Vec::new(),
+            carts: Vec::new(),
             refunds: Vec::new(),
-            next: [118, 54, 201, 3301, 4401, 9001, 22, 7001, 5000, 76, 6, 4, 5, 31, 61],
+            next: [118, 54, 201, 3301, 4401, 9001, 22, 7001, 5000, 76, 6, 4, 5, 31, 61, 1],
         }
     }
 
@@ -419,6 +441,20 @@ impl State {
             })
         })
     }
+}
+
+/// Taxes of a whole order: those of its lines, with their keys in another order.
+pub(super) fn order_rollup(total: Money, taxes: &[Tax]) -> Value {
+    let (_, lines) = line_rollup(total, taxes);
+    let rows = lines.get("taxes").and_then(Value::as_array).map(|rows| {
+        let row = |r: &Value| {
+            let at = |key: &str| r.get(key).cloned().unwrap_or_default();
+            json!({ "name": at("name"), "value": at("value"), "rate": at("rate"), "type": at("type") })
+        };
+        rows.iter().map(row).collect::<Vec<_>>()
+    });
+    // PHP writes an empty map as a list.
+    rows.map_or_else(|| json!([]), |rows| json!({ "taxes": rows }))
 }
 
 /// Taxes of a line: exact products, not rounded, as the provider keeps them.

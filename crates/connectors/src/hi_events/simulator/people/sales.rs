@@ -3,7 +3,7 @@
 use super::super::HiEventsSimulator;
 use super::super::hooks::Outbox;
 use super::super::php;
-use super::super::state::{Answered, Discount, Item, Kind, Order, Question, State, Ticket, line_rollup};
+use super::super::state::{Answered, Discount, Item, Kind, Order, Question, State, Ticket, line_rollup, order_rollup};
 use super::{Id, money, read};
 use jiff::{SignedDuration, Timestamp};
 use pasarela_domain::Money;
@@ -164,7 +164,7 @@ pub(super) fn act(
             "Hi.Events knows no command '{other}'; there are create_show, publish_show, edit_show, archive_show, \
              create_promo, sell, mark_as_paid, edit_order, cancel_order, refund, edit_attendee, cancel_attendee, \
              reactivate_attendee, scan, undo_scan, close_list, create_question, \
-             edit_answer, create_affiliate, break_webhooks"
+             edit_answer, create_affiliate, edit_product, delete_product, break_webhooks"
         )),
     }
 }
@@ -286,8 +286,7 @@ fn sell(sim: &mut HiEventsSimulator, args: Sell, now: Timestamp, out: &mut Outbo
             return Err(format!("sell: payment '{other}' is none of free, stripe, offline"));
         }
     };
-    let (_, whole) = line_rollup(before, &taxes);
-    let rollup = whole.get("taxes").map_or_else(|| json!([]), |t| json!({ "taxes": t }));
+    let rollup = order_rollup(before, &taxes);
     let id = sim.state.id(Kind::Order);
     let mut answers = answered(&mut sim.state, show, &args.buyer, None)?;
     let mut made = Vec::new();

@@ -1,7 +1,7 @@
 //! What an organiser keeps beside a show: questions, promo codes, affiliates, capacities, categories, messages
 //! (contract sections 2.2 and 2.5).
 
-use super::super::lists::Query;
+use super::super::lists::{Listing, Query};
 use super::super::php::amount;
 use super::super::resources::datetime;
 use super::super::state::{Affiliate, Capacity, Discount, Kind, Message, Promo, Question, State};
@@ -44,8 +44,7 @@ pub(super) fn route(
         return edit_answer(&mut sim.state, show, question, answer, body);
     }
     match (method, rest) {
-        ("GET", []) => match query.select(rows(&sim.state, show, kind), &[], &["created_at", "updated_at", "id"], "id")
-        {
+        ("GET", []) => match query.select(rows(&sim.state, show, kind), &Listing::KEPT) {
             Some(rows) => php::answer(200, &query.paged(rows, url, false)),
             None => error(500, "Server Error"),
         },
