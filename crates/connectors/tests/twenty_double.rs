@@ -212,7 +212,7 @@ fn the_hub_waits_as_long_as_it_is_told() {
 fn the_declared_pace_holds_for_ever() {
     let mut lab = Lab::new(json!({}));
     let rate = lab.hub.limits().unwrap().rate.unwrap();
-    assert_eq!((rate.burst, rate.every), (1, Duration::from_millis(700)));
+    assert_eq!((rate.burst, rate.every), (1, Duration::from_millis(650)));
     let probe = lab.hub.probe().unwrap();
     for n in 0..500 {
         assert_eq!(lab.call(&probe).answer.status, 200, "call {n}");

@@ -250,3 +250,26 @@ fn what_is_for_new_ones_only_changes_nobody() {
     assert_eq!(result(&lab.upsert(&inputs)[2])["id"], result(&outcomes[2])["id"]);
     assert_eq!(lab.calls, 1, "only the look");
 }
+
+/// The hub learnt whose address it is: it goes from the one of its records to the other, and from no record of people's.
+#[test]
+fn an_address_goes_to_whom_the_hub_says_it_belongs() {
+    let mut lab = Lab::provisioned(json!({}));
+    let guest = json!({ "key": "per_guest", "email": "casa@correo.example.co", "name": "Leo Paz" });
+    let guest = result(&lab.upsert(&[guest])[0])["id"].clone();
+    let buyer =
+        json!({ "key": "per_buyer", "email": "casa@correo.example.co", "name": "Mar Paz", "owns_address": true });
+    let outcomes = lab.upsert(&[keyed(1), buyer.clone(), keyed(2)]);
+    assert!(outcomes.iter().all(|o| o.name() == "done"), "{outcomes:?}");
+    let buyer_id = result(&outcomes[1])["id"].clone();
+    let email = |lab: &mut Lab, id: &Value| lab.read("people", id)["emails"]["primaryEmail"].clone();
+    assert_ne!(buyer_id, guest);
+    assert_eq!((email(&mut lab, &buyer_id), email(&mut lab, &guest)), (json!("casa@correo.example.co"), json!("")));
+    // Known by id, and back again.
+    let back = json!({ "id": guest, "key": "per_guest", "email": "casa@correo.example.co", "owns_address": true });
+    assert_eq!(code(&lab.upsert(&[back])[0]), "done");
+    assert_eq!((email(&mut lab, &buyer_id), email(&mut lab, &guest)), (json!(""), json!("casa@correo.example.co")));
+    lab.act("create_person", json!({ "name": "De la gente", "email": "gente@correo.example.co" }));
+    let other = json!({ "key": "per_guest", "email": "gente@correo.example.co", "owns_address": true });
+    assert_eq!(code(&lab.upsert(&[other])[0]), "ambiguous");
+}

@@ -152,7 +152,7 @@ fn reading_everything_finds_what_changes_do_not() {
 /// The plans' limits, against the recorded refill: whoever is a little too fast is refused for good after a minute.
 #[test]
 fn both_plans_paces_are_never_refused_and_a_faster_one_is() {
-    for (calls, ours, too_fast) in [(100, 700, 500), (50, 1300, 1000)] {
+    for (calls, ours, too_fast) in [(100, 650, 500), (50, 1250, 1000)] {
         let mut lab = Lab::with(json!({ "limit_per_minute": calls }), json!({ "calls_per_minute": calls }));
         let rate = lab.hub.limits().unwrap().rate.unwrap();
         assert_eq!((rate.burst, rate.every.as_millis()), (1, ours));

@@ -36,7 +36,7 @@ mod tests;
 pub use document::{Document, Documents, InvalidDocument};
 pub use golden::{Differs, Golden, Overruled, Why, golden, own_addresses};
 pub use history::{By, Deed, Entry, History, Refusal, Stamp};
-pub use matching::{Choice, Match, Reason, Shared, Verdict, choose, compare, is_unknown};
+pub use matching::{Choice, Match, Reason, Shared, Verdict, choose, compare, has_seat, is_unknown};
 pub use names::{Name, NameKind, Names, words_of};
 pub use ownership::{Field, InvalidOwnership, Owner, Ownership};
 pub use people::{Addresses, Between, People, Person, Record};

@@ -267,6 +267,9 @@ pub struct Person {
     pub company_id: Option<String>,
     /// True once deleted, softly or for good.
     pub deleted: bool,
+    /// The hub's own id of the person, where the record carries it: the hub wrote it there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hub_id: Option<String>,
 }
 
 /// A person across all systems, as the hub knows them: payload of the hub's own `person.*` events, and its read model

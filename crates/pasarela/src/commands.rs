@@ -17,6 +17,7 @@ pub(crate) mod lists;
 pub(crate) mod market;
 pub(crate) mod openapi;
 pub(crate) mod operate;
+pub(crate) mod people;
 pub(crate) mod process;
 pub(crate) mod restore;
 pub(crate) mod rne;

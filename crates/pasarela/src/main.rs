@@ -82,6 +82,9 @@ enum Command {
     /// The vault: secrets that the configuration takes by name (vault:NAME).
     #[command(subcommand)]
     Secrets(commands::secrets::Action),
+    /// Who is whom across all connections; take in lists of contacts.
+    #[command(subcommand)]
+    People(commands::people::Action),
     /// What people have allowed: take in lists of consents that were given elsewhere.
     #[command(subcommand)]
     Consents(commands::consents::Action),
@@ -200,6 +203,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Command::Suppressions(action) => commands::suppressions::run(&config, action, json).await,
             Command::Cases(action) => commands::cases::cases(&config, action, json).await,
             Command::Incidents(action) => commands::cases::incidents(&config, action, json).await,
+            Command::People(action) => commands::people::run(&config, action, json).await,
             Command::Consents(action) => commands::consents::run(&config, action, json).await,
             Command::Texts(action) => commands::texts::run(&config, action, json).await,
             Command::Holds(action) => commands::holds::holds(&config, action, json).await,

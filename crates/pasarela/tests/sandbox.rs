@@ -17,6 +17,8 @@ mod halved;
 mod provision;
 #[path = "support/sandbox.rs"]
 mod sandbox;
+#[path = "sandbox/season.rs"]
+mod season;
 #[path = "sandbox/told.rs"]
 mod told;
 

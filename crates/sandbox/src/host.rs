@@ -59,8 +59,8 @@ pub(crate) struct Connection {
     pub(crate) name: String,
     simulator: Mutex<Box<dyn Simulator>>,
     pub(crate) outbox: Outbox,
-    /// Requests that the double was given.
-    handled: AtomicU64,
+    /// Requests that the double was given, by method and the first two segments of their path.
+    handled: Mutex<BTreeMap<String, u64>>,
 }
 
 impl Host {
@@ -118,7 +118,7 @@ impl Host {
             name: connection.to_owned(),
             simulator: Mutex::new(simulator),
             outbox: Outbox::default(),
-            handled: AtomicU64::new(0),
+            handled: Mutex::default(),
         });
         let before = self.0.connections.write().insert(connection.to_owned(), Arc::clone(&added));
         if let Some(before) = before {
@@ -216,10 +216,10 @@ impl Host {
         *self.0.traffic.lock()
     }
 
-    /// Requests that a connection's double was given so far; 0 for an unknown connection.
+    /// Requests that a connection's double was given so far, by method and the beginning of their path.
     #[must_use]
-    pub fn calls_to(&self, connection: &str) -> u64 {
-        self.find(connection).map(|c| c.handled.load(Ordering::Relaxed)).unwrap_or_default()
+    pub fn calls_to(&self, connection: &str) -> BTreeMap<String, u64> {
+        self.find(connection).map(|c| c.handled.lock().clone()).unwrap_or_default()
     }
 
     /// Stops: closes the listener and all connections, and forgets the webhooks that are pending.
@@ -258,7 +258,8 @@ impl Host {
     /// Lets the double do its work; its webhooks are scheduled before anything else can be done
     /// there, so that their order is the order of the work.
     pub(crate) fn handle(&self, connection: &Connection, request: &Request) -> SimReply {
-        connection.handled.fetch_add(1, Ordering::Relaxed);
+        let path: Vec<&str> = request.url.split('?').next().unwrap_or_default().split('/').skip(1).take(3).collect();
+        *connection.handled.lock().entry(format!("{} {}", request.method, path.join("/"))).or_default() += 1;
         let mut simulator = connection.simulator.lock();
         let now = self.0.clock.now();
         let SimReply { answer, webhooks } = simulator.handle(request, now);

@@ -34,6 +34,7 @@ mod newcomer;
 mod notice;
 mod own;
 mod page;
+mod persons;
 mod plan;
 mod reconciliation;
 mod search;
@@ -124,7 +125,7 @@ pub(crate) fn pages() -> Pages {
     use crate::policy::Action::{Operate, Read, ReadPersonal, Write};
     use crate::policy::Resource::{
         Audit, Cases, Connections, DeadLetters, Deliveries, Events, Flows, Holds, Incidents, Keys, Overview, Pauses,
-        Sandbox, Shows, Tickets, Users, Webhooks,
+        People, Sandbox, Shows, Tickets, Users, Webhooks,
     };
     const OWN: Gate = Gate::Known("everybody's own account");
     Pages::new()
@@ -155,6 +156,15 @@ pub(crate) fn pages() -> Pages {
         .get("/por-resolver", may(ReadPersonal, DeadLetters), dead::list)
         .post("/por-resolver/{id}/reintentar", may(Operate, DeadLetters), dead::retry)
         .post("/por-resolver/{id}/descartar", may(Write, DeadLetters), dead::discard)
+        .get("/personas", may(ReadPersonal, People), persons::list)
+        .get("/personas/revision", may(ReadPersonal, People), persons::review)
+        .get("/personas/conflictos", may(ReadPersonal, People), persons::conflicts)
+        .get("/personas/{id}", may(ReadPersonal, People), persons::show)
+        .post("/personas/{id}/unir", may(Write, People), persons::merge)
+        .post("/personas/{id}/distintas", may(Write, People), persons::apart)
+        .post("/personas/{id}/sacar", may(Write, People), persons::take_out)
+        .post("/personas/{id}/deshacer", may(Write, People), persons::undo)
+        .post("/personas/{id}/conflictos/aceptar", may(Write, People), persons::accept)
         .get("/casos", may(ReadPersonal, Cases), cases::list)
         .get("/casos/nuevo", may(ReadPersonal, Cases), cases::fresh)
         .post("/casos/nuevo", may(Write, Cases), cases::create)

@@ -94,6 +94,8 @@ resources! {
     DeadLetters "dead-letters",
     /// What people have agreed to.
     Consents "consents",
+    /// Persons across all connections of a brand: who is whom.
+    People "people",
     /// Addresses that are not written to.
     Suppressions "suppressions",
     /// Requests of people about their data and purchases.
@@ -204,6 +206,11 @@ pub const TABLE: &[Row] = {
         (R::Consents, Write, &[Support, Privacy]),
         // Whole lists at once.
         (R::Consents, Operate, &[Privacy]),
+        (R::People, ReadPersonal, &[Operator, Support, Privacy]),
+        // To join two and to take them apart decides whose ticket and whose no it is.
+        (R::People, Write, &[Support, Privacy]),
+        // Whole lists at once.
+        (R::People, Operate, &[Privacy]),
         (R::Suppressions, ReadPersonal, &[Operator, Support, Privacy]),
         (R::Suppressions, Write, &[Operator, Support, Privacy]),
         // To write to somebody again who said no.

@@ -5,6 +5,8 @@
 mod deeds;
 #[path = "openapi/gateway.rs"]
 mod gateway;
+#[path = "openapi/people.rs"]
+mod people;
 #[path = "console/seed.rs"]
 #[expect(dead_code, reason = "the console's tests use all of it")]
 mod seed;
@@ -156,8 +158,9 @@ async fn calls(hub: &Hub) -> Vec<Call> {
     let (_, renewed) = call(hub, "post", &format!("{webhook}/secrets"), &owner, &Value::Null).await;
     let secret = renewed["secrets"][1]["id"].as_str().unwrap().to_owned();
     shows::seed(hub).await;
+    let persons = people::seed(hub).await;
     // In this order: what changes things comes after what looks at them.
-    vec![
+    let mut all = vec![
         ("get", "/api/v1", "/api/v1".into(), Value::Null),
         ("get", "/api/v1/alarms", "/api/v1/alarms".into(), Value::Null),
         ("get", "/api/v1/care", "/api/v1/care".into(), Value::Null),
@@ -273,7 +276,7 @@ async fn calls(hub: &Hub) -> Vec<Call> {
             "post",
             "/api/v1/webhooks/{id}/change",
             format!("{webhook}/change"),
-            json!({ "types": ["show.*", "person.*"] }),
+            json!({ "types": ["show.*", "company.*"] }),
         ),
         ("post", "/api/v1/webhooks/{id}/resume", format!("{webhook}/resume"), Value::Null),
         ("post", "/api/v1/webhooks/{id}/remove", format!("{webhook}/remove"), Value::Null),
@@ -334,7 +337,9 @@ async fn calls(hub: &Hub) -> Vec<Call> {
             "/api/v1/connections/tienda/plan/apply".into(),
             json!({ "limit": 5 }),
         ),
-    ]
+    ];
+    all.extend(people::calls(&persons));
+    all
 }
 
 #[tokio::test]
@@ -412,6 +417,12 @@ async fn every_deed_is_written_down(hub: &Hub) {
         "webhooks.remove",
         // A shop keeps no history.
         "connections.reconcile",
+        "people.import",
+        "people.undo",
+        "people.apart",
+        "people.merge",
+        "people.split",
+        "people.accept",
     ];
     assert_eq!(told, done);
     let of = |action: &str| rows.iter().find(|r| r["action"] == action).unwrap();

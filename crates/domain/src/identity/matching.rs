@@ -301,7 +301,9 @@ fn stands_in(person: &Person<'_>, all: &[&Person<'_>]) -> bool {
     })
 }
 
-fn has_seat(person: &Person<'_>, order: &Source, seat: Seat) -> bool {
+/// Has one of the person's records this seat in that order?
+#[must_use]
+pub fn has_seat(person: &Person<'_>, order: &Source, seat: Seat) -> bool {
     person.records.iter().filter_map(|r| r.party.as_ref()).any(|p| p.order == *order && p.seat == seat)
 }
 

@@ -288,7 +288,7 @@ impl Inner {
 impl Table<'_> {
     /// Reads in few looks what these words will ask for.
     pub(super) async fn prefetch(&mut self, words: &[(String, Mention, Timestamp)]) -> Result<(), Error> {
-        let born: Vec<_> = words.iter().map(|(_, m, _)| self.born(&m.source)).collect();
+        let born: Vec<_> = words.iter().map(|(brand, m, _)| self.born(brand, &m.source)).collect();
         let keys: Vec<String> = words.iter().flat_map(|(brand, m, _)| self.keys_of(brand, m)).collect();
         self.read(born, Vec::new()).await?;
         self.read_named(&keys).await
@@ -306,6 +306,11 @@ impl Table<'_> {
         for record in std::mem::take(&mut self.records) {
             records.retain(|r| r.kind != record.kind || r.id != record.id);
             records.push(record);
+        }
+        // The first alone: with it the audit hears that a deed begins, once.
+        let mut records = records.into_iter();
+        if let Some(first) = records.next() {
+            inner.keep_over(first).await?;
         }
         let mut going: JoinSet<Result<(), Error>> = JoinSet::new();
         for record in records {

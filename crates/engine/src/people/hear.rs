@@ -35,13 +35,11 @@ impl Table<'_> {
 
     /// A record of this brand says this, and the hub heard it then.
     pub(super) async fn hear(&mut self, brand: &str, mention: Mention, at: Timestamp) -> Result<Heard, Error> {
-        let born = self.born(&mention.source);
+        let born = self.born(brand, &mention.source);
         let keys = self.keys_of(brand, &mention);
         self.read([born], keys.iter().cloned()).await?;
         let (root, new) = match self.root(born) {
-            Some(root) if self.brand(root) == brand => (root, false),
-            // The connection is another brand's by now: what it told before is not carried over.
-            Some(_) => return Ok(Heard::default()),
+            Some(root) => (root, false),
             None => (born, true),
         };
         let before = self.people(root);

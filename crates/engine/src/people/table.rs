@@ -70,9 +70,9 @@ impl<'i> Table<'i> {
         })
     }
 
-    /// The id that a record is born with.
-    pub(super) fn born(&self, source: &Source) -> PersonId {
-        let parts = ["person", &source.connection, &source.kind, &source.id];
+    /// The id that a record of a brand is born with.
+    pub(super) fn born(&self, brand: &str, source: &Source) -> PersonId {
+        let parts = ["person", brand, &source.connection, &source.kind, &source.id];
         PersonId::from_raw(self.inner.store.sealer().hash(&parts))
     }
 
@@ -264,7 +264,7 @@ impl<'i> Table<'i> {
             for claim in &record.claims {
                 match claim {
                     Claim::Hub { person } => ids.push(*person),
-                    Claim::Record { record } => ids.push(self.born(record)),
+                    Claim::Record { record } => ids.push(self.born(&brand, record)),
                     _ => {}
                 }
             }

@@ -5,7 +5,7 @@ use super::{CONFLICT, Conflict, LISTED, PERSON, Told};
 use jiff::{SignedDuration, Timestamp};
 use pasarela_connector::{EntityWrite, Fact, Translation, Unread};
 use pasarela_domain::PersonId;
-use pasarela_domain::identity::{Golden, Person, Record, Seat, golden, is_unknown};
+use pasarela_domain::identity::{Golden, Person, Record, Seat, Source, golden, has_seat, is_unknown};
 use pasarela_domain::model::{HubDocument, HubPerson, HubPersonNews, HubRecord};
 use pasarela_store::{Error, RecordWrite, hash_name};
 use serde::{Deserialize, Serialize};
@@ -62,6 +62,11 @@ impl Table<'_> {
         for root in changed {
             for person in self.people(root).all().map(|p| p.id).collect::<Vec<_>>() {
                 let others = self.sharers(root, person).await?;
+                let bought = |r: &&Record| r.party.as_ref().is_some_and(|p| p.seat == Seat::Buyer);
+                if self.people(root).person(person).is_some_and(|p| p.records.iter().any(bought)) {
+                    // Guests of the order who were waited with.
+                    roots.extend(self.gather(root, person).await?);
+                }
                 let brand = self.brand(root);
                 let people = self.people(root);
                 let mine = people.person(person).map(|p| self.addresses(&brand, &p)).unwrap_or_default();
@@ -103,7 +108,12 @@ impl Table<'_> {
         if told.is_none() && person.records.iter().all(guest) {
             let roots = self.gather(root, id).await?;
             let all = self.come_to(&roots);
-            if is_unknown(&person, &persons(&all)) {
+            let around = persons(&all);
+            // Until it is known who bought, nobody knows whose the address on a guest's ticket is: the first to be told of
+            // with the buyer's address would be written into other systems as the one who has it.
+            let bought = |order: &Source| around.iter().any(|p| has_seat(p, order, Seat::Buyer));
+            let waits = |r: &&Record| r.party.as_ref().is_some_and(|p| !bought(&p.order));
+            if person.records.iter().all(waits) || is_unknown(&person, &around) {
                 return Ok(());
             }
         }

@@ -72,7 +72,7 @@ const fn section(
 }
 
 /// In the order of the bar. The gate is that of the page's route.
-const SECTIONS: [Section; 14] = [
+const SECTIONS: [Section; 15] = [
     section("home", "/", "nav.home", Action::Read, Resource::Overview),
     section("events", "/eventos", "nav.events", Action::Read, Resource::Events),
     section("shows", "/desfiles", "nav.shows", Action::Read, Resource::Shows),
@@ -80,6 +80,7 @@ const SECTIONS: [Section; 14] = [
     section("dead", "/por-resolver", "nav.dead", Action::ReadPersonal, Resource::DeadLetters),
     section("connections", "/conexiones", "nav.connections", Action::Read, Resource::Connections),
     section("reconciliation", "/conciliacion", "nav.reconciliation", Action::Read, Resource::Connections),
+    section("persons", "/personas", "nav.persons", Action::ReadPersonal, Resource::People),
     section("cases", "/casos", "nav.cases", Action::ReadPersonal, Resource::Cases),
     section("audit", "/auditoria", "nav.audit", Action::ReadPersonal, Resource::Audit),
     section("alarms", "/alarmas", "nav.alarms", Action::Read, Resource::Overview),

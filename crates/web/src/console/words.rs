@@ -13,6 +13,7 @@ mod law;
 mod newcomer;
 mod pages;
 mod people;
+mod persons;
 mod shows;
 mod states;
 mod theatre;
@@ -41,6 +42,7 @@ fn rows() -> impl Iterator<Item = &'static Row> {
         .chain(keys::ROWS)
         .chain(law::ROWS)
         .chain(people::ROWS)
+        .chain(persons::ROWS)
         .chain(shows::ROWS)
         .chain(states::ROWS)
         .chain(webhooks::ROWS)

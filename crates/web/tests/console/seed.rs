@@ -114,7 +114,7 @@ async fn built(sandbox: Option<&str>, mail: Option<std::net::SocketAddr>) -> Hub
         seed: 7,
         keeping: pasarela_engine::Keeping::default(),
         private_webhooks: true,
-        people: None,
+        people: Some(pasarela_domain::identity::Ownership::default()),
         passive: false,
     })
     .await

@@ -195,7 +195,12 @@ async fn deeds(hub: &Hub) -> Vec<Asked> {
 
 /// Routes that do something by a session of somebody's own, or that this hub has nothing for: each says what tries
 /// it instead.
-const ELSEWHERE: [(&str, &str); 45] = [
+const ELSEWHERE: [(&str, &str); 50] = [
+    ("/personas/{id}/unir", "as the API's, by the same functions"),
+    ("/personas/{id}/distintas", "as the API's, by the same functions"),
+    ("/personas/{id}/sacar", "as the API's, by the same functions"),
+    ("/personas/{id}/deshacer", "as the API's, by the same functions"),
+    ("/personas/{id}/conflictos/aceptar", "as the API's, by the same functions"),
     ("/api/v1/shows/{connection}/{id}/publish", "a shop sells no tickets: it refuses before anything is done"),
     ("/api/v1/shows/{connection}/{id}/archive", "the same"),
     ("/api/v1/orders/{connection}/{id}/cancel", "the same; pasarela/tests/sandbox/by_hand.rs"),

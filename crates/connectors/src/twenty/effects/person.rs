@@ -61,6 +61,10 @@ pub(in crate::twenty) struct Input {
     /// Write only when the record is made: what one says already stays, and its id is the result.
     #[serde(default)]
     only_new: bool,
+    /// The address is this person's own, and no other's: where another record that bears a key of the hub's still has
+    /// it, it is taken from there first. Records of people's own making keep theirs.
+    #[serde(default)]
+    owns_address: bool,
 }
 
 /// The row of one input.
@@ -133,6 +137,7 @@ pub(super) fn row(on: &Connection, n: usize, input: &Value) -> Result<Row, Box<O
         body,
         revive: input.revive,
         only_new: input.only_new,
+        owns_address: input.owns_address,
         inputs: vec![n],
     })
 }

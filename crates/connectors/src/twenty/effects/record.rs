@@ -189,6 +189,7 @@ pub(super) fn row(on: &Connection, n: usize, input: &Value) -> Result<Row, Box<O
         body,
         revive: input.revive,
         only_new: input.only_new,
+        owns_address: false,
         inputs: vec![n],
     })
 }

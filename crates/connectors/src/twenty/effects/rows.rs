@@ -69,6 +69,8 @@ pub(super) struct Row {
     pub(super) revive: bool,
     /// Write it only when the record is made: one that is there stays as it is.
     pub(super) only_new: bool,
+    /// The address is this one's own by the hub's word: another record of the hub's that still has it loses it.
+    pub(super) owns_address: bool,
     pub(super) inputs: Vec<usize>,
 }
 
@@ -104,6 +106,7 @@ fn plan(on: &Connection, read: Reader, inputs: &[Value]) -> (Vec<Row>, Vec<(usiz
                     row.inputs.push(n);
                     row.revive |= new.revive;
                     row.only_new &= new.only_new;
+                    row.owns_address |= new.owns_address;
                     row.given = row.given.take().or(new.given);
                     row.key = row.key.take().or(new.key);
                     row.natural = new.natural.or(row.natural.take());

@@ -3,7 +3,7 @@
 use crate::twenty::wire::{self, Common, Object};
 use pasarela_connector::{EntityWrite, Fact, Unread};
 use pasarela_domain::model::{Company, Contact, Deal, Person, Record};
-use pasarela_domain::{Currency, Money};
+use pasarela_domain::{Currency, Money, PersonId};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -78,7 +78,14 @@ pub(super) fn made(
 
 /// A person of whom only the id is left.
 pub(super) fn gone_person(id: &str) -> Person {
-    Person { id: id.to_owned(), contact: Contact::default(), job_title: None, company_id: None, deleted: true }
+    Person {
+        id: id.to_owned(),
+        contact: Contact::default(),
+        job_title: None,
+        company_id: None,
+        deleted: true,
+        hub_id: None,
+    }
 }
 
 /// A company of which only the id is left.
@@ -132,6 +139,11 @@ pub(in crate::twenty) fn person(record: &Value, deleted: bool) -> Result<Person,
         job_title: some(&wire.job_title),
         company_id: wire.company_id,
         deleted,
+        // In whichever field the workspace has for it: nothing else looks like one.
+        hub_id: record
+            .as_object()
+            .and_then(|fields| fields.values().find_map(|v| v.as_str()?.parse::<PersonId>().ok()))
+            .map(|id| id.to_string()),
     })
 }
 

@@ -32,8 +32,8 @@ pub(super) enum Choice {
     Gone,
     /// Its address is another record's: the first is the one that was meant.
     Ambiguous(String, String),
-    /// Its address is the record of another of the hub's keys.
-    Taken(String),
+    /// Its address is the record of another of the hub's keys; and the record that was meant, if there is one.
+    Taken(String, Option<Seen>),
 }
 
 /// Parts of a filter that find the records that these rows may mean.
@@ -115,13 +115,19 @@ pub(super) fn choose(row: &Row, records: &[Value], hub_field: Option<&str>) -> C
     if in_bin(pick) && !row.revive {
         return Choice::Deleted;
     }
+    let is_anothers = |record: &Value| row.key.is_some() && !key(record).is_empty() && !has_key(&record);
+    let elsewhere = by_key.is_some_and(|k| id(k) != id(pick));
+    let meant = Seen { id: id(pick), key: !elsewhere, bin: in_bin(pick) };
     if let Some(other) = natural.filter(|n| id(n) != id(pick)) {
-        return Choice::Ambiguous(id(pick), id(other));
+        return if is_anothers(other) {
+            Choice::Taken(id(other), Some(meant))
+        } else {
+            Choice::Ambiguous(id(pick), id(other))
+        };
     }
     let only_by_address = given.is_none() && by_key.is_none() && own.is_none();
-    if only_by_address && row.key.is_some() && !key(pick).is_empty() && !has_key(&pick) {
-        return Choice::Taken(id(pick));
+    if only_by_address && is_anothers(pick) {
+        return Choice::Taken(id(pick), None);
     }
-    let elsewhere = by_key.is_some_and(|k| id(k) != id(pick));
-    Choice::Record(Seen { id: id(pick), key: !elsewhere, bin: in_bin(pick) })
+    Choice::Record(meant)
 }

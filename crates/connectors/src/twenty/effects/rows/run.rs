@@ -28,6 +28,8 @@ enum At {
     Look(usize, usize),
     /// The write.
     Write(usize, usize),
+    /// The address is taken from a record of the hub's that is no longer its owner.
+    Free(usize),
     /// A change of the record that the caller knows, without a look: one that is in the bin is not found.
     Patch(usize),
 }
@@ -41,6 +43,9 @@ struct Progress {
     todo: Vec<At>,
     /// Has the workspace the hub's field, as far as is known?
     hub: bool,
+    /// Records that have a row's address and are to lose it.
+    #[serde(default)]
+    free: BTreeMap<usize, String>,
     /// Records that rows mean; a row of which a look showed none has no entry.
     seen: BTreeMap<usize, Seen>,
     /// Rows that are through.
@@ -89,7 +94,15 @@ pub(in crate::twenty::effects) fn begin(on: &Connection, read: Reader, inputs: &
     let writes = look::ranges(&rows, BATCH, false).into_iter().map(|(from, to)| At::Write(from, to));
     let todo = if known { vec![At::Patch(0)] } else { looks.chain(writes).collect() };
     let hub = on.hub_field().is_some();
-    let progress = Progress { v: 3, now: At::Patch(0), todo, hub, seen: BTreeMap::new(), ended: BTreeMap::new() };
+    let progress = Progress {
+        v: 3,
+        now: At::Patch(0),
+        todo,
+        hub,
+        free: BTreeMap::new(),
+        seen: BTreeMap::new(),
+        ended: BTreeMap::new(),
+    };
     Run { on, inputs: inputs.len(), rows, refused, progress }.next()
 }
 
@@ -116,7 +129,7 @@ fn read_state(state: &Value, rows: usize) -> Option<Progress> {
     let progress = Progress::deserialize(state).ok()?;
     let fits = |at: &At| match *at {
         At::Look(from, to) | At::Write(from, to) => from < to && to <= rows,
-        At::Patch(row) => row < rows,
+        At::Patch(row) | At::Free(row) => row < rows,
     };
     (progress.v == 3 && fits(&progress.now) && progress.todo.iter().all(fits)).then_some(progress)
 }
@@ -159,6 +172,12 @@ impl Run<'_> {
                 let object = rows.first()?.object;
                 let filter = filter(&rows, object, self.hub_field());
                 Some(Request::get(url(object)).query([("limit", PAGE), ("filter", &filter)]))
+            }
+            At::Free(n) => {
+                let row = self.rows.get(n)?;
+                let (field, part) = row.object.natural?.split_once('.')?;
+                let path = format!("{}/{}", row.object.path(), self.progress.free.get(&n)?);
+                Some(Request::new("PATCH", self.on.url(&path)).json(&json!({ field: { part: "" } })))
             }
             At::Patch(n) => {
                 let row = self.rows.get(n)?;
@@ -215,6 +234,7 @@ impl Run<'_> {
                 self.next()
             }
             At::Patch(row) => self.wrote(row, row + 1, answer, ctx),
+            At::Free(row) => self.freed(row, answer, ctx),
             At::Write(from, to) => self.wrote(from, to, answer, ctx),
         }
     }
@@ -272,11 +292,39 @@ impl Run<'_> {
                     );
                     ("ambiguous", why)
                 }
-                Choice::Taken(other) => {
+                Choice::Taken(other, meant) if self.rows.get(n).is_some_and(|row| row.owns_address) => {
+                    if let Some(seen) = meant {
+                        self.progress.seen.insert(n, seen);
+                    }
+                    self.progress.free.insert(n, other);
+                    self.progress.todo.insert(0, At::Free(n));
+                    continue;
+                }
+                Choice::Taken(other, _) => {
                     ("taken", format!("the address belongs to record {other}, which is another one of the hub's"))
                 }
             };
             self.progress.ended.insert(n, Ended::GiveUp { code: code.to_owned(), why });
+        }
+        self.next()
+    }
+
+    fn freed(mut self, n: usize, answer: &Answer, ctx: &Ctx<'_>) -> Step {
+        let object = self.rows.get(n).map(|r| r.object);
+        // Gone meanwhile, it has no address.
+        if !is_missing(answer) {
+            match refusal(answer, ctx) {
+                None => {
+                    let made = object.and_then(|o| answer.parse::<Data>().ok()?.data.get(&o.one("update")).cloned());
+                    if made.is_none_or(|record| record_id(&record).is_none()) {
+                        return self.end(Some(unreadable(answer)));
+                    }
+                }
+                Some((Reach::Call, outcome)) => return self.end(Some(outcome)),
+                Some((Reach::Row, outcome)) => {
+                    self.progress.ended.insert(n, alone(outcome, ctx));
+                }
+            }
         }
         self.next()
     }
