@@ -140,6 +140,7 @@ async function addresses(world) {
   const [claim, incident] = await desk(world);
   const [show] = await api("/api/v1/shows?limit=1");
   const at = `${show.connection}/${show.show.id}`;
+  const [person] = await api("/api/v1/people?limit=1");
   const [{ order: bought }] = await api(`/api/v1/shows/${at}/orders?limit=1`);
   return {
     inicio: "/",
@@ -151,6 +152,10 @@ async function addresses(world) {
     desfiles: "/desfiles",
     desfile: `/desfiles/${at}`,
     pedido: `/pedidos/${show.connection}/${bought.id}`,
+    personas: "/personas",
+    persona: `/personas/${person.id}`,
+    "personas-revision": "/personas/revision",
+    "personas-conflictos": "/personas/conflictos",
     flujos: "/flujos",
     flujo: "/flujos/boleta-confirmada",
     resolver: "/por-resolver",

@@ -65,10 +65,15 @@ impl Inner {
         if self.store.record(kind, id).await?.is_some() {
             return Ok(());
         }
+        let mut any = false;
         for connection in self.store.connections().await? {
             for kind in PARTS_OF_A_SHOW {
-                self.note_parts_of(connection.id, kind).await?;
+                any |= self.note_parts_of(connection.id, kind).await?;
             }
+        }
+        if !any {
+            // Nothing is there yet, and what comes is noted as it comes.
+            return Ok(());
         }
         let record = RecordWrite {
             kind: kind.to_owned(),
@@ -86,11 +91,12 @@ impl Inner {
         }
     }
 
-    async fn note_parts_of(&self, connection: i64, kind: &str) -> Result<(), Error> {
+    /// False: the connection has none of this kind.
+    async fn note_parts_of(&self, connection: i64, kind: &str) -> Result<bool, Error> {
         let mut after = String::new();
         loop {
             let ids = self.store.entity_ids(connection, kind, &after, BITE).await?;
-            let Some(last) = ids.last() else { return Ok(()) };
+            let Some(last) = ids.last() else { return Ok(!after.is_empty()) };
             after.clone_from(last);
             let wanted = ids.into_iter().map(|id| (connection, EntityRef::new(kind, id))).collect();
             let (_, rows) = self.store.lookup(Vec::new(), wanted).await?;

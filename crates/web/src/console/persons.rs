@@ -301,7 +301,7 @@ async fn page(app: &App, visit: &Visit, id: PersonId, refused: Option<String>) -
         brand: (app.brands.len() > 1).then(|| person.brand.clone()),
         may: visit.may(crate::policy::Action::Write, crate::policy::Resource::People),
         refused,
-        frame: Frame::new(app, visit, "persons.one", "persons").await,
+        frame: Frame::new(app, visit, "persons.single", "persons").await,
     })
 }
 
