@@ -5,8 +5,8 @@ use crate::hub::Hub;
 use pasarela_domain::Brands;
 use pasarela_domain::identity::{Field, Reason, Why};
 use pasarela_domain::model::HubPerson;
-use pasarela_engine::{ContactRow, ContactState, PeopleError};
-use pasarela_store::EventFilter;
+use pasarela_engine::{ContactRow, ContactState, LEDGER, PeopleError};
+use pasarela_store::{EventFilter, StandingOf};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -460,4 +460,50 @@ async fn a_season_of_two_thousand_guests_and_ten_thousand_contacts_are_taken_in_
         "2,001 tickets of 667 orders {season:?}; 10,000 contacts {import:?}, told {told:?}"
     ));
     assert!(season.as_secs() < 60 && import.as_secs() < 60, "{season:?}, {import:?}");
+}
+
+/// Addresses that the law takes for one person's, with this one among them.
+async fn lawful(hub: &Hub, email: &str) -> usize {
+    hub.mapped().await;
+    let of = StandingOf {
+        connection: hub.engine.connection_id(LEDGER).unwrap(),
+        address: hub.engine.subject_hash("email", email),
+        sender: None,
+        kinds: &["standing"],
+    };
+    hub.engine.store().standing(of).await.unwrap().addresses.len()
+}
+
+#[tokio::test]
+async fn the_law_follows_who_is_joined_and_who_is_taken_apart() {
+    let hub = hub().await;
+    let (ana, maria) = ("ana@correo.example", "maria@correo.example");
+    hub.hear([
+        order("O1", &contact("Ana Ríos", Some(ana), None), &[]),
+        order("O2", &contact("María Ríos", Some(maria), None), &[]),
+    ])
+    .await;
+    let people = hub.everybody().await;
+    assert_eq!((lawful(&hub, ana).await, lawful(&hub, maria).await), (1, 1));
+    let done = hub.engine.merge_people(people[0].id, people[1].id, BY, &Brands::All).await.unwrap();
+    assert_eq!((lawful(&hub, ana).await, lawful(&hub, maria).await), (2, 2), "a no by either counts for both");
+    hub.engine.undo_person_deed(people[0].id, done.deed, BY, &Brands::All).await.unwrap();
+    assert_eq!((lawful(&hub, ana).await, lawful(&hub, maria).await), (1, 1), "and no more, once they are two again");
+}
+
+#[tokio::test]
+async fn a_guest_is_told_of_once_it_is_known_who_bought() {
+    let hub = hub().await;
+    let lucia = contact("Lucía Pardo", Some("ana@correo.example"), None);
+    // The ticketing tells of tickets before it tells of their order.
+    let data = ticket("T2", "O1", &lucia);
+    hub.hear([json!({ "type": "ticket.issued", "key": "ticket:T2", "id": "T2", "data": data })]).await;
+    assert!(hub.told().await.is_empty(), "nobody knows yet whose the address is");
+    let ana = contact("Ana Ríos", Some("ana@correo.example"), None);
+    hub.hear([order("O1", &ana, &[])]).await;
+    let people = hub.everybody().await;
+    let seen: Vec<_> = people.iter().map(|p| (p.name.as_str(), p.email.is_some())).collect();
+    assert_eq!(seen, [("Ana Ríos", true), ("Lucía Pardo", false)]);
+    let told = hub.told().await;
+    assert!(told.iter().all(|(_, d)| d["name"] != "Lucía Pardo" || d["email"].is_null()), "{told:?}");
 }
