@@ -84,6 +84,14 @@ class Caller:
                 raise Problem(refused.code, told, int(wait) if wait and wait.isdigit() else None) from None
 
 
+# A conflict to leave as it is
+Accepted = TypedDict(
+    "Accepted",
+    {
+        "conflict": str,
+    },
+)
+
 # An address, and why nobody writes to it
 Add = TypedDict(
     "Add",
@@ -206,6 +214,14 @@ AuditRow = TypedDict(
         "forgotten": bool,
         "outcome": Union["Outcome", None],
         "hash": str,
+    },
+)
+
+# A deed to take back
+Back = TypedDict(
+    "Back",
+    {
+        "deed": "DeedId",
     },
 )
 
@@ -336,6 +352,26 @@ Claimant = TypedDict(
     },
 )
 
+# An edit that does not count
+ConflictView = TypedDict(
+    "ConflictView",
+    {
+        "id": str,
+        "person": "PersonId",
+        "name": str,
+        "brand": str,
+        "record": "PersonSource",
+        "field": "PersonField",
+        "says": str,
+        "wins": str,
+        "winner": "PersonSource",
+        "why": "OverruledWhy",
+        "at": str,
+        "since": str,
+        "accepted_by": Union[str, None],
+    },
+)
+
 # A connection with its last reconciliations
 Connection = TypedDict(
     "Connection",
@@ -454,6 +490,49 @@ Contact = TypedDict(
     },
 )
 
+# A row as it was read, column by column; what is empty is not said
+ContactRow = TypedDict(
+    "ContactRow",
+    {
+        "line": NotRequired[int],
+        "id": NotRequired[str],
+        "name": NotRequired[str],
+        "first_name": NotRequired[str],
+        "last_name": NotRequired[str],
+        "email": NotRequired[str],
+        "phone": NotRequired[str],
+        "document_kind": NotRequired[str],
+        "document_number": NotRequired[str],
+        "language": NotRequired[str],
+        "job_title": NotRequired[str],
+    },
+)
+
+# What became of a row
+ContactState = Union[Literal["created"], Literal["joined"], Literal["doubtful"], Literal["known"], Literal["refused"]]
+
+# Contacts of a list
+Contacts = TypedDict(
+    "Contacts",
+    {
+        "brand": NotRequired[Union[str, None]],
+        "rows": list["ContactRow"],
+    },
+)
+
+# What became of a list
+ContactsReport = TypedDict(
+    "ContactsReport",
+    {
+        "created": int,
+        "joined": int,
+        "doubtful": int,
+        "known": int,
+        "refused": int,
+        "rows": list["ImportedContact"],
+    },
+)
+
 # A record, and whether it counts
 Counted = TypedDict(
     "Counted",
@@ -493,6 +572,9 @@ Decided = TypedDict(
     },
 )
 
+# DeedId.
+DeedId = str
+
 # A delivery: one request of a provider, one polled record
 Delivery = TypedDict(
     "Delivery",
@@ -526,6 +608,18 @@ DoneStep = TypedDict(
         "id": str,
         "what": str,
         "change": "Change",
+    },
+)
+
+# Two who could be one
+DoubtView = TypedDict(
+    "DoubtView",
+    {
+        "id": str,
+        "a": "HubPerson",
+        "b": "HubPerson",
+        "reasons": list["MatchReason"],
+        "since": str,
     },
 )
 
@@ -750,6 +844,25 @@ Header = TypedDict(
     },
 )
 
+# A line of a person's history
+HistoryLine = TypedDict(
+    "HistoryLine",
+    {
+        "deed": "DeedId",
+        "at": str,
+        "by": Union[str, None],
+        "what": str,
+        "undone": bool,
+        "undoable": bool,
+        "record": Union["PersonSource", None],
+        "persons": list["PersonId"],
+        "leaving": list["PersonId"],
+        "reasons": list["MatchReason"],
+        "of": Union["DeedId", None],
+        "said": Union[str, None],
+    },
+)
+
 # A hold. The person is kept as keyed hashes only, and as the name that was given for people to recognise it
 Hold = TypedDict(
     "Hold",
@@ -762,6 +875,66 @@ Hold = TypedDict(
         "since": str,
         "ended_at": Union[str, None],
         "ended_by": Union[str, None],
+    },
+)
+
+# An identity document
+HubDocument = TypedDict(
+    "HubDocument",
+    {
+        "kind": str,
+        "number": str,
+    },
+)
+
+# A person across all systems, as the hub knows them: payload of the hub's own `person.*` events, and its read model `person`. Addresses are null where they are not this person's own
+HubPerson = TypedDict(
+    "HubPerson",
+    {
+        "id": "PersonId",
+        "brand": str,
+        "name": str,
+        "first_name": str,
+        "last_name": str,
+        "email": Union["EmailAddress", None],
+        "phone": Union["Phone", None],
+        "channel_user": Union[str, None],
+        "language": Union[str, None],
+        "job_title": Union[str, None],
+        "document": Union["HubDocument", None],
+        "records": list["HubRecord"],
+        "merged": list["PersonId"],
+        "deleted": bool,
+    },
+)
+
+# A provider's record of a person
+HubRecord = TypedDict(
+    "HubRecord",
+    {
+        "born": "PersonId",
+        "connection": str,
+        "provider": str,
+        "kind": str,
+        "id": str,
+        "deleted": bool,
+        "show_id": Union[str, None],
+        "order_id": Union[str, None],
+        "differs": "RecordDiffers",
+    },
+)
+
+# A row and what became of it
+ImportedContact = TypedDict(
+    "ImportedContact",
+    {
+        "line": int,
+        "state": "ContactState",
+        "person": Union["PersonId", None],
+        "with": list["PersonId"],
+        "reasons": list["MatchReason"],
+        "column": Union[str, None],
+        "why": Union[str, None],
     },
 )
 
@@ -865,6 +1038,14 @@ LanesView = TypedDict(
     },
 )
 
+# Records that leave a person, together
+Leaving = TypedDict(
+    "Leaving",
+    {
+        "records": list["PersonId"],
+    },
+)
+
 # What allows the treatment (Ley 1581, arts. 9 and 10)
 LegalBasis = Union[Literal["consent"], Literal["contract"], Literal["legal_duty"]]
 
@@ -876,6 +1057,9 @@ Letter = TypedDict(
         "text": str,
     },
 )
+
+# Something that speaks for or against
+MatchReason = Union[Literal["same_record"], Literal["same_channel_user"], Literal["same_document"], Literal["same_verified_phone"], Literal["same_verified_email"], Literal["same_phone"], Literal["same_email"], Literal["names_agree"], Literal["names_contradict"], Literal["other_document"], Literal["guests_of_one_order"], Literal["one_order"], Literal["shared_by_many"], Literal["fits_several"], Literal["decided"]]
 
 # A right that is missing
 MissingRight = TypedDict(
@@ -1106,8 +1290,19 @@ OrderView = TypedDict(
     },
 )
 
+# The other one
+Other = TypedDict(
+    "Other",
+    {
+        "with": "PersonId",
+    },
+)
+
 # What came of something
 Outcome = Union[Literal["begun"], Literal["done"], Literal["failed"], Literal["looked"], Literal["refused"]]
+
+# Why an edit does not count
+OverruledWhy = Union[Literal["owner"], Literal["same_second"], Literal["shorter"]]
 
 # The hub's work
 Overview = TypedDict(
@@ -1165,6 +1360,15 @@ PageOfCase = TypedDict(
 )
 
 # A page of a list, newest first
+PageOfConflictView = TypedDict(
+    "PageOfConflictView",
+    {
+        "data": list["ConflictView"],
+        "next_cursor": Union[str, None],
+    },
+)
+
+# A page of a list, newest first
 PageOfConnectionState = TypedDict(
     "PageOfConnectionState",
     {
@@ -1187,6 +1391,15 @@ PageOfDelivery = TypedDict(
     "PageOfDelivery",
     {
         "data": list["Delivery"],
+        "next_cursor": Union[str, None],
+    },
+)
+
+# A page of a list, newest first
+PageOfDoubtView = TypedDict(
+    "PageOfDoubtView",
+    {
+        "data": list["DoubtView"],
         "next_cursor": Union[str, None],
     },
 )
@@ -1228,10 +1441,28 @@ PageOfFlowState = TypedDict(
 )
 
 # A page of a list, newest first
+PageOfHistoryLine = TypedDict(
+    "PageOfHistoryLine",
+    {
+        "data": list["HistoryLine"],
+        "next_cursor": Union[str, None],
+    },
+)
+
+# A page of a list, newest first
 PageOfHold = TypedDict(
     "PageOfHold",
     {
         "data": list["Hold"],
+        "next_cursor": Union[str, None],
+    },
+)
+
+# A page of a list, newest first
+PageOfHubPerson = TypedDict(
+    "PageOfHubPerson",
+    {
+        "data": list["HubPerson"],
         "next_cursor": Union[str, None],
     },
 )
@@ -1377,12 +1608,60 @@ PauseRow = TypedDict(
     },
 )
 
+# What was done, and the person after it
+PersonDeed = TypedDict(
+    "PersonDeed",
+    {
+        "deed": "DeedId",
+        "person": Union["PersonView", None],
+    },
+)
+
 # A document: its kind and the number as it is compared
 PersonDocument = TypedDict(
     "PersonDocument",
     {
         "kind": str,
         "number": str,
+    },
+)
+
+# A field of a person
+PersonField = Union[Literal["name"], Literal["email"], Literal["phone"], Literal["channel_user"], Literal["language"], Literal["job_title"], Literal["document"]]
+
+# PersonId.
+PersonId = str
+
+# Names a provider's record that speaks of one natural person. An order stands for its buyer
+PersonSource = TypedDict(
+    "PersonSource",
+    {
+        "connection": str,
+        "kind": str,
+        "id": str,
+    },
+)
+
+# A person with what is to be known of them
+PersonView = TypedDict(
+    "PersonView",
+    {
+        "id": "PersonId",
+        "brand": str,
+        "name": str,
+        "first_name": str,
+        "last_name": str,
+        "email": Union["EmailAddress", None],
+        "phone": Union["Phone", None],
+        "channel_user": Union[str, None],
+        "language": Union[str, None],
+        "job_title": Union[str, None],
+        "document": Union["HubDocument", None],
+        "records": list["HubRecord"],
+        "merged": list["PersonId"],
+        "deleted": bool,
+        "doubts": list["DoubtView"],
+        "conflicts": list["ConflictView"],
     },
 )
 
@@ -1498,6 +1777,18 @@ Reason = TypedDict(
     "Reason",
     {
         "reason": NotRequired[Union[str, None]],
+    },
+)
+
+# What a record should say and does not. Only fields that such a record can carry
+RecordDiffers = TypedDict(
+    "RecordDiffers",
+    {
+        "name": NotRequired[Union[str, None]],
+        "first_name": NotRequired[Union[str, None]],
+        "last_name": NotRequired[Union[str, None]],
+        "email": NotRequired[Union["EmailAddress", None]],
+        "phone": NotRequired[Union["Phone", None]],
     },
 )
 
@@ -1717,7 +2008,7 @@ RunView = TypedDict(
 )
 
 # Scope.
-Scope = Literal["read", "write", "overview:read", "care:read", "connections:read", "connections:write", "flows:read", "flows:write", "pauses:read", "pauses:write", "events:read", "deliveries:read", "deliveries:write", "runs:read", "runs:write", "effects:read", "messages:read", "dead-letters:read", "dead-letters:write", "consents:read", "consents:write", "suppressions:read", "suppressions:write", "cases:read", "cases:write", "incidents:read", "incidents:write", "holds:read", "holds:write", "texts:read", "texts:write", "registry:read", "registry:write", "ticket-keys:read", "ticket-keys:write", "shows:read", "shows:write", "tickets:read", "tickets:write", "portfolios:read", "portfolios:write", "refunds:read", "sandbox:read", "sandbox:write", "webhooks:read", "webhooks:write", "keys:read", "keys:write", "users:read", "users:write", "audit:read", "backups:write", "secrets:read", "secrets:write", "role:owner", "role:operator", "role:producer", "role:designer", "role:support", "role:finance", "role:gate", "role:privacy", "role:viewer"]
+Scope = Literal["read", "write", "overview:read", "care:read", "connections:read", "connections:write", "flows:read", "flows:write", "pauses:read", "pauses:write", "events:read", "deliveries:read", "deliveries:write", "runs:read", "runs:write", "effects:read", "messages:read", "dead-letters:read", "dead-letters:write", "consents:read", "consents:write", "people:read", "people:write", "suppressions:read", "suppressions:write", "cases:read", "cases:write", "incidents:read", "incidents:write", "holds:read", "holds:write", "texts:read", "texts:write", "registry:read", "registry:write", "ticket-keys:read", "ticket-keys:write", "shows:read", "shows:write", "tickets:read", "tickets:write", "portfolios:read", "portfolios:write", "refunds:read", "sandbox:read", "sandbox:write", "webhooks:read", "webhooks:write", "keys:read", "keys:write", "users:read", "users:write", "audit:read", "backups:write", "secrets:read", "secrets:write", "role:owner", "role:operator", "role:producer", "role:designer", "role:support", "role:finance", "role:gate", "role:privacy", "role:viewer"]
 
 # A secret, without the secret
 SecretView = TypedDict(
@@ -1939,6 +2230,7 @@ Ticket = TypedDict(
         "tier_id": Union[str, None],
         "show_id": str,
         "order_id": str,
+        "occurrence_id": NotRequired[Union[str, None]],
         "link": NotRequired[Union[str, None]],
         "qr": NotRequired[Union[str, None]],
         "seller": NotRequired[Union[str, None]],
@@ -2407,11 +2699,11 @@ class Pasarela(Caller):
         """Give a ticket another holder."""
         return cast("Asked", self.call(f"/api/v1/tickets/{part(connection)}/{part(id)}/holder", "POST", {}, body, once))
 
-    def post_tickets_by_connection_by_id_check_in(self, connection: str, id: str, body: Optional["CheckInBy"] = None, *, once: Optional[Once] = None) -> "Asked":
+    def post_tickets_by_connection_by_id_check_in(self, connection: str, id: str, body: "CheckInBy", *, once: Optional[Once] = None) -> "Asked":
         """Let a ticket's holder in."""
         return cast("Asked", self.call(f"/api/v1/tickets/{part(connection)}/{part(id)}/check-in", "POST", {}, body, once))
 
-    def post_tickets_by_connection_by_id_check_out(self, connection: str, id: str, body: Optional["CheckOutOf"] = None, *, once: Optional[Once] = None) -> "Asked":
+    def post_tickets_by_connection_by_id_check_out(self, connection: str, id: str, body: "CheckOutOf", *, once: Optional[Once] = None) -> "Asked":
         """Take a check-in back."""
         return cast("Asked", self.call(f"/api/v1/tickets/{part(connection)}/{part(id)}/check-out", "POST", {}, body, once))
 
@@ -2462,3 +2754,47 @@ class Pasarela(Caller):
     def get_webhooks_by_id_deliveries(self, id: str, *, state: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None) -> "PageOfWebhookDelivery":
         """What a webhook was sent, and what waits for it, newest first."""
         return cast("PageOfWebhookDelivery", self.call(f"/api/v1/webhooks/{part(id)}/deliveries", "GET", {"state": state, "limit": limit, "cursor": cursor}, None, None))
+
+    def get_people(self, *, search: Optional[str] = None, limit: Optional[int] = None, cursor: Optional[str] = None) -> "PageOfHubPerson":
+        """Persons across all connections, the latest heard of first."""
+        return cast("PageOfHubPerson", self.call("/api/v1/people", "GET", {"search": search, "limit": limit, "cursor": cursor}, None, None))
+
+    def get_people_review(self, *, limit: Optional[int] = None, cursor: Optional[str] = None) -> "PageOfDoubtView":
+        """Pairs that could be one person, for somebody to say."""
+        return cast("PageOfDoubtView", self.call("/api/v1/people/review", "GET", {"limit": limit, "cursor": cursor}, None, None))
+
+    def get_people_conflicts(self, *, limit: Optional[int] = None, cursor: Optional[str] = None) -> "PageOfConflictView":
+        """Edits that do not count, by the rules of ownership."""
+        return cast("PageOfConflictView", self.call("/api/v1/people/conflicts", "GET", {"limit": limit, "cursor": cursor}, None, None))
+
+    def post_people_import(self, body: "Contacts", *, once: Optional[Once] = None) -> "ContactsReport":
+        """Take in a list of contacts, each row by itself."""
+        return cast("ContactsReport", self.call("/api/v1/people/import", "POST", {}, body, once))
+
+    def get_people_by_id(self, id: str) -> "PersonView":
+        """One person, by any id that was ever theirs."""
+        return cast("PersonView", self.call(f"/api/v1/people/{part(id)}", "GET", {}, None, None))
+
+    def get_people_by_id_history(self, id: str) -> "PageOfHistoryLine":
+        """What was told and done with a person, the latest first."""
+        return cast("PageOfHistoryLine", self.call(f"/api/v1/people/{part(id)}/history", "GET", {}, None, None))
+
+    def post_people_by_id_merge(self, id: str, body: "Other", *, once: Optional[Once] = None) -> "PersonDeed":
+        """Two persons are one."""
+        return cast("PersonDeed", self.call(f"/api/v1/people/{part(id)}/merge", "POST", {}, body, once))
+
+    def post_people_by_id_apart(self, id: str, body: "Other", *, once: Optional[Once] = None) -> "PersonDeed":
+        """Two persons are not one, and no rule joins them."""
+        return cast("PersonDeed", self.call(f"/api/v1/people/{part(id)}/apart", "POST", {}, body, once))
+
+    def post_people_by_id_split(self, id: str, body: "Leaving", *, once: Optional[Once] = None) -> "PersonDeed":
+        """Records leave a person, together."""
+        return cast("PersonDeed", self.call(f"/api/v1/people/{part(id)}/split", "POST", {}, body, once))
+
+    def post_people_by_id_undo(self, id: str, body: "Back", *, once: Optional[Once] = None) -> "PersonDeed":
+        """Take a deed back; an undoing too."""
+        return cast("PersonDeed", self.call(f"/api/v1/people/{part(id)}/undo", "POST", {}, body, once))
+
+    def post_people_by_id_conflicts_accept(self, id: str, body: "Accepted", *, once: Optional[Once] = None) -> "PersonView":
+        """Leave a conflict as it is."""
+        return cast("PersonView", self.call(f"/api/v1/people/{part(id)}/conflicts/accept", "POST", {}, body, once))

@@ -60,6 +60,9 @@ export class Caller {
   }
 }
 
+/** A conflict to leave as it is */
+export type Accepted = { "conflict": string };
+
 /** An address, and why nobody writes to it */
 export type Add = { "email": string; "cause"?: SuppressionCause | null; "why"?: string | null };
 
@@ -92,6 +95,9 @@ export type AuditKind = "changes" | "looks" | "refusals";
 
 /** An entry, opened */
 export type AuditRow = { "seq": number; "at": string; "who_kind": WhoKind; "who": string; "name": string; "from": string | null; "brand": string; "action": string; "subject": string; "before": unknown; "after": unknown; "forgotten": boolean; "outcome": Outcome | null; "hash": string };
+
+/** A deed to take back */
+export type Back = { "deed": DeedId };
 
 /** What allows that personal data goes abroad */
 export type Basis = "contract" | "consent" | "declaration";
@@ -138,6 +144,9 @@ export type CheckOutOf = { "list": string; "check_in": string };
 /** Whom a case is about, as far as it was told. An e-mail address or a phone finds what the hub holds */
 export type Claimant = { "name": string; "document": string; "email": string | null; "phone": string | null; "address": string };
 
+/** An edit that does not count */
+export type ConflictView = { "id": string; "person": PersonId; "name": string; "brand": string; "record": PersonSource; "field": PersonField; "says": string; "wins": string; "winner": PersonSource; "why": OverruledWhy; "at": string; "since": string; "accepted_by": string | null };
+
 /** A connection with its last reconciliations */
 export type Connection = { "name": string; "provider": string; "environment": Environment; "state": string; "problem": string | null; "node"?: string | null; "api": ApiState; "paused": PauseRow | null; "last_webhook": string | null; "work": LanesView; "reconciliation": Array<Report> };
 
@@ -164,6 +173,18 @@ export type ConsentStatement = { "person": NamedPerson; "purpose": string; "stat
 /** A person as one document names them: a buyer, a ticket's holder, a message's sender */
 export type Contact = { "name": string; "first_name": string; "last_name": string; "email": EmailAddress | null; "phone": Phone | null; "language": string | null; "document"?: PersonDocument | null };
 
+/** A row as it was read, column by column; what is empty is not said */
+export type ContactRow = { "line"?: number; "id"?: string; "name"?: string; "first_name"?: string; "last_name"?: string; "email"?: string; "phone"?: string; "document_kind"?: string; "document_number"?: string; "language"?: string; "job_title"?: string };
+
+/** What became of a row */
+export type ContactState = "created" | "joined" | "doubtful" | "known" | "refused";
+
+/** Contacts of a list */
+export type Contacts = { "brand"?: string | null; "rows": Array<ContactRow> };
+
+/** What became of a list */
+export type ContactsReport = { "created": number; "joined": number; "doubtful": number; "known": number; "refused": number; "rows": Array<ImportedContact> };
+
 /** A record, and whether it counts */
 export type Counted = { "id": string; "state": ConsentState; "purpose": string; "channel": string | null; "person": ConsentPerson; "at": string; "recorded_at": string; "evidence": Evidence; "analytics": AnalyticsIds; "legal_basis": LegalBasis; "birth_date": string | null; "minor": boolean; "guardian": Guardian | null; "proof": Proof; "counts": boolean | null; "denied": Denied | null };
 
@@ -175,6 +196,8 @@ export type DeadLetter = Effect & { "kind": "effect" } | Stuck & { "kind": "deli
 
 /** A decision and why */
 export type Decided = { "ruling": Ruling; "reason": string; "at": string };
+
+export type DeedId = string;
 
 /** A delivery: one request of a provider, one polled record */
 export type Delivery = { "id": DeliveryId; "connection": string; "received_at": string; "source": string; "status": DeliveryStatus; "reason": string | null; "events": Array<EventId> };
@@ -192,6 +215,9 @@ export type Difference = "missing" | "different" | "extra";
 
 /** A step that was done */
 export type DoneStep = { "id": string; "what": string; "change": Change };
+
+/** Two who could be one */
+export type DoubtView = { "id": string; "a": HubPerson; "b": HubPerson; "reasons": Array<MatchReason>; "since": string };
 
 /** The end of a term */
 export type Due = { "goal": string; "by": string };
@@ -251,8 +277,23 @@ export type Guardian = { "name": string; "document": string; "relationship": str
 
 export type Header = { "name": string; "value": string };
 
+/** A line of a person's history */
+export type HistoryLine = { "deed": DeedId; "at": string; "by": string | null; "what": string; "undone": boolean; "undoable": boolean; "record": PersonSource | null; "persons": Array<PersonId>; "leaving": Array<PersonId>; "reasons": Array<MatchReason>; "of": DeedId | null; "said": string | null };
+
 /** A hold. The person is kept as keyed hashes only, and as the name that was given for people to recognise it */
 export type Hold = { "number": string; "person": string | null; "case": string | null; "reason": string; "by": string; "since": string; "ended_at": string | null; "ended_by": string | null };
+
+/** An identity document */
+export type HubDocument = { "kind": string; "number": string };
+
+/** A person across all systems, as the hub knows them: payload of the hub's own `person.*` events, and its read model `person`. Addresses are null where they are not this person's own */
+export type HubPerson = { "id": PersonId; "brand": string; "name": string; "first_name": string; "last_name": string; "email": EmailAddress | null; "phone": Phone | null; "channel_user": string | null; "language": string | null; "job_title": string | null; "document": HubDocument | null; "records": Array<HubRecord>; "merged": Array<PersonId>; "deleted": boolean };
+
+/** A provider's record of a person */
+export type HubRecord = { "born": PersonId; "connection": string; "provider": string; "kind": string; "id": string; "deleted": boolean; "show_id": string | null; "order_id": string | null; "differs": RecordDiffers };
+
+/** A row and what became of it */
+export type ImportedContact = { "line": number; "state": ContactState; "person": PersonId | null; "with": Array<PersonId>; "reasons": Array<MatchReason>; "column": string | null; "why": string | null };
 
 /** A row and what became of it */
 export type ImportedRow = { "line": number; "state": RowState; "id": string | null; "why": string | null };
@@ -284,11 +325,17 @@ export type KeyWish = { "name": string; "scopes": Array<Scope>; "brands"?: Array
 /** How a connection's work stands */
 export type LanesView = { "queued": Array<number>; "in_flight": number; "lanes": number; "parked": number; "breaker": string; "tokens": number | null; "concurrency": number; "held": boolean; "backlog": boolean };
 
+/** Records that leave a person, together */
+export type Leaving = { "records": Array<PersonId> };
+
 /** What allows the treatment (Ley 1581, arts. 9 and 10) */
 export type LegalBasis = "consent" | "contract" | "legal_duty";
 
 /** A letter to the person */
 export type Letter = { "subject": string; "text": string };
+
+/** Something that speaks for or against */
+export type MatchReason = "same_record" | "same_channel_user" | "same_document" | "same_verified_phone" | "same_verified_email" | "same_phone" | "same_email" | "names_agree" | "names_contradict" | "other_document" | "guests_of_one_order" | "one_order" | "shared_by_many" | "fits_several" | "decided";
 
 /** A right that is missing */
 export type MissingRight = { "right": string; "advice": string; "steps": Array<string> };
@@ -344,8 +391,14 @@ export type OrderStatus = "placed" | "paid" | "cancelled";
 /** An order with where it is */
 export type OrderView = { "connection": string; "order": Order };
 
+/** The other one */
+export type Other = { "with": PersonId };
+
 /** What came of something */
 export type Outcome = "begun" | "done" | "failed" | "looked" | "refused";
+
+/** Why an edit does not count */
+export type OverruledWhy = "owner" | "same_second" | "shorter";
 
 /** The hub's work */
 export type Overview = { "at": string; "uptime_s": number; "inbox": Inbox; "intake": IntakeView; "space": Space; "effects": EffectCounts; "quarantined": number; "calls_out": number; "withheld": Array<Withheld>; "totals": Snapshot; "connections": Array<ConnectionState>; "paused": Array<PauseRow> };
@@ -363,6 +416,9 @@ export type PageOfAuditRow = { "data": Array<AuditRow>; "next_cursor": string | 
 export type PageOfCase = { "data": Array<Case>; "next_cursor": string | null };
 
 /** A page of a list, newest first */
+export type PageOfConflictView = { "data": Array<ConflictView>; "next_cursor": string | null };
+
+/** A page of a list, newest first */
 export type PageOfConnectionState = { "data": Array<ConnectionState>; "next_cursor": string | null };
 
 /** A page of a list, newest first */
@@ -370,6 +426,9 @@ export type PageOfDeadLetter = { "data": Array<DeadLetter>; "next_cursor": strin
 
 /** A page of a list, newest first */
 export type PageOfDelivery = { "data": Array<Delivery>; "next_cursor": string | null };
+
+/** A page of a list, newest first */
+export type PageOfDoubtView = { "data": Array<DoubtView>; "next_cursor": string | null };
 
 /** A page of a list, newest first */
 export type PageOfEffect = { "data": Array<Effect>; "next_cursor": string | null };
@@ -384,7 +443,13 @@ export type PageOfFlowChange = { "data": Array<FlowChange>; "next_cursor": strin
 export type PageOfFlowState = { "data": Array<FlowState>; "next_cursor": string | null };
 
 /** A page of a list, newest first */
+export type PageOfHistoryLine = { "data": Array<HistoryLine>; "next_cursor": string | null };
+
+/** A page of a list, newest first */
 export type PageOfHold = { "data": Array<Hold>; "next_cursor": string | null };
+
+/** A page of a list, newest first */
+export type PageOfHubPerson = { "data": Array<HubPerson>; "next_cursor": string | null };
 
 /** A page of a list, newest first */
 export type PageOfIncident = { "data": Array<Incident>; "next_cursor": string | null };
@@ -434,8 +499,22 @@ export type PauseKind = "connection" | "flow" | "class";
 /** Something that a person has paused */
 export type PauseRow = { "kind": PauseKind; "name": string; "reason": string | null; "by": string; "since": string };
 
+/** What was done, and the person after it */
+export type PersonDeed = { "deed": DeedId; "person": PersonView | null };
+
 /** A document: its kind and the number as it is compared */
 export type PersonDocument = { "kind": string; "number": string };
+
+/** A field of a person */
+export type PersonField = "name" | "email" | "phone" | "channel_user" | "language" | "job_title" | "document";
+
+export type PersonId = string;
+
+/** Names a provider's record that speaks of one natural person. An order stands for its buyer */
+export type PersonSource = { "connection": string; "kind": string; "id": string };
+
+/** A person with what is to be known of them */
+export type PersonView = { "id": PersonId; "brand": string; "name": string; "first_name": string; "last_name": string; "email": EmailAddress | null; "phone": Phone | null; "channel_user": string | null; "language": string | null; "job_title": string | null; "document": HubDocument | null; "records": Array<HubRecord>; "merged": Array<PersonId>; "deleted": boolean; "doubts": Array<DoubtView>; "conflicts": Array<ConflictView> };
 
 export type Phone = string;
 
@@ -471,6 +550,9 @@ export type Pushed = { "by": string; "at": string };
 
 /** Why a person does what they do */
 export type Reason = { "reason"?: string | null };
+
+/** What a record should say and does not. Only fields that such a record can carry */
+export type RecordDiffers = { "name"?: string | null; "first_name"?: string | null; "last_name"?: string | null; "email"?: EmailAddress | null; "phone"?: Phone | null };
 
 /** A step that was refused */
 export type RefusedStep = { "id": string; "what": string; "why": string };
@@ -537,7 +619,7 @@ export type RunStory = { "id": RunId; "flow": string; "version": number; "event_
 /** A run as the API shows it */
 export type RunView = { "id": RunId; "flow": string; "version": number; "event_id": EventId; "status": RunStatus; "created_at": string; "updated_at": string; "steps": unknown; "effects": Record<string, EffectId>; "waits": Record<string, string>; "missing": Array<EntityRef>; "problems": Array<string> };
 
-export type Scope = "read" | "write" | "overview:read" | "care:read" | "connections:read" | "connections:write" | "flows:read" | "flows:write" | "pauses:read" | "pauses:write" | "events:read" | "deliveries:read" | "deliveries:write" | "runs:read" | "runs:write" | "effects:read" | "messages:read" | "dead-letters:read" | "dead-letters:write" | "consents:read" | "consents:write" | "suppressions:read" | "suppressions:write" | "cases:read" | "cases:write" | "incidents:read" | "incidents:write" | "holds:read" | "holds:write" | "texts:read" | "texts:write" | "registry:read" | "registry:write" | "ticket-keys:read" | "ticket-keys:write" | "shows:read" | "shows:write" | "tickets:read" | "tickets:write" | "portfolios:read" | "portfolios:write" | "refunds:read" | "sandbox:read" | "sandbox:write" | "webhooks:read" | "webhooks:write" | "keys:read" | "keys:write" | "users:read" | "users:write" | "audit:read" | "backups:write" | "secrets:read" | "secrets:write" | "role:owner" | "role:operator" | "role:producer" | "role:designer" | "role:support" | "role:finance" | "role:gate" | "role:privacy" | "role:viewer";
+export type Scope = "read" | "write" | "overview:read" | "care:read" | "connections:read" | "connections:write" | "flows:read" | "flows:write" | "pauses:read" | "pauses:write" | "events:read" | "deliveries:read" | "deliveries:write" | "runs:read" | "runs:write" | "effects:read" | "messages:read" | "dead-letters:read" | "dead-letters:write" | "consents:read" | "consents:write" | "people:read" | "people:write" | "suppressions:read" | "suppressions:write" | "cases:read" | "cases:write" | "incidents:read" | "incidents:write" | "holds:read" | "holds:write" | "texts:read" | "texts:write" | "registry:read" | "registry:write" | "ticket-keys:read" | "ticket-keys:write" | "shows:read" | "shows:write" | "tickets:read" | "tickets:write" | "portfolios:read" | "portfolios:write" | "refunds:read" | "sandbox:read" | "sandbox:write" | "webhooks:read" | "webhooks:write" | "keys:read" | "keys:write" | "users:read" | "users:write" | "audit:read" | "backups:write" | "secrets:read" | "secrets:write" | "role:owner" | "role:operator" | "role:producer" | "role:designer" | "role:support" | "role:finance" | "role:gate" | "role:privacy" | "role:viewer";
 
 /** A secret, without the secret */
 export type SecretView = { "id": string; "created_at": string; "ends_at": string | null };
@@ -591,7 +673,7 @@ export type TextKind = "consent" | "notice" | "policy";
 export type TextVersion = { "id": string; "kind": TextKind; "name": string; "version": string; "locale": string; "text": string; "sha256": string; "purposes": Array<string>; "channels": Array<string>; "reopens": Array<string>; "notice": string | null; "in_force_from": string; "added_at": string };
 
 /** A ticket (boleta) of one guest */
-export type Ticket = { "id": string; "code": string; "status": TicketStatus; "holder": Contact; "product_id": string; "tier_id": string | null; "show_id": string; "order_id": string; "link"?: string | null; "qr"?: string | null; "seller"?: string | null; "title"?: string | null };
+export type Ticket = { "id": string; "code": string; "status": TicketStatus; "holder": Contact; "product_id": string; "tier_id": string | null; "show_id": string; "order_id": string; "occurrence_id"?: string | null; "link"?: string | null; "qr"?: string | null; "seller"?: string | null; "title"?: string | null };
 
 /** State of a ticket */
 export type TicketStatus = "active" | "awaiting_payment" | "cancelled";
@@ -1002,12 +1084,12 @@ export class Pasarela extends Caller {
   }
 
   /** Let a ticket's holder in. */
-  postTicketsByConnectionByIdCheckIn(connection: string, id: string, body?: CheckInBy, once?: Once): Promise<Asked> {
+  postTicketsByConnectionByIdCheckIn(connection: string, id: string, body: CheckInBy, once?: Once): Promise<Asked> {
     return this.call(`/api/v1/tickets/${part(connection)}/${part(id)}/check-in`, "POST", undefined, body, once);
   }
 
   /** Take a check-in back. */
-  postTicketsByConnectionByIdCheckOut(connection: string, id: string, body?: CheckOutOf, once?: Once): Promise<Asked> {
+  postTicketsByConnectionByIdCheckOut(connection: string, id: string, body: CheckOutOf, once?: Once): Promise<Asked> {
     return this.call(`/api/v1/tickets/${part(connection)}/${part(id)}/check-out`, "POST", undefined, body, once);
   }
 
@@ -1069,5 +1151,60 @@ export class Pasarela extends Caller {
   /** What a webhook was sent, and what waits for it, newest first. */
   getWebhooksByIdDeliveries(id: string, query?: { "state"?: string; "limit"?: number; "cursor"?: string }): Promise<PageOfWebhookDelivery> {
     return this.call(`/api/v1/webhooks/${part(id)}/deliveries`, "GET", query, undefined);
+  }
+
+  /** Persons across all connections, the latest heard of first. */
+  getPeople(query?: { "search"?: string; "limit"?: number; "cursor"?: string }): Promise<PageOfHubPerson> {
+    return this.call(`/api/v1/people`, "GET", query, undefined);
+  }
+
+  /** Pairs that could be one person, for somebody to say. */
+  getPeopleReview(query?: { "limit"?: number; "cursor"?: string }): Promise<PageOfDoubtView> {
+    return this.call(`/api/v1/people/review`, "GET", query, undefined);
+  }
+
+  /** Edits that do not count, by the rules of ownership. */
+  getPeopleConflicts(query?: { "limit"?: number; "cursor"?: string }): Promise<PageOfConflictView> {
+    return this.call(`/api/v1/people/conflicts`, "GET", query, undefined);
+  }
+
+  /** Take in a list of contacts, each row by itself. */
+  postPeopleImport(body: Contacts, once?: Once): Promise<ContactsReport> {
+    return this.call(`/api/v1/people/import`, "POST", undefined, body, once);
+  }
+
+  /** One person, by any id that was ever theirs. */
+  getPeopleById(id: string): Promise<PersonView> {
+    return this.call(`/api/v1/people/${part(id)}`, "GET", undefined, undefined);
+  }
+
+  /** What was told and done with a person, the latest first. */
+  getPeopleByIdHistory(id: string): Promise<PageOfHistoryLine> {
+    return this.call(`/api/v1/people/${part(id)}/history`, "GET", undefined, undefined);
+  }
+
+  /** Two persons are one. */
+  postPeopleByIdMerge(id: string, body: Other, once?: Once): Promise<PersonDeed> {
+    return this.call(`/api/v1/people/${part(id)}/merge`, "POST", undefined, body, once);
+  }
+
+  /** Two persons are not one, and no rule joins them. */
+  postPeopleByIdApart(id: string, body: Other, once?: Once): Promise<PersonDeed> {
+    return this.call(`/api/v1/people/${part(id)}/apart`, "POST", undefined, body, once);
+  }
+
+  /** Records leave a person, together. */
+  postPeopleByIdSplit(id: string, body: Leaving, once?: Once): Promise<PersonDeed> {
+    return this.call(`/api/v1/people/${part(id)}/split`, "POST", undefined, body, once);
+  }
+
+  /** Take a deed back; an undoing too. */
+  postPeopleByIdUndo(id: string, body: Back, once?: Once): Promise<PersonDeed> {
+    return this.call(`/api/v1/people/${part(id)}/undo`, "POST", undefined, body, once);
+  }
+
+  /** Leave a conflict as it is. */
+  postPeopleByIdConflictsAccept(id: string, body: Accepted, once?: Once): Promise<PersonView> {
+    return this.call(`/api/v1/people/${part(id)}/conflicts/accept`, "POST", undefined, body, once);
   }
 }

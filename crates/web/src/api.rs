@@ -501,11 +501,11 @@ impl Routes {
         };
         let operation = op(may(action, resource), about)
             .about("It is done by a flow (`a-mano-...`), as everything is: `delivery_id` leads to the event that tells of it and to its story.")
-            .may_take::<T>()
             .status(202)
             .answers::<pasarela_engine::Asked>()
             .problems(&[404, 409, 503])
             .again(Again::Safe);
+        let operation = if deed.must_be_told_more() { operation.takes::<T>() } else { operation.may_take::<T>() };
         self.post(path, handler, operation)
     }
 }

@@ -233,7 +233,8 @@ impl Writer {
             if let Some(fields) = schema.as_object_mut() {
                 match name.as_str() {
                     "limit" => fields.extend([("minimum".into(), json!(1)), ("maximum".into(), json!(200))]),
-                    "cursor" => fields.extend([("pattern".into(), json!(CURSOR))]),
+                    // One that is another kind of place says so itself.
+                    "cursor" if !fields.contains_key("pattern") => fields.extend([("pattern".into(), json!(CURSOR))]),
                     _ => {}
                 }
             }

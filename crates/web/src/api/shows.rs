@@ -71,6 +71,7 @@ pub(crate) struct Filter {
     /// Rows of a page, 1 to 200.
     limit: Option<u32>,
     /// `next_cursor` of the page before.
+    #[schemars(regex(pattern = r"^c([0-9a-f]{2}){3,400}$"))]
     cursor: Option<String>,
 }
 
@@ -97,10 +98,9 @@ pub(crate) async fn list(
     // A cursor is the place of the last show: its connection and its id.
     let after = match &asked.cursor {
         None => (String::new(), String::new()),
-        Some(text) => text
-            .split_once('/')
-            .map(|(connection, id)| (connection.to_owned(), id.to_owned()))
-            .ok_or_else(|| Problem::bad_request("cursor: use the next_cursor of the page before"))?,
+        Some(text) => {
+            place(text).ok_or_else(|| Problem::bad_request("cursor: use the next_cursor of the page before"))?
+        }
     };
     let mut found = Vec::new();
     for connection in app.connections() {
@@ -119,7 +119,8 @@ pub(crate) async fn list(
     }
     let more = found.len() > most;
     found.truncate(most);
-    let next = found.last().filter(|_| more).map(|s| format!("{}/{}", s.connection, s.data.id));
+    let next =
+        found.last().filter(|_| more).map(|s| format!("c{}", hex::encode(format!("{}/{}", s.connection, s.data.id))));
     let counts = look::counts(&app, &found).await?;
     let data: Vec<Value> = found
         .into_iter()
@@ -127,6 +128,12 @@ pub(crate) async fn list(
         .map(|(s, counts)| json!(ShowView { connection: s.connection, show: s.data, counts }))
         .collect();
     Ok(Json(json!({ "data": data, "next_cursor": next })))
+}
+
+/// Connection and id that a cursor names.
+fn place(cursor: &str) -> Option<(String, String)> {
+    let text = String::from_utf8(hex::decode(cursor.strip_prefix('c')?).ok()?).ok()?;
+    text.split_once('/').map(|(connection, id)| (connection.to_owned(), id.to_owned()))
 }
 
 pub(crate) async fn one(

@@ -62,6 +62,11 @@ impl Deed {
         }
     }
 
+    /// Does it need something that only the person can say?
+    pub(crate) fn must_be_told_more(self) -> bool {
+        matches!(self, Self::CheckIn | Self::CheckOut)
+    }
+
     /// Its name in the audit.
     fn told(self) -> &'static str {
         match self {
