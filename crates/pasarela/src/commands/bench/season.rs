@@ -45,8 +45,8 @@ pub(crate) struct Args {
 struct Truth {
     /// E-mail to the fullest name that its owner gave.
     with_email: BTreeMap<String, String>,
-    /// Guests who gave no address of their own.
-    named: BTreeSet<String>,
+    /// Guests who gave no address of their own, by name: several may have one.
+    named: BTreeMap<String, u32>,
     /// Order number to its state in the CRM, and its tickets.
     orders: BTreeMap<String, (&'static str, usize)>,
 }
@@ -204,7 +204,7 @@ fn sell(world: &World, args: &Args) -> Result<Truth, Failure> {
             if own {
                 truth.with_email.insert(guest.email.clone(), guest.name());
             } else {
-                truth.named.insert(guest.name());
+                *truth.named.entry(guest.name()).or_default() += 1;
             }
             let phone = guest.phone.clone().filter(|_| own);
             tickets.push(json!({ "tier": "General", "holder": { "first_name": guest.first_name,
@@ -259,13 +259,14 @@ fn look(world: &World, truth: &Truth) -> (Outcome, Timestamp) {
             Some(n) => wrong.push(format!("{name} stands there {n} times")),
         }
     }
-    let nameless = truth.named.iter().filter(|n| !by_name.contains_key(*n)).count();
-    if missing + nameless > 0 {
-        wrong.push(format!("{missing} people with an address and {nameless} without one are missing"));
+    let mut names = truth.named.clone();
+    for name in truth.with_email.values() {
+        *names.entry(name.clone()).or_default() += 1;
     }
-    let twice = truth.named.iter().filter(|n| by_name.get(*n).is_some_and(|times| *times > 1)).count();
-    if twice > 0 {
-        wrong.push(format!("{twice} guests without an address stand there twice"));
+    let fewer = names.iter().filter(|(name, times)| by_name.get(*name).unwrap_or(&0) < times).count();
+    let more = by_name.iter().filter(|(name, times)| names.get(*name).unwrap_or(&0) < times).count();
+    if missing + fewer + more > 0 {
+        wrong.push(format!("{missing} addresses are missing; of {fewer} names there are too few, of {more} too many"));
     }
     let mut numbers: BTreeMap<String, u32> = BTreeMap::new();
     let kept = world.host.view(CRM, "ticketOrders");
