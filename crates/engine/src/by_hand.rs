@@ -21,6 +21,9 @@ use std::sync::Arc;
 /// Begins the names of these flows.
 const BY_HAND: &str = "a-mano";
 
+/// The event that says what was asked.
+pub(crate) const ASKED: &str = "action.asked";
+
 /// What somebody wants done.
 #[derive(Debug, Clone)]
 pub struct Wish {
@@ -85,7 +88,7 @@ impl Inner {
         let now = self.clock.now();
         let data = ActionAsked { connection: wish.connection, action: wish.action, input: wish.input, by: wish.by };
         let news = News {
-            news: "action.asked".into(),
+            news: ASKED.into(),
             key: wish.about,
             id: self.next_run_id(now).to_string(),
             at: now,
@@ -150,7 +153,7 @@ fn text_of(name: &str, version: u32, connection: &str, action: &Action) -> Strin
     let title = |how: &str| json!(format!("{how}: {connection}.{}", action.name)).to_string();
     let when = format!("{{{{ data.connection == '{connection}' and data.action == '{}' }}}}", action.name);
     let mut text = format!(
-        "{MADE} {}.\nflow: {name}\nversion: {version}\ntitle: {{ es: {}, en: {} }}\non: action.asked\nwhen: {}\nsteps:\n  - id: hecho\n    do: {connection}.{}\n",
+        "{MADE} {}.\nflow: {name}\nversion: {version}\ntitle: {{ es: {}, en: {} }}\non: {ASKED}\nwhen: {}\nsteps:\n  - id: hecho\n    do: {connection}.{}\n",
         action.title,
         title("A mano"),
         title("By hand"),

@@ -393,6 +393,10 @@ impl Inner {
             for run in listeners {
                 self.event_heard(run, &scope, known, now, &mut write.work, &mut planned, draft).await?;
             }
+            if event_type == crate::by_hand::ASKED && self.store.is_shared() {
+                // The flow that does it may have been pushed at another node a moment ago: without it nobody would.
+                self.follow_flows().await?;
+            }
             let asks = self.flows.load().asks_consent(event_type);
             let consent = if asks { Some(self.consent_now(connection, &scope, known).await?) } else { None };
             self.start_runs(connection, &scope, key, known, consent, now, position, write, &mut planned, draft);

@@ -108,7 +108,7 @@ pub(crate) async fn counts(app: &App, shows: &[Found<Show>]) -> Result<Vec<Count
     Ok(orders.into_iter().zip(tickets).map(|(orders, tickets)| Counts { orders, tickets }).collect())
 }
 
-/// Parts of a show that the caller may see, each with its id, the first seen last.
+/// Parts of a show, each with its id, the first seen last. Who may see them was asked with the show.
 pub(crate) async fn parts<T: DeserializeOwned>(
     app: &App,
     show: &Found<Show>,
