@@ -120,7 +120,8 @@ impl Inner {
 
     /// The flow that does this action, in force.
     async fn flow_by_hand(self: &Arc<Self>, connection: &str, action: &Action) -> Result<(), AskError> {
-        let name = format!("{BY_HAND}-{}-{}", connection, action.name).replace('_', "-");
+        // Actions have no dash in their names: no two pairs make one name.
+        let name = format!("{BY_HAND}-{connection}-{}", action.name);
         let there = self.flows.load().all().find(|(_, f)| f.name == name).map(|(_, f)| f.clone());
         let version = there.as_ref().map_or(1, |f| f.version);
         // Who replaced it by one of their own has put another version in force, whose text is theirs.

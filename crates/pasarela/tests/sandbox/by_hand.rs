@@ -61,7 +61,7 @@ fn an_order_is_cancelled_because_somebody_asks_for_it() {
     });
     assert_eq!(story["event"]["type"], "action.asked");
     assert_eq!(story["event"]["data"]["action"], "cancel_order");
-    assert_eq!(story["runs"][0]["flow"], "a-mano-boleteria-cancel-order");
+    assert_eq!(story["runs"][0]["flow"], "a-mano-boleteria-cancel_order");
     let effects = story["runs"][0]["effects"].as_array().unwrap();
     assert_eq!(effects.len(), 1, "{story:#}");
     let flows = hub.get("/api/v1/flows", &key).json();
