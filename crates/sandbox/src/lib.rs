@@ -17,10 +17,12 @@ mod faults;
 mod host;
 mod mail;
 mod phone;
+mod ports;
 mod serve;
 mod traffic;
 mod webhooks;
 
 pub use faults::{Fault, FaultError, Faults, Script};
 pub use host::{Host, Options};
+pub use ports::free_port;
 pub use traffic::{Traffic, WebhookTraffic};

@@ -1,7 +1,7 @@
 //! Programs that a bench or the demo starts and ends.
 
 use crate::Failure;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -18,8 +18,7 @@ impl Drop for Running {
 
 /// A free port of loopback.
 pub(crate) fn free_port() -> Result<u16, Failure> {
-    let port = StdListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr()).map(|a| a.port());
-    port.map_err(|e| Failure::Failed(format!("no free port: {e}")))
+    pasarela_sandbox::free_port().map_err(|e| Failure::Failed(format!("no free port: {e}")))
 }
 
 /// Starts this program as a hub with a configuration file. Its log goes to `log`.

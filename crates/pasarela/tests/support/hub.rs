@@ -28,8 +28,7 @@ pub(crate) const SECRET: &str = "clave-de-prueba";
 
 /// A free port of loopback.
 pub(crate) fn free_addr() -> SocketAddr {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
-    listener.local_addr().expect("a bound listener has an address")
+    SocketAddr::from(([127, 0, 0, 1], pasarela_sandbox::free_port().expect("loopback has a free port")))
 }
 
 /// What a hub is configured with, besides its own place.
