@@ -14,14 +14,13 @@ use jiff::Timestamp;
 use pasarela_connector::Source;
 use pasarela_domain::EntityRef;
 use pasarela_domain::identity::Mention;
-use pasarela_store::{Error, EventFilter, EventRow, NewDelivery, RecordWrite, Recorded, Work, Worked, deed};
+use pasarela_store::{Error, EventFilter, EventRow, NewDelivery, RecordWrite, Work, Worked};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// Name of the place in the log.
@@ -39,8 +38,6 @@ const GATHER: Duration = Duration::from_millis(5);
 const STATES: u32 = 200;
 /// How often all read models are looked at.
 const SWEEP: Duration = Duration::from_secs(24 * 3600);
-/// Records that are on their way at once.
-const AT_ONCE: usize = 64;
 /// Tries to write what others write too.
 const TRIES: u32 = 50;
 
@@ -298,22 +295,6 @@ impl Inner {
         reader.sweep = Some((at, kind, next.unwrap_or_default()));
         Ok(true)
     }
-
-    /// Writes a record over whatever is there.
-    async fn keep_over(&self, mut record: RecordWrite) -> Result<(), Error> {
-        for _ in 0..TRIES {
-            let known = self.store.record(&record.kind, &record.id).await?;
-            record.expected = known.map_or(0, |r| r.version);
-            if record.expected == 0 && !record.open {
-                return Ok(());
-            }
-            match self.store.keep_record(record.clone()).await? {
-                Recorded::Done(_) => return Ok(()),
-                Recorded::Stale => {}
-            }
-        }
-        Err(Error::Busy)
-    }
 }
 
 impl Table<'_> {
@@ -338,21 +319,8 @@ impl Table<'_> {
             records.retain(|r| r.kind != record.kind || r.id != record.id);
             records.push(record);
         }
-        // The first alone: with it the audit hears that a deed begins, once.
-        let mut records = records.into_iter();
-        if let Some(first) = records.next() {
-            inner.keep_over(first).await?;
-        }
-        let mut going: JoinSet<Result<(), Error>> = JoinSet::new();
-        for record in records {
-            while going.len() >= AT_ONCE {
-                going.join_next().await.transpose().map_err(broken)?.transpose()?;
-            }
-            let inner = inner.clone();
-            going.spawn(deed::inherited(async move { inner.keep_over(record).await }));
-        }
-        while let Some(done) = going.join_next().await {
-            done.map_err(broken)??;
+        if !records.is_empty() {
+            inner.store.keep_records(records).await?;
         }
         // For the law first: should the rest have to be done again, this is known then.
         for (names, by_person) in std::mem::take(&mut self.links) {
@@ -389,8 +357,4 @@ impl Table<'_> {
             Worked::Stale => Ok(false),
         }
     }
-}
-
-fn broken(e: tokio::task::JoinError) -> Error {
-    Error::Database(format!("a record was not written: {e}"))
 }
