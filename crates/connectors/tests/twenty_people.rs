@@ -231,6 +231,69 @@ fn further_addresses_and_numbers_that_people_added_are_kept() {
     }
 }
 
+#[test]
+fn only_what_is_named_is_emptied_and_further_addresses_stay() {
+    let mut lab = Lab::provisioned(json!({}));
+    let mut input = keyed(1);
+    input["phone"] = json!("+573001112233");
+    let id = result(&lab.upsert(&[input])[0])["id"].clone();
+    let more = json!({ "emails": { "additionalEmails": ["segundo@correo.example.co"] } });
+    lab.rest("PATCH", &format!("people/{}", id.as_str().unwrap()), more);
+    // Nothing, null and nothing to clear take nothing away.
+    for empty in [
+        json!({ "id": id }),
+        json!({ "id": id, "email": null, "phone": "", "clear": null }),
+        json!({ "id": id, "clear": [] }),
+    ] {
+        assert_eq!(code(&lab.upsert(&[empty])[0]), "done");
+        let person = lab.read("people", &id);
+        assert_eq!(person["emails"]["primaryEmail"], "invitada1@correo.example.co");
+        assert_eq!(person["phones"]["primaryPhoneNumber"], "3001112233");
+    }
+    // Alone by its id, and among others.
+    let phone = json!({ "id": id, "clear": ["phone"] });
+    assert_eq!(code(&lab.upsert(&[phone])[0]), "done");
+    let person = lab.read("people", &id);
+    assert_eq!(person["emails"]["primaryEmail"], "invitada1@correo.example.co");
+    let phone = |part: &str| person["phones"][format!("primaryPhone{part}")].clone();
+    assert_eq!([phone("Number"), phone("CountryCode"), phone("CallingCode")], ["", "", ""].map(|t| json!(t)));
+    let email = json!({ "key": "per_0001", "clear": ["email"] });
+    assert!(lab.upsert(&[keyed(2), email]).iter().all(|o| code(o) == "done"));
+    let person = lab.read("people", &id);
+    let emails = json!({ "primaryEmail": "", "additionalEmails": ["segundo@correo.example.co"] });
+    assert_eq!((&person["emails"], &person["name"]["lastName"]), (&emails, &json!("Ruiz Mora1")));
+
+    let both = json!({ "id": id, "email": "ana@correo.example.co", "clear": ["email"] });
+    assert_eq!(code(&lab.upsert(&[both])[0]), "invalid_input");
+    assert_eq!(lab.people().len(), 2);
+}
+
+/// What the hub hears of it: a part that is there and blank is empty, and one that was not sent is not.
+#[test]
+fn a_record_says_what_is_empty_and_nothing_of_what_it_does_not_carry() {
+    let lab = Lab::new(json!({}));
+    let person = |parts: Value| {
+        let mut record = json!({ "id": "6f1d8a52-0000-4000-8000-000000000001", "updatedAt": "2026-11-27T19:00:00.000Z",
+            "name": { "firstName": "Ana", "lastName": "Ruiz" } });
+        record.as_object_mut().unwrap().extend(parts.as_object().unwrap().clone());
+        let body = json!({ "eventName": "person.updated", "record": record, "updatedFields": ["emails"] });
+        let items = lab.hub.translate(pasarela_connector::Source::Webhook, body.to_string().as_bytes()).unwrap().items;
+        let pasarela_connector::Item::Fact(fact) = &items[0] else { panic!("{items:?}") };
+        fact.data["contact"]["empty"].clone()
+    };
+    let (email, phone) = (json!({ "primaryEmail": "" }), json!({ "primaryPhoneNumber": "" }));
+    assert_eq!(person(json!({ "emails": email, "phones": phone })), json!(["email", "phone"]));
+    assert_eq!(
+        person(json!({ "phones": phone, "emails": { "primaryEmail": "ana@correo.example.co" } })),
+        json!(["phone"])
+    );
+    for nothing in
+        [json!({}), json!({ "emails": null, "phones": {} }), json!({ "emails": { "primaryEmail": "no es" } })]
+    {
+        assert_eq!(person(nothing), Value::Null);
+    }
+}
+
 /// An upsert tells nothing of a name that changed; a change of the record does (contract 0.3).
 #[test]
 fn a_change_of_one_person_is_heard_by_others() {

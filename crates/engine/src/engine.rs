@@ -1052,12 +1052,13 @@ impl Engine {
     }
 
     /// Ages and counts. How long the webhooks of others are out of reach says nothing of this hub: what waits for
-    /// them is counted, and its age is not.
+    /// them is counted, and its age is not. [`Engine::people_wait`] tells from now on what is so now.
     ///
     /// # Errors
     /// When the store cannot be asked.
     pub async fn health(&self) -> Result<pasarela_store::HealthRow, pasarela_store::Error> {
         let besides = self.inner.webhooks.connections().iter().map(|c| c.id).collect();
+        self.inner.people.note_behind(self.inner.people_behind().await?);
         self.inner.store.health_besides(self.inner.clock.now(), besides).await
     }
 
