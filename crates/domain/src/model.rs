@@ -3,8 +3,10 @@
 //!
 //! Absent facts are `null`, so that a flow can ask for them; unknown is never "no".
 
+mod door;
 mod selling;
 
+pub use door::{DoorList, Scan};
 pub use selling::{Affiliate, Capacity, DaySales, PromoCode, ShowSales, Stock, TierStock};
 
 use crate::identity::Differs;
@@ -558,9 +560,10 @@ pub struct ActionAsked {
 }
 
 /// Kinds of read models that are parts of a show.
-pub const PARTS_OF_A_SHOW: [&str; 3] = ["order", "ticket", "product"];
+pub const PARTS_OF_A_SHOW: [&str; 5] = ["order", "ticket", "product", "check_in", "door_list"];
 
-/// The read model that one of this kind is a part of, by what it says: orders, tickets and products of their show.
+/// The read model that one of this kind is a part of, by what it says: orders, tickets, products, scans and door lists
+/// of their show.
 #[must_use]
 pub fn whole_of(kind: &str, data: &serde_json::Value) -> Option<crate::EntityRef> {
     let show = PARTS_OF_A_SHOW.contains(&kind).then(|| data.get("show_id")?.as_str())??;
@@ -576,7 +579,9 @@ pub fn schema_of(name: &str) -> Option<schemars::Schema> {
         "person.link_requested" => schemars::schema_for!(LinkRequest),
         "action.asked" => schemars::schema_for!(ActionAsked),
         "case.reminder" => schemars::schema_for!(CaseReminder),
-        "ticket.checked_in" | "ticket.check_in_undone" | "check_in" => schemars::schema_for!(CheckIn),
+        "ticket.checked_in" | "ticket.check_in_undone" => schemars::schema_for!(CheckIn),
+        "check_in" => schemars::schema_for!(Scan),
+        "door_list" => schemars::schema_for!(DoorList),
         _ => match head {
             "order" => schemars::schema_for!(Order),
             "ticket" => schemars::schema_for!(Ticket),

@@ -443,7 +443,9 @@ fn show_routes() -> Routes {
         .get(
             "/shows/{connection}/{id}",
             shows::one,
-            op(may(Read, Shows), "One show, with what is sold for it").answers::<shows::WholeShow>().problems(&[404]),
+            op(may(Read, Shows), "One show, with what is sold for it and who came in")
+                .answers::<shows::WholeShow>()
+                .problems(&[404]),
         )
         .get(
             "/shows/{connection}/{id}/orders",
@@ -471,7 +473,9 @@ fn show_routes() -> Routes {
         .get(
             "/tickets/{connection}/{id}",
             shows::ticket,
-            op(may(ReadPersonal, Tickets), "One ticket").answers::<shows::TicketView>().problems(&[404]),
+            op(may(ReadPersonal, Tickets), "One ticket, and when it was scanned")
+                .answers::<shows::WholeTicket>()
+                .problems(&[404]),
         )
         .asks::<Nothing>("/shows/{connection}/{id}/publish", Deed::Publish, "Make a show public")
         .asks::<Nothing>("/shows/{connection}/{id}/archive", Deed::Archive, "Archive a show")

@@ -7,7 +7,7 @@
 
 mod selling;
 
-pub(super) use selling::{affiliate, capacity, promo_code, sales, stock};
+pub(super) use selling::{affiliate, capacity, door_list, promo_code, sales, stock};
 
 use super::questions::{Questions, plain};
 use super::wire;

@@ -6,7 +6,7 @@
 
 mod selling;
 
-pub(super) use selling::{Affiliate, CapacityAssignment, PromoCode, Stats};
+pub(super) use selling::{Affiliate, CapacityAssignment, CheckInList, PromoCode, Stats};
 
 use pasarela_connector::poll;
 use serde::{Deserialize, Deserializer};
