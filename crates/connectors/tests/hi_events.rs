@@ -764,6 +764,24 @@ fn conformance() {
                 refused: vec![json!({ "show_id": "118", "name": "Creadora", "code": "la creadora" })],
             },
             ActionSample {
+                action: "offer_waitlist",
+                input: json!({ "show_id": "118", "entry_id": "901" }),
+                done: Answer::json(200, &json!({ "data": [{ "id": 901, "status": "OFFERED" }] })),
+                judged: with(vec![(page(json!([{ "id": 901, "status": "WAITING" }])), "call")]),
+                refused: vec![
+                    json!({ "show_id": "118" }),
+                    json!({ "show_id": "118", "entry_id": "901", "tier_id": "201" }),
+                    json!({ "show_id": "118", "tier_id": "201", "quantity": 51 }),
+                ],
+            },
+            ActionSample {
+                action: "remove_from_waitlist",
+                input: json!({ "show_id": "118", "entry_id": "901" }),
+                done: Answer { status: 204, ..Answer::default() },
+                judged: with(vec![(page(json!([{ "id": 901, "status": "WAITING" }])), "call")]),
+                refused: vec![json!({ "show_id": "118" }), json!({ "show_id": "118", "entry_id": "../901" })],
+            },
+            ActionSample {
                 action: "create_webhook",
                 input: json!({ "url": "https://hub.fashionistas.example/in/hi-events/118" }),
                 done: answer(200, "rest.webhook-create.json"),

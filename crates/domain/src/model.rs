@@ -5,9 +5,13 @@
 
 mod door;
 mod selling;
+mod server;
+mod waitlist;
 
 pub use door::{DoorList, Scan};
 pub use selling::{Affiliate, Capacity, DaySales, PromoCode, ShowSales, Stock, TierStock};
+pub use server::ServerTrait;
+pub use waitlist::{WaitlistEntry, WaitlistStatus};
 
 use crate::identity::Differs;
 use crate::{Currency, EmailAddress, Money, PersonId, Phone};
@@ -560,10 +564,10 @@ pub struct ActionAsked {
 }
 
 /// Kinds of read models that are parts of a show.
-pub const PARTS_OF_A_SHOW: [&str; 5] = ["order", "ticket", "product", "check_in", "door_list"];
+pub const PARTS_OF_A_SHOW: [&str; 6] = ["order", "ticket", "product", "check_in", "door_list", "waitlist_entry"];
 
-/// The read model that one of this kind is a part of, by what it says: orders, tickets, products, scans and door lists
-/// of their show.
+/// The read model that one of this kind is a part of, by what it says: orders, tickets, products, scans, door
+/// lists and whoever waits for a place, of their show.
 #[must_use]
 pub fn whole_of(kind: &str, data: &serde_json::Value) -> Option<crate::EntityRef> {
     let show = PARTS_OF_A_SHOW.contains(&kind).then(|| data.get("show_id")?.as_str())??;
@@ -582,6 +586,8 @@ pub fn schema_of(name: &str) -> Option<schemars::Schema> {
         "ticket.checked_in" | "ticket.check_in_undone" => schemars::schema_for!(CheckIn),
         "check_in" => schemars::schema_for!(Scan),
         "door_list" => schemars::schema_for!(DoorList),
+        "trait" => schemars::schema_for!(ServerTrait),
+        "waitlist_entry" => schemars::schema_for!(WaitlistEntry),
         _ => match head {
             "order" => schemars::schema_for!(Order),
             "ticket" => schemars::schema_for!(Ticket),

@@ -166,7 +166,7 @@ fn record(mut value: Value, by: Reading<'_>) -> Result<Vec<Item>, Unread> {
         }
         other => Err(Unread(format!(
             "unknown record '{other}'; known are order, attendee, check_in, show, product, promo_code, \
-             affiliate, capacity, door_list, show_sales"
+             affiliate, capacity, door_list, waitlist_entry, trait, show_sales"
         ))),
     }
 }

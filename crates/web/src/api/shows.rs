@@ -17,7 +17,7 @@ use crate::problem::Problem;
 use crate::who::Who;
 use axum::Json;
 use axum::extract::{Path, State};
-use look::{Counts, Door, Found, ScanView, entity, may_see};
+use look::{Counts, Door, Found, ScanView, Waitlist, entity, may_see};
 use pasarela_domain::model::{Order, Product, Show, ShowStatus, Ticket};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,7 @@ pub(crate) struct WholeShow {
     counts: Counts,
     products: Vec<Product>,
     door: Door,
+    waitlist: Waitlist,
 }
 
 /// An order with where it is.
@@ -158,7 +159,8 @@ pub(crate) async fn one(
     let products = look::parts::<Product>(&app, &show, "product", None, look::MANY).await?;
     let products = products.rows.into_iter().map(|(_, p)| p).collect();
     let door = look::door(&app, &show).await?;
-    Ok(Json(WholeShow { connection, show: show.data, counts, products, door }))
+    let waitlist = look::waitlist(&app, &show).await?;
+    Ok(Json(WholeShow { connection, show: show.data, counts, products, door, waitlist }))
 }
 
 pub(crate) async fn orders(

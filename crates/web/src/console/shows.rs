@@ -156,6 +156,8 @@ struct ShowPage {
     chart: Option<String>,
     sold: Vec<Sold>,
     door: Option<door::Door>,
+    /// Key and number of those who wait, bought, or let it run out.
+    waits: Vec<(&'static str, String)>,
     /// None: the visitor may not see guests.
     orders: Option<Vec<OrderRow>>,
     query: String,
@@ -188,6 +190,7 @@ pub(super) async fn show(
     let tickets: Vec<Ticket> = look::all_parts(&app, &show, "ticket").await.map_err(wrong)?;
     let products: Vec<Product> = look::all_parts(&app, &show, "product").await.map_err(wrong)?;
     let came = look::door(&app, &show).await.map_err(wrong)?;
+    let waitlist = look::waitlist(&app, &show).await.map_err(wrong)?;
     let valid = tickets.iter().filter(|t| t.status == TicketStatus::Active).count() as u64;
     let guests = look::may_see(&app, &who, (Tickets, Action::ReadPersonal), &show);
     let offers = |action: &str| app.engine.manifest(&connection).is_some_and(|m| m.action(action).is_some());
@@ -210,6 +213,7 @@ pub(super) async fn show(
         chart: sales(w, &orders, now),
         sold: sold(w, &products, &tickets),
         door: door::door(w, &came, valid),
+        waits: door::waits(w, waitlist),
         found: w.count("shows.orders", matching.len() as u64),
         orders: guests.then(|| shown.map(|o| order_row(w, &connection, o, now)).collect()),
         older,

@@ -50,12 +50,20 @@ pub(crate) async fn seed(hub: &Hub) {
         let (front, side) = (list(&front_id, "Puerta principal", json!(4)), list(&side_id, "", Value::Null));
         let came = scan(&front_id, "2030-11-27T00:40:00Z", false);
         let went = scan(&side_id, "2030-11-27T00:30:00Z", true);
+        let wait = |id: &str, status: &str| {
+            json!({ "id": id, "show_id": show, "contact": contact("Luisa", "luisa@correo.example"),
+            "status": status, "tier_id": "1", "place": null, "joined_at": null, "offered_until": null, "order_id": null })
+        };
+        let (waits_id, gone_id) = (format!("1{show}"), format!("2{show}"));
+        let (waits, gone) = (wait(&waits_id, "waiting"), wait(&gone_id, "cancelled"));
         let (came_id, went_id) = (format!("9{show}:{front_id}"), format!("9{show}:{side_id}"));
         for (kind, id, data) in [
             ("show", &show_id, &whole),
             ("order", &show_id, &order),
             ("ticket", &ticket_id, &ticket),
             ("product", &product_id, &product),
+            ("waitlist_entry", &waits_id, &waits),
+            ("waitlist_entry", &gone_id, &gone),
             ("door_list", &front_id, &front),
             ("door_list", &side_id, &side),
             ("check_in", &came_id, &came),
@@ -125,6 +133,7 @@ async fn a_show_has_its_own_orders_and_tickets_and_no_others() {
         ] }),
         "a scan that was undone is no guest inside"
     );
+    assert_eq!(whole["waitlist"], json!({ "waiting": 1, "offered": 0, "purchased": 0, "expired": 0 }));
     let (_, ticket) = get("/tickets/tienda/97").await;
     let scans: Vec<_> = ticket["scans"].as_array().unwrap().iter().map(|s| (&s["list"], &s["undone"])).collect();
     assert_eq!(scans, [(&json!(""), &json!(true)), (&json!("Puerta principal"), &json!(false))], "{ticket}");
@@ -159,6 +168,7 @@ async fn a_producer_sees_the_shows_of_the_grant_and_nothing_of_the_others() {
         assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
         assert!(!other.contains("Camila"), "{path}");
     }
+    assert!(show.contains("Esperan un cupo") && !show.contains("luisa@"), "how many wait, and not who");
     assert!(show.contains("Entraron") && show.contains("1 de 4") && show.contains("Lista 237"), "who came, by list");
     let (status, order) = page(&hub, "/pedidos/tienda/7", &own).await;
     assert_eq!(status, StatusCode::OK);

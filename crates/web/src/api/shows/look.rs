@@ -5,7 +5,7 @@ use crate::policy::{Action, Resource};
 use crate::problem::Problem;
 use crate::who::Who;
 use pasarela_domain::EntityRef;
-use pasarela_domain::model::{DoorList, Order, Product, Scan, Show, Ticket};
+use pasarela_domain::model::{DoorList, Order, Product, Scan, Show, Ticket, WaitlistEntry, WaitlistStatus};
 use pasarela_store::Page;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -59,6 +59,20 @@ pub(crate) struct DoorView {
     pub(crate) inside: u64,
     /// Does it let anybody in now? Null until it was read.
     pub(crate) open: Option<bool>,
+}
+
+/// Who waits for a place at a show, where it has a waitlist.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "ShowWaitlist")]
+pub(crate) struct Waitlist {
+    /// Wait.
+    pub(crate) waiting: u64,
+    /// Were offered a place, and have not answered.
+    pub(crate) offered: u64,
+    /// Bought the place that was offered.
+    pub(crate) purchased: u64,
+    /// Let the offer run out.
+    pub(crate) expired: u64,
 }
 
 /// A scan of a ticket, with the name of its list.
@@ -196,6 +210,22 @@ pub(crate) async fn door(app: &App, show: &Found<Show>) -> Result<Door, Problem>
     let mut lists: Vec<DoorView> = lists.iter().map(view).collect();
     lists.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
     Ok(Door { inside, lists })
+}
+
+/// Who waits for a place.
+pub(crate) async fn waitlist(app: &App, show: &Found<Show>) -> Result<Waitlist, Problem> {
+    let entries: Vec<WaitlistEntry> = all_parts(app, show, "waitlist_entry").await?;
+    let mut count = Waitlist::default();
+    for entry in entries {
+        match entry.status {
+            WaitlistStatus::Waiting => count.waiting += 1,
+            WaitlistStatus::Offered => count.offered += 1,
+            WaitlistStatus::Purchased => count.purchased += 1,
+            WaitlistStatus::OfferExpired => count.expired += 1,
+            WaitlistStatus::Cancelled | WaitlistStatus::Other => {}
+        }
+    }
+    Ok(count)
 }
 
 /// The last scan of each of these tickets by each list of their show, the earliest first, with the ticket's place among

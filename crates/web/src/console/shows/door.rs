@@ -1,4 +1,5 @@
-//! The door on the page of a show and of an order: how many came in, and when a ticket was scanned.
+//! The door on the page of a show and of an order: how many came in, when a ticket was scanned, and how many wait for a
+//! place.
 
 use crate::api::shows::look::{self, ScanView};
 use crate::console::moments::Moment;
@@ -60,4 +61,20 @@ pub(super) fn scanned(w: Words, view: &ScanView, now: Timestamp) -> Scanned {
         at: view.scan.at.map(|at| Moment::new(w, at, now)),
         list: name(w, &view.list, &view.scan.list_id),
     }
+}
+
+/// Those who wait, and what became of offers; nothing where nobody ever waited.
+pub(super) fn waits(w: Words, waitlist: look::Waitlist) -> Vec<(&'static str, String)> {
+    if waitlist == look::Waitlist::default() {
+        return Vec::new();
+    }
+    let look::Waitlist { waiting, offered, purchased, expired } = waitlist;
+    let rows = [
+        ("shows.waits", waiting),
+        ("shows.offered", offered),
+        ("shows.took_offer", purchased),
+        ("shows.offer_over", expired),
+    ];
+    let told = rows.into_iter().filter(|(key, n)| *n > 0 || *key == "shows.waits");
+    told.map(|(key, n)| (key, w.number(n))).collect()
 }
