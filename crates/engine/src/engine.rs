@@ -614,6 +614,15 @@ impl Engine {
         self.inner.count_parts(shows, kind).await
     }
 
+    /// What a connection's server can do and others of its provider cannot, and the other way round; empty where all are
+    /// alike.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn server_can(&self, connection: &str) -> Result<Vec<crate::ServerCan>, pasarela_store::Error> {
+        self.inner.server_can(connection).await
+    }
+
     /// Has one action of one connection done, because somebody asks for it. What follows is seen in the event's story.
     ///
     /// # Errors

@@ -110,7 +110,7 @@ impl Desk {
 
 /// Does a read model of this kind speak of a person?
 pub(crate) fn speaks(kind: &str) -> bool {
-    matches!(kind, "person" | "order" | "ticket")
+    matches!(kind, "person" | "order" | "ticket" | "waitlist_entry")
 }
 
 /// Persons who were joined, or said to be two, with all that was told and done.

@@ -56,7 +56,6 @@ use axum::extract::{FromRequestParts, Path, Query, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use pasarela_domain::Envelope;
-use pasarela_engine::ConnectionState;
 use pasarela_store::SuppressionRow;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -394,7 +393,7 @@ pub(crate) fn routes() -> Routes {
             tickets::keys,
             op(may(Read, TicketKeys), "Public keys that verify tickets without a network, the one that signs last").lists::<tickets::PublicKey>(),
         )
-        .get("/connections", connections::list, op(may(Read, Connections), "Connections and how they stand").lists::<ConnectionState>())
+        .get("/connections", connections::list, op(may(Read, Connections), "Connections and how they stand").lists::<connections::ListedConnection>())
         .get(
             "/connections/{name}",
             connections::one,
@@ -443,7 +442,9 @@ fn show_routes() -> Routes {
         .get(
             "/shows/{connection}/{id}",
             shows::one,
-            op(may(Read, Shows), "One show, with what is sold for it").answers::<shows::WholeShow>().problems(&[404]),
+            op(may(Read, Shows), "One show, with what is sold for it and who came in")
+                .answers::<shows::WholeShow>()
+                .problems(&[404]),
         )
         .get(
             "/shows/{connection}/{id}/orders",
@@ -471,7 +472,9 @@ fn show_routes() -> Routes {
         .get(
             "/tickets/{connection}/{id}",
             shows::ticket,
-            op(may(ReadPersonal, Tickets), "One ticket").answers::<shows::TicketView>().problems(&[404]),
+            op(may(ReadPersonal, Tickets), "One ticket, and when it was scanned")
+                .answers::<shows::WholeTicket>()
+                .problems(&[404]),
         )
         .asks::<Nothing>("/shows/{connection}/{id}/publish", Deed::Publish, "Make a show public")
         .asks::<Nothing>("/shows/{connection}/{id}/archive", Deed::Archive, "Archive a show")

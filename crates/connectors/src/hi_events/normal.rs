@@ -6,8 +6,10 @@
 //! Not here: which event a value becomes ([`super::inbound`]).
 
 mod selling;
+mod waitlist;
 
-pub(super) use selling::{affiliate, capacity, promo_code, sales, stock};
+pub(super) use selling::{affiliate, capacity, door_list, promo_code, sales, stock};
+pub(super) use waitlist::{gone, no_waitlist_entry, waitlist_entry};
 
 use super::questions::{Questions, plain};
 use super::wire;

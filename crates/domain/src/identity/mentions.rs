@@ -45,6 +45,13 @@ struct OrderPart {
     tickets: Vec<TicketPart>,
 }
 
+/// The same of somebody on a waitlist.
+#[derive(Deserialize)]
+struct WaitlistPart {
+    id: String,
+    contact: Contact,
+}
+
 /// The same of a scan at the door.
 #[derive(Deserialize)]
 struct CheckInPart {
@@ -77,7 +84,8 @@ impl Mention {
     }
 
     /// What a read model of this connection says of the record that it is: of a `person`, an `order` (its buyer: its
-    /// tickets have read models of their own, which may be newer) or a `ticket`. `None`: it speaks of no person.
+    /// tickets have read models of their own, which may be newer), a `ticket`, or a `waitlist_entry` (a contact: who
+    /// waits for a place is no guest, and of no show yet). `None`: it speaks of no person.
     #[must_use]
     pub fn of_state(connection: &str, kind: &str, data: &Value, as_of: Option<Timestamp>) -> Option<Self> {
         let said = Said { connection, as_of };
@@ -85,6 +93,9 @@ impl Mention {
             "person" => PersonPart::deserialize(data).ok().map(|p| said.person(&p)),
             "order" => OrderPart::deserialize(data).ok().map(|o| said.buyer(&o)),
             "ticket" => TicketPart::deserialize(data).ok().map(|t| said.ticket(&t)),
+            "waitlist_entry" => {
+                WaitlistPart::deserialize(data).ok().map(|w| said.mention(kind, &w.id, typed(&w.contact)))
+            }
             _ => None,
         }
     }

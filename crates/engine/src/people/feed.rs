@@ -270,7 +270,7 @@ impl Inner {
 
     /// Looks at some of all read models; `true`: there are more.
     async fn sweep_people(self: &Arc<Self>, reader: &mut Reader) -> Result<bool, Error> {
-        const KINDS: [&str; 3] = ["person", "order", "ticket"];
+        const KINDS: [&str; 4] = ["person", "order", "ticket", "waitlist_entry"];
         let fresh = reader.swept.is_some_and(|at| at.elapsed() < SWEEP);
         if reader.sweep.is_none() && fresh {
             return Ok(false);
