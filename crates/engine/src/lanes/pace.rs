@@ -148,9 +148,11 @@ impl Pace {
 
     fn refill(&mut self, now: Timestamp) -> bool {
         let Some(Rate { burst, every }) = self.limits.rate else { return true };
+        // Whoever waited for the store comes with a time of before: the bucket's own never goes back, or the same
+        // moment would fill it twice.
         let passed = now.duration_since(self.refilled).as_secs_f64().max(0.0);
         self.tokens = (self.tokens + passed / every.as_secs_f64().max(1e-9)).min(f64::from(burst.max(1)));
-        self.refilled = now;
+        self.refilled = self.refilled.max(now);
         self.tokens >= 1.0
     }
 

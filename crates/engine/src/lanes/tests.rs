@@ -75,6 +75,23 @@ fn buckets_start_empty_and_refill() {
     assert!(start(&mut l, at(60)).is_none(), "the burst is two");
 }
 
+/// Tasks come back from the store at different times, with the time that they went with.
+#[test]
+fn a_time_of_before_fills_the_bucket_no_second_time() {
+    let mut l = lanes(Some(Rate { burst: 1, every: Duration::from_secs(10) }), 100);
+    for n in 0..10 {
+        l.enqueue(key(n, 1), effect(n), at(0));
+    }
+    let mut started = 0;
+    for seconds in 10..40 {
+        for stale in [0, 5, 9] {
+            started += usize::from(start(&mut l, at(seconds)).is_some());
+            assert_eq!(start(&mut l, at(seconds - stale)), None, "at {seconds}");
+        }
+    }
+    assert_eq!(started, 3, "one each ten seconds");
+}
+
 #[test]
 fn the_breaker_opens_probes_once_and_closes() {
     let mut l = lanes(None, 10);

@@ -24,6 +24,8 @@ use std::time::Duration;
 /// Connection of the CRM in that world, and how often its limit lets a call through.
 const CRM: &str = "twenty";
 const EVERY: f64 = 0.6;
+/// What is still missing is told so often, in business seconds.
+const TELL_EVERY: f64 = 20.0;
 /// Real time that everything may take.
 const PATIENCE: Duration = Duration::from_secs(1500);
 
@@ -138,8 +140,16 @@ async fn one(args: &Args, drop: f64) -> Result<Outcome, Failure> {
     let sold = world.clock.now();
     // From the first moment on at which all of it is there; what follows are looks that find nothing new.
     let until = tokio::time::Instant::now() + PATIENCE;
+    let mut told = sold;
     let (took, after, calls) = loop {
         let (seen, last) = look(&world, &truth);
+        let now = world.clock.now();
+        if now.duration_since(told).as_secs_f64() >= TELL_EVERY {
+            told = now;
+            let calls: u64 = counted().values().sum();
+            let missing = seen.wrong.join("; ");
+            note(&format!("season: {:.0} s, {calls} calls: {missing}", now.duration_since(begun).as_secs_f64()));
+        }
         if seen.wrong.is_empty() || tokio::time::Instant::now() > until {
             let since = |at: Timestamp| last.duration_since(at).as_secs_f64().max(0.0);
             break (since(begun), since(sold), counted());
