@@ -488,6 +488,7 @@ Contact = TypedDict(
         "phone": Union["Phone", None],
         "language": Union[str, None],
         "document": NotRequired[Union["PersonDocument", None]],
+        "empty": NotRequired[list["PersonField"]],
     },
 )
 
@@ -1808,6 +1809,7 @@ RecordDiffers = TypedDict(
         "last_name": NotRequired[Union[str, None]],
         "email": NotRequired[Union["EmailAddress", None]],
         "phone": NotRequired[Union["Phone", None]],
+        "clear": NotRequired[list["PersonField"]],
     },
 )
 

@@ -171,7 +171,7 @@ export type ConsentState = "given" | "withdrawn";
 export type ConsentStatement = { "person": NamedPerson; "purpose": string; "state": ConsentState; "channel"?: string | null; "evidence"?: Evidence; "analytics"?: AnalyticsIds; "legal_basis"?: LegalBasis; "guardian"?: Guardian | null };
 
 /** A person as one document names them: a buyer, a ticket's holder, a message's sender */
-export type Contact = { "name": string; "first_name": string; "last_name": string; "email": EmailAddress | null; "phone": Phone | null; "language": string | null; "document"?: PersonDocument | null };
+export type Contact = { "name": string; "first_name": string; "last_name": string; "email": EmailAddress | null; "phone": Phone | null; "language": string | null; "document"?: PersonDocument | null; "empty"?: Array<PersonField> };
 
 /** A row as it was read, column by column; what is empty is not said */
 export type ContactRow = { "line"?: number; "id"?: string; "name"?: string; "first_name"?: string; "last_name"?: string; "email"?: string; "phone"?: string; "document_kind"?: string; "document_number"?: string; "language"?: string; "job_title"?: string };
@@ -555,7 +555,7 @@ export type Pushed = { "by": string; "at": string };
 export type Reason = { "reason"?: string | null };
 
 /** What a record should say and does not. Only fields that such a record can carry */
-export type RecordDiffers = { "name"?: string | null; "first_name"?: string | null; "last_name"?: string | null; "email"?: EmailAddress | null; "phone"?: Phone | null };
+export type RecordDiffers = { "name"?: string | null; "first_name"?: string | null; "last_name"?: string | null; "email"?: EmailAddress | null; "phone"?: Phone | null; "clear"?: Array<PersonField> };
 
 /** A step that was refused */
 export type RefusedStep = { "id": string; "what": string; "why": string };

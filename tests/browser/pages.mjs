@@ -152,6 +152,7 @@ async function addresses(world) {
     desfiles: "/desfiles",
     desfile: `/desfiles/${at}`,
     pedido: `/pedidos/${show.connection}/${bought.id}`,
+    devoluciones: "/devoluciones?todas=1",
     personas: "/personas",
     persona: `/personas/${person.id}`,
     "personas-revision": "/personas/revision",

@@ -40,6 +40,10 @@ pub struct Contact {
     /// read documents is still the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document: Option<crate::identity::Document>,
+    /// Fields that the provider says are empty, `email` and `phone` alone. What is null and not named here it does not
+    /// carry, or did not send: nothing follows from that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub empty: Vec<crate::identity::Field>,
 }
 
 /// State of an order.

@@ -14,7 +14,7 @@ use crate::flows::PushError;
 use pasarela_connector::{Action, Ctx, Outcome, Step};
 use pasarela_domain::DeliveryId;
 use pasarela_domain::model::ActionAsked;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -76,15 +76,7 @@ pub enum AskError {
 impl Inner {
     /// Has it done.
     pub(crate) async fn do_by_hand(self: &Arc<Self>, wish: Wish) -> Result<Asked, AskError> {
-        let connection =
-            self.connection(&wish.connection).ok_or_else(|| AskError::NoConnection(wish.connection.clone()))?;
-        let action = connection.manifest().action(&wish.action).ok_or_else(|| AskError::NoAction {
-            connection: wish.connection.clone(),
-            action: wish.action.clone(),
-            has: names(&connection),
-        })?;
-        self.try_input(&connection, action, &wish.input)?;
-        self.flow_by_hand(&wish.connection, action).await?;
+        self.ready_by_hand(&wish.connection, &wish.action, &wish.input).await?;
         let now = self.clock.now();
         let data = ActionAsked { connection: wish.connection, action: wish.action, input: wish.input, by: wish.by };
         let news = News {
@@ -99,6 +91,34 @@ impl Inner {
             Admission::Busy(why) => Err(AskError::Busy(why)),
             _ => Err(AskError::Busy("it was not taken".into())),
         }
+    }
+
+    /// Would it be done, as far as that can be said without asking the provider?
+    pub(crate) fn would_do(&self, connection: &str, action: &str, input: &Value) -> Result<(), AskError> {
+        let (connection, action) = self.offered(connection, action)?;
+        self.try_input(connection, action, input)
+    }
+
+    /// The same, and the flow that does it is in force.
+    pub(crate) async fn ready_by_hand(
+        self: &Arc<Self>,
+        connection: &str,
+        action: &str,
+        input: &Value,
+    ) -> Result<(), AskError> {
+        let (found, offered) = self.offered(connection, action)?;
+        self.try_input(found, offered, input)?;
+        self.flow_by_hand(connection, offered).await
+    }
+
+    fn offered(&self, connection: &str, action: &str) -> Result<(&Arc<ConnectionRuntime>, &Action), AskError> {
+        let found = self.connections.get(connection).ok_or_else(|| AskError::NoConnection(connection.to_owned()))?;
+        let offered = found.manifest().action(action).ok_or_else(|| AskError::NoAction {
+            connection: connection.to_owned(),
+            action: action.to_owned(),
+            has: names(found),
+        })?;
+        Ok((found, offered))
     }
 
     /// The connector is pure: what it would say of this input at the first try, it says now.
@@ -141,6 +161,13 @@ impl Inner {
     }
 }
 
+/// Of what is known, what the action asks for: providers ask for different things.
+#[must_use]
+pub fn input_of(action: &Action, known: Map<String, Value>) -> Map<String, Value> {
+    let asked = action.input.get("properties").and_then(Value::as_object);
+    known.into_iter().filter(|(field, _)| asked.is_some_and(|p| p.contains_key(field))).collect()
+}
+
 /// First line of a flow that was made here.
 const MADE: &str = "# Made by the hub for actions that people ask for.";
 
@@ -167,9 +194,15 @@ fn text_of(name: &str, version: u32, connection: &str, action: &Action) -> Strin
     }
     text.push_str("    on_unknown: hold\n    on_dead: skip\n    with:\n");
     let properties = action.input.get("properties").and_then(Value::as_object);
+    let must = action.input.get("required").and_then(Value::as_array);
     for (field, schema) in properties.into_iter().flatten() {
         let default = schema.get("default").filter(|d| !d.is_null());
-        let or = default.map_or_else(String::new, |d| format!(" | default({d})"));
+        let or = match default {
+            Some(default) => format!(" | default({default})"),
+            None if must.is_some_and(|m| m.iter().any(|name| name == field)) => String::new(),
+            // What was left out is nothing, and no mistake.
+            None => " | default(none)".to_owned(),
+        };
         // Writing to a text cannot fail.
         let _ = writeln!(text, "      {field}: {}", json!(format!("{{{{ data.input.{field}{or} }}}}")));
     }

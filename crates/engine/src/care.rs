@@ -52,7 +52,7 @@ pub struct Retention {
     pub marketing_profile: Option<Duration>,
     /// Who said it, in consents, after they were taken back.
     pub consent_proofs: Option<Duration>,
-    /// Closed cases, incidents and holds: the term of commercial papers.
+    /// Closed cases, incidents, holds and requests for refunds: the term of commercial papers.
     pub commercial: Option<Duration>,
     /// Entries of the audit.
     pub audit: Option<Duration>,

@@ -22,6 +22,7 @@ use crate::parts::ShowPart;
 use crate::pauses::{PauseError, Pauses};
 use crate::provision::{ProvisionAsk, ProvisionError, ProvisionPlan, Provisioned};
 use crate::reconcile::{Ask, ReconcileError, Report};
+use crate::refunds::{Colleague, NewRefund, Refund, RefundError, RefundFilter, RefundId};
 use crate::replay::{ReplayFilter, ReplayPage};
 use crate::retention::RetentionRule;
 use crate::runs::{EventScope, LiveRuns, RunView};
@@ -632,6 +633,75 @@ impl Engine {
         whole(async move { inner.do_by_hand(wish).await }).await
     }
 
+    /// Asks for a refund; somebody else decides it.
+    ///
+    /// # Errors
+    /// An order that is not there or not paid, more than is left of it, another request that is not over, what the
+    /// provider does not offer.
+    pub async fn ask_refund(&self, new: NewRefund, by: Colleague) -> Result<Refund, RefundError> {
+        let inner = self.inner.clone();
+        whole(async move { inner.ask_refund(new, by).await }).await
+    }
+
+    /// Approves a request for a refund, and asks the provider for it, once.
+    ///
+    /// # Errors
+    /// One's own request, one that does not wait any more, an order of which money went back meanwhile.
+    pub async fn approve_refund(&self, id: &RefundId, by: Colleague) -> Result<Refund, RefundError> {
+        let (inner, id) = (self.inner.clone(), id.clone());
+        whole(async move { inner.approve_refund(&id, by).await }).await
+    }
+
+    /// Refuses a request for a refund.
+    ///
+    /// # Errors
+    /// One's own request, which is taken back instead, and one that does not wait any more.
+    pub async fn refuse_refund(&self, id: &RefundId, by: Colleague) -> Result<Refund, RefundError> {
+        let (inner, id) = (self.inner.clone(), id.clone());
+        whole(async move { inner.refuse_refund(&id, by).await }).await
+    }
+
+    /// Takes one's own request for a refund back.
+    ///
+    /// # Errors
+    /// Another's request, and one that does not wait any more.
+    pub async fn withdraw_refund(&self, id: &RefundId, by: Colleague) -> Result<Refund, RefundError> {
+        let (inner, id) = (self.inner.clone(), id.clone());
+        whole(async move { inner.withdraw_refund(&id, &by).await }).await
+    }
+
+    /// One request for a refund, and what came of it.
+    ///
+    /// # Errors
+    /// There is none; the store.
+    pub async fn refund(&self, id: &RefundId) -> Result<Refund, RefundError> {
+        self.inner.refund(id).await
+    }
+
+    /// A page of requests for refunds, the newest first, and the cursor of the next one.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn refunds(&self, filter: RefundFilter) -> Result<(Vec<Refund>, Option<i64>), pasarela_store::Error> {
+        self.inner.refunds(filter).await
+    }
+
+    /// Requests for refunds of one order, the newest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn refunds_of_order(&self, connection: &str, order: &str) -> Result<Vec<Refund>, pasarela_store::Error> {
+        self.inner.refunds_of_order(connection, order).await
+    }
+
+    /// Looks after requests for refunds now: what is untold is told, what came of them is noted, old ones end.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn look_after_refunds(&self) -> Result<(), pasarela_store::Error> {
+        self.inner.refund_round().await
+    }
+
     /// Records what a person said about their data. `key`: the same key is the same record.
     pub async fn record_consent(&self, statement: Statement, key: Option<&str>) -> Result<Recorded, LedgerError> {
         let (inner, key) = (self.inner.clone(), key.map(str::to_owned));
@@ -1061,12 +1131,13 @@ impl Engine {
     }
 
     /// Ages and counts. How long the webhooks of others are out of reach says nothing of this hub: what waits for
-    /// them is counted, and its age is not.
+    /// them is counted, and its age is not. [`Engine::people_wait`] tells from now on what is so now.
     ///
     /// # Errors
     /// When the store cannot be asked.
     pub async fn health(&self) -> Result<pasarela_store::HealthRow, pasarela_store::Error> {
         let besides = self.inner.webhooks.connections().iter().map(|c| c.id).collect();
+        self.inner.people.note_behind(self.inner.people_behind().await?);
         self.inner.store.health_besides(self.inner.clock.now(), besides).await
     }
 

@@ -37,6 +37,7 @@ mod people;
 mod provision;
 mod reconcile;
 mod recover;
+mod refunds;
 mod registry;
 mod replay;
 mod retention;
@@ -55,7 +56,7 @@ mod whole;
 pub use abroad::{Basis, Transfer, check_transfer};
 pub use accept::{Admission, InboundRequest};
 pub use admin::{AdminError, Replayed};
-pub use by_hand::{AskError, Asked, Wish};
+pub use by_hand::{AskError, Asked, Wish, input_of};
 pub use care::{CareNow, CareView, Keeping, Retention, Round};
 pub use cases::{
     CaseError, CaseFilter, CaseView, CasesNow, IncidentError, IncidentView, NewCase, NewIncident, Urgency, answer_draft,
@@ -82,6 +83,7 @@ pub use people::{
 };
 pub use provision::{DoneStep, ProvisionAsk, ProvisionError, ProvisionPlan, Provisioned, RefusedStep};
 pub use reconcile::{Ask, Difference, Finding, Policy, ReconcileError, ReconcileSettings, Report};
+pub use refunds::{Colleague, NewRefund, Refund, RefundError, RefundFilter, RefundId, RefundOutcome, RefundState};
 pub use registry::{ListError, ListedAddress, RegistryList, RegistryView};
 pub use replay::{ReplayFilter, ReplayPage};
 pub use retention::RetentionRule;

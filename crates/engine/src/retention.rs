@@ -11,6 +11,7 @@ use crate::cases::CASE;
 use crate::cases::incidents::INCIDENT;
 use crate::engine::Inner;
 use crate::ledger::{CONSENT, RECORD, consents_in};
+use crate::refunds::REFUND;
 use crate::registry::KEY;
 use crate::standing::{STANDING, hash_of, read_standing};
 use jiff::{SignedDuration, Timestamp};
@@ -32,7 +33,7 @@ const NIGHT: SignedDuration = SignedDuration::from_hours(20);
 const PROFILE: &str = "marketing_profile";
 const PROOFS: &str = "consent_proofs";
 /// All walks. Of records, what is held by another goes first.
-const WALKS: [&str; 5] = [CASE, INCIDENT, HOLD, PROFILE, PROOFS];
+const WALKS: [&str; 6] = [CASE, INCIDENT, HOLD, REFUND, PROFILE, PROOFS];
 /// Where a profile lies, in the order of the walk.
 const PROFILE_KINDS: [&str; 3] = [CONTACT, CONSENT, STANDING];
 
@@ -91,7 +92,7 @@ fn basis(kind: &str) -> &'static str {
         "audit" => {
             "demonstrated responsibility (D.1377 art. 26): as long as what it tells of, C.Co. art. 60 and Ley 962 de 2005, art. 28: 10 years"
         }
-        CASE | INCIDENT | HOLD => "C.Co. art. 60 and Ley 962 de 2005, art. 28: 10 years, after it is closed",
+        CASE | INCIDENT | HOLD | REFUND => "C.Co. art. 60 and Ley 962 de 2005, art. 28: 10 years, after it is closed",
         _ => "choice: what is finished, [retention]",
     }
 }

@@ -15,6 +15,8 @@ mod crm;
 mod halved;
 #[path = "sandbox/provision.rs"]
 mod provision;
+#[path = "sandbox/refunds.rs"]
+mod refunds;
 #[path = "support/sandbox.rs"]
 mod sandbox;
 #[path = "sandbox/season.rs"]

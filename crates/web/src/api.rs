@@ -21,6 +21,7 @@ mod links;
 mod overview;
 mod pauses;
 pub(crate) mod people;
+pub(crate) mod refunds;
 mod registry;
 mod runs;
 mod seal;
@@ -50,10 +51,8 @@ use crate::policy::{Gate, may};
 use crate::problem::Problem;
 use crate::routes::{Again, Routes, op};
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{FromRequestParts, Path, Query, State};
-use axum::http::StatusCode;
+use axum::extract::{FromRequestParts, Query, State};
 use axum::http::request::Parts;
 use pasarela_domain::Envelope;
 use pasarela_store::SuppressionRow;
@@ -422,310 +421,8 @@ pub(crate) fn routes() -> Routes {
                 .answers::<pasarela_engine::Provisioned>()
                 .problems(&[404, 409]),
         );
-    let v1 = v1.merge(show_routes()).merge(webhook_routes()).merge(people_routes());
+    let v1 = v1.merge(shows::routes()).merge(webhooks::routes()).merge(people::routes());
     Routes::new().nest("/api/v1", v1)
-}
-
-/// Shows, orders and tickets, and what is done with them by hand.
-fn show_routes() -> Routes {
-    use crate::policy::Action::{Read, ReadPersonal};
-    use crate::policy::Resource::{Shows, Tickets};
-    use shows::{CheckIn, CheckOut, Deed, Holder, Nothing, Rebate};
-    Routes::new()
-        .get(
-            "/shows",
-            shows::list,
-            op(may(Read, Shows), "Shows of every connection, by connection and id")
-                .query::<shows::Filter>()
-                .lists::<shows::ShowView>(),
-        )
-        .get(
-            "/shows/{connection}/{id}",
-            shows::one,
-            op(may(Read, Shows), "One show, with what is sold for it and who came in")
-                .answers::<shows::WholeShow>()
-                .problems(&[404]),
-        )
-        .get(
-            "/shows/{connection}/{id}/orders",
-            shows::orders,
-            op(may(ReadPersonal, Tickets), "Orders of a show, the first seen last")
-                .query::<shows::Paging>()
-                .lists::<shows::OrderView>()
-                .problems(&[404]),
-        )
-        .get(
-            "/shows/{connection}/{id}/tickets",
-            shows::tickets,
-            op(may(ReadPersonal, Tickets), "Tickets of a show, the first seen last")
-                .query::<shows::Paging>()
-                .lists::<shows::TicketView>()
-                .problems(&[404]),
-        )
-        .get(
-            "/orders/{connection}/{id}",
-            shows::order,
-            op(may(ReadPersonal, Tickets), "One order, with its tickets")
-                .answers::<shows::OrderView>()
-                .problems(&[404]),
-        )
-        .get(
-            "/tickets/{connection}/{id}",
-            shows::ticket,
-            op(may(ReadPersonal, Tickets), "One ticket, and when it was scanned")
-                .answers::<shows::WholeTicket>()
-                .problems(&[404]),
-        )
-        .asks::<Nothing>("/shows/{connection}/{id}/publish", Deed::Publish, "Make a show public")
-        .asks::<Nothing>("/shows/{connection}/{id}/archive", Deed::Archive, "Archive a show")
-        .asks::<Rebate>("/orders/{connection}/{id}/cancel", Deed::CancelOrder, "Cancel an order")
-        .asks::<Nothing>("/orders/{connection}/{id}/mark-paid", Deed::MarkPaid, "Take an order as paid")
-        .asks::<Nothing>("/tickets/{connection}/{id}/cancel", Deed::CancelTicket, "Cancel a ticket")
-        .asks::<Nothing>("/tickets/{connection}/{id}/resend", Deed::Resend, "Send a ticket to its holder again")
-        .asks::<Holder>("/tickets/{connection}/{id}/holder", Deed::Holder, "Give a ticket another holder")
-        .asks::<CheckIn>("/tickets/{connection}/{id}/check-in", Deed::CheckIn, "Let a ticket's holder in")
-        .asks::<CheckOut>("/tickets/{connection}/{id}/check-out", Deed::CheckOut, "Take a check-in back")
-}
-
-impl Routes {
-    /// A deed that a flow does: 202, and the delivery whose event tells what comes of it.
-    fn asks<T>(self, path: &'static str, deed: shows::Deed, about: &'static str) -> Self
-    where
-        T: DeserializeOwned + Serialize + JsonSchema + Send + Sync + 'static,
-    {
-        let (resource, action) = deed.right();
-        let handler = move |who: crate::who::Who,
-                            State(app): State<App>,
-                            Path((connection, id)): Path<(String, String)>,
-                            bytes: Bytes| async move {
-            let more: T = body(&bytes)?;
-            let asked = shows::deed(deed, &who, &app, (&connection, &id), more).await?;
-            Ok::<_, Problem>((StatusCode::ACCEPTED, Json(asked)))
-        };
-        let operation = op(may(action, resource), about)
-            .about("It is done by a flow (`a-mano-...`), as everything is: `delivery_id` leads to the event that tells of it and to its story.")
-            .status(202)
-            .answers::<pasarela_engine::Asked>()
-            .problems(&[404, 409, 503])
-            .again(Again::Safe);
-        let operation = if deed.must_be_told_more() { operation.takes::<T>() } else { operation.may_take::<T>() };
-        self.post(path, handler, operation)
-    }
-}
-
-/// Who is whom, and what people do about it.
-fn people_routes() -> Routes {
-    use crate::policy::Action::{Operate, ReadPersonal, Write};
-    use crate::policy::Resource::People;
-    use pasarela_domain::model::HubPerson;
-    use pasarela_engine::{ConflictView, ContactsReport, DoubtView, HistoryLine, PersonView};
-    use people::{Accepted, Back, Contacts, Did, Leaving, Other};
-    Routes::new()
-        .get(
-            "/people",
-            people::list,
-            op(may(ReadPersonal, People), "Persons across all connections, the latest heard of first")
-                .query::<people::Filter>()
-                .lists::<HubPerson>()
-                .problems(&[409]),
-        )
-        .get(
-            "/people/review",
-            people::review,
-            op(may(ReadPersonal, People), "Pairs that could be one person, for somebody to say")
-                .about("A page may hold fewer pairs than asked for, also none: go on while there is a cursor.")
-                .query::<people::Paging>()
-                .lists::<DoubtView>()
-                .problems(&[409]),
-        )
-        .get(
-            "/people/conflicts",
-            people::conflicts,
-            op(may(ReadPersonal, People), "Edits that do not count, by the rules of ownership")
-                .query::<people::Paging>()
-                .lists::<ConflictView>()
-                .problems(&[409]),
-        )
-        .post(
-            "/people/import",
-            people::import,
-            op(may(Operate, People), "Take in a list of contacts, each row by itself")
-                .about("At most 2000 rows at once. Sent again, a list changes nothing.")
-                .takes::<Contacts>()
-                .answers::<ContactsReport>()
-                .problems(&[404, 409])
-                .again(Again::Safe),
-        )
-        .get(
-            "/people/{id}",
-            people::one,
-            op(may(ReadPersonal, People), "One person, by any id that was ever theirs")
-                .answers::<PersonView>()
-                .problems(&[404, 409]),
-        )
-        .get(
-            "/people/{id}/history",
-            people::history,
-            op(may(ReadPersonal, People), "What was told and done with a person, the latest first")
-                .lists::<HistoryLine>()
-                .problems(&[404, 409]),
-        )
-        .post(
-            "/people/{id}/merge",
-            people::merge,
-            op(may(Write, People), "Two persons are one")
-                .takes::<Other>()
-                .answers::<Did>()
-                .problems(&[404, 409])
-                .again(Again::Safe),
-        )
-        .post(
-            "/people/{id}/apart",
-            people::apart,
-            op(may(Write, People), "Two persons are not one, and no rule joins them")
-                .takes::<Other>()
-                .answers::<Did>()
-                .problems(&[404, 409])
-                .again(Again::Safe),
-        )
-        .post(
-            "/people/{id}/split",
-            people::split,
-            op(may(Write, People), "Records leave a person, together")
-                .takes::<Leaving>()
-                .answers::<Did>()
-                .problems(&[404, 409])
-                .again(Again::Once),
-        )
-        .post(
-            "/people/{id}/undo",
-            people::undo,
-            op(may(Write, People), "Take a deed back; an undoing too")
-                .takes::<Back>()
-                .answers::<Did>()
-                .problems(&[404, 409])
-                .again(Again::Safe),
-        )
-        .post(
-            "/people/{id}/conflicts/accept",
-            people::accept,
-            op(may(Write, People), "Leave a conflict as it is")
-                .takes::<Accepted>()
-                .answers::<PersonView>()
-                .problems(&[404, 409])
-                .again(Again::Safe),
-        )
-}
-
-/// Webhooks to services of one's own.
-fn webhook_routes() -> Routes {
-    use crate::policy::Action::{Operate, Read, Write};
-    use crate::policy::Resource::Webhooks;
-    use pasarela_engine::{NewWebhook, TestOutcome, Webhook, WebhookChange};
-    Routes::new()
-        .get(
-            "/webhooks",
-            webhooks::list,
-            op(may(Read, Webhooks), "Webhooks to services of your own, and how they stand").lists::<Webhook>(),
-        )
-        .post(
-            "/webhooks",
-            webhooks::create,
-            op(may(Write, Webhooks), "Make a webhook: its secret is shown once")
-                .about(
-                    "Events are sent by the Standard Webhooks rules, those of one key in their order, until they are \
-                     answered with 2xx. The address must be one of the public Internet; it is looked at now and at \
-                     every connection.",
-                )
-                .takes::<NewWebhook>()
-                .status(201)
-                .answers::<webhooks::Made>()
-                .problems(&[409])
-                .again(Again::Secret),
-        )
-        .get(
-            "/webhooks/{id}",
-            webhooks::one,
-            op(may(Read, Webhooks), "One webhook").versioned().answers::<Webhook>().problems(&[404]),
-        )
-        .post(
-            "/webhooks/{id}/change",
-            webhooks::change,
-            op(may(Write, Webhooks), "Change a webhook; what is left out stays")
-                .versioned()
-                .takes::<WebhookChange>()
-                .answers::<Webhook>()
-                .problems(&[404, 412])
-                .again(Again::Safe),
-        )
-        .post(
-            "/webhooks/{id}/remove",
-            webhooks::remove,
-            op(may(Write, Webhooks), "Remove a webhook, and with it what it has not been sent")
-                .versioned()
-                .answers::<webhooks::Removed>()
-                .problems(&[404, 412])
-                .again(Again::Safe),
-        )
-        .post(
-            "/webhooks/{id}/secrets",
-            webhooks::rotate,
-            op(may(Write, Webhooks), "Give a webhook a new secret; those before sign beside it for a time")
-                .may_take::<webhooks::Rotation>()
-                .answers::<webhooks::Made>()
-                .problems(&[404, 409])
-                .again(Again::Secret),
-        )
-        .post(
-            "/webhooks/{id}/secrets/{secret}/end",
-            webhooks::end_secret,
-            op(may(Write, Webhooks), "End a secret of a webhook now")
-                .answers::<Webhook>()
-                .problems(&[404, 409])
-                .again(Again::Safe),
-        )
-        .post(
-            "/webhooks/{id}/test",
-            webhooks::test,
-            op(may(Operate, Webhooks), "Send a trial that tells of nothing, once, and see the answer")
-                .about("The type is `webhook.test`; it goes by no lane, and is kept nowhere.")
-                .answers::<TestOutcome>()
-                .problems(&[404]),
-        )
-        .post(
-            "/webhooks/{id}/pause",
-            webhooks::pause,
-            op(may(Operate, Webhooks), "Pause a webhook: its events wait in the log")
-                .may_take::<Reason>()
-                .answers::<Webhook>()
-                .problems(&[404])
-                .again(Again::Safe),
-        )
-        .post(
-            "/webhooks/{id}/resume",
-            webhooks::resume,
-            op(may(Operate, Webhooks), "End a pause, a person's or the hub's: what waits goes on in its order")
-                .answers::<Webhook>()
-                .problems(&[404, 409])
-                .again(Again::Safe),
-        )
-        .post(
-            "/webhooks/{id}/replay",
-            webhooks::replay,
-            op(may(Operate, Webhooks), "Send everything since a moment again, under the same ids")
-                .takes::<webhooks::Replay>()
-                .answers::<Webhook>()
-                .problems(&[404])
-                .again(Again::Safe),
-        )
-        .get(
-            "/webhooks/{id}/deliveries",
-            webhooks::deliveries,
-            op(may(Read, Webhooks), "What a webhook was sent, and what waits for it, newest first")
-                .query::<webhooks::Filter>()
-                .lists::<webhooks::Sent>()
-                .problems(&[404]),
-        )
 }
 
 /// Names of what there is.
@@ -756,6 +453,7 @@ async fn index() -> Json<Names> {
             "pauses",
             "people",
             "overview",
+            "refunds",
             "retention",
             "shows",
             "suppressions",

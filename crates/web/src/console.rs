@@ -37,6 +37,7 @@ mod page;
 mod persons;
 mod plan;
 mod reconciliation;
+mod refunds;
 mod search;
 mod session;
 mod shows;
@@ -122,10 +123,10 @@ impl Settings {
 
 /// The pages, each with who may see it or do what it asks for.
 pub(crate) fn pages() -> Pages {
-    use crate::policy::Action::{Operate, Read, ReadPersonal, Write};
+    use crate::policy::Action::{Approve, Ask, Operate, Read, ReadPersonal, Write};
     use crate::policy::Resource::{
         Audit, Cases, Connections, DeadLetters, Deliveries, Events, Flows, Holds, Incidents, Keys, Overview, Pauses,
-        People, Sandbox, Shows, Tickets, Users, Webhooks,
+        People, Refunds, Sandbox, Shows, Tickets, Users, Webhooks,
     };
     const OWN: Gate = Gate::Known("everybody's own account");
     Pages::new()
@@ -141,6 +142,11 @@ pub(crate) fn pages() -> Pages {
         .get("/pedidos/{connection}/{id}", may(ReadPersonal, Tickets), shows::order::show)
         .post("/pedidos/{connection}/{id}/{what}", may(Write, Tickets), shows::order::act)
         .post("/pedidos/{connection}/{id}/boletas/{ticket}/{what}", may(Write, Tickets), shows::order::act_on_ticket)
+        .post("/pedidos/{connection}/{id}/devolucion", may(Ask, Refunds), refunds::ask)
+        .get("/devoluciones", may(ReadPersonal, Refunds), refunds::list)
+        .post("/devoluciones/{connection}/{id}/{number}/aprobar", may(Approve, Refunds), refunds::approve)
+        .post("/devoluciones/{connection}/{id}/{number}/negar", may(Approve, Refunds), refunds::refuse)
+        .post("/devoluciones/{connection}/{id}/{number}/retirar", may(Ask, Refunds), refunds::withdraw)
         .get("/flujos", may(Read, Flows), flows::list)
         .get("/flujos/{name}", may(Read, Flows), flows::show)
         .post("/flujos/{name}/pausar", may(Operate, Pauses), flows::pause)

@@ -66,6 +66,7 @@ async fn whatever_is_described_is_there() {
             .replace("{connection}", "tienda")
             .replace("{id}", "x")
             .replace("{seq}", "1")
+            .replace("{number}", "1")
             .replace("{secret}", "x")
             .replace("{name}", "x");
         assert!(!filled.contains('{'), "{path}: which value may stand here?");
@@ -291,16 +292,13 @@ async fn calls(hub: &Hub) -> Vec<Call> {
         ("get", "/api/v1/shows/{connection}/{id}/orders", "/api/v1/shows/tienda/7/orders".into(), Value::Null),
         ("get", "/api/v1/shows/{connection}/{id}/tickets", "/api/v1/shows/tienda/7/tickets".into(), Value::Null),
         ("get", "/api/v1/orders/{connection}/{id}", "/api/v1/orders/tienda/7".into(), Value::Null),
+        ("get", "/api/v1/refunds", "/api/v1/refunds?open=true".into(), Value::Null),
+        ("get", "/api/v1/refunds/{connection}/{id}/{number}", "/api/v1/refunds/tienda/7/1".into(), Value::Null),
         ("get", "/api/v1/tickets/{connection}/{id}", "/api/v1/tickets/tienda/97".into(), Value::Null),
         // A shop sells no tickets: the problem is told as the document has it.
         ("post", "/api/v1/shows/{connection}/{id}/publish", "/api/v1/shows/tienda/7/publish".into(), Value::Null),
         ("post", "/api/v1/shows/{connection}/{id}/archive", "/api/v1/shows/tienda/7/archive".into(), Value::Null),
-        (
-            "post",
-            "/api/v1/orders/{connection}/{id}/cancel",
-            "/api/v1/orders/tienda/7/cancel".into(),
-            json!({ "refund": true }),
-        ),
+        ("post", "/api/v1/orders/{connection}/{id}/cancel", "/api/v1/orders/tienda/7/cancel".into(), Value::Null),
         ("post", "/api/v1/orders/{connection}/{id}/mark-paid", "/api/v1/orders/tienda/7/mark-paid".into(), Value::Null),
         ("post", "/api/v1/tickets/{connection}/{id}/cancel", "/api/v1/tickets/tienda/97/cancel".into(), Value::Null),
         ("post", "/api/v1/tickets/{connection}/{id}/resend", "/api/v1/tickets/tienda/97/resend".into(), Value::Null),

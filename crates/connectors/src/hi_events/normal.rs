@@ -351,7 +351,7 @@ fn contact(
         email: email.and_then(|e| e.parse::<EmailAddress>().ok()),
         phone,
         language: filled(locale).map(str::to_owned),
-        document: None,
+        ..Contact::default()
     }
 }
 

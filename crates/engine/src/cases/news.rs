@@ -76,7 +76,7 @@ impl Inner {
     }
 
     /// Hands an event to the hub's own connection. Told twice, it is one event.
-    pub(super) async fn tell(self: &Arc<Self>, news: &News) -> Result<(), Error> {
+    pub(crate) async fn tell(self: &Arc<Self>, news: &News) -> Result<(), Error> {
         match self.hand_in_news(news).await? {
             Admission::Accepted(_) | Admission::Known => Ok(()),
             _ => Err(Error::Busy),

@@ -67,11 +67,14 @@ impl Inner {
         }
     }
 
-    /// Looks after cases until the hub stops.
+    /// Looks after cases, and after requests for refunds, until the hub stops.
     pub(crate) async fn clerk(self: Arc<Self>) {
         loop {
             if let Err(e) = self.case_round().await {
                 tracing::warn!(error = %e, "the round of cases did not complete; the next one goes on");
+            }
+            if let Err(e) = self.refund_round().await {
+                tracing::warn!(error = %e, "the round of refunds did not complete; the next one goes on");
             }
             tokio::select! {
                 () = tokio::time::sleep(EVERY) => {}

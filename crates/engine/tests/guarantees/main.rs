@@ -28,6 +28,7 @@ mod operating;
 mod people;
 mod promises;
 mod provider;
+mod refunds;
 mod registry;
 mod separated;
 mod server;

@@ -19,6 +19,19 @@ pub(crate) const POLL_EVERY: Duration = Duration::from_secs(900);
 /// Longest real life of a call; business time is moved by hand.
 pub(crate) const CALL_LIFE: Duration = Duration::from_secs(20);
 
+/// What a refund names, as providers ask for it.
+#[derive(schemars::JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Refund {
+    order_id: String,
+    show_id: String,
+    amount: Value,
+    refunded_before: Value,
+    cancel_order: bool,
+    /// Nobody has to say it.
+    notify_buyer: Option<bool>,
+}
+
 pub(crate) struct Ensayo(Manifest);
 
 impl Ensayo {
@@ -53,6 +66,7 @@ impl Ensayo {
             action("aviso", native).message(Message::to("whatsapp", "/to")).build(),
             action("charla", native).message(Message::to("whatsapp", "/to").answers_within(day)).build(),
             action("registro", Idempotency::ClientId).registry(100).build(),
+            Action::new::<Refund>("refund", "refund", Idempotency::Readable { after: READ_AFTER }).build(),
             action("a_todos", native).message(Message::to_unnamed("email")).build(),
         ];
         let anything = actions[0].input.clone();
@@ -161,7 +175,7 @@ impl Connector for Connected {
                 let request = self.post("pasos1", &first, ctx);
                 Step::Call(Call { request, state: json!({ "v": 1 }), repeat: Repeat::SameKey })
             }
-            "leible" | "correla" | "unavez" | "mensaje" | "fugaz" | "carta" => {
+            "leible" | "refund" | "correla" | "unavez" | "mensaje" | "fugaz" | "carta" => {
                 call(self.post(action, &first, ctx), Repeat::Never)
             }
             _ => call(self.post(action, &first, ctx), Repeat::SameKey),

@@ -33,7 +33,7 @@ pub(crate) struct Retention {
     marketing_profile: Age,
     /// Who said it, in consents, so long after they were taken back. What was said stays, under hashes.
     consent_proofs: Age,
-    /// Closed cases, incidents and legal holds: the ten years of commercial papers (C.Co. art. 60).
+    /// Closed cases, incidents, legal holds and requests for refunds: the ten years of commercial papers (C.Co. art. 60).
     commercial: Age,
     /// Entries of the audit. At least `90d`: an insider is found late.
     audit: Age,

@@ -39,8 +39,8 @@ fn an_order_is_cancelled_because_somebody_asks_for_it() {
     let bearer = format!("Bearer {key}");
     let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
     let post = |path: &str, body: &str| hub.send("POST", path, &headers, body.as_bytes());
-    let wrong = post(&format!("{path}/cancel"), r#"{ "refund": "sí" }"#);
-    wrong.problem(400, &["expected a boolean"]);
+    let wrong = post(&format!("{path}/cancel"), r#"{ "motivo": "sí" }"#);
+    wrong.problem(400, &["unknown field"]);
 
     let again = [headers[0], headers[1], ("idempotency-key", "una-sola-vez")];
     let asked = hub.send("POST", &format!("{path}/cancel"), &again, b"");

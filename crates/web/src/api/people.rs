@@ -1,5 +1,9 @@
 //! `/api/v1/people`: who is whom across all connections of a brand, and what people do about it.
 
+mod routes;
+
+pub(super) use routes::routes;
+
 use super::{Params, body, cursor, id as read_id, limit, list as page};
 use crate::App;
 use crate::audit;

@@ -6,8 +6,10 @@
 
 mod deeds;
 pub(crate) mod look;
+mod routes;
 
-pub(crate) use deeds::{CheckIn, CheckOut, Deed, Holder, Nothing, Rebate, deed};
+pub(crate) use deeds::{CheckIn, CheckOut, Deed, Holder, Nothing, deed};
+pub(super) use routes::routes;
 
 use super::{Params, cursor, limit, list as page};
 use crate::App;

@@ -1,5 +1,9 @@
 //! `/api/v1/webhooks`: events to services of one's own, by the Standard Webhooks rules.
 
+mod routes;
+
+pub(super) use routes::routes;
+
 use super::{Params, body, cursor, limit, list as page};
 use crate::App;
 use crate::auth::whsec;

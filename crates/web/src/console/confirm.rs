@@ -17,7 +17,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 /// Where it may lead back to.
-const BACK: [&str; 3] = ["/usuarios", "/claves", "/mi-cuenta"];
+const BACK: [&str; 4] = ["/usuarios", "/claves", "/devoluciones", "/mi-cuenta"];
 
 #[derive(Deserialize)]
 pub(super) struct Asked {

@@ -168,14 +168,15 @@ impl FromRequest<App> for OwnDeed {
     }
 }
 
-/// A form that says who gets in, and what they may do. Whoever sends it proved lately who they are.
+/// A form that says who gets in and what they may do, or that gives money back. Whoever sends it proved lately who they are.
 pub(super) struct FreshDeed(pub(super) Deed);
 
 impl FromRequest<App> for FreshDeed {
     type Rejection = Response;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
-        let back = if request.uri().path().starts_with("/claves") { "/claves" } else { "/usuarios" };
+        let path = request.uri().path();
+        let back = ["/claves", "/devoluciones"].into_iter().find(|b| path.starts_with(b)).unwrap_or("/usuarios");
         let deed = owned(request).await?;
         if !deed.visit.is_fresh(app) {
             // Nothing is done, whatever the answer's status says.

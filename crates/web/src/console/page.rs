@@ -72,10 +72,11 @@ const fn section(
 }
 
 /// In the order of the bar. The gate is that of the page's route.
-const SECTIONS: [Section; 15] = [
+const SECTIONS: [Section; 16] = [
     section("home", "/", "nav.home", Action::Read, Resource::Overview),
     section("events", "/eventos", "nav.events", Action::Read, Resource::Events),
     section("shows", "/desfiles", "nav.shows", Action::Read, Resource::Shows),
+    section("refunds", "/devoluciones", "nav.refunds", Action::ReadPersonal, Resource::Refunds),
     section("flows", "/flujos", "nav.flows", Action::Read, Resource::Flows),
     section("dead", "/por-resolver", "nav.dead", Action::ReadPersonal, Resource::DeadLetters),
     section("connections", "/conexiones", "nav.connections", Action::Read, Resource::Connections),

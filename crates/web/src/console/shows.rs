@@ -249,7 +249,11 @@ pub(super) async fn act(
 fn after<T>(visit: &Visit, back: &str, came: Result<T, crate::problem::Problem>) -> Response {
     match came {
         Ok(_) => Redirect::to(&format!("{back}?aviso=asked")).into_response(),
-        Err(e) if e.told_to_people().is_some() => Redirect::to(&format!("{back}?aviso=refused")).into_response(),
+        Err(e) if e.told_to_people().is_some() => {
+            // It leads back as what was done does, and nothing was.
+            crate::audit::nothing();
+            Redirect::to(&format!("{back}?aviso=refused")).into_response()
+        }
         Err(e) => problem(visit, e),
     }
 }

@@ -14,6 +14,7 @@ mod newcomer;
 mod pages;
 mod people;
 mod persons;
+mod refunds;
 mod shows;
 mod states;
 mod theatre;
@@ -43,6 +44,7 @@ fn rows() -> impl Iterator<Item = &'static Row> {
         .chain(law::ROWS)
         .chain(people::ROWS)
         .chain(persons::ROWS)
+        .chain(refunds::ROWS)
         .chain(shows::ROWS)
         .chain(states::ROWS)
         .chain(webhooks::ROWS)

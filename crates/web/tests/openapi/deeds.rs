@@ -195,7 +195,7 @@ async fn deeds(hub: &Hub) -> Vec<Asked> {
 
 /// Routes that do something by a session of somebody's own, or that this hub has nothing for: each says what tries
 /// it instead.
-const ELSEWHERE: [(&str, &str); 50] = [
+const ELSEWHERE: [(&str, &str); 54] = [
     ("/personas/{id}/unir", "as the API's, by the same functions"),
     ("/personas/{id}/distintas", "as the API's, by the same functions"),
     ("/personas/{id}/sacar", "as the API's, by the same functions"),
@@ -213,6 +213,10 @@ const ELSEWHERE: [(&str, &str); 50] = [
     ("/desfiles/{connection}/{id}/{what}", "as the API's, by the same functions"),
     ("/pedidos/{connection}/{id}/{what}", "as the API's, by the same functions"),
     ("/pedidos/{connection}/{id}/boletas/{ticket}/{what}", "as the API's, by the same functions"),
+    ("/pedidos/{connection}/{id}/devolucion", "by people with an account; pasarela/tests/sandbox/refunds.rs"),
+    ("/devoluciones/{connection}/{id}/{number}/aprobar", "the same"),
+    ("/devoluciones/{connection}/{id}/{number}/negar", "the same"),
+    ("/devoluciones/{connection}/{id}/{number}/retirar", "the same"),
     ("/conexiones/{name}/modelo", "as the API's, by the same functions"),
     ("/api/v1/connections/{name}/reconcile", "a shop keeps no history: it refuses before anything is done"),
     ("/api/v1/connections/{name}/plan/apply", "a shop has no model: it refuses before anything is done"),

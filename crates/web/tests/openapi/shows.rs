@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use pasarela_domain::EntityRef;
-use pasarela_store::{EntityUpsert, Work};
+use pasarela_store::{EntityUpsert, RecordWrite, Work};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -83,6 +83,25 @@ pub(crate) async fn seed(hub: &Hub) {
         }
     }
     store.work(Work { entities, ..Work::default() }).await.unwrap();
+    for show in ["7", "8"] {
+        let at = "2026-11-20T16:00:00Z";
+        let refund = json!({ "connection": "tienda", "order_id": show, "number": 1, "order_number": format!("O-{show}ABC"),
+            "show_id": show, "amount": money(2_000_000), "refunded_before": money(0), "cancel_order": false,
+            "reason": format!("No viene al {show}"), "state": "waiting", "asked_by": { "id": "usr_luz", "name": "Luz Ospina" },
+            "asked_at": at, "expires_at": "2031-11-27T16:00:00Z", "decided_by": null, "decided_at": null,
+            "outcome": null, "why": null, "event_id": null });
+        let record = RecordWrite {
+            kind: "refund".into(),
+            id: format!("tienda/{show}/1"),
+            expected: 0,
+            due: None,
+            open: true,
+            subjects: Vec::new(),
+            at: at.parse().unwrap(),
+            data: sealer.seal_json(&json!({ "refund": refund })),
+        };
+        store.keep_record(record).await.unwrap();
+    }
 }
 
 /// A session of somebody with this grant.
@@ -188,4 +207,35 @@ async fn a_producer_sees_the_shows_of_the_grant_and_nothing_of_the_others() {
     assert!(found.contains("O-7ABC"));
     let (_, none) = page(&hub, "/desfiles/tienda/7?q=Camila", &everyone).await;
     assert!(!none.contains("O-7ABC") && none.contains("Ningún pedido coincide"));
+}
+
+#[tokio::test]
+async fn requests_for_refunds_are_seen_by_whose_brands_and_shows_they_are() {
+    let hub = hub(None).await;
+    seed(&hub).await;
+    let (_, all) = call(&hub, "get", "/api/v1/refunds", &hub.key, &Value::Null).await;
+    let reasons = |list: &Value| -> Vec<String> {
+        list["data"].as_array().unwrap().iter().map(|r| r["reason"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(reasons(&all), ["No viene al 8", "No viene al 7"]);
+    let one = async |path: &str| call(&hub, "get", &format!("/api/v1/refunds/{path}"), &hub.key, &Value::Null).await;
+    assert_eq!(one("tienda/7/1").await.1["state"], "waiting");
+    for nowhere in ["tienda/7/2", "tienda/9/1", "otra/7/1", "tienda/7/uno"] {
+        assert_eq!(one(nowhere).await.0, StatusCode::NOT_FOUND, "{nowhere}");
+    }
+    for (grant, seven, eight) in [
+        (json!({ "role": "finance" }), true, true),
+        (json!({ "role": "finance", "brands": ["default"] }), true, true),
+        (json!({ "role": "finance", "brands": ["luna"] }), false, false),
+        (json!({ "role": "support", "only": ["7"] }), true, false),
+    ] {
+        let somebody = as_role(&hub, grant.clone()).await;
+        let (status, list) = page(&hub, "/devoluciones", &somebody).await;
+        assert_eq!(status, StatusCode::OK, "{grant}");
+        assert_eq!((list.contains("No viene al 7"), list.contains("No viene al 8")), (seven, eight), "{grant}");
+    }
+    for role in ["viewer", "gate", "privacy", "operator"] {
+        let somebody = as_role(&hub, json!({ "role": role })).await;
+        assert_eq!(page(&hub, "/devoluciones", &somebody).await.0, StatusCode::FORBIDDEN, "{role}");
+    }
 }

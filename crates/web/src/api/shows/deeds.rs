@@ -98,16 +98,6 @@ impl Deed {
 #[schemars(rename = "NothingMore")]
 pub(crate) struct Nothing {}
 
-/// What becomes of the money of a cancelled order.
-#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "CancelOrder")]
-pub(crate) struct Rebate {
-    /// Give it back too, where the provider took it.
-    #[serde(default)]
-    pub(crate) refund: bool,
-}
-
 /// Who comes with a ticket from now on; what is left out stays.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -200,10 +190,8 @@ pub(crate) async fn deed<T: DeserializeOwned + Serialize>(
 
 /// Of what is known only what the action asks for, and all that the person said.
 fn input_of<T: Serialize>(app: &App, connection: &str, action: &str, known: Map<String, Value>, more: &T) -> Value {
-    let manifest = app.engine.manifest(connection);
-    let schema = manifest.and_then(|m| m.action(action)).map(|a| a.input.as_value());
-    let asks = |field: &str| schema.is_some_and(|s| s["properties"].get(field).is_some());
-    let mut input: Map<String, Value> = known.into_iter().filter(|(field, _)| asks(field)).collect();
+    let action = app.engine.manifest(connection).and_then(|m| m.action(action));
+    let mut input = action.map_or_else(Map::new, |action| pasarela_engine::input_of(action, known));
     if let Ok(Value::Object(said)) = serde_json::to_value(more) {
         input.extend(said);
     }

@@ -4,12 +4,13 @@ use super::door::{Scanned, scanned};
 use super::{after, order_state};
 use crate::App;
 use crate::api::shows::look::{self, Found, OfShow as _};
-use crate::api::shows::{self, Holder, Nothing, Rebate};
+use crate::api::shows::{self, Holder, Nothing};
 use crate::console::guard::{Deed, Visit};
 use crate::console::marks::Mark;
 use crate::console::moments::Moment;
 use crate::console::notice::Notice;
 use crate::console::page::{Frame, html, problem};
+use crate::console::refunds;
 use crate::console::words::Words;
 use crate::policy::Action;
 use crate::policy::Resource::{Shows, Tickets};
@@ -70,6 +71,8 @@ struct OrderPage {
     tickets: Vec<TicketView>,
     answers: Vec<(String, String)>,
     offers: Offers,
+    refund: Option<refunds::Form>,
+    refunds: Vec<refunds::Row>,
 }
 
 pub(in crate::console) async fn show(
@@ -86,6 +89,8 @@ pub(in crate::console) async fn show(
     let of_show = look::show(&app, &who, (Shows, Action::Read), &connection, found.data.show_id()).await;
     let may = look::may_see(&app, &who, (Tickets, Action::Write), &found);
     let has = |action: &str| may && app.engine.manifest(&connection).is_some_and(|m| m.action(action).is_some());
+    let (refund, refunds) =
+        refunds::of_order(&app, &visit, &who, &found).await.map_err(|e| problem(&visit, e.into()))?;
     let order = found.data;
     let offers = Offers {
         cancel: order.status != OrderStatus::Cancelled && has("cancel_order"),
@@ -123,6 +128,8 @@ pub(in crate::console) async fn show(
         tickets,
         answers: order.answers.iter().map(|a| answer(&order, a)).collect(),
         offers,
+        refund,
+        refunds,
         number: order.number,
         frame: Frame::new(&app, &visit, "orders.title", "shows").await,
     };
@@ -182,10 +189,7 @@ pub(in crate::console) async fn act(
 ) -> Response {
     let at = (connection.as_str(), id.as_str());
     let asked = match what.as_str() {
-        "cancelar" => {
-            let refund = !deed.field("devolver").is_empty();
-            shows::deed(shows::Deed::CancelOrder, &who, &app, at, Rebate { refund }).await
-        }
+        "cancelar" => shows::deed(shows::Deed::CancelOrder, &who, &app, at, Nothing::default()).await,
         "pagado" => shows::deed(shows::Deed::MarkPaid, &who, &app, at, Nothing::default()).await,
         _ => return crate::console::page::not_here(deed.visit).await,
     };

@@ -47,6 +47,7 @@ pub(super) const ROWS: &[Row] = &[
     ("keep_kind.case", "Casos cerrados", "Closed cases"),
     ("keep_kind.incident", "Incidentes cerrados", "Closed incidents"),
     ("keep_kind.hold", "Órdenes de conservar terminadas", "Legal holds that ended"),
+    ("keep_kind.refund", "Devoluciones pedidas, terminadas", "Requests for refunds that are over"),
     ("keep_kind.consents", "Autorizaciones", "Consents"),
     ("keep_kind.consent_proofs", "Quién dio una autorización que ya revocó", "Who gave a consent that was taken back"),
     ("keep_kind.marketing_profile", "Perfil de mercadeo", "Marketing profile"),

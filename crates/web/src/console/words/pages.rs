@@ -71,6 +71,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     ("status.space", "La base guarda mucho espacio sin usar", "The database keeps much unused space"),
     ("status.care", "La limpieza de lo viejo no alcanza a terminar", "Removing what is old does not come to its end"),
+    ("status.people", "El mapa de personas va atrasado", "The map of persons is behind"),
     ("status.disk", "Queda poco disco", "Little disk space is left"),
     ("status.offline", "Sin señal del hub. Se intenta otra vez.", "No signal from the hub. Trying again."),
     ("signin.title", "Entrar", "Sign in"),

@@ -93,13 +93,8 @@ pub(super) const ROWS: &[Row] = &[
     ("orders.cancel", "Cancelar el pedido", "Cancel the order"),
     (
         "orders.cancel_help",
-        "Sus boletas dejan de abrir la puerta, y quien compró se entera. No se puede deshacer.",
-        "Its tickets no longer open the door, and the buyer is told. This cannot be undone.",
-    ),
-    (
-        "orders.give_back",
-        "Devolver también el dinero, si lo cobró la boletería",
-        "Give the money back too, where the ticketing took it",
+        "Sus boletas dejan de abrir la puerta, y quien compró se entera. El dinero no se devuelve con esto: pide una devolución. No se puede deshacer.",
+        "Its tickets no longer open the door, and the buyer is told. No money goes back by this: ask for a refund. This cannot be undone.",
     ),
     ("orders.cancel_yes", "Sí, cancelarlo", "Yes, cancel it"),
     ("orders.pay", "Marcar como pagado", "Mark as paid"),
