@@ -197,7 +197,7 @@ fn surprise_5_a_second_scan_is_the_same_check_in() {
     assert_eq!(scan.data["at"], "2026-05-15T22:41:07Z");
     // It carries no answers, so it must not overwrite a ticket that has a phone.
     assert!(scan.entities.iter().all(|e| e.entity.kind != "ticket"));
-    let stands = entity(&scan, "check_in", "9001:22");
+    let stands = entity(scan, "check_in", "9001:22");
     assert_eq!((&stands.data["undone"], &stands.data["id"]), (&json!(false), &json!("7001")));
     assert_eq!(webhook("checkin.deleted")[0].dedup, once("ticket.check_in_undone", "7001", ""));
 }

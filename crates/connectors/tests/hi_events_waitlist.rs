@@ -151,9 +151,9 @@ fn a_row_that_is_not_listed_any_more_is_told_as_gone() {
     assert_eq!(status(&world, &json!("999")), "cancelled");
     assert_eq!(status(&world, &entry), "waiting");
     // Told once.
-    world.models.retain(|e, _| e.id.to_string() != "999");
+    world.models.retain(|e, _| e.id != "999");
     world.poll("selling");
-    assert!(world.models.keys().all(|e| e.id.to_string() != "999"));
+    assert!(world.models.keys().all(|e| e.id != "999"));
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn what_a_server_can_do_is_known_by_what_it_answers() {
         world
             .models
             .iter()
-            .find(|(e, _)| e.kind == "trait" && e.id.to_string() == name)
+            .find(|(e, _)| e.kind == "trait" && e.id == name)
             .map(|(_, (d, ..))| d["has"].clone())
     };
     let mut new = World::new(json!({}));
