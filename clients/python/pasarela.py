@@ -379,6 +379,7 @@ Connection = TypedDict(
         "last_webhook": Union[str, None],
         "work": "LanesView",
         "reconciliation": list["Report"],
+        "server": list["ServerCan"],
     },
 )
 
@@ -479,6 +480,7 @@ Contact = TypedDict(
         "phone": Union["Phone", None],
         "language": Union[str, None],
         "document": NotRequired[Union["PersonDocument", None]],
+        "empty": NotRequired[list["PersonField"]],
     },
 )
 
@@ -1050,6 +1052,24 @@ Letter = TypedDict(
     },
 )
 
+# A connection in the list
+ListedConnection = TypedDict(
+    "ListedConnection",
+    {
+        "name": str,
+        "provider": str,
+        "environment": "Environment",
+        "state": str,
+        "problem": Union[str, None],
+        "node": NotRequired[Union[str, None]],
+        "api": "ApiState",
+        "paused": Union["PauseRow", None],
+        "last_webhook": Union[str, None],
+        "work": "LanesView",
+        "server": list["ServerCan"],
+    },
+)
+
 # Something that speaks for or against
 MatchReason = Union[Literal["same_record"], Literal["same_channel_user"], Literal["same_document"], Literal["same_verified_phone"], Literal["same_verified_email"], Literal["same_phone"], Literal["same_email"], Literal["names_agree"], Literal["names_contradict"], Literal["other_document"], Literal["guests_of_one_order"], Literal["one_order"], Literal["shared_by_many"], Literal["fits_several"], Literal["decided"]]
 
@@ -1361,15 +1381,6 @@ PageOfConflictView = TypedDict(
 )
 
 # A page of a list, newest first
-PageOfConnectionState = TypedDict(
-    "PageOfConnectionState",
-    {
-        "data": list["ConnectionState"],
-        "next_cursor": Union[str, None],
-    },
-)
-
-# A page of a list, newest first
 PageOfDeadLetter = TypedDict(
     "PageOfDeadLetter",
     {
@@ -1464,6 +1475,15 @@ PageOfIncident = TypedDict(
     "PageOfIncident",
     {
         "data": list["Incident"],
+        "next_cursor": Union[str, None],
+    },
+)
+
+# A page of a list, newest first
+PageOfListedConnection = TypedDict(
+    "PageOfListedConnection",
+    {
+        "data": list["ListedConnection"],
         "next_cursor": Union[str, None],
     },
 )
@@ -1790,6 +1810,7 @@ RecordDiffers = TypedDict(
         "last_name": NotRequired[Union[str, None]],
         "email": NotRequired[Union["EmailAddress", None]],
         "phone": NotRequired[Union["Phone", None]],
+        "clear": NotRequired[list["PersonField"]],
     },
 )
 
@@ -2039,6 +2060,20 @@ RunView = TypedDict(
     },
 )
 
+# A scan of a ticket, with the name of its list
+ScanView = TypedDict(
+    "ScanView",
+    {
+        "id": str,
+        "ticket_id": str,
+        "show_id": str,
+        "list_id": str,
+        "at": Union[str, None],
+        "undone": bool,
+        "list": str,
+    },
+)
+
 # Scope.
 Scope = Literal["read", "write", "overview:read", "care:read", "connections:read", "connections:write", "flows:read", "flows:write", "pauses:read", "pauses:write", "events:read", "deliveries:read", "deliveries:write", "runs:read", "runs:write", "effects:read", "messages:read", "dead-letters:read", "dead-letters:write", "consents:read", "consents:write", "people:read", "people:write", "suppressions:read", "suppressions:write", "cases:read", "cases:write", "incidents:read", "incidents:write", "holds:read", "holds:write", "texts:read", "texts:write", "registry:read", "registry:write", "ticket-keys:read", "ticket-keys:write", "shows:read", "shows:write", "tickets:read", "tickets:write", "portfolios:read", "portfolios:write", "refunds:read", "sandbox:read", "sandbox:write", "webhooks:read", "webhooks:write", "keys:read", "keys:write", "users:read", "users:write", "audit:read", "backups:write", "secrets:read", "secrets:write", "role:owner", "role:operator", "role:producer", "role:designer", "role:support", "role:finance", "role:gate", "role:privacy", "role:viewer"]
 
@@ -2049,6 +2084,18 @@ SecretView = TypedDict(
         "id": str,
         "created_at": str,
         "ends_at": Union[str, None],
+    },
+)
+
+# Something that some servers of a provider can do and others cannot
+ServerCan = TypedDict(
+    "ServerCan",
+    {
+        "name": str,
+        "es": str,
+        "en": str,
+        "since": str,
+        "has": Union[bool, None],
     },
 )
 
@@ -2076,6 +2123,27 @@ ShowCounts = TypedDict(
     },
 )
 
+# Who came through the door of a show
+ShowDoor = TypedDict(
+    "ShowDoor",
+    {
+        "inside": int,
+        "lists": list["ShowDoorList"],
+    },
+)
+
+# A list by which a door lets in
+ShowDoorList = TypedDict(
+    "ShowDoorList",
+    {
+        "id": str,
+        "name": str,
+        "tickets": Union[int, None],
+        "inside": int,
+        "open": Union[bool, None],
+    },
+)
+
 # State of a show
 ShowStatus = Union[Literal["draft"], Literal["live"], Literal["archived"]]
 
@@ -2086,6 +2154,17 @@ ShowView = TypedDict(
         "connection": str,
         "show": "Show",
         "counts": "ShowCounts",
+    },
+)
+
+# Who waits for a place at a show, where it has a waitlist
+ShowWaitlist = TypedDict(
+    "ShowWaitlist",
+    {
+        "waiting": int,
+        "offered": int,
+        "purchased": int,
+        "expired": int,
     },
 )
 
@@ -2439,6 +2518,18 @@ WholeShow = TypedDict(
         "show": "Show",
         "counts": "ShowCounts",
         "products": list["Product"],
+        "door": "ShowDoor",
+        "waitlist": "ShowWaitlist",
+    },
+)
+
+# A ticket with where it is, and when it was scanned
+WholeTicket = TypedDict(
+    "WholeTicket",
+    {
+        "connection": str,
+        "ticket": "Ticket",
+        "scans": list["ScanView"],
     },
 )
 
@@ -2668,9 +2759,9 @@ class Pasarela(Caller):
         """Public keys that verify tickets without a network, the one that signs last."""
         return cast("PageOfPublicKey", self.call("/api/v1/tickets/keys", "GET", {}, None, None))
 
-    def get_connections(self) -> "PageOfConnectionState":
+    def get_connections(self) -> "PageOfListedConnection":
         """Connections and how they stand."""
-        return cast("PageOfConnectionState", self.call("/api/v1/connections", "GET", {}, None, None))
+        return cast("PageOfListedConnection", self.call("/api/v1/connections", "GET", {}, None, None))
 
     def get_connections_by_name(self, name: str) -> "Connection":
         """One connection, with its last reconciliations."""
@@ -2693,7 +2784,7 @@ class Pasarela(Caller):
         return cast("PageOfShowView", self.call("/api/v1/shows", "GET", {"connection": connection, "status": status, "limit": limit, "cursor": cursor}, None, None))
 
     def get_shows_by_connection_by_id(self, connection: str, id: str) -> "WholeShow":
-        """One show, with what is sold for it."""
+        """One show, with what is sold for it and who came in."""
         return cast("WholeShow", self.call(f"/api/v1/shows/{part(connection)}/{part(id)}", "GET", {}, None, None))
 
     def get_shows_by_connection_by_id_orders(self, connection: str, id: str, *, limit: Optional[int] = None, cursor: Optional[str] = None) -> "PageOfOrderView":
@@ -2708,9 +2799,9 @@ class Pasarela(Caller):
         """One order, with its tickets."""
         return cast("OrderView", self.call(f"/api/v1/orders/{part(connection)}/{part(id)}", "GET", {}, None, None))
 
-    def get_tickets_by_connection_by_id(self, connection: str, id: str) -> "TicketView":
-        """One ticket."""
-        return cast("TicketView", self.call(f"/api/v1/tickets/{part(connection)}/{part(id)}", "GET", {}, None, None))
+    def get_tickets_by_connection_by_id(self, connection: str, id: str) -> "WholeTicket":
+        """One ticket, and when it was scanned."""
+        return cast("WholeTicket", self.call(f"/api/v1/tickets/{part(connection)}/{part(id)}", "GET", {}, None, None))
 
     def get_refunds(self, *, open: Optional[bool] = None, limit: Optional[int] = None, cursor: Optional[str] = None) -> "PageOfRefund":
         """Requests to give money back, newest first."""

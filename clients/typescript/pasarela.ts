@@ -145,7 +145,7 @@ export type Claimant = { "name": string; "document": string; "email": string | n
 export type ConflictView = { "id": string; "person": PersonId; "name": string; "brand": string; "record": PersonSource; "field": PersonField; "says": string; "wins": string; "winner": PersonSource; "why": OverruledWhy; "at": string; "since": string; "accepted_by": string | null };
 
 /** A connection with its last reconciliations */
-export type Connection = { "name": string; "provider": string; "environment": Environment; "state": string; "problem": string | null; "node"?: string | null; "api": ApiState; "paused": PauseRow | null; "last_webhook": string | null; "work": LanesView; "reconciliation": Array<Report> };
+export type Connection = { "name": string; "provider": string; "environment": Environment; "state": string; "problem": string | null; "node"?: string | null; "api": ApiState; "paused": PauseRow | null; "last_webhook": string | null; "work": LanesView; "reconciliation": Array<Report>; "server": Array<ServerCan> };
 
 /** How a connection stands, for people */
 export type ConnectionState = { "name": string; "provider": string; "environment": Environment; "state": string; "problem": string | null; "node"?: string | null; "api": ApiState; "paused": PauseRow | null; "last_webhook": string | null; "work": LanesView };
@@ -168,7 +168,7 @@ export type ConsentState = "given" | "withdrawn";
 export type ConsentStatement = { "person": NamedPerson; "purpose": string; "state": ConsentState; "channel"?: string | null; "evidence"?: Evidence; "analytics"?: AnalyticsIds; "legal_basis"?: LegalBasis; "guardian"?: Guardian | null };
 
 /** A person as one document names them: a buyer, a ticket's holder, a message's sender */
-export type Contact = { "name": string; "first_name": string; "last_name": string; "email": EmailAddress | null; "phone": Phone | null; "language": string | null; "document"?: PersonDocument | null };
+export type Contact = { "name": string; "first_name": string; "last_name": string; "email": EmailAddress | null; "phone": Phone | null; "language": string | null; "document"?: PersonDocument | null; "empty"?: Array<PersonField> };
 
 /** A row as it was read, column by column; what is empty is not said */
 export type ContactRow = { "line"?: number; "id"?: string; "name"?: string; "first_name"?: string; "last_name"?: string; "email"?: string; "phone"?: string; "document_kind"?: string; "document_number"?: string; "language"?: string; "job_title"?: string };
@@ -331,6 +331,9 @@ export type LegalBasis = "consent" | "contract" | "legal_duty";
 /** A letter to the person */
 export type Letter = { "subject": string; "text": string };
 
+/** A connection in the list */
+export type ListedConnection = { "name": string; "provider": string; "environment": Environment; "state": string; "problem": string | null; "node"?: string | null; "api": ApiState; "paused": PauseRow | null; "last_webhook": string | null; "work": LanesView; "server": Array<ServerCan> };
+
 /** Something that speaks for or against */
 export type MatchReason = "same_record" | "same_channel_user" | "same_document" | "same_verified_phone" | "same_verified_email" | "same_phone" | "same_email" | "names_agree" | "names_contradict" | "other_document" | "guests_of_one_order" | "one_order" | "shared_by_many" | "fits_several" | "decided";
 
@@ -416,9 +419,6 @@ export type PageOfCase = { "data": Array<Case>; "next_cursor": string | null };
 export type PageOfConflictView = { "data": Array<ConflictView>; "next_cursor": string | null };
 
 /** A page of a list, newest first */
-export type PageOfConnectionState = { "data": Array<ConnectionState>; "next_cursor": string | null };
-
-/** A page of a list, newest first */
 export type PageOfDeadLetter = { "data": Array<DeadLetter>; "next_cursor": string | null };
 
 /** A page of a list, newest first */
@@ -450,6 +450,9 @@ export type PageOfHubPerson = { "data": Array<HubPerson>; "next_cursor": string 
 
 /** A page of a list, newest first */
 export type PageOfIncident = { "data": Array<Incident>; "next_cursor": string | null };
+
+/** A page of a list, newest first */
+export type PageOfListedConnection = { "data": Array<ListedConnection>; "next_cursor": string | null };
 
 /** A page of a list, newest first */
 export type PageOfOrderView = { "data": Array<OrderView>; "next_cursor": string | null };
@@ -552,7 +555,7 @@ export type Pushed = { "by": string; "at": string };
 export type Reason = { "reason"?: string | null };
 
 /** What a record should say and does not. Only fields that such a record can carry */
-export type RecordDiffers = { "name"?: string | null; "first_name"?: string | null; "last_name"?: string | null; "email"?: EmailAddress | null; "phone"?: Phone | null };
+export type RecordDiffers = { "name"?: string | null; "first_name"?: string | null; "last_name"?: string | null; "email"?: EmailAddress | null; "phone"?: Phone | null; "clear"?: Array<PersonField> };
 
 /** A request for a refund, and what came of it */
 export type Refund = { "connection": string; "order_id": string; "number": number; "order_number": string; "show_id": string; "amount": Money; "refunded_before": Money; "cancel_order": boolean; "reason": string; "state": RefundState; "asked_by": Somebody; "asked_at": string; "expires_at": string; "decided_by": Somebody | null; "decided_at": string | null; "outcome": RefundOutcome | null; "why": string | null; "event_id": EventId | null };
@@ -628,10 +631,16 @@ export type RunStory = { "id": RunId; "flow": string; "version": number; "event_
 /** A run as the API shows it */
 export type RunView = { "id": RunId; "flow": string; "version": number; "event_id": EventId; "status": RunStatus; "created_at": string; "updated_at": string; "steps": unknown; "effects": Record<string, EffectId>; "waits": Record<string, string>; "missing": Array<EntityRef>; "problems": Array<string> };
 
+/** A scan of a ticket, with the name of its list */
+export type ScanView = { "id": string; "ticket_id": string; "show_id": string; "list_id": string; "at": string | null; "undone": boolean; "list": string };
+
 export type Scope = "read" | "write" | "overview:read" | "care:read" | "connections:read" | "connections:write" | "flows:read" | "flows:write" | "pauses:read" | "pauses:write" | "events:read" | "deliveries:read" | "deliveries:write" | "runs:read" | "runs:write" | "effects:read" | "messages:read" | "dead-letters:read" | "dead-letters:write" | "consents:read" | "consents:write" | "people:read" | "people:write" | "suppressions:read" | "suppressions:write" | "cases:read" | "cases:write" | "incidents:read" | "incidents:write" | "holds:read" | "holds:write" | "texts:read" | "texts:write" | "registry:read" | "registry:write" | "ticket-keys:read" | "ticket-keys:write" | "shows:read" | "shows:write" | "tickets:read" | "tickets:write" | "portfolios:read" | "portfolios:write" | "refunds:read" | "sandbox:read" | "sandbox:write" | "webhooks:read" | "webhooks:write" | "keys:read" | "keys:write" | "users:read" | "users:write" | "audit:read" | "backups:write" | "secrets:read" | "secrets:write" | "role:owner" | "role:operator" | "role:producer" | "role:designer" | "role:support" | "role:finance" | "role:gate" | "role:privacy" | "role:viewer";
 
 /** A secret, without the secret */
 export type SecretView = { "id": string; "created_at": string; "ends_at": string | null };
+
+/** Something that some servers of a provider can do and others cannot */
+export type ServerCan = { "name": string; "es": string; "en": string; "since": string; "has": boolean | null };
 
 /** A fashion event: runway, fair, pop-up */
 export type Show = { "id": string; "title": string; "status": ShowStatus; "starts_at": string | null; "ends_at": string | null; "time_zone": string; "currency": Currency | null; "venue": Venue };
@@ -639,11 +648,20 @@ export type Show = { "id": string; "title": string; "status": ShowStatus; "start
 /** How much belongs to a show */
 export type ShowCounts = { "orders": number; "tickets": number };
 
+/** Who came through the door of a show */
+export type ShowDoor = { "inside": number; "lists": Array<ShowDoorList> };
+
+/** A list by which a door lets in */
+export type ShowDoorList = { "id": string; "name": string; "tickets": number | null; "inside": number; "open": boolean | null };
+
 /** State of a show */
 export type ShowStatus = "draft" | "live" | "archived";
 
 /** A show with where it is and how much belongs to it */
 export type ShowView = { "connection": string; "show": Show; "counts": ShowCounts };
+
+/** Who waits for a place at a show, where it has a waitlist */
+export type ShowWaitlist = { "waiting": number; "offered": number; "purchased": number; "expired": number };
 
 /** A version, and whether it is the one in force */
 export type Shown = { "id": string; "kind": TextKind; "name": string; "version": string; "locale": string; "text": string; "sha256": string; "purposes": Array<string>; "channels": Array<string>; "reopens": Array<string>; "notice": string | null; "in_force_from": string; "added_at": string; "in_force": boolean };
@@ -733,7 +751,10 @@ export type WholeDelivery = { "id": DeliveryId; "connection": string; "received_
 export type WholeFlow = { "name": string; "version": number; "from": string; "title": Record<string, string>; "on": Array<string>; "live": Record<string, unknown>; "paused": PauseRow | null; "pushed": Pushed | null; "text": string; "outline": unknown };
 
 /** A show with what is sold for it */
-export type WholeShow = { "connection": string; "show": Show; "counts": ShowCounts; "products": Array<Product> };
+export type WholeShow = { "connection": string; "show": Show; "counts": ShowCounts; "products": Array<Product>; "door": ShowDoor; "waitlist": ShowWaitlist };
+
+/** A ticket with where it is, and when it was scanned */
+export type WholeTicket = { "connection": string; "ticket": Ticket; "scans": Array<ScanView> };
 
 /** How many effects of a connection a rule withheld */
 export type Withheld = { "connection": string; "rule": string; "count": number };
@@ -1006,7 +1027,7 @@ export class Pasarela extends Caller {
   }
 
   /** Connections and how they stand. */
-  getConnections(): Promise<PageOfConnectionState> {
+  getConnections(): Promise<PageOfListedConnection> {
     return this.call(`/api/v1/connections`, "GET", undefined, undefined);
   }
 
@@ -1035,7 +1056,7 @@ export class Pasarela extends Caller {
     return this.call(`/api/v1/shows`, "GET", query, undefined);
   }
 
-  /** One show, with what is sold for it. */
+  /** One show, with what is sold for it and who came in. */
   getShowsByConnectionById(connection: string, id: string): Promise<WholeShow> {
     return this.call(`/api/v1/shows/${part(connection)}/${part(id)}`, "GET", undefined, undefined);
   }
@@ -1055,8 +1076,8 @@ export class Pasarela extends Caller {
     return this.call(`/api/v1/orders/${part(connection)}/${part(id)}`, "GET", undefined, undefined);
   }
 
-  /** One ticket. */
-  getTicketsByConnectionById(connection: string, id: string): Promise<TicketView> {
+  /** One ticket, and when it was scanned. */
+  getTicketsByConnectionById(connection: string, id: string): Promise<WholeTicket> {
     return this.call(`/api/v1/tickets/${part(connection)}/${part(id)}`, "GET", undefined, undefined);
   }
 

@@ -186,6 +186,12 @@ pub trait Connector: Send + Sync + 'static {
         None
     }
 
+    /// What some servers of this provider can do and others cannot. Which of it this one can is a read model `trait`
+    /// under its name, written by whatever finds it out.
+    fn traits(&self) -> &'static [Trait] {
+        &[]
+    }
+
     /// How the provider's account is brought to a model; `None`: this one is left as people set it up.
     fn provisioner(&self) -> Option<&dyn provision::Provisioner> {
         None
@@ -196,6 +202,19 @@ pub trait Connector: Send + Sync + 'static {
     fn trial(&self, _now: Timestamp) -> Option<Trial> {
         None
     }
+}
+
+/// Something that some servers of a provider can do and others cannot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trait {
+    /// Its name: `waitlist`.
+    pub name: &'static str,
+    /// For people, in Spanish.
+    pub es: &'static str,
+    /// For people, in English.
+    pub en: &'static str,
+    /// First version that can do it.
+    pub since: &'static str,
 }
 
 /// A webhook of our own making, for a trial of the way in.

@@ -5,6 +5,10 @@
 //! [`Change::Conflict`] that is shown and never forced. What was done is seen by the next look, so a plan that was
 //! cut off goes on, and one that was done has nothing left to do.
 
+mod steps;
+
+pub use steps::{Draft, Judged, Stands, blocked, conflict, create, keep, seen, update, written};
+
 use crate::{Answer, Ctx, Outcome, Request};
 use pasarela_domain::Secret;
 use schemars::JsonSchema;

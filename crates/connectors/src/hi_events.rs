@@ -24,7 +24,7 @@ use jiff::Timestamp;
 use pasarela_connector::provision::Provisioner;
 use pasarela_connector::{
     Answer, ApiVersion, AuthKind, AuthStep, ConfigError, ConnectionConfig, Connector, Credential, Ctx, Limits,
-    Manifest, PollStep, Provider, Rate, RawRequest, ReadBack, Request, SimConfig, Simulator, Source, Step, Task,
+    Manifest, PollStep, Provider, Rate, RawRequest, ReadBack, Request, SimConfig, Simulator, Source, Step, Task, Trait,
     Translation, Trial, Unread, Verdict, Verification, verify::Gate,
 };
 use pasarela_domain::{Currency, EntityRef};
@@ -280,6 +280,10 @@ impl Connector for HiEventsConnector {
 
     fn registered(&self, answer: &Answer) -> Option<Vec<String>> {
         effects::registered(answer)
+    }
+
+    fn traits(&self) -> &'static [Trait] {
+        reconcile::TRAITS
     }
 
     fn provisioner(&self) -> Option<&dyn Provisioner> {

@@ -62,11 +62,20 @@ pub struct Settings {
     /// API name of the unique text field that takes the hub's own key. Without it `hubId` is written where the
     /// workspace has such a field, which provisioning makes; `""`: none is written.
     pub hub_id_field: Option<String>,
+    /// May many records be looked up in one call of GraphQL? Without it REST is asked for some fifty at a time. What
+    /// the server does not understand is asked by REST anyway.
+    pub graphql: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { calls_per_minute: CALLS_PER_MINUTE, workspace: None, api_key_name: None, hub_id_field: None }
+        Self {
+            calls_per_minute: CALLS_PER_MINUTE,
+            workspace: None,
+            api_key_name: None,
+            hub_id_field: None,
+            graphql: true,
+        }
     }
 }
 
@@ -181,6 +190,11 @@ impl Connection {
     /// The field that takes the hub's key, as the settings name it or as provisioning does; `None`: none is written.
     fn hub_field(&self) -> Option<&str> {
         Some(self.settings.hub_id_field.as_deref().unwrap_or(provision::HUB_ID)).filter(|field| !field.is_empty())
+    }
+
+    /// May many records be looked up in one call of GraphQL?
+    fn graphql(&self) -> bool {
+        self.settings.graphql
     }
 
     /// Is the field only supposed to be there? Then a workspace without it is written to without it.

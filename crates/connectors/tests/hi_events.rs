@@ -196,7 +196,9 @@ fn surprise_5_a_second_scan_is_the_same_check_in() {
     assert_eq!(scan.data["list_id"], "22");
     assert_eq!(scan.data["at"], "2026-05-15T22:41:07Z");
     // It carries no answers, so it must not overwrite a ticket that has a phone.
-    assert!(scan.entities.is_empty());
+    assert!(scan.entities.iter().all(|e| e.entity.kind != "ticket"));
+    let stands = entity(&scan, "check_in", "9001:22");
+    assert_eq!((&stands.data["undone"], &stands.data["id"]), (&json!(false), &json!("7001")));
     assert_eq!(webhook("checkin.deleted")[0].dedup, once("ticket.check_in_undone", "7001", ""));
 }
 
@@ -760,6 +762,24 @@ fn conformance() {
                 done: Answer::json(201, &json!({ "data": { "id": 5, "code": "OTRA" } })),
                 judged: with(vec![(answer(200, "rest.affiliates-list.json"), "call")]),
                 refused: vec![json!({ "show_id": "118", "name": "Creadora", "code": "la creadora" })],
+            },
+            ActionSample {
+                action: "offer_waitlist",
+                input: json!({ "show_id": "118", "entry_id": "901" }),
+                done: Answer::json(200, &json!({ "data": [{ "id": 901, "status": "OFFERED" }] })),
+                judged: with(vec![(page(json!([{ "id": 901, "status": "WAITING" }])), "call")]),
+                refused: vec![
+                    json!({ "show_id": "118" }),
+                    json!({ "show_id": "118", "entry_id": "901", "tier_id": "201" }),
+                    json!({ "show_id": "118", "tier_id": "201", "quantity": 51 }),
+                ],
+            },
+            ActionSample {
+                action: "remove_from_waitlist",
+                input: json!({ "show_id": "118", "entry_id": "901" }),
+                done: Answer { status: 204, ..Answer::default() },
+                judged: with(vec![(page(json!([{ "id": 901, "status": "WAITING" }])), "call")]),
+                refused: vec![json!({ "show_id": "118" }), json!({ "show_id": "118", "entry_id": "../901" })],
             },
             ActionSample {
                 action: "create_webhook",

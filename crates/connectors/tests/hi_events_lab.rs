@@ -4,8 +4,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 use pasarela_connector::{
-    Answer, Attempts, AuthStep, ConnectionConfig, Connector, Ctx, Dedup, Fact, Item, Outcome, OutgoingWebhook,
-    PollStep, Provider, RawRequest, Request, SimConfig, SimReply, Simulator, Source, Step, Verdict,
+    Answer, Attempts, AuthStep, ConnectionConfig, Connector, Ctx, Dedup, EntityWrite, Fact, Item, Outcome,
+    OutgoingWebhook, PollStep, Provider, RawRequest, Request, SimConfig, SimReply, Simulator, Source, Step, Verdict,
 };
 use pasarela_connectors::hi_events::HiEvents;
 use pasarela_domain::{EntityRef, Secret};
@@ -140,6 +140,14 @@ impl World {
         }
     }
 
+    /// Laid over what is known, where a body shows a part of it.
+    fn laid(&self, mut write: EntityWrite) -> EntityWrite {
+        if let (Some(merge), Some((known, ..))) = (write.merge, self.models.get(&write.entity)) {
+            write.data = merge.0(known, &write.data);
+        }
+        write
+    }
+
     pub(crate) fn fact(&mut self, fact: Fact) {
         let event = fact.event_type.clone();
         let new = match &fact.dedup {
@@ -148,6 +156,7 @@ impl World {
             }
             Dedup::State { entity } => {
                 let write = fact.entities.iter().find(|w| w.entity == *entity).unwrap();
+                let write = self.laid(write.clone());
                 self.models.get(entity).is_none_or(|(data, at, rank)| {
                     *data != write.data && (write.updated_at, write.rank) >= (*at, *rank)
                 })
@@ -158,6 +167,7 @@ impl World {
         }
         self.events.extend(event);
         for write in fact.entities {
+            let write = self.laid(write);
             let later = self
                 .models
                 .get(&write.entity)

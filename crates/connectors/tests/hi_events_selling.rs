@@ -71,7 +71,7 @@ fn how_a_show_sells_is_read_by_polling_and_tells_nothing() {
     let calls = world.calls;
     world.poll("selling");
     assert_eq!(world.events, events, "no event");
-    assert_eq!(world.calls - calls, 5, "the list of shows, and four of the one that runs");
+    assert_eq!(world.calls - calls, 7, "shows and webhooks of the organiser, and five of the show that runs");
     let only = |kind: &str| {
         let mut all = world.models.iter().filter(|(e, _)| e.kind == kind).map(|(_, (data, ..))| data.clone());
         (all.next().unwrap_or_else(|| panic!("no {kind}")), all.next()).0
@@ -90,7 +90,7 @@ fn how_a_show_sells_is_read_by_polling_and_tells_nothing() {
     world.act("archive_show", json!({ "show_id": made["show_id"] }));
     let calls = world.calls;
     world.poll("selling");
-    assert_eq!(world.calls - calls, 1);
+    assert_eq!(world.calls - calls, 2);
 }
 
 /// Every key of this name under another one, as servers before 1.0 write it.

@@ -39,12 +39,13 @@ pub use history::{By, Deed, Entry, History, Refusal, Stamp};
 pub use matching::{Choice, Match, Reason, Shared, Verdict, choose, compare, has_seat, is_unknown};
 pub use names::{Name, NameKind, Names, words_of};
 pub use ownership::{Field, InvalidOwnership, Owner, Ownership};
-pub use people::{Addresses, Between, People, Person, Record};
+pub use people::{Addresses, Between, People, Person, Record, Removed};
 
 use crate::{EmailAddress, PersonId, Phone};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// Names a provider's record that speaks of one natural person. An order stands for its buyer.
@@ -192,12 +193,15 @@ pub struct Mention {
     pub deleted: bool,
     /// What it says.
     pub claims: Vec<Claim>,
+    /// Fields that it says are empty. Of what is neither claimed nor named here it does not speak.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub empty: BTreeSet<Field>,
 }
 
 impl Mention {
     /// What a record says, of no order and no show.
     #[must_use]
     pub fn new(source: Source, as_of: Option<Timestamp>, claims: Vec<Claim>) -> Self {
-        Self { source, as_of, until: None, party: None, show: None, deleted: false, claims }
+        Self { source, as_of, until: None, party: None, show: None, deleted: false, claims, empty: BTreeSet::new() }
     }
 }

@@ -3,9 +3,15 @@
 //!
 //! Absent facts are `null`, so that a flow can ask for them; unknown is never "no".
 
+mod door;
 mod selling;
+mod server;
+mod waitlist;
 
+pub use door::{DoorList, Scan};
 pub use selling::{Affiliate, Capacity, DaySales, PromoCode, ShowSales, Stock, TierStock};
+pub use server::ServerTrait;
+pub use waitlist::{WaitlistEntry, WaitlistStatus};
 
 use crate::identity::Differs;
 use crate::{Currency, EmailAddress, Money, PersonId, Phone};
@@ -34,6 +40,10 @@ pub struct Contact {
     /// read documents is still the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document: Option<crate::identity::Document>,
+    /// Fields that the provider says are empty, `email` and `phone` alone. What is null and not named here it does not
+    /// carry, or did not send: nothing follows from that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub empty: Vec<crate::identity::Field>,
 }
 
 /// State of an order.
@@ -558,9 +568,10 @@ pub struct ActionAsked {
 }
 
 /// Kinds of read models that are parts of a show.
-pub const PARTS_OF_A_SHOW: [&str; 3] = ["order", "ticket", "product"];
+pub const PARTS_OF_A_SHOW: [&str; 6] = ["order", "ticket", "product", "check_in", "door_list", "waitlist_entry"];
 
-/// The read model that one of this kind is a part of, by what it says: orders, tickets and products of their show.
+/// The read model that one of this kind is a part of, by what it says: orders, tickets, products, scans, door
+/// lists and whoever waits for a place, of their show.
 #[must_use]
 pub fn whole_of(kind: &str, data: &serde_json::Value) -> Option<crate::EntityRef> {
     let show = PARTS_OF_A_SHOW.contains(&kind).then(|| data.get("show_id")?.as_str())??;
@@ -576,7 +587,11 @@ pub fn schema_of(name: &str) -> Option<schemars::Schema> {
         "person.link_requested" => schemars::schema_for!(LinkRequest),
         "action.asked" => schemars::schema_for!(ActionAsked),
         "case.reminder" => schemars::schema_for!(CaseReminder),
-        "ticket.checked_in" | "ticket.check_in_undone" | "check_in" => schemars::schema_for!(CheckIn),
+        "ticket.checked_in" | "ticket.check_in_undone" => schemars::schema_for!(CheckIn),
+        "check_in" => schemars::schema_for!(Scan),
+        "door_list" => schemars::schema_for!(DoorList),
+        "trait" => schemars::schema_for!(ServerTrait),
+        "waitlist_entry" => schemars::schema_for!(WaitlistEntry),
         _ => match head {
             "order" => schemars::schema_for!(Order),
             "ticket" => schemars::schema_for!(Ticket),

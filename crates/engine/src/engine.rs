@@ -615,6 +615,15 @@ impl Engine {
         self.inner.count_parts(shows, kind).await
     }
 
+    /// What a connection's server can do and others of its provider cannot, and the other way round; empty where all are
+    /// alike.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn server_can(&self, connection: &str) -> Result<Vec<crate::ServerCan>, pasarela_store::Error> {
+        self.inner.server_can(connection).await
+    }
+
     /// Has one action of one connection done, because somebody asks for it. What follows is seen in the event's story.
     ///
     /// # Errors
@@ -1122,12 +1131,13 @@ impl Engine {
     }
 
     /// Ages and counts. How long the webhooks of others are out of reach says nothing of this hub: what waits for
-    /// them is counted, and its age is not.
+    /// them is counted, and its age is not. [`Engine::people_wait`] tells from now on what is so now.
     ///
     /// # Errors
     /// When the store cannot be asked.
     pub async fn health(&self) -> Result<pasarela_store::HealthRow, pasarela_store::Error> {
         let besides = self.inner.webhooks.connections().iter().map(|c| c.id).collect();
+        self.inner.people.note_behind(self.inner.people_behind().await?);
         self.inner.store.health_besides(self.inner.clock.now(), besides).await
     }
 

@@ -39,7 +39,7 @@ pub enum Grade {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Finding {
-    /// What: `credential`, `clock`, `limits`, `webhooks`, `api`, `way_in`.
+    /// What: `credential`, `clock`, `limits`, `webhooks`, `api`, `server`, `way_in`.
     pub check: &'static str,
     /// How it stands.
     pub state: Grade,
@@ -92,6 +92,7 @@ impl Inner {
         self.credential_and_clock(&connection, &mut findings).await;
         self.webhooks(&connection, public, &mut findings).await;
         findings.push(self.api_version(&connection));
+        findings.extend(self.server(name).await);
         if public.try_it
             && let Some(finding) = self.way_in(&connection, public.url).await
         {
@@ -183,6 +184,28 @@ impl Inner {
         });
         findings.extend(self.clock_skew(&answer, took));
         findings.push(self.limits_left(connection, &answer));
+    }
+
+    /// What its server can do, as far as its answers told.
+    async fn server(&self, connection: &str) -> Option<Finding> {
+        const CHECK: &str = "server";
+        let can = match self.server_can(connection).await {
+            Ok(can) => can,
+            Err(e) => return Some(Finding::fail(CHECK, format!("nothing could be read: {e}"), "see the log")),
+        };
+        let names = |has: Option<bool>| {
+            let told = can.iter().filter(|t| t.has == has).map(|t| match has {
+                Some(true) => t.en.clone(),
+                _ => format!("{} (since {})", t.en, t.since),
+            });
+            told.collect::<Vec<_>>().join(", ")
+        };
+        let parts = [("can", Some(true)), ("cannot", Some(false)), ("not seen yet", None)].map(|(word, has)| {
+            let names = names(has);
+            (!names.is_empty()).then(|| format!("{word}: {names}"))
+        });
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| Finding::ok(CHECK, parts.join("; ")))
     }
 
     /// How far this machine's clock is from the provider's, by the `Date` of an answer.

@@ -310,6 +310,12 @@ impl Lanes {
         self.pace.next_slot(now)
     }
 
+    /// When a call takes nothing from what is sent: nothing waits, and half of the burst is left to what comes. `None`:
+    /// time alone does not decide it.
+    pub(crate) fn spare_at(&mut self, now: Timestamp) -> Option<Timestamp> {
+        if (0..3).any(|band| self.turns.waits(band)) { None } else { self.pace.spare_at(now) }
+    }
+
     /// What to do next.
     pub(crate) fn next(&mut self, now: Timestamp) -> Next {
         self.wake_lanes(now);

@@ -48,6 +48,7 @@ mod suppress;
 mod tallies;
 mod telemetry;
 mod timers;
+mod traits;
 pub mod vault;
 mod webhooks;
 mod whole;
@@ -89,6 +90,7 @@ pub use retention::RetentionRule;
 pub use runs::RunView;
 pub use tallies::{Day, Slot, StepTally};
 pub use telemetry::{Metrics, Snapshot};
+pub use traits::ServerCan;
 pub use webhooks::{
     BY_THE_HUB, NewWebhook, SecretError, SecretView, TestOutcome, WEBHOOK_ACTION, Webhook, WebhookChange, WebhookError,
     WebhookState, check_secret, is_webhook, signing_secret,

@@ -8,7 +8,9 @@
 //! | `hear.rs` | a record told something: whose it is, with whom it is joined, what is doubtful |
 //! | `tell.rs` | what is true of a person now, by the rules of ownership; events of the hub's own connection |
 //! | `deeds.rs` | what people do: merge, split, undo, say who is not whom |
+//! | `rules.rs` | other rules of ownership reach everybody |
 //! | `view.rs` | what is shown |
+//! | `api.rs` | what may be asked and done from outside |
 //! | `import.rs` | lists of contacts |
 //!
 //! Promise: the place in the log, the histories, the index and the events that follow are one transaction, guarded by the
@@ -18,10 +20,12 @@
 //!
 //! A record's id as a person is the keyed hash of its source: it is found without an index, and the same after a restore.
 
+mod api;
 mod deeds;
 mod feed;
 mod hear;
 mod import;
+mod rules;
 mod table;
 mod tell;
 mod view;
@@ -46,7 +50,7 @@ use tokio::sync::Notify;
 const GROUP: &str = "person_group";
 /// Kind of the read models that say who shares an address, a document, a channel's id or an order.
 const KEY: &str = "person_key";
-/// Kind of the read model that holds the place in the log.
+/// Kind of the read models that hold places: in the log, and among the histories that other rules reach.
 const PLACE: &str = "person_place";
 /// Kind of the read models of persons, as flows see them.
 const PERSON: &str = "person";
@@ -67,6 +71,8 @@ pub(crate) struct Desk {
     seen: Mutex<BTreeSet<(i64, EntityRef)>>,
     /// How far this node has read the log.
     reached: AtomicI64,
+    /// Since when events wait for the map, when that was asked last.
+    behind: Mutex<Option<Timestamp>>,
     /// One change at a time on this node; another node's shows in the versions.
     turn: tokio::sync::Mutex<()>,
 }
@@ -78,8 +84,14 @@ impl Desk {
             wake: Notify::new(),
             seen: Mutex::default(),
             reached: AtomicI64::new(0),
+            behind: Mutex::default(),
             turn: tokio::sync::Mutex::new(()),
         }
+    }
+
+    /// Since when events wait for the map.
+    pub(crate) fn note_behind(&self, since: Option<Timestamp>) {
+        *self.behind.lock() = since;
     }
 
     /// An event was written.
@@ -98,7 +110,7 @@ impl Desk {
 
 /// Does a read model of this kind speak of a person?
 pub(crate) fn speaks(kind: &str) -> bool {
-    matches!(kind, "person" | "order" | "ticket")
+    matches!(kind, "person" | "order" | "ticket" | "waitlist_entry")
 }
 
 /// Persons who were joined, or said to be two, with all that was told and done.

@@ -266,24 +266,28 @@ impl Inner {
         self.store.keep_cursor(connection, name, sealed, self.clock.now(), read).await.map_err(|e| e.to_string())
     }
 
-    /// Waits until reading has its share of the connection's rate again.
+    /// Waits until reading has its share of the connection's rate again, or until more is to spare than what is sent
+    /// has use for.
     async fn budget(&self, connection: &ConnectionRuntime) -> Result<(), String> {
         let Some(rate) = connection.limits.rate else { return Ok(()) };
         let every = rate.every.div_f64(connection.reconcile.share.clamp(0.01, 1.0));
-        let now = self.clock.now();
-        let due = {
-            let mut next = connection.next_read.lock();
-            let due = next.max(now);
-            *next = due.checked_add(every).unwrap_or(due);
-            due
-        };
-        while due > self.clock.now() {
+        loop {
+            let now = self.clock.now();
+            let spare = connection.lock_lanes(|l| l.spare_at(now));
+            let due = {
+                let mut next = connection.next_read.lock();
+                let due = next.min(spare.unwrap_or(*next));
+                if due <= now {
+                    *next = now.checked_add(every).unwrap_or(now);
+                    return Ok(());
+                }
+                due
+            };
             tokio::select! {
                 () = tokio::time::sleep(self.clock.sleep_for(due)) => {}
                 () = self.stopped() => return Err("the hub stops; it goes on from here".into()),
             }
         }
-        Ok(())
     }
 
     /// Waits for a free slot, behind nothing and before nothing: the bucket is shared.

@@ -6,7 +6,7 @@
 #[allow(dead_code, reason = "shared with the tests of damage")]
 mod files;
 
-use files::{Place, free_port, send, until};
+use files::{Hub, Place, free_port, send, until};
 use jiff::{SignedDuration, Timestamp};
 use pasarela_connector::{Arrival, Request, SimConfig, SimReply, Simulator};
 use pasarela_domain::SystemClock;
@@ -236,4 +236,62 @@ fn a_purchase_is_told_to_google_only_when_the_buyer_has_allowed_it() {
     assert_eq!(host.view("web", "thrown_away"), json!([]));
     assert!(!hub.log().contains("secreto-de-la-web"));
     hub.stop();
+}
+
+/// What `boleteria` says of its server once it was read: by `doctor`, and by `connections`; then what else is asked.
+fn server_said(settings: Value, more: impl FnOnce(&Hub, &str)) -> (String, String) {
+    let world = World::new();
+    let (host, place) = (&world.host, &world.place);
+    host.add("boleteria", double(host, "hi-events", "boleteria", "uno", settings));
+    let table = world.table(
+        "boleteria",
+        "hi-events",
+        "webhook_secrets = [\"uno\"]\nemail = \"hub@marca.example\"\npassword = \"doce-letras\"\norganizer_id = 3",
+    );
+    world.configure(&format!("http://{}", place.public), &table);
+    let (_, key) = place.key("read,write,role:privacy");
+    let hub = place.serve();
+    let show = json!({ "title": "Raíz y Seda", "starts_at": "2030-11-27T01:00:00Z", "tiers": [{ "label": "General", "price": 60000 }] });
+    host.act("boleteria", "create_show", &show).unwrap();
+    let who =
+        json!({ "show_id": 118, "first_name": "Manuela", "last_name": "Ríos Cano", "email": "manuela@correo.example" });
+    host.act("boleteria", "join_waitlist", &who).unwrap();
+    let bearer = format!("Bearer {key}");
+    let path = "/api/v1/connections/boleteria/reconcile";
+    let answer = send(place.public, "POST", path, &[("authorization", &bearer)], b"{}").unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let told = || {
+        let state = hub.get("/api/v1/connections/boleteria", &key).json();
+        let server = state["server"].as_array().unwrap().clone();
+        server.iter().any(|t| t["name"] == "waitlist" && t["has"].is_boolean()).then_some(())
+    };
+    until("what the server can do", told);
+    let listed = place.run(&["connections"]).out;
+    let looked: Value = serde_json::from_str(&place.run(&["doctor", "--json"]).out).unwrap();
+    let found = looked["checks"].as_array().unwrap().iter().find(|c| c["check"] == "server").unwrap();
+    let found = found["found"].as_str().unwrap().to_owned();
+    more(&hub, &key);
+    hub.stop();
+    (found, listed)
+}
+
+#[test]
+fn what_a_server_can_do_is_told_and_who_waits_there_is_a_person() {
+    let (found, listed) = server_said(json!({ "organizer_id": 3 }), |hub, key| {
+        // Whoever waits is a person, with a record of that kind, and no guest.
+        let person = until("the person who waits", || {
+            let found = hub.get("/api/v1/people?search=manuela%40correo.example", key).json();
+            found["data"].get(0).cloned()
+        });
+        let whole = hub.get(&format!("/api/v1/people/{}", person["id"].as_str().unwrap()), key).json();
+        assert!(whole.to_string().contains("waitlist_entry"), "{whole}");
+        assert_eq!(hub.get("/api/v1/shows/boleteria/118", key).json()["waitlist"]["waiting"], 1);
+    });
+    assert!(found.starts_with("can: One webhook for all shows of the organiser, Waitlist, Affiliates"), "{found}");
+    assert!(listed.contains("Waitlist") && listed.contains("yes"), "{listed}");
+    let old = json!({ "organizer_id": 3, "waitlist": false, "organizer_webhooks": false });
+    let (found, listed) = server_said(old, |_, _| {});
+    let lacks = "cannot: One webhook for all shows of the organiser (since 1.7.0), Waitlist (since 1.7.0)";
+    assert!(found.contains(lacks), "{found}");
+    assert!(listed.contains("no (since 1.7.0)"), "{listed}");
 }

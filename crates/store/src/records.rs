@@ -118,6 +118,10 @@ pub trait Records: Send + Sync + 'static {
     fn keep_record(&self, record: RecordWrite) -> Fut<'_, Recorded>;
     /// The same for a record that is there, where the guard still has its version too: else nothing of it is written.
     fn keep_record_under(&self, record: RecordWrite, guard: RecordGuard) -> Fut<'_, Recorded>;
+    /// Writes records over whatever is there, each of another name, in one commit: for what follows from something else,
+    /// and is the same whoever writes it. What `expected` says counts for nothing. What is not open and not there is not
+    /// made.
+    fn keep_records(&self, records: Vec<RecordWrite>) -> Fut<'_, ()>;
     /// One record.
     fn record(&self, kind: &str, id: &str) -> Fut<'_, Option<RecordRow>>;
     /// A page of records of a kind.

@@ -156,6 +156,7 @@ macro_rules! conformance {
                 recording: [
                     records_are_seen_without_opening_what_holds_them,
                     a_record_is_written_by_who_read_its_version,
+                    records_are_written_over_whatever_is_there_in_one_commit,
                     records_are_listed_by_what_is_open_due_closed_and_about_whom,
                     a_dropped_record_is_gone_with_its_links,
                     of_many_who_write_one_version_one_does,

@@ -28,8 +28,11 @@ const BEHIND_S: f64 = 86_400.0;
 /// Advertising waits longer than this for the registry of people who want none.
 const UNASKED_S: f64 = 600.0;
 
+/// Events wait longer than this for the map of persons: who is whom is not known of the latest buyers.
+const UNMAPPED_S: f64 = 60.0;
+
 /// All alarms; each is a metric `pasarela_alarm{alarm="..."}` at all times.
-pub(crate) const ALL: [&str; 22] = [
+pub(crate) const ALL: [&str; 23] = [
     "dead_letters",
     "unknown",
     "quarantine",
@@ -52,6 +55,7 @@ pub(crate) const ALL: [&str; 22] = [
     "registry_unasked",
     "refusals",
     "webhook_failing",
+    "people_behind",
 ];
 
 /// Something that needs a person.
@@ -95,6 +99,7 @@ pub(crate) fn ringing(app: &App, health: &HealthRow) -> Vec<Alarm> {
     if !told.is_empty() {
         alarms.push(Alarm { alarm: "webhook_failing", value: told.len() as f64, connections: told, stage: None });
     }
+    alarms.extend(of_people(age(app.engine.people_wait())));
     let about = [
         ("connection_degraded", named(&|c| c.state == "degraded")),
         ("breaker_open", named(&|c| c.work.breaker != "closed")),
@@ -109,6 +114,12 @@ pub(crate) fn ringing(app: &App, health: &HealthRow) -> Vec<Alarm> {
     alarms.extend(of_versions(&lives.collect::<Vec<_>>()));
     alarms.sort_by_key(|a| ALL.iter().position(|n| *n == a.alarm));
     alarms
+}
+
+/// The map of persons does not come after the log.
+fn of_people(waits: f64) -> Option<Alarm> {
+    let rings = waits > UNMAPPED_S;
+    rings.then_some(Alarm { alarm: "people_behind", value: waits, connections: Vec::new(), stage: None })
 }
 
 /// Alarms of the store.
@@ -212,6 +223,13 @@ mod tests {
         assert_eq!(at("2027-01-21"), Some((0.0, 0, wa.clone())), "on its last day");
         assert_eq!(at("2027-03-01"), Some((-39.0, 0, wa)), "and after it");
         assert_eq!(of_versions(&[]), None, "no end is announced");
+    }
+
+    #[test]
+    fn g13_a_map_of_persons_that_does_not_come_after_rings() {
+        assert_eq!(of_people(60.0), None, "a flood is read within that");
+        let rings = of_people(61.0).unwrap();
+        assert!(ALL.contains(&rings.alarm) && rings.value == 61.0);
     }
 
     #[test]

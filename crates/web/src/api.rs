@@ -55,7 +55,6 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Query, State};
 use axum::http::request::Parts;
 use pasarela_domain::Envelope;
-use pasarela_engine::ConnectionState;
 use pasarela_store::SuppressionRow;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -393,7 +392,7 @@ pub(crate) fn routes() -> Routes {
             tickets::keys,
             op(may(Read, TicketKeys), "Public keys that verify tickets without a network, the one that signs last").lists::<tickets::PublicKey>(),
         )
-        .get("/connections", connections::list, op(may(Read, Connections), "Connections and how they stand").lists::<ConnectionState>())
+        .get("/connections", connections::list, op(may(Read, Connections), "Connections and how they stand").lists::<connections::ListedConnection>())
         .get(
             "/connections/{name}",
             connections::one,

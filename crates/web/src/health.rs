@@ -99,7 +99,7 @@ async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
     let mut out = app.engine.metrics().render();
     let age = |t: Option<jiff::Timestamp>| t.map_or(0.0, |t| now.duration_since(t).as_secs_f64().max(0.0));
     let care = app.engine.care().await?;
-    let gauges: [(&str, &str, f64); 22] = [
+    let gauges: [(&str, &str, f64); 23] = [
         ("pasarela_inbox", "Deliveries that wait to be decided.", health.inbox as f64),
         ("pasarela_inbox_bytes", "Bytes of them.", health.inbox_bytes as f64),
         ("pasarela_inbox_limit_bytes", "Bytes of them beyond which more are refused.", care.intake.limit_bytes as f64),
@@ -125,6 +125,11 @@ async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
         ("pasarela_store_transactions", "Members of those groups.", stats.transactions as f64),
         ("pasarela_store_row_operations", "Rows written since the start.", stats.row_operations as f64),
         ("pasarela_deliveries_in_memory", "Deliveries on their way to a decider.", deliveries as f64),
+        (
+            "pasarela_people_behind_seconds",
+            "Age of the oldest event that waits for the map of persons, on the node that draws it.",
+            age(app.engine.people_wait()),
+        ),
         ("pasarela_runs_in_memory", "Runs with calls out.", runs as f64),
     ];
     for (name, help, value) in gauges {

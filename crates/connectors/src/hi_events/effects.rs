@@ -12,6 +12,7 @@ mod messages;
 mod orders;
 mod shows;
 mod tickets;
+mod waitlist;
 mod webhook;
 
 pub(super) use webhook::registered;
@@ -142,6 +143,15 @@ pub(super) fn actions() -> Vec<Action> {
             .lane(Lane::Input("/show_id"))
             .output(kept)
             .build(),
+        Action::new::<waitlist::OfferWaitlist>("offer_waitlist", "Offer a place to who waits for one", readable)
+            .lane(Lane::Input("/show_id"))
+            .message(Message::to_unnamed("email"))
+            .output(json!({ "offered": "integer", "entry_id": "string", "already": "boolean" }))
+            .build(),
+        Action::new::<waitlist::RemoveFromWaitlist>("remove_from_waitlist", "Take somebody off a waitlist", state)
+            .lane(Lane::Input("/show_id"))
+            .output(json!({ "entry_id": "string", "already": "boolean" }))
+            .build(),
         Action::new::<webhook::CreateWebhook>("create_webhook", "Ask for webhooks of an organiser", readable)
             .lane(Lane::Connection)
             .output(json!({ "id": "string", "url": "string", "secret": "string" }))
@@ -198,6 +208,7 @@ impl HiEventsConnector {
             "message_attendees" => self.begin_message(input),
             "create_show" | "publish_show" | "archive_show" => self.begin_show(action, input),
             "create_question" | "set_promo_code" | "set_capacity" | "set_affiliate" => self.begin_kept(action, input),
+            "offer_waitlist" | "remove_from_waitlist" => self.begin_waitlist(action, input),
             "create_webhook" => self.begin_webhook(input),
             other => Err(action::unknown("hi-events", other)),
         };
@@ -229,6 +240,7 @@ impl HiEventsConnector {
             "create_question" | "set_promo_code" | "set_capacity" | "set_affiliate" => {
                 self.on_kept(action, input, state, answer, now)
             }
+            "offer_waitlist" | "remove_from_waitlist" => self.on_waitlist(action, input, state, answer, now),
             "create_webhook" => Step::end(webhook::on_webhook(answer, now)),
             other => Step::end(*action::unknown("hi-events", other)),
         }
@@ -240,6 +252,7 @@ impl HiEventsConnector {
             "cancel_ticket" | "reactivate_ticket" => self.read_ticket(input).ok(),
             "create_show" => self.ask_show(input),
             "create_question" | "set_promo_code" | "set_capacity" | "set_affiliate" => self.ask_kept(action, input),
+            "offer_waitlist" => self.ask_waitlist(action, input),
             "create_webhook" => self.ask_webhook(input),
             _ => None,
         }
@@ -265,6 +278,7 @@ pub(super) fn judge_back(action: &str, input: &Value, answer: &Answer) -> ReadBa
         "create_question" | "set_promo_code" | "set_capacity" | "set_affiliate" => {
             kept::judge_kept(action, input, answer)
         }
+        "offer_waitlist" => waitlist::judge_waitlist(action, input, answer),
         "create_webhook" => webhook::judge_webhook(input, answer),
         _ => ReadBack::Unclear("this action cannot be read back".into()),
     }

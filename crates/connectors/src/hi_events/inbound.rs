@@ -5,9 +5,14 @@
 //! A polled order that was cancelled before it was first seen yields what happened to it in turn
 //! (placed, paid, cancelled), each with the order as it stands now, so `data.status` tells.
 
+mod beside;
+mod door;
+
 use super::normal::{self, NormalOrder, NormalTicket, Said};
 use super::questions::Questions;
 use super::wire;
+use beside::{beside, quiet};
+use door::check_in;
 use jiff::Timestamp;
 use pasarela_connector::verify::{Gate, Hmac, Scheme};
 use pasarela_connector::{
@@ -15,7 +20,7 @@ use pasarela_connector::{
     sign,
 };
 use pasarela_domain::consent::Evidence;
-use pasarela_domain::model::{CheckIn, Consent, OrderStatus, Show, ShowStatus, TicketStatus};
+use pasarela_domain::model::{Consent, OrderStatus, Show, ShowStatus, TicketStatus};
 use pasarela_domain::{Currency, EntityRef};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -108,7 +113,7 @@ fn webhook(value: Value, by: Reading<'_>) -> Result<Vec<Item>, Unread> {
         }
         "checkin.created" | "checkin.deleted" => {
             let found: wire::CheckIn = read(kind, envelope.payload)?;
-            Ok(vec![check_in(&found, kind == "checkin.deleted", at, by.questions)?])
+            Ok(vec![check_in(&found, kind == "checkin.deleted", at, by.questions)?.0])
         }
         "event.created" | "event.updated" | "event.archived" => show_facts(&read(kind, envelope.payload)?, at),
         "product.created" | "product.updated" | "product.deleted" => {
@@ -128,48 +133,21 @@ fn webhook(value: Value, by: Reading<'_>) -> Result<Vec<Item>, Unread> {
     }
 }
 
-/// A read model that tells no event: each sale changes it.
-fn quiet<T: Serialize>(kind: &str, id: &str, show: &str, data: &T) -> Result<Item, Unread> {
-    let write = EntityWrite::new(kind, id, json(data)?);
-    Ok(Fact { event_type: None, ..Fact::state("", write) }.about("show", show).into())
-}
-
-/// How a show sells; `None`: the record is about something else.
-fn selling(kind: &str, value: &Value, data: &Value, by: Reading<'_>) -> Result<Option<Item>, Unread> {
-    if !["promo_code", "affiliate", "capacity", "show_sales"].contains(&kind) {
-        return Ok(None);
-    }
-    let show: wire::Id = read("show", value.get("show").cloned().unwrap_or_default())?;
-    let currency = value.get("currency").and_then(Value::as_str).and_then(|c| c.parse().ok()).unwrap_or(by.currency);
-    let data = data.clone();
-    Ok(Some(match kind {
-        "promo_code" => {
-            let code = normal::promo_code(&read(kind, data)?, &show, currency)?;
-            quiet(kind, &code.id, &show.0, &code)?
-        }
-        "affiliate" => {
-            let who = normal::affiliate(&read(kind, data)?, &show, currency)?;
-            quiet(kind, &who.id, &show.0, &who)?
-        }
-        "capacity" => {
-            let places = normal::capacity(&read(kind, data)?, &show);
-            quiet(kind, &places.id, &show.0, &places)?
-        }
-        _ => quiet(kind, &show.0, &show.0, &normal::sales(&read(kind, data)?, &show, currency)?)?,
-    }))
-}
-
 fn record(mut value: Value, by: Reading<'_>) -> Result<Vec<Item>, Unread> {
     let kind = value.get("record").and_then(Value::as_str).unwrap_or_default().to_owned();
     let undone = value.get("undone").and_then(Value::as_bool).unwrap_or(false);
     let data = value.get_mut("data").map(Value::take).unwrap_or_default();
-    if let Some(item) = selling(&kind, &value, &data, by)? {
+    if let Some(item) = beside(&kind, &value, &data, by)? {
         return Ok(vec![item]);
     }
     match kind.as_str() {
         "order" => order_record(&read(&kind, data)?, by.questions),
         "attendee" => ticket_record(&normal::ticket(&read(&kind, data)?, &[], None, by.questions)?),
-        "check_in" => Ok(vec![check_in(&read(&kind, data)?, undone, None, by.questions)?]),
+        "check_in" => {
+            let (happened, stands) = check_in(&read(&kind, data)?, undone, None, by.questions)?;
+            // How it stands is told beside what happened: a scan that was heard before scans were kept is kept now.
+            Ok(vec![happened, Fact { event_type: None, ..Fact::state("", stands) }.into()])
+        }
         "show" => show_facts(&read(&kind, data)?, None),
         "product" => {
             let wire: wire::Product = read(&kind, data)?;
@@ -188,7 +166,7 @@ fn record(mut value: Value, by: Reading<'_>) -> Result<Vec<Item>, Unread> {
         }
         other => Err(Unread(format!(
             "unknown record '{other}'; known are order, attendee, check_in, show, product, promo_code, \
-             affiliate, capacity, show_sales"
+             affiliate, capacity, door_list, waitlist_entry, trait, show_sales"
         ))),
     }
 }
@@ -379,24 +357,6 @@ fn ticket_once(event_type: &str, ticket: &NormalTicket, at: Option<Timestamp>) -
 fn ticket_state(ticket: &NormalTicket) -> Result<Item, Unread> {
     let fact = Fact::state("ticket.updated", ticket_write(ticket)?).at(ticket.updated_at);
     Ok(about_ticket(fact, ticket))
-}
-
-/// A scan. It does not touch the ticket's read model: here the ticket comes without its answers,
-/// and would lose its phone.
-fn check_in(wire: &wire::CheckIn, undone: bool, at: Option<Timestamp>, questions: &Questions) -> Result<Item, Unread> {
-    let ticket = normal::ticket(&wire.attendee, &[], wire.event_id.as_ref(), questions)?;
-    let scanned = normal::moment(wire.created_at.as_deref());
-    let (event_type, occurred) =
-        if undone { ("ticket.check_in_undone", at) } else { ("ticket.checked_in", scanned.or(at)) };
-    let data = CheckIn {
-        id: wire.id.0.clone(),
-        at: scanned,
-        list_id: wire.check_in_list_id.0.clone(),
-        ticket: ticket.ticket.clone(),
-    };
-    let id = &ticket.ticket.id;
-    let fact = Fact::once(event_type, format!("ticket:{id}"), &wire.id.0, "", json(&data)?);
-    Ok(about_ticket(fact.at(occurred).about("ticket", id), &ticket))
 }
 
 /// A show that is live for the first time is published, whichever way the hub hears of it.

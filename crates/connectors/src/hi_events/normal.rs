@@ -6,8 +6,10 @@
 //! Not here: which event a value becomes ([`super::inbound`]).
 
 mod selling;
+mod waitlist;
 
-pub(super) use selling::{affiliate, capacity, promo_code, sales, stock};
+pub(super) use selling::{affiliate, capacity, door_list, promo_code, sales, stock};
+pub(super) use waitlist::{gone, no_waitlist_entry, waitlist_entry};
 
 use super::questions::{Questions, plain};
 use super::wire;
@@ -349,7 +351,7 @@ fn contact(
         email: email.and_then(|e| e.parse::<EmailAddress>().ok()),
         phone,
         language: filled(locale).map(str::to_owned),
-        document: None,
+        ..Contact::default()
     }
 }
 

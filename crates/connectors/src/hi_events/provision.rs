@@ -13,7 +13,7 @@ mod survey;
 
 use super::HiEventsConnector;
 use super::auth::problem;
-use pasarela_connector::provision::{Applied, Plan, Provisioner, Survey, Wanted};
+use pasarela_connector::provision::{self, Applied, Plan, Provisioner, Survey, Wanted};
 use pasarela_connector::{Answer, Ctx, Outcome, Request, judge};
 use pasarela_domain::Secret;
 use plan::{Planner, Step};
@@ -46,22 +46,18 @@ impl Provisioner for HiEventsConnector {
     }
 
     fn plan(&self, ask: &Wanted<'_>, seen: &Value) -> Plan {
-        let seen = Seen::read(seen);
+        let seen: Seen = provision::seen(seen);
         self.planner(ask, &seen).plan()
     }
 
     fn request(&self, ask: &Wanted<'_>, seen: &Value, step: &str) -> Option<Request> {
-        let seen = Seen::read(seen);
-        let stands = self.planner(ask, &seen).step(step)?;
-        let draft = stands.draft.filter(|_| stands.change.is_todo())?;
-        Some(Request::new(draft.method, self.url(&draft.path)).json(&draft.body))
+        let seen: Seen = provision::seen(seen);
+        self.planner(ask, &seen).step(step)?.request(|path| self.url(path))
     }
 
     fn judge(&self, ask: &Wanted<'_>, seen: &Value, step: &str, answer: &Answer, ctx: &Ctx<'_>) -> Applied {
-        let mut seen = Seen::read(seen);
-        let Some(stands) = self.planner(ask, &seen).step(step) else {
-            return Applied::Unclear { why: format!("there is no step '{step}'") };
-        };
+        let mut seen: Seen = provision::seen(seen);
+        let Some(stands) = self.planner(ask, &seen).step(step) else { return Applied::no_step(step) };
         if answer.is_success() {
             return taken(&mut seen, &stands.step, answer);
         }
@@ -77,7 +73,7 @@ impl Provisioner for HiEventsConnector {
             }
         };
         seen.refused.insert(step.to_owned(), why.clone());
-        Applied::Refused { seen: seen.write(), why }
+        Applied::Refused { seen: provision::written(&seen), why }
     }
 }
 
@@ -95,11 +91,11 @@ fn taken(seen: &mut Seen, step: &Step, answer: &Answer) -> Applied {
             match (secret.map(Secret::new), is_new) {
                 (Some(secret), _) => {
                     seen.hooks.push(Hook { made_now: true, ..hook });
-                    Applied::Told { seen: seen.write(), secret }
+                    Applied::Told { seen: provision::written(seen), secret }
                 }
                 (None, false) => {
                     seen.hooks.push(hook);
-                    Applied::Done { seen: seen.write() }
+                    Applied::Done { seen: provision::written(seen) }
                 }
                 // Made, and of no use: the next plan finds that all it sends is refused, and makes another.
                 (None, true) => Applied::Stop(Outcome::NeedsHuman {
@@ -114,7 +110,7 @@ fn taken(seen: &mut Seen, step: &Step, answer: &Answer) -> Applied {
             Some(hook) => {
                 seen.hooks.retain(|h| h.id != *id || h.level != *level);
                 seen.hooks.push(hook);
-                Applied::Done { seen: seen.write() }
+                Applied::Done { seen: provision::written(seen) }
             }
             None => unclear(),
         },
@@ -123,7 +119,7 @@ fn taken(seen: &mut Seen, step: &Step, answer: &Answer) -> Applied {
                 if let Some(show) = seen.shows.iter_mut().find(|s| s.id == *show) {
                     show.questions.push(asked);
                 }
-                Applied::Done { seen: seen.write() }
+                Applied::Done { seen: provision::written(seen) }
             }
             None => unclear(),
         },

@@ -7,7 +7,8 @@
 //! - `attendees`: by time of change, per show;
 //! - `check_ins`: every list of every running show;
 //! - `shows`: shows and their products;
-//! - `selling`: what of each running show makes it cheaper, by whose links it sells, what is left, what it came to.
+//! - `selling`: what of each running show makes it cheaper, by whose links it sells, who waits for it, what is left, what
+//!   it came to; and what this server can do.
 //!
 //! Promise: a record is whole when it is handed over. Lists leave answers out, so orders are read
 //! one by one, but only when their row in the list has changed since it was last read.
@@ -18,6 +19,9 @@ mod check_ins;
 mod orders;
 mod selling;
 mod shows;
+mod traits;
+
+pub(super) use traits::ALL as TRAITS;
 
 use super::{HiEventsConnector, is_id, wire};
 use jiff::{SignedDuration, Timestamp};

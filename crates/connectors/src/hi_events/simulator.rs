@@ -9,13 +9,13 @@
 //! Settings (all optional): `email`, `password` (else any of eight characters or more), `accounts`
 //! (ids; the first is the organiser's), `organizer_id`, `rate_limit`, `token_seconds`,
 //! `webhook` (`false`: none until one is made by API), `phone_questions` (`false`: a new show asks for no phone),
-//! `organizer_webhooks` (`false`: as servers before 1.7.0, which know webhooks of shows only), `offline_check_in`,
-//! `allowed_internal_webhook_hosts`.
+//! `organizer_webhooks` and `waitlist` (`false`: as servers before 1.7.0, which know webhooks of shows only and nobody
+//! who waits), `offline_check_in`, `allowed_internal_webhook_hosts`.
 //!
 //! Commands of [`Simulator::act`]: `create_show`, `publish_show`, `edit_show`, `archive_show`,
 //! `create_promo`, `sell`, `mark_as_paid`, `edit_order`, `cancel_order`, `refund`,
 //! `edit_attendee`, `cancel_attendee`, `reactivate_attendee`, `scan`, `undo_scan`, `close_list`, `create_question`,
-//! `edit_answer`, `create_affiliate`, `edit_product`, `delete_product`, `break_webhooks`.
+//! `edit_answer`, `create_affiliate`, `join_waitlist`, `edit_product`, `delete_product`, `break_webhooks`.
 
 mod hooks;
 mod lists;

@@ -5,8 +5,10 @@
 //! Not here: what any of it means; that is [`super::normal`].
 
 mod selling;
+mod waitlist;
 
-pub(super) use selling::{Affiliate, CapacityAssignment, PromoCode, Stats};
+pub(super) use selling::{Affiliate, CapacityAssignment, CheckInList, PromoCode, Stats};
+pub(super) use waitlist::WaitlistEntry;
 
 use pasarela_connector::poll;
 use serde::{Deserialize, Deserializer};

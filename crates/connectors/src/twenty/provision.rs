@@ -13,9 +13,9 @@ mod survey;
 use super::effects::judge;
 use super::wire::ErrorBody;
 use super::{Connection, Settings};
-use pasarela_connector::provision::{Applied, Plan, Provisioner, Survey, Wanted};
+use pasarela_connector::provision::{self, Applied, Plan, Provisioner, Survey, Wanted};
 use pasarela_connector::{Answer, Ctx, Outcome, Request};
-use plan::{Kept, Planner, Step};
+use plan::{Planner, Step};
 use seen::Seen;
 use serde_json::Value;
 
@@ -49,7 +49,7 @@ impl Provisioner for Connection {
     }
 
     fn plan(&self, ask: &Wanted<'_>, seen: &Value) -> Plan {
-        let seen = Seen::read(seen);
+        let seen: Seen = provision::seen(seen);
         let mut plan = self.planner(ask, &seen).plan();
         if self.settings.hub_id_field.as_deref() == Some("") {
             let text = format!(
@@ -62,20 +62,17 @@ impl Provisioner for Connection {
     }
 
     fn request(&self, ask: &Wanted<'_>, seen: &Value, step: &str) -> Option<Request> {
-        let seen = Seen::read(seen);
-        let kept = self.planner(ask, &seen).step(step)?;
-        let draft = kept.draft.filter(|d| kept.change.is_todo() && d.ready)?;
-        Some(Request::new(draft.method, self.url(&draft.path)).json(&draft.body))
+        let seen: Seen = provision::seen(seen);
+        self.planner(ask, &seen).step(step)?.request(|path| self.url(path))
     }
 
     fn judge(&self, ask: &Wanted<'_>, seen: &Value, step: &str, answer: &Answer, ctx: &Ctx<'_>) -> Applied {
-        let mut seen = Seen::read(seen);
-        let Some(Kept { surface, step, .. }) = self.planner(ask, &seen).step(step) else {
-            return Applied::Unclear { why: format!("there is no step '{step}'") };
-        };
+        let mut seen: Seen = provision::seen(seen);
+        let Some(stands) = self.planner(ask, &seen).step(step) else { return Applied::no_step(step) };
+        let (step, surface) = (stands.step, stands.step.surface());
         if answer.is_success() {
             return match taken(&mut seen, &step, answer) {
-                Some(()) => Applied::Done { seen: seen.write() },
+                Some(()) => Applied::Done { seen: provision::written(&seen) },
                 None => Applied::Unclear { why: format!("HTTP {} without what was made", answer.status) },
             };
         }
@@ -83,7 +80,7 @@ impl Provisioner for Connection {
         if is_denied(answer, &body) {
             seen.denied.insert(surface);
             let why = format!("the API key's role lacks {}", surface.right());
-            return Applied::Refused { seen: seen.write(), why };
+            return Applied::Refused { seen: provision::written(&seen), why };
         }
         if is_there_already(answer, &step, hub_id(&self.settings)) {
             return Applied::Unclear { why: "somebody made it meanwhile".into() };
@@ -95,7 +92,7 @@ impl Provisioner for Connection {
             {
                 let why = refusal(answer, &body);
                 seen.refused.insert(step.id(), why.clone());
-                Applied::Refused { seen: seen.write(), why }
+                Applied::Refused { seen: provision::written(&seen), why }
             }
             Some(outcome) => Applied::Stop(outcome),
             None => Applied::Unclear { why: format!("HTTP {}", answer.status) },

@@ -5,16 +5,17 @@
 //! `revoked_keys`, `api_key_name` (`pasarela-hub`), `hub_id_field` (a unique text field on people,
 //! companies and deals), `stages`, `operations` (what its webhook asks for), `rights` of the key's role
 //! (`DATA_MODEL`, `VIEWS`, `API_KEYS_AND_WEBHOOKS`: all, as Admin has them; none: as Member), `metadata_format`
-//! (`"direct"`: nothing is wrapped).
+//! (`"direct"`: nothing is wrapped), `graphql` (`true`; else it is refused as an unknown call).
 //!
 //! Things that people do in its interface ([`Simulator::act`]): `create_person`, `edit_person`,
 //! `delete_person` (into the bin), `restore_person`, `destroy_person`, `create_company`,
 //! `create_deal`, `move_deal`.
 //!
-//! What it is not: no GraphQL (501), and no files.
+//! What it is not: GraphQL only reads records, its writes and its schema are unknown (501); and no files.
 
 mod acts;
 mod answers;
+mod graphql;
 mod group;
 mod hooks;
 mod limit;
@@ -51,6 +52,7 @@ struct Settings {
     operations: Vec<String>,
     rights: Vec<String>,
     metadata_format: String,
+    graphql: bool,
 }
 
 impl Default for Settings {
@@ -67,6 +69,7 @@ impl Default for Settings {
             operations: texts(&["person.*", "company.*", "opportunity.*"]),
             rights: texts(&["DATA_MODEL", "VIEWS", "API_KEYS_AND_WEBHOOKS"]),
             metadata_format: String::new(),
+            graphql: true,
         }
     }
 }
@@ -131,8 +134,13 @@ impl Simulator for Double {
             let body = json!({ "status": "ok", "info": {}, "error": {}, "details": {} });
             return SimReply::answer(Answer::json(200, &body));
         }
+        let by_graphql = segments == ["graphql"];
         if let Err(refusal) = self.authorise(request) {
-            return SimReply::answer(refusal.answer());
+            return SimReply::answer(if by_graphql {
+                graphql::unauthorised(&refusal, request)
+            } else {
+                refusal.answer()
+            });
         }
         match segments.as_slice() {
             // Schema calls are not counted (contract 1.4).
@@ -150,6 +158,10 @@ impl Simulator for Double {
                 SimReply::answer(answer.unwrap_or_else(|r| r.answer()))
             }
             ["rest", "webhooks"] if request.method == "GET" => SimReply::answer(self.hooks.bare_list()),
+            ["graphql"] if request.method == "POST" && self.settings.graphql => {
+                let refused = self.limit.take(now).err();
+                SimReply::answer(graphql::answer(&self.store, request, refused.as_ref()))
+            }
             ["rest", "metadata", ..] | ["graphql"] | ["metadata"] => {
                 SimReply::answer(Refusal::not_simulated(&request.method, path).answer())
             }

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 /// What is true of a person.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -70,6 +71,10 @@ pub struct Differs {
     /// Phone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<Phone>,
+    /// Fields that should be empty, and are not: whose word counts removed there what this record says. `email` and
+    /// `phone` alone, of contacts alone: an order or a ticket goes to somebody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clear: Vec<Field>,
 }
 
 /// Why an edit does not count.
@@ -118,8 +123,14 @@ struct Word<'p, T> {
 }
 
 impl<T> Word<'_, T> {
-    /// The higher one wins. Milliseconds only tell records of one connection apart.
-    fn weight(&self) -> (Reverse<usize>, i64, u8, &str, i32, &Source) {
+    /// The higher one wins.
+    fn weight(&self) -> (impl Ord + use<'_, T>, &Source) {
+        (self.rank(), &self.record.source)
+    }
+
+    /// The higher one wins; equal ones only their names tell apart. Milliseconds only tell records of one connection
+    /// apart.
+    fn rank(&self) -> (Reverse<usize>, i64, u8, &str, i32) {
         let source = &self.record.source;
         let kind = match source.kind.as_str() {
             "person" => 3,
@@ -128,7 +139,7 @@ impl<T> Word<'_, T> {
             _ => 0,
         };
         let since = self.since;
-        (Reverse(self.place), since.as_second(), kind, &source.connection, since.subsec_nanosecond(), source)
+        (Reverse(self.place), since.as_second(), kind, &source.connection, since.subsec_nanosecond())
     }
 }
 
@@ -148,6 +159,38 @@ fn words<'p, T>(
     }
     all.sort_by(|a, b| b.weight().cmp(&a.weight()));
     all
+}
+
+/// Takes out words on what somebody removed from another record of the person, whose word is above theirs: by the rules,
+/// else because it is later. In the same second a value stays. Gives the records that say what was removed.
+fn strike<T: ToString>(
+    words: &mut Vec<Word<'_, &T>>,
+    person: &Person<'_>,
+    rules: &Ownership,
+    field: Field,
+) -> BTreeSet<PersonId> {
+    let removed = person.records.iter().copied().filter_map(|record| {
+        let removed = record.removed.get(&field)?;
+        let place = rules.place(field, &record.source.connection)?;
+        Some(Word { value: &removed.values, record, place, since: removed.since })
+    });
+    let removed: Vec<Word<'_, &Vec<String>>> = removed.collect();
+    let mut struck = BTreeSet::new();
+    words.retain(|word| {
+        let said = word.value.to_string();
+        let above = |r: &Word<'_, &Vec<String>>| {
+            let (theirs, ours) = (r.rank(), word.rank());
+            let later = theirs.1 > ours.1
+                || (r.record.source.connection == word.record.source.connection && r.since > word.since);
+            r.value.contains(&said) && (theirs.0 > ours.0 || (theirs.0 == ours.0 && later))
+        };
+        let stays = !removed.iter().any(above);
+        if !stays {
+            struck.insert(word.record.born);
+        }
+        stays
+    });
+    struck
 }
 
 /// The name that wins goes first: the first word, or one that only writes it fuller and is believed as much. What
@@ -231,6 +274,10 @@ pub fn golden(person: &Person<'_>, others: &[Person<'_>], rules: &Ownership) -> 
         words(person, rules, Field::Phone, |c| if let Claim::Phone { number, .. } = c { Some(number) } else { None });
     emails.retain(|w| is_own(person, others, email_of(w.value)));
     phones.retain(|w| is_own(person, others, phone_of(w.value)));
+    let struck = [
+        (Field::Email, strike(&mut emails, person, rules, Field::Email)),
+        (Field::Phone, strike(&mut phones, person, rules, Field::Phone)),
+    ];
     let users =
         words(
             person,
@@ -258,7 +305,16 @@ pub fn golden(person: &Person<'_>, others: &[Person<'_>], rules: &Ownership) -> 
     let (name, email, phone) = (first(&names).cloned(), first(&emails).cloned(), first(&phones).cloned());
     let differs = person.records.iter().map(|record| {
         let own_email = |e: &EmailAddress| is_own(person, others, email_of(e));
-        (record.born, differs(record, name.as_ref(), email.as_ref(), phone.as_ref(), own_email))
+        let mut differs = differs(record, name.as_ref(), email.as_ref(), phone.as_ref(), own_email);
+        let empty = |field: &Field| match field {
+            Field::Email => email.is_none(),
+            _ => phone.is_none(),
+        };
+        if record.source.kind == "person" && !record.deleted {
+            let struck = struck.iter().filter(|(field, of)| empty(field) && of.contains(&record.born));
+            differs.clear = struck.map(|(field, _)| *field).collect();
+        }
+        (record.born, differs)
     });
     Golden {
         differs: differs.collect(),

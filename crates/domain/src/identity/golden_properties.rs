@@ -7,11 +7,14 @@ use proptest::prelude::*;
 const CONNECTIONS: [&str; 3] = ["boleteria", "crm", "tienda"];
 const KINDS: [&str; 3] = ["order", "person", "ticket"];
 
-/// An edit of one of three records: of which, in which second, and what it says.
-type Edit = (usize, i64, usize, Option<usize>);
+/// An edit of one of three records: of which, in which second, which name it says, and what of the address: one of
+/// three, nothing, or that it is empty.
+type Edit = (usize, i64, usize, usize);
+const SILENT: usize = 3;
+const EMPTY: usize = 4;
 
 fn edits() -> impl Strategy<Value = Vec<Edit>> {
-    prop::collection::vec((0..3usize, 0..6i64, 0..4usize, prop::option::of(0..3usize)), 1..12)
+    prop::collection::vec((0..3usize, 0..6i64, 0..4usize, 0..=EMPTY), 1..12)
 }
 
 fn rules() -> impl Strategy<Value = Vec<(String, Vec<String>)>> {
@@ -51,11 +54,14 @@ fn heard(edits: &[Edit]) -> History {
         let mut claims = vec![Claim::Name {
             name: Name::civil(names[*name].split_once(' ').unwrap().0, names[*name].split_once(' ').unwrap().1),
         }];
-        claims.extend(
-            email.map(|e| Claim::Email { address: format!("ana{e}@correo.example").parse().unwrap(), verified: false }),
-        );
+        if *email < SILENT {
+            claims
+                .push(Claim::Email { address: format!("ana{email}@correo.example").parse().unwrap(), verified: false });
+        }
         let source = Source::new(CONNECTIONS[*which], KINDS[*which], "1");
-        history.tell(stamp(), there[*which], Mention::new(source, Some(at(*second)), claims)).unwrap();
+        let mut mention = Mention::new(source, Some(at(*second)), claims);
+        mention.empty.extend((*email == EMPTY).then_some(Field::Email));
+        history.tell(stamp(), there[*which], mention).unwrap();
     }
     history
 }
@@ -125,8 +131,13 @@ proptest! {
                 claims.retain(|c| !matches!(c, Claim::Email { .. }));
                 claims.push(Claim::Email { address, verified: false });
             }
+            let mut mention = Mention::new(record.source, Some(at(200)), claims);
+            if differs.clear.contains(&Field::Email) {
+                mention.claims.retain(|c| !matches!(c, Claim::Email { .. }));
+                mention.empty.insert(Field::Email);
+            }
             let stamp = Stamp { deed: DeedId::from_raw(10_000 + n), at: at(200), by: By::Rule };
-            history.tell(stamp, born, Mention::new(record.source, Some(at(200)), claims)).unwrap();
+            history.tell(stamp, born, mention).unwrap();
         }
         let after = counts(&history, &rules);
         prop_assert_eq!((&after.0, &after.1), (&before.0, &before.1), "writing it changes nothing of what counts");

@@ -3,11 +3,12 @@
 //! Addresses on orders, tickets and in a CRM were typed by somebody, perhaps by somebody else, so they are not verified.
 //! Who wrote from a phone holds it. An e-mail's sender is what the letter claims, and verifies nothing.
 
-use super::{Claim, Mention, Name, NameKind, Party, Seat, Source};
+use super::{Claim, Field, Mention, Name, NameKind, Party, Seat, Source};
 use crate::model::{Contact, Message};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// The fields of a person record that are read here.
 #[derive(Deserialize)]
@@ -44,6 +45,13 @@ struct OrderPart {
     tickets: Vec<TicketPart>,
 }
 
+/// The same of somebody on a waitlist.
+#[derive(Deserialize)]
+struct WaitlistPart {
+    id: String,
+    contact: Contact,
+}
+
 /// The same of a scan at the door.
 #[derive(Deserialize)]
 struct CheckInPart {
@@ -76,7 +84,8 @@ impl Mention {
     }
 
     /// What a read model of this connection says of the record that it is: of a `person`, an `order` (its buyer: its
-    /// tickets have read models of their own, which may be newer) or a `ticket`. `None`: it speaks of no person.
+    /// tickets have read models of their own, which may be newer), a `ticket`, or a `waitlist_entry` (a contact: who
+    /// waits for a place is no guest, and of no show yet). `None`: it speaks of no person.
     #[must_use]
     pub fn of_state(connection: &str, kind: &str, data: &Value, as_of: Option<Timestamp>) -> Option<Self> {
         let said = Said { connection, as_of };
@@ -84,6 +93,9 @@ impl Mention {
             "person" => PersonPart::deserialize(data).ok().map(|p| said.person(&p)),
             "order" => OrderPart::deserialize(data).ok().map(|o| said.buyer(&o)),
             "ticket" => TicketPart::deserialize(data).ok().map(|t| said.ticket(&t)),
+            "waitlist_entry" => {
+                WaitlistPart::deserialize(data).ok().map(|w| said.mention(kind, &w.id, typed(&w.contact)))
+            }
             _ => None,
         }
     }
@@ -112,13 +124,18 @@ impl Said<'_> {
         // Also of one that was deleted: whoever brings it back finds it where it was.
         let hub = person.hub_id.as_deref().and_then(|id| id.trim().parse().ok());
         claims.extend(hub.map(|person| Claim::Hub { person }));
-        Mention { deleted: person.deleted, ..self.mention("person", &person.id, claims) }
+        Mention {
+            deleted: person.deleted,
+            empty: if person.deleted { BTreeSet::new() } else { emptied(&person.contact) },
+            ..self.mention("person", &person.id, claims)
+        }
     }
 
     fn ticket(&self, ticket: &TicketPart) -> Mention {
         Mention {
             party: self.party(&ticket.order_id, Seat::Guest),
             show: ticket.show_id.clone(),
+            empty: emptied(&ticket.holder),
             ..self.mention("ticket", &ticket.id, typed(&ticket.holder))
         }
     }
@@ -127,6 +144,7 @@ impl Said<'_> {
         Mention {
             party: self.party(&order.id, Seat::Buyer),
             show: order.show_id.clone(),
+            empty: emptied(&order.buyer),
             ..self.mention("order", &order.id, typed(&order.buyer))
         }
     }
@@ -163,4 +181,14 @@ fn typed(contact: &Contact) -> Vec<Claim> {
     let language = contact.language.clone().filter(|l| !l.trim().is_empty());
     let language = language.map(|language| Claim::Language { language });
     email.into_iter().chain(phone).chain(document).chain(name).chain(language).collect()
+}
+
+/// What somebody left empty, by its provider's word. Of no other field it is told where an empty one should go.
+fn emptied(contact: &Contact) -> BTreeSet<Field> {
+    let blank = |field: &Field| match field {
+        Field::Email => contact.email.is_none(),
+        Field::Phone => contact.phone.is_none(),
+        _ => false,
+    };
+    contact.empty.iter().copied().filter(blank).collect()
 }

@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+/// Raised whenever `golden` comes to something else for the same records and rules, so that it is told.
+const GOLDEN: u32 = 2;
+
 /// A field of a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -156,6 +159,21 @@ impl Ownership {
             all.insert(field, owners);
         }
         Ok(Self(all))
+    }
+
+    /// These rules as one line: two that say the same have the same, and with it the same persons come of the same
+    /// records.
+    #[must_use]
+    pub fn mark(&self) -> String {
+        let mut mark = format!("golden {GOLDEN}");
+        for (field, owners) in self.0.iter().filter(|(_, owners)| owners.as_slice() != [Owner::Any]) {
+            let names = owners.iter().map(|owner| match owner {
+                Owner::Any => "*",
+                Owner::Connection(name) => name.as_str(),
+            });
+            mark.push_str(&format!("; {field} = {}", names.collect::<Vec<_>>().join(", ")));
+        }
+        mark
     }
 
     /// How much a connection is believed about a field: 0 is most. `None`: not at all.

@@ -35,6 +35,17 @@ pub struct Record {
     pub said_since: BTreeMap<Field, Timestamp>,
     /// Fields of which it said something else before: somebody edited them.
     pub edited: BTreeSet<Field>,
+    /// Fields that somebody emptied there: what was removed, until something is said of them again.
+    pub removed: BTreeMap<Field, Removed>,
+}
+
+/// What somebody removed from a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removed {
+    /// What the record said, as text by which two are compared.
+    pub values: Vec<String>,
+    /// When it was removed, by its provider, else when the hub heard it.
+    pub since: Timestamp,
 }
 
 impl Record {
@@ -51,6 +62,12 @@ impl Record {
         } else {
             for field in Field::ALL {
                 let (before, after) = (field.said_in(&self.claims), field.said_in(&told.claims));
+                if !after.is_empty() {
+                    self.removed.remove(&field);
+                } else if !before.is_empty() && told.empty.contains(&field) && !told.deleted {
+                    let since = told.as_of.unwrap_or(at);
+                    self.removed.insert(field, Removed { values: before.clone(), since });
+                }
                 if before != after {
                     if !after.is_empty() {
                         self.said_since.insert(field, told.as_of.unwrap_or(at));
@@ -184,6 +201,7 @@ impl People {
                 deleted: false,
                 said_since: BTreeMap::new(),
                 edited: BTreeSet::new(),
+                removed: BTreeMap::new(),
             }
         });
         record.tell(told, at);

@@ -336,3 +336,18 @@ fn who_wrote_with_and_without_a_phone_is_one_by_the_channels_id() {
 fn nick_in_parts(given: &str, rest: &str) -> Claim {
     Claim::Name { name: Name { kind: NameKind::Display, ..Name::civil(given, rest) } }
 }
+
+#[test]
+fn rules_that_say_the_same_have_one_mark() {
+    let rules = |all: &[(&str, &[&str])]| {
+        let owned: Vec<(&str, Vec<String>)> =
+            all.iter().map(|(field, names)| (*field, names.iter().map(|n| (*n).to_owned()).collect())).collect();
+        Ownership::read(owned.iter().map(|(field, names)| (*field, names.as_slice())), |_| true).unwrap().mark()
+    };
+    let crm_first = rules(&[("name", &["crm", "*"])]);
+    assert_eq!(rules(&[("phone", &["*"]), ("name", &["crm", "*"])]), crm_first, "the default may be written");
+    let others = [&[("name", &["*", "crm"][..])][..], &[("name", &["crm"])], &[("email", &["crm", "*"])], &[]];
+    for other in others {
+        assert_ne!(rules(other), crm_first, "{other:?}");
+    }
+}

@@ -189,6 +189,21 @@ impl Pace {
         at
     }
 
+    /// When the bucket will be so full, if nobody takes of it, that a call leaves half of the burst to whoever comes (a
+    /// burst of one is taken whole); `None` when nothing can be called, or it is not time alone that decides it.
+    pub(super) fn spare_at(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let Rate { burst, every } = self.limits.rate?;
+        if self.next_slot(now).is_some_and(|at| at > now) || self.paused || self.halted || !self.own {
+            return None;
+        }
+        let burst = f64::from(burst.max(1));
+        let missing = (burst / 2.0 + 1.0).min(burst) - self.tokens;
+        if missing <= 0.0 {
+            return Some(now);
+        }
+        now.checked_add(Duration::from_secs_f64(missing * every.as_secs_f64() + 1e-4)).ok()
+    }
+
     /// Are so many calls out that the next answer, and a transaction with it, is a moment away?
     pub(super) fn is_busy(&self) -> bool {
         self.in_flight > 0 && self.in_flight >= self.limits.concurrency / 2

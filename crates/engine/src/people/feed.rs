@@ -4,6 +4,7 @@
 //! has been read to its end, so that nothing older comes after them; and all that there are once after a start and once a
 //! day, which finds whatever is in no log any more.
 
+use super::rules::Rules;
 use super::table::Table;
 use super::{PLACE, speaks};
 use crate::engine::Inner;
@@ -13,15 +14,17 @@ use jiff::Timestamp;
 use pasarela_connector::Source;
 use pasarela_domain::EntityRef;
 use pasarela_domain::identity::Mention;
-use pasarela_store::{EntityRow, Error, EventFilter, EventRow, NewDelivery, RecordWrite, Recorded, Work, Worked, deed};
+use pasarela_store::{Error, EventFilter, EventRow, NewDelivery, RecordWrite, Work, Worked};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+/// Name of the place in the log.
+const LOG: &str = "log";
 /// Events of one transaction.
 const PAGE: u32 = 200;
 /// Events that are looked at and say nothing of persons, before the place is written all the same.
@@ -35,15 +38,28 @@ const GATHER: Duration = Duration::from_millis(5);
 const STATES: u32 = 200;
 /// How often all read models are looked at.
 const SWEEP: Duration = Duration::from_secs(24 * 3600);
-/// Records that are on their way at once.
-const AT_ONCE: usize = 64;
 /// Tries to write what others write too.
 const TRIES: u32 = 50;
 
 /// Where the reading of the log stands.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
-pub(super) struct Place {
+struct Place {
     after: i64,
+}
+
+/// A place that is written with what was done on the way to it.
+pub(super) struct Reached {
+    /// Of what: the name of the read model.
+    of: &'static str,
+    /// The version that was read; 0: there was none.
+    version: i64,
+    bytes: Vec<u8>,
+}
+
+impl Reached {
+    pub(super) fn new(of: &'static str, version: i64, place: &impl Serialize) -> Self {
+        Self { of, version, bytes: serde_json::to_vec(place).unwrap_or_default() }
+    }
 }
 
 /// What this node knows of the place.
@@ -55,6 +71,7 @@ struct Reader {
     swept: Option<Instant>,
     /// Where the sweep stands: connection, kind, id.
     sweep: Option<(usize, usize, String)>,
+    rules: Rules,
 }
 
 #[derive(Deserialize)]
@@ -77,6 +94,7 @@ impl Inner {
                     Err(Error::Closed | Error::Fenced) => return,
                     Err(error) => {
                         reader.at = None;
+                        reader.rules = Rules::default();
                         tracing::warn!(%error, "the map of persons could not be brought up to date yet");
                         tokio::time::sleep(Duration::from_millis(250)).await;
                         true
@@ -110,8 +128,9 @@ impl Inner {
         let (version, after) = match reader.at {
             Some(at) => at,
             None => {
-                let (row, place) = self.people_place().await?;
-                (row.map_or(0, |r| r.version), place.after)
+                let (version, place): (i64, Place) = self.reached(LOG).await?;
+                self.people.reached.store(place.after, Ordering::Release);
+                (version, place.after)
             }
         };
         reader.at = Some((version, after));
@@ -144,17 +163,25 @@ impl Inner {
             }
             table.tell(now).await?;
             self.fail_point("before_people");
-            let done = table.commit(Some((version, Place { after: reached })), now).await?;
+            let place = Reached::new(LOG, version, &Place { after: reached });
+            let done = table.commit(Some(place), now).await?;
             self.fail_point("after_people");
             reader.at = done.then_some((version + 1, reached));
             reader.looked = 0;
             done
         };
         if !written || page.next.is_some() {
+            if written {
+                // There is more, so nobody takes the map for read to the end.
+                self.people.reached.store(reached, Ordering::Release);
+            }
             return Ok(true);
         }
         self.look_at_seen().await?;
         self.people.reached.store(reached, Ordering::Release);
+        if self.walk_by_rules(&mut reader.rules).await? {
+            return Ok(true);
+        }
         self.sweep_people(reader).await
     }
 
@@ -169,12 +196,13 @@ impl Inner {
         Ok(self.store.events(filter).await?.rows.first().map(|event| event.received_at))
     }
 
-    pub(super) async fn people_place(&self) -> Result<(Option<EntityRow>, Place), Error> {
-        let wanted = vec![(self.own_connection()?, EntityRef::new(PLACE, "log"))];
+    /// How far something was gone through.
+    pub(super) async fn reached<P: DeserializeOwned + Default>(&self, of: &'static str) -> Result<(i64, P), Error> {
+        let wanted = vec![(self.own_connection()?, EntityRef::new(PLACE, of))];
         let (_, mut rows) = self.store.lookup(Vec::new(), wanted).await?;
         let row = rows.pop().flatten();
         let place = row.as_ref().and_then(|r| serde_json::from_slice(&r.data).ok()).unwrap_or_default();
-        Ok((row, place))
+        Ok((row.map_or(0, |r| r.version), place))
     }
 
     /// What events say of persons: brand, word, and when the hub heard it.
@@ -242,7 +270,7 @@ impl Inner {
 
     /// Looks at some of all read models; `true`: there are more.
     async fn sweep_people(self: &Arc<Self>, reader: &mut Reader) -> Result<bool, Error> {
-        const KINDS: [&str; 3] = ["person", "order", "ticket"];
+        const KINDS: [&str; 4] = ["person", "order", "ticket", "waitlist_entry"];
         let fresh = reader.swept.is_some_and(|at| at.elapsed() < SWEEP);
         if reader.sweep.is_none() && fresh {
             return Ok(false);
@@ -267,22 +295,6 @@ impl Inner {
         reader.sweep = Some((at, kind, next.unwrap_or_default()));
         Ok(true)
     }
-
-    /// Writes a record over whatever is there.
-    async fn keep_over(&self, mut record: RecordWrite) -> Result<(), Error> {
-        for _ in 0..TRIES {
-            let known = self.store.record(&record.kind, &record.id).await?;
-            record.expected = known.map_or(0, |r| r.version);
-            if record.expected == 0 && !record.open {
-                return Ok(());
-            }
-            match self.store.keep_record(record.clone()).await? {
-                Recorded::Done(_) => return Ok(()),
-                Recorded::Stale => {}
-            }
-        }
-        Err(Error::Busy)
-    }
 }
 
 impl Table<'_> {
@@ -295,7 +307,7 @@ impl Table<'_> {
     }
 
     /// Writes everything; `false`: something had changed, and nothing was written.
-    pub(super) async fn commit(mut self, place: Option<(i64, Place)>, now: Timestamp) -> Result<bool, Error> {
+    pub(super) async fn commit(mut self, place: Option<Reached>, now: Timestamp) -> Result<bool, Error> {
         let inner = self.inner.clone();
         let mut entities = self.writes();
         if entities.is_empty() && place.is_none() {
@@ -307,21 +319,8 @@ impl Table<'_> {
             records.retain(|r| r.kind != record.kind || r.id != record.id);
             records.push(record);
         }
-        // The first alone: with it the audit hears that a deed begins, once.
-        let mut records = records.into_iter();
-        if let Some(first) = records.next() {
-            inner.keep_over(first).await?;
-        }
-        let mut going: JoinSet<Result<(), Error>> = JoinSet::new();
-        for record in records {
-            while going.len() >= AT_ONCE {
-                going.join_next().await.transpose().map_err(broken)?.transpose()?;
-            }
-            let inner = inner.clone();
-            going.spawn(deed::inherited(async move { inner.keep_over(record).await }));
-        }
-        while let Some(done) = going.join_next().await {
-            done.map_err(broken)??;
+        if !records.is_empty() {
+            inner.store.keep_records(records).await?;
         }
         // For the law first: should the rest have to be done again, this is known then.
         for (names, by_person) in std::mem::take(&mut self.links) {
@@ -331,10 +330,9 @@ impl Table<'_> {
             inner.separate(&names).await?;
         }
         let own = inner.own_connection()?;
-        if let Some((version, place)) = place {
-            let bytes = serde_json::to_vec(&place).unwrap_or_default();
-            let mut write = inner.own_write(own, EntityRef::new(PLACE, "log"), None, &bytes);
-            write.expected = version;
+        if let Some(place) = place {
+            let mut write = inner.own_write(own, EntityRef::new(PLACE, place.of), None, &place.bytes);
+            write.expected = place.version;
             entities.push(write);
         }
         let told: Vec<Vec<u8>> = self.told.iter().map(|body| crate::pack::pack(std::iter::empty(), body)).collect();
@@ -359,8 +357,4 @@ impl Table<'_> {
             Worked::Stale => Ok(false),
         }
     }
-}
-
-fn broken(e: tokio::task::JoinError) -> Error {
-    Error::Database(format!("a record was not written: {e}"))
 }

@@ -92,6 +92,27 @@ impl Table<'_> {
         Ok(())
     }
 
+    /// Tells of everybody in these histories of whom something is not as it was told. Those that were laid together with
+    /// others are passed over: their persons are in those.
+    pub(super) async fn tell_all(&mut self, histories: &[PersonId], now: Timestamp) -> Result<(), Error> {
+        self.read(histories.iter().copied(), Vec::new()).await?;
+        let here = |root: &PersonId| self.root(*root) == Some(*root);
+        let roots: Vec<PersonId> = histories.iter().copied().filter(here).collect();
+        let mut keys = BTreeSet::new();
+        for root in &roots {
+            let (brand, people) = (self.brand(*root), self.people(*root));
+            keys.extend(people.all().flat_map(|person| self.addresses(&brand, &person)));
+        }
+        // In few looks what each would look for alone.
+        self.read_named(&keys.into_iter().collect::<Vec<_>>()).await?;
+        for root in roots {
+            for person in self.people(root).all().map(|p| p.id).collect::<Vec<_>>() {
+                self.tell_of(root, person, now).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Was a person told with one of these addresses?
     fn is_told(&self, brand: &str, told: &Told, addresses: &BTreeSet<String>) -> bool {
         use pasarela_domain::identity::Claim;

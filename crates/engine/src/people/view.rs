@@ -1,10 +1,9 @@
 //! What is shown of the map, in the sight of somebody's brands.
 
-use super::deeds::{PeopleError, Wish};
+use super::deeds::PeopleError;
 use super::table::{Table, persons};
-use super::{CONFLICT, Conflict, DOUBT, Done, Doubt, LISTED};
-use crate::engine::{Engine, Inner};
-use crate::whole::whole;
+use super::{CONFLICT, Conflict, DOUBT, Doubt, LISTED};
+use crate::engine::Inner;
 use jiff::Timestamp;
 use pasarela_domain::identity::{By, Deed, Field, Reason, Source, Verdict, Why, compare, words_of};
 use pasarela_domain::model::HubPerson;
@@ -12,7 +11,6 @@ use pasarela_domain::{Brands, DeedId, EmailAddress, PersonId, Phone};
 use pasarela_store::{Error, RecordFilter, RecordOrder, RecordRow};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Rows that are looked at for one page of a search, at most.
@@ -145,7 +143,7 @@ impl Inner {
         if self.people.rules.is_some() { Ok(()) } else { Err(PeopleError::Off) }
     }
 
-    async fn people_list(
+    pub(super) async fn people_list(
         self: &Arc<Self>,
         search: Option<&str>,
         before: Option<i64>,
@@ -214,7 +212,11 @@ impl Inner {
         }
     }
 
-    async fn person_view(self: &Arc<Self>, id: PersonId, brands: &Brands) -> Result<PersonView, PeopleError> {
+    pub(super) async fn person_view(
+        self: &Arc<Self>,
+        id: PersonId,
+        brands: &Brands,
+    ) -> Result<PersonView, PeopleError> {
         self.keeps_people()?;
         let mut table = Table::new(self)?;
         let root = table.seen(id, brands).await?;
@@ -229,7 +231,11 @@ impl Inner {
         Ok(PersonView { person, doubts, conflicts })
     }
 
-    async fn person_history(self: &Arc<Self>, id: PersonId, brands: &Brands) -> Result<Vec<HistoryLine>, PeopleError> {
+    pub(super) async fn person_history(
+        self: &Arc<Self>,
+        id: PersonId,
+        brands: &Brands,
+    ) -> Result<Vec<HistoryLine>, PeopleError> {
         self.keeps_people()?;
         let mut table = Table::new(self)?;
         let root = table.seen(id, brands).await?;
@@ -288,7 +294,7 @@ impl Inner {
         Ok(lines)
     }
 
-    async fn people_doubts(
+    pub(super) async fn people_doubts(
         self: &Arc<Self>,
         before: Option<i64>,
         limit: u32,
@@ -307,7 +313,7 @@ impl Inner {
         Ok((all, found.next))
     }
 
-    async fn people_conflicts(
+    pub(super) async fn people_conflicts(
         self: &Arc<Self>,
         before: Option<i64>,
         limit: u32,
@@ -373,146 +379,5 @@ fn conflict_view(id: String, name: &str, brand: &str, conflict: Conflict) -> Con
         at: conflict.at,
         since: conflict.since,
         accepted_by: conflict.accepted,
-    }
-}
-
-impl Engine {
-    /// Does this hub keep a map of persons?
-    #[must_use]
-    pub fn keeps_people(&self) -> bool {
-        self.inner.people.rules.is_some()
-    }
-
-    /// When the oldest event was received that the map of persons has not read; `None`: it is up to date.
-    ///
-    /// # Errors
-    /// When the store cannot be asked.
-    pub async fn people_behind(&self) -> Result<Option<Timestamp>, Error> {
-        self.inner.people_behind().await
-    }
-
-    /// Persons of these brands, the latest first; with a search by address, document or words of the name.
-    ///
-    /// # Errors
-    /// When the hub keeps no map, or the store cannot be asked.
-    pub async fn people(
-        &self,
-        search: Option<&str>,
-        before: Option<i64>,
-        limit: u32,
-        brands: &Brands,
-    ) -> Result<PeoplePage, PeopleError> {
-        self.inner.people_list(search, before, limit, brands).await
-    }
-
-    /// A person, by any id that was ever theirs.
-    ///
-    /// # Errors
-    /// When there is none in the sight of these brands.
-    pub async fn person(&self, id: PersonId, brands: &Brands) -> Result<PersonView, PeopleError> {
-        self.inner.person_view(id, brands).await
-    }
-
-    /// What was told and done with a person and with whom they were joined or told apart, the latest first.
-    ///
-    /// # Errors
-    /// When there is none in the sight of these brands.
-    pub async fn person_history(&self, id: PersonId, brands: &Brands) -> Result<Vec<HistoryLine>, PeopleError> {
-        self.inner.person_history(id, brands).await
-    }
-
-    /// Pairs that a person should look at, the latest first. A page may hold fewer than asked for, also none.
-    ///
-    /// # Errors
-    /// When the hub keeps no map, or the store cannot be asked.
-    pub async fn people_review(
-        &self,
-        before: Option<i64>,
-        limit: u32,
-        brands: &Brands,
-    ) -> Result<(Vec<DoubtView>, Option<i64>), PeopleError> {
-        self.inner.people_doubts(before, limit, brands).await
-    }
-
-    /// Edits that do not count, and that nobody has accepted, the latest first.
-    ///
-    /// # Errors
-    /// When the hub keeps no map, or the store cannot be asked.
-    pub async fn people_conflicts(
-        &self,
-        before: Option<i64>,
-        limit: u32,
-        brands: &Brands,
-    ) -> Result<(Vec<ConflictView>, Option<i64>), PeopleError> {
-        self.inner.people_conflicts(before, limit, brands).await
-    }
-
-    /// Two persons are one, says somebody.
-    ///
-    /// # Errors
-    /// When one is not there, they are one already, or they are of two brands.
-    pub async fn merge_people(&self, a: PersonId, b: PersonId, by: &str, brands: &Brands) -> Result<Done, PeopleError> {
-        self.deed(Wish::Merge { a, b }, by, brands).await
-    }
-
-    /// Two persons are not one, says somebody: no rule joins them.
-    ///
-    /// # Errors
-    /// When one is not there, they are one, or it was said already.
-    pub async fn keep_people_apart(
-        &self,
-        a: PersonId,
-        b: PersonId,
-        by: &str,
-        brands: &Brands,
-    ) -> Result<Done, PeopleError> {
-        self.deed(Wish::KeepApart { a, b }, by, brands).await
-    }
-
-    /// These records of a person, by the ids that they were born with, are another person's, says somebody.
-    ///
-    /// # Errors
-    /// When a record is not this person's, or none leaves or stays.
-    pub async fn split_person(
-        &self,
-        from: PersonId,
-        leaving: BTreeSet<PersonId>,
-        by: &str,
-        brands: &Brands,
-    ) -> Result<Done, PeopleError> {
-        self.deed(Wish::Split { from, leaving }, by, brands).await
-    }
-
-    /// Takes a deed of a person's history back. Where it was a merge of the rules, they do not do it again.
-    ///
-    /// # Errors
-    /// When there is no such deed, or it cannot be taken back.
-    pub async fn undo_person_deed(
-        &self,
-        of: PersonId,
-        deed: DeedId,
-        by: &str,
-        brands: &Brands,
-    ) -> Result<Done, PeopleError> {
-        self.deed(Wish::Undo { of, deed }, by, brands).await
-    }
-
-    /// An edit that does not count stays as it is, says somebody.
-    ///
-    /// # Errors
-    /// When there is no such open conflict.
-    pub async fn accept_person_conflict(
-        &self,
-        of: PersonId,
-        conflict: &str,
-        by: &str,
-        brands: &Brands,
-    ) -> Result<(), PeopleError> {
-        self.deed(Wish::Accept { conflict: conflict.to_owned(), of }, by, brands).await.map(drop)
-    }
-
-    async fn deed(&self, wish: Wish, by: &str, brands: &Brands) -> Result<Done, PeopleError> {
-        let (inner, by, brands) = (self.inner.clone(), by.to_owned(), brands.clone());
-        whole(async move { inner.people_deed(&wish, &by, &brands).await }).await
     }
 }

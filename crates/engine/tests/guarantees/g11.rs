@@ -2,9 +2,11 @@
 
 use crate::hub::{Hub, on_paid};
 use crate::server::Reply;
-use pasarela_engine::{Ask, Difference, Policy, ReconcileSettings};
+use pasarela_connector::Rate;
+use pasarela_engine::{Ask, Difference, LimitOverride, Policy, ReconcileSettings};
 use pasarela_store::DeliveryStatus;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 fn records(range: std::ops::Range<u64>) -> Vec<Value> {
     range
@@ -181,25 +183,80 @@ async fn g11_a_backfill_reads_from_the_beginning_goes_on_after_a_stop_and_leaves
     assert_eq!(from, ["0", "0", "2", "2", "3", "4", "0"]);
 }
 
+/// Ten calls at once, one each second.
+fn ten_and_one_a_second() -> LimitOverride {
+    LimitOverride { rate: Some(Rate { burst: 10, every: Duration::from_secs(1) }), ..LimitOverride::default() }
+}
+
+fn pages(count: u64) -> Vec<Reply> {
+    (0..count).map(|n| Reply::ok(json!({ "records": [], "next": n + 1, "more": n + 1 < count }))).collect()
+}
+
+/// The first reading asks for what it did not show, too.
+async fn has_read_before(hub: &Hub) {
+    hub.server.script("/poll", pages(1));
+    hub.pass(60);
+    hub.engine.reconcile("ventas", Ask::default()).await.unwrap();
+}
+
 #[tokio::test]
-async fn g11_reading_takes_its_share_of_the_rate_and_no_more() {
-    let rate = pasarela_connector::Rate { burst: 10, every: std::time::Duration::from_secs(1) };
-    let limits = pasarela_engine::LimitOverride { rate: Some(rate), ..Default::default() };
+async fn g11_reading_takes_its_share_of_the_rate_while_something_waits_and_no_more() {
+    let flow = on_paid("  - id: a\n    do: ventas.clave\n    with: { to: \"{{ data.n }}\" }\n");
     let settings = ReconcileSettings { share: 0.25, ..ReconcileSettings::default() };
-    let hub = Hub::build().limits(limits).reconcile(settings).start().await;
-    let pages = (0..4).map(|n| Reply::ok(json!({ "records": [], "next": n + 1, "more": n < 3 })));
-    hub.server.script("/poll", pages.collect::<Vec<_>>());
+    let hub = Hub::build().flow(&flow).limits(ten_and_one_a_second()).reconcile(settings).start().await;
+    has_read_before(&hub).await;
+    let before = hub.server.calls("/poll").len();
+    hub.server.script("/poll", pages(12));
+    hub.pass(60);
+    for record in records(0..50) {
+        hub.hear_by("ventas", record).await;
+    }
+    hub.arrived("/clave", 10).await;
+    hub.calm().await;
+    let engine = hub.engine.clone();
+    let reading = tokio::spawn(async move { engine.reconcile("ventas", Ask::default()).await.unwrap() });
+    // One call each four seconds at most, as long as others wait for the rate.
+    for turn in 1..=5 {
+        hub.pass(4);
+        hub.calm().await;
+        let (sent, read) = (hub.server.calls("/clave").len(), hub.server.calls("/poll").len() - before);
+        assert!(read <= turn, "{read} reads in {} seconds", turn * 4);
+        assert!(sent + read <= 10 + turn * 4, "the rate is everybody's");
+        assert!(sent >= 10 + turn * 3, "{sent} effects went in {} seconds", turn * 4);
+    }
+    for _ in 0..60 {
+        hub.pass(1);
+        hub.calm().await;
+    }
+    assert_eq!((reading.await.unwrap()[0].calls, hub.server.calls("/clave").len()), (12, 50));
+}
+
+#[tokio::test]
+async fn g11_reading_takes_what_nobody_else_has_use_for_and_leaves_half_of_the_burst() {
+    let flow = on_paid("  - id: a\n    do: ventas.clave\n    with: { to: \"{{ data.n }}\" }\n");
+    let settings = ReconcileSettings { share: 0.25, ..ReconcileSettings::default() };
+    let hub = Hub::build().flow(&flow).limits(ten_and_one_a_second()).reconcile(settings).start().await;
+    has_read_before(&hub).await;
+    let before = hub.server.calls("/poll").len();
+    hub.server.script("/poll", pages(8));
     hub.pass(60);
     let engine = hub.engine.clone();
     let reading = tokio::spawn(async move { engine.reconcile("ventas", Ask::default()).await.unwrap() });
-    // One call each four seconds, whatever else is free.
-    for calls in 1..=4 {
-        hub.arrived("/poll", calls).await;
+    hub.arrived("/poll", before + 5).await;
+    hub.calm().await;
+    assert_eq!(hub.server.calls("/poll").len(), before + 5, "half of the burst is left");
+    for calls in 6..=7 {
+        hub.pass(1);
+        hub.arrived("/poll", before + calls).await;
         hub.calm().await;
-        assert_eq!(hub.server.calls("/poll").len(), calls);
-        hub.pass(4);
+        assert_eq!(hub.server.calls("/poll").len(), before + calls, "one each second, as the provider allows");
     }
-    assert_eq!(reading.await.unwrap()[0].calls, 4);
+    for record in records(0..5) {
+        hub.hear_by("ventas", record).await;
+    }
+    hub.arrived("/clave", 5).await;
+    hub.pass(10);
+    assert_eq!(reading.await.unwrap()[0].calls, 8);
 }
 
 #[tokio::test]

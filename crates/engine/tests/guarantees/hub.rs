@@ -371,6 +371,12 @@ impl Hub {
         self.crash().await
     }
 
+    /// The same, and by then others are believed about persons.
+    pub(crate) async fn crash_with_people(mut self, rules: &[(&str, &[&str])]) -> Self {
+        self.plan.people = Builder { plan: self.plan.clone() }.people(rules).plan.people;
+        self.crash().await
+    }
+
     /// A delivery of a connection that is not configured.
     pub(crate) async fn leave_in_inbox(&self, connection: &str, body: &Value) -> DeliveryId {
         let store = self.engine.store();

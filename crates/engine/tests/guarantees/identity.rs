@@ -1,9 +1,12 @@
 //! Who is whom, kept by the engine (design 4.4): what the map does with what is heard, that a crash, a replay and another
 //! order of arrival change nothing, and that what people do can be taken back. G4 and G5 for what follows from it.
 
+mod chance;
+mod ownership;
+
 use crate::hub::Hub;
 use pasarela_domain::Brands;
-use pasarela_domain::identity::{Field, Reason, Why};
+use pasarela_domain::identity::Reason;
 use pasarela_domain::model::HubPerson;
 use pasarela_engine::{ContactRow, ContactState, LEDGER, PeopleError};
 use pasarela_store::{EventFilter, StandingOf};
@@ -129,87 +132,6 @@ async fn g04_what_is_heard_of_persons_is_told_once_and_guests_of_one_order_are_d
     );
     assert_eq!(hub.who("rios mejia").await.id, ana.id, "found by words of the name");
     assert_eq!(hub.who("300 123 4567").await.id, ana.id, "found by the phone as it is typed");
-}
-
-/// Two sides edit a person in one second, in the one order or in the other.
-async fn edited(rules: &[(&str, &[&str])], crm_first: bool) -> (Hub, HubPerson) {
-    let hub = Hub::build().with_another().people(rules).start().await;
-    let ana = contact("Ana Ríos", Some("ana@correo.example"), None);
-    hub.hear([order("O1", &ana, &[]), state(Some("order.updated"), "x", &ana, &json!({}))]).await;
-    hub.hear_by("otra", json!({ "facts": [state(Some("person.created"), "P1", &ana, &json!({}))] })).await;
-    hub.mapped().await;
-    hub.pass(60);
-    let by_crm = contact("Ana Cruz", Some("ana@correo.example"), None);
-    let by_shop = contact("Ana Gil", Some("ana@correo.example"), None);
-    let shop = json!({ "type": "order.updated", "key": "order:O1", "id": "edit", "data": { "id": "O1", "buyer": by_shop, "tickets": [] } });
-    let crm = state(Some("person.updated"), "P1", &by_crm, &json!({}));
-    for crm_now in [crm_first, !crm_first] {
-        if crm_now {
-            hub.hear_by("otra", json!({ "facts": [crm] })).await;
-        } else {
-            hub.hear([shop.clone()]).await;
-        }
-        hub.mapped().await;
-    }
-    let ana = hub.who("ana@correo.example").await;
-    (hub, ana)
-}
-
-#[tokio::test]
-async fn edits_of_two_sides_in_one_second_end_as_the_rules_say_in_whatever_order_they_come() {
-    for (rules, name, loser, why) in [
-        (&[("name", &["otra", "ventas"][..])][..], "Ana Cruz", "ventas", Why::Owner),
-        (&[("name", &["ventas", "*"][..])][..], "Ana Gil", "otra", Why::Owner),
-        (&[][..], "Ana Cruz", "ventas", Why::SameSecond),
-    ] {
-        for crm_first in [true, false] {
-            let (hub, ana) = edited(rules, crm_first).await;
-            assert_eq!(ana.name, name, "{rules:?}, crm first: {crm_first}");
-            for record in &ana.records {
-                let expected = (record.connection == loser).then(|| name.to_owned());
-                assert_eq!(record.differs.name, expected, "{rules:?}: {record:?}");
-            }
-            let (conflicts, _) = hub.engine.people_conflicts(None, 10, &Brands::All).await.unwrap();
-            let found: Vec<_> =
-                conflicts.iter().map(|c| (c.record.connection.as_str(), c.field, c.wins.as_str(), c.why)).collect();
-            assert_eq!(found, [(loser, Field::Name, name, why)], "{rules:?}, crm first: {crm_first}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn an_echo_without_an_event_ends_what_differed_and_the_conflict() {
-    let (hub, ana) = edited(&[("name", &["ventas", "*"])], true).await;
-    assert!(ana.records.iter().any(|r| r.differs.name.is_some()));
-    let told = hub.told().await.len();
-    // What a flow would have written there comes back by a poll, and is no news to anybody.
-    let echo = state(None, "P1", &contact("Ana Gil", Some("ana@correo.example"), None), &json!({}));
-    hub.hear_by("otra", json!({ "facts": [echo] })).await;
-    hub.until("the record to say what it should", async || {
-        let ana = hub.who("ana@correo.example").await;
-        ana.records.iter().all(|r| r.differs.name.is_none()).then_some(())
-    })
-    .await;
-    assert!(hub.engine.people_conflicts(None, 10, &Brands::All).await.unwrap().0.is_empty(), "both say the same");
-    assert_eq!(hub.told().await.len(), told + 1, "what differs is no more, and that is all");
-}
-
-#[tokio::test]
-async fn a_conflict_that_somebody_accepts_is_over_until_something_else_is_said() {
-    let (hub, ana) = edited(&[("name", &["otra"])], true).await;
-    let conflict = hub.engine.people_conflicts(None, 10, &Brands::All).await.unwrap().0.remove(0);
-    hub.engine.accept_person_conflict(ana.id, &conflict.id, BY, &Brands::All).await.unwrap();
-    assert!(hub.engine.people_conflicts(None, 10, &Brands::All).await.unwrap().0.is_empty());
-    let seen = hub.engine.person(ana.id, &Brands::All).await.unwrap().conflicts;
-    assert_eq!(seen[0].accepted_by.as_deref(), Some(BY), "who accepted it is shown");
-    let again = hub.engine.accept_person_conflict(ana.id, &conflict.id, BY, &Brands::All).await;
-    assert!(matches!(again, Err(PeopleError::Invalid(_))), "{again:?}");
-    let other = json!({ "type": "order.updated", "key": "order:O1", "id": "edit2",
-        "data": { "id": "O1", "buyer": contact("Ana Luna", Some("ana@correo.example"), None), "tickets": [] } });
-    hub.hear([other]).await;
-    hub.mapped().await;
-    let open = hub.engine.people_conflicts(None, 10, &Brands::All).await.unwrap().0;
-    assert_eq!(open.iter().map(|c| c.says.as_str()).collect::<Vec<_>>(), ["Ana Luna"]);
 }
 
 #[tokio::test]

@@ -236,9 +236,22 @@ pub(crate) async fn connections(config: &Path, json: bool) -> Done {
             text(c, "provider"),
             text(c, "environment"),
             text(c, "state")
-        )
+        ) + &server(c)
     };
     print(&list, json, row, "no connections are configured")
+}
+
+/// What its server can do and others cannot: a line each.
+fn server(connection: &Value) -> String {
+    let told = connection["server"].as_array().into_iter().flatten().map(|t| {
+        let word = match t["has"].as_bool() {
+            Some(true) => "yes".to_owned(),
+            Some(false) => format!("no (since {})", text(t, "since")),
+            None => "not seen yet".to_owned(),
+        };
+        format!("\n  {:<46} {word}", text(t, "en"))
+    });
+    told.collect()
 }
 
 pub(crate) async fn reconcile(config: &Path, args: ReconcileArgs, json: bool) -> Done {

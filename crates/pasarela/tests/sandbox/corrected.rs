@@ -1,4 +1,5 @@
-//! What a person is called is brought to the tickets and orders that say otherwise, and the echo of it ends there.
+//! What a person is called is brought to the tickets and orders that say otherwise, and the echo of it ends there. What
+//! its owner removed is emptied where it can be, and written back nowhere.
 
 use crate::files::{Hub, Place, free_port, send, until};
 use crate::sandbox::Sandbox;
@@ -71,5 +72,80 @@ fn a_name_that_was_corrected_is_brought_to_older_tickets_and_ends_there() {
     assert_eq!(sent, 2, "one ticket, one order, each once: {done:#?}");
     let told = count("person.created") + count("person.updated") + count("person.merged");
     assert!(done.len() <= 2 * told, "{} corrections of {told} news", done.len());
+    hub.stop();
+}
+
+#[test]
+fn what_the_crm_removed_is_emptied_in_its_other_record_and_nobody_writes_it_back() {
+    let place = Place::new();
+    let addr = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    place.write(&format!(
+        "[sandbox]\nurl = \"http://{addr}\"\n\
+         [people.fields]\nemail = [\"crm\", \"*\"]\nphone = [\"crm\", \"*\"]\n\
+         [connections.boleteria]\nprovider = \"hi-events\"\nbase_url = \"http://{addr}/boleteria\"\nallow_private_targets = true\n\
+         webhook_secrets = [\"uno\"]\nemail = \"hub@marca.example\"\npassword = \"doce-letras\"\norganizer_id = 3\n\
+         reconcile_every = \"30d\"\n\
+         [connections.crm]\nprovider = \"twenty\"\nbase_url = \"http://{addr}/crm\"\nallow_private_targets = true\n\
+         webhook_secrets = [\"dos\"]\napi_key = \"clave\"\napi_key_name = \"pasarela-hub\"\nreconcile_every = \"30d\"\n"
+    ));
+    let sandbox = Sandbox::start(&place, addr);
+    until("the double", || {
+        let headers = [("authorization", "Bearer clave")];
+        send(addr, "GET", "/crm/rest/metadata/views", &headers, b"").ok().filter(|a| a.status == 200)
+    });
+    let told = place.run(&["connections", "provision", "crm", "--apply", "--yes", "--json"]);
+    assert_eq!(told.code, 0, "{told:?}");
+    let (_, key) = place.key("read");
+    let hub = place.serve();
+    let show = sandbox.act(
+        "boleteria",
+        "create_show",
+        json!({ "title": "Raíz y Seda", "starts_at": "2030-11-27T01:00:00Z", "tiers": [{ "label": "General", "price": 60000 }] }),
+    );
+    let sold = sandbox.act(
+        "boleteria",
+        "sell",
+        json!({ "show_id": show["show_id"], "buyer": buyer("Ríos"), "tickets": [{}], "payment": "stripe" }),
+    );
+    // The hub's only person, once it is as this says.
+    let person = |what: &str, is: &dyn Fn(&Value) -> bool| {
+        until(what, || {
+            let list = hub.get("/api/v1/people", &key).json();
+            let all = list["data"].as_array().unwrap_or_else(|| panic!("{list}"));
+            (all.len() == 1 && is(&all[0])).then(|| all[0].clone())
+        })
+    };
+    let contacts = |p: &Value| p["records"].as_array().unwrap().iter().filter(|r| r["provider"] == "twenty").count();
+    until("the CRM's record", || Some(sandbox.view("crm", "people")).filter(|p| p[0]["phone"] == "+573155500123"));
+    // What the hub wrote itself is no news; what somebody does to it there is, and shows the whole record.
+    let edit = |args: Value| sandbox.act("crm", "edit_person", args);
+    edit(json!({ "email": "v.rios@correo.example", "job_title": "Compradora" }));
+    person("the CRM's record to be hers", &|p| contacts(p) == 1 && p["records"].as_array().unwrap().len() == 3);
+    let crm = || sandbox.view("crm", "people").as_array().unwrap().clone();
+    let record = |id: &Value| crm().into_iter().find(|p| p["id"] == *id).unwrap();
+    let made = crm().remove(0);
+    assert_eq!((&made["email"], &made["phone"]), (&json!("v.rios@correo.example"), &json!("+573155500123")));
+
+    edit(json!({ "id": made["id"], "email": "" }));
+    let ana = person("the address to be nobody's", &|p| p["email"].is_null());
+    assert!(ana["records"].as_array().unwrap().iter().all(|r| r["differs"] == json!({})), "{ana}");
+    let other = sandbox.act("crm", "create_person", json!({ "name": "Valentina Ríos", "phone": "+573155500123" }));
+    person("both records to be hers", &|p| contacts(p) == 2);
+    edit(json!({ "id": made["id"], "phone": "" }));
+    until("the other record to lose the phone", || (record(&other["id"])["phone"] == "").then_some(()));
+    edit(json!({ "id": other["id"], "job_title": "Compradora" }));
+    person("nothing to differ any more", &|p| {
+        p["phone"].is_null() && p["records"].as_array().unwrap().iter().all(|r| r["differs"] == json!({}))
+    });
+
+    for id in [&made["id"], &other["id"]] {
+        let now = record(id);
+        assert_eq!((&now["email"], &now["phone"], &now["name"]), (&json!(""), &json!(""), &json!("Valentina Ríos")));
+    }
+    assert_eq!(crm().len(), 2, "and nobody was made anew");
+    let rows = sandbox.view("boleteria", "attendees");
+    let ticket = rows.as_array().unwrap().iter().find(|r| r["id"] == sold["tickets"][0]["id"]).unwrap();
+    assert_eq!(ticket["email"], "v.rios@correo.example", "a ticket goes to somebody");
+    assert_eq!(corrections(&hub, &key), [Value::Null; 0]);
     hub.stop();
 }

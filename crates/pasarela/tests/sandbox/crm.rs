@@ -127,6 +127,56 @@ fn a_published_show_and_a_sponsor_move_their_deals() {
     hub.stop();
 }
 
+/// The chapter's own example, in both languages: what is shown there is what runs here.
+#[test]
+fn a_paid_invoice_of_another_program_moves_its_deal_and_asks_for_what_a_person_must_do() {
+    let shown = |language: &str| {
+        let path = format!("{}/../../docs/book/src/{language}/twenty.md", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).unwrap();
+        let from = text.find("flow: factura-pagada").expect("the chapter shows it");
+        text[from..].split("```").next().unwrap().to_owned()
+    };
+    assert_eq!(shown("en"), shown("es"));
+    let house = House::new(
+        "[flows]\nfolder = \"flujos\"\n\
+         [connections.erp]\nprovider = \"http\"\nwebhook_secrets = [\"tres\"]\n\
+         verify = { scheme = \"hmac-sha256\", header = \"x-signature\" }\n\
+         event = { type = \"/type\", id = \"/id\", key = \"/id\" }\n",
+    );
+    std::fs::create_dir_all(house.place.path("flujos")).unwrap();
+    std::fs::write(house.place.path("flujos/factura-pagada.yaml"), shown("es")).unwrap();
+    house.provision();
+    let hub = house.place.serve();
+    let person = house.sandbox.act("crm", "create_person", json!({ "name": "Lucía Barrios Peña" }));
+    let deal = |name: &str, stage: &str| {
+        let body = json!({ "name": name, "stage": stage, "embudo": "PATROCINIOS" });
+        house.rest("POST", "opportunities", &body)["data"]["createOpportunity"]["id"].clone()
+    };
+    let (signed, lost) = (deal("Patrocinio Plata", "CONTRATO"), deal("Patrocinio Bronce", "CERRADO_PERDIDO"));
+    for (n, deal) in [&signed, &lost].into_iter().enumerate() {
+        let body = json!({
+            "type": "invoice.paid", "id": format!("F-{n}"), "number": format!("F-{n}"), "deal": deal, "person": person["id"],
+        });
+        let body = body.to_string();
+        let signature = pasarela_connector::sign::hmac_sha256_hex(b"tres", &[body.as_bytes()]);
+        let answer = send(house.place.public, "POST", "/hooks/erp", &[("x-signature", &signature)], body.as_bytes());
+        assert_eq!(answer.unwrap().status, 200);
+    }
+    let stage = |id: &Value| house.rows("opportunities").into_iter().find(|d| d["id"] == *id).unwrap()["stage"].clone();
+    until("the deal's next stage", || (stage(&signed) == "ACTIVACION").then_some(()));
+    let task = until("the task", || house.rows("tasks").into_iter().next());
+    assert!(task.to_string().contains("Factura F-0 pagada"), "{task}");
+    // The other invoice came after it to the same connection, and nothing was left to do for it.
+    let (_, key) = house.place.key("effects:read");
+    until("both moves to be done", || {
+        let all = hub.get("/api/v1/effects?connection=crm&state=done", &key).json();
+        let rows = all["data"].as_array().cloned().unwrap_or_default();
+        (rows.iter().filter(|e| e["action"] == "move_deal").count() == 2).then_some(())
+    });
+    assert_eq!((stage(&lost), house.rows("tasks").len()), (json!("CERRADO_PERDIDO"), 1));
+    hub.stop();
+}
+
 /// Guests of one order, two with the buyer's address and one with their own; an edit at each side.
 #[test]
 fn persons_of_the_hub_are_in_the_crm_once_and_edits_reach_the_other_side() {

@@ -4,7 +4,9 @@
 use super::PostgresStore;
 use super::piece::Job;
 use super::read::{Read, get, maybe_at, rows};
-use super::statement::{Param, Statement, bytes, flag, int, ints, maybe_int, text};
+use super::statement::{
+    Param, Statement, bytes, flag, flags, int, ints, maybe_int, maybe_ints, own_texts, owned_blobs, text,
+};
 use crate::codes::{ms, time};
 use crate::contract::{Fut, Page};
 use crate::records::{RecordFilter, RecordGuard, RecordOrder, RecordRow, RecordWrite, Recorded, Records, record_page};
@@ -33,6 +35,22 @@ const CHANGE_UNDER: &str = "WITH raised AS (UPDATE records SET version = version
     linked AS (INSERT INTO record_subjects (subject, record) SELECT DISTINCT s, number FROM changed, unnest($7::bigint[]) s
       ON CONFLICT DO NOTHING)
     SELECT number FROM changed";
+/// In one order on every node, so that two never wait for each other.
+const KEEP: &str = "WITH given AS (
+      SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::boolean[], $5::bigint[], $6::bytea[])
+        AS g(kind, id, due, open, at, data)),
+    kept AS (INSERT INTO records (kind, id, version, due, open, created_at, changed_at, data)
+      SELECT kind, id, 1, due, open, at, at, data FROM given g
+        WHERE open OR EXISTS (SELECT 1 FROM records r WHERE r.kind = g.kind AND r.id = g.id) ORDER BY kind, id
+      ON CONFLICT (kind, id) DO UPDATE SET version = records.version + 1, due = EXCLUDED.due, open = EXCLUDED.open,
+        changed_at = EXCLUDED.changed_at, data = EXCLUDED.data
+      RETURNING number, kind, id),
+    wanted AS (SELECT DISTINCT k.number, s.subject FROM kept k
+      JOIN unnest($7::text[], $8::text[], $9::bigint[]) AS s(kind, id, subject) ON s.kind = k.kind AND s.id = k.id),
+    gone AS (DELETE FROM record_subjects o USING kept k WHERE o.record = k.number
+      AND NOT EXISTS (SELECT 1 FROM wanted w WHERE w.number = o.record AND w.subject = o.subject)),
+    linked AS (INSERT INTO record_subjects (subject, record) SELECT subject, number FROM wanted ON CONFLICT DO NOTHING)
+    SELECT number FROM kept";
 const DROP: &str = "WITH gone AS (DELETE FROM records WHERE kind = $1 AND id = $2 AND version = $3 RETURNING number),
     unlinked AS (DELETE FROM record_subjects WHERE record IN (SELECT number FROM gone))
     SELECT number FROM gone";
@@ -81,6 +99,25 @@ impl Records for PostgresStore {
         };
         let counted = self.counted(sql, params);
         Box::pin(async move { Ok(if counted.await? == 1 { Recorded::Done(expected + 1) } else { Recorded::Stale }) })
+    }
+    fn keep_records(&self, records: Vec<RecordWrite>) -> Fut<'_, ()> {
+        let about: Vec<(String, String, i64)> = records
+            .iter()
+            .flat_map(|r| r.subjects.iter().map(|subject| (r.kind.clone(), r.id.clone(), *subject)))
+            .collect();
+        let params = vec![
+            own_texts(records.iter().map(|r| r.kind.clone())),
+            own_texts(records.iter().map(|r| r.id.clone())),
+            maybe_ints(records.iter().map(|r| r.due.map(ms))),
+            flags(records.iter().map(|r| r.open)),
+            ints(records.iter().map(|r| ms(r.at))),
+            owned_blobs(records.into_iter().map(|r| r.data.0)),
+            own_texts(about.iter().map(|a| a.0.clone())),
+            own_texts(about.iter().map(|a| a.1.clone())),
+            ints(about.iter().map(|a| a.2)),
+        ];
+        let counted = self.counted(KEEP, params);
+        Box::pin(async move { counted.await.map(drop) })
     }
     fn record(&self, kind: &str, id: &str) -> Fut<'_, Option<RecordRow>> {
         let asked: Arc<(String, String)> = Arc::new((kind.to_owned(), id.to_owned()));

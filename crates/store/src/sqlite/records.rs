@@ -23,6 +23,19 @@ impl Records for SqliteStore {
             if raised == 0 { Ok(Recorded::Stale) } else { keep(db, &record) }
         })
     }
+    fn keep_records(&self, records: Vec<RecordWrite>) -> Fut<'_, ()> {
+        self.told(move |db| {
+            for record in records {
+                let sql = "SELECT version FROM records WHERE kind = ?1 AND id = ?2";
+                let known: Option<i64> =
+                    db.prepare_cached(sql)?.query_row([&record.kind, &record.id], |r| r.get(0)).optional()?;
+                if known.is_some() || record.open {
+                    keep(db, &RecordWrite { expected: known.unwrap_or(0), ..record })?;
+                }
+            }
+            Ok(())
+        })
+    }
     fn record(&self, kind: &str, id: &str) -> Fut<'_, Option<RecordRow>> {
         let (kind, id) = (kind.to_owned(), id.to_owned());
         self.read(move |db, sealer| one(db, sealer, &kind, &id))

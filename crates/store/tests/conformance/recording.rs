@@ -51,6 +51,41 @@ pub(crate) async fn a_record_is_written_by_who_read_its_version(factory: &impl F
     assert_eq!((row.created_at, row.changed_at, row.kind.as_str()), (at(0), at(1), "caso"));
 }
 
+pub(crate) async fn records_are_written_over_whatever_is_there_in_one_commit(factory: &impl Factory) {
+    let store = factory.open();
+    let s = &*store;
+    let about = |id: &str, subjects: Vec<i64>, text: &str| RecordWrite { subjects, ..write(s, id, 9, text) };
+    s.keep_records(Vec::new()).await.unwrap();
+    let due = Some(at(90));
+    let closed = RecordWrite { open: false, ..write(s, "c", 0, "nada") };
+    let first =
+        vec![about("b", vec![7, 8, 7], "uno"), RecordWrite { due, ..about("a", vec![7], "otro") }, closed.clone()];
+    s.keep_records(first).await.unwrap();
+    assert_eq!(s.record("caso", "c").await.unwrap(), None, "what is over and was never there");
+    assert_eq!(ids(s, RecordOrder::Open).await.len(), 2);
+    let list = async |subject| {
+        let mut all = ids(s, RecordOrder::About(subject)).await;
+        all.sort();
+        all
+    };
+    assert_eq!((list(7).await, list(8).await), (vec!["a".to_owned(), "b".into()], vec!["b".to_owned()]));
+    assert_eq!(s.record("caso", "a").await.unwrap().unwrap().due, due);
+
+    let over = vec![
+        RecordWrite { open: false, ..about("a", vec![], "fin") },
+        about("b", vec![8, 9], "dos"),
+        write(s, "d", 5, "d"),
+    ];
+    s.keep_records(over).await.unwrap();
+    assert_eq!((list(7).await, list(8).await, list(9).await), (vec![], vec!["b".to_owned()], vec!["b".to_owned()]));
+    let row = s.record("caso", "b").await.unwrap().unwrap();
+    assert_eq!((row.data.as_slice(), row.version, row.open), ("dos".as_bytes(), 2, true));
+    assert_eq!((row.created_at, row.changed_at), (at(9), at(9)));
+    let row = s.record("caso", "a").await.unwrap().unwrap();
+    assert_eq!((row.version, row.open, row.due), (2, false, None));
+    assert_eq!(s.keep_record(write(s, "d", 1, "e")).await.unwrap(), Recorded::Done(2), "versions go on");
+}
+
 pub(crate) async fn records_are_listed_by_what_is_open_due_closed_and_about_whom(factory: &impl Factory) {
     let store = factory.open();
     let s = &*store;

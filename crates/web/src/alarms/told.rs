@@ -81,6 +81,11 @@ const TOLD: &[(&str, &str, &str)] = &[
         "a webhook to a service of your own was answered by nothing well for 15 minutes, or the hub paused it",
         "look at the service, then resume it ([webhooks](webhooks.md)); its events wait",
     ),
+    (
+        "people_behind",
+        "an event has waited for the map of persons for more than a minute: who is whom is not known of what is heard since",
+        "the log says `the map of persons could not be brought up to date yet`, and why; it goes on by itself once that is over ([identity](identity.md))",
+    ),
     ("database_damaged", "the check of the whole file found damage", "[doctor](care.md#doctor), or restore a backup"),
 ];
 

@@ -6,7 +6,9 @@ use crate::audit;
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::{Path, State};
-use pasarela_engine::{Ask, ConnectionState, ProvisionAsk, ProvisionError, ProvisionPlan, Provisioned, Report};
+use pasarela_engine::{
+    Ask, ConnectionState, ProvisionAsk, ProvisionError, ProvisionPlan, Provisioned, Report, ServerCan,
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -18,16 +20,33 @@ pub(crate) struct Connection {
     state: ConnectionState,
     /// The last report of each task.
     reconciliation: Vec<Report>,
+    /// What its server can do and others of its provider cannot, and the other way round.
+    server: Vec<ServerCan>,
 }
 
-pub(crate) async fn list(State(app): State<App>) -> Json<Value> {
-    page(app.connections().iter().map(|c| json!(c)).collect(), None)
+/// A connection in the list.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct ListedConnection {
+    #[serde(flatten)]
+    state: ConnectionState,
+    /// What its server can do and others of its provider cannot, and the other way round.
+    server: Vec<ServerCan>,
+}
+
+pub(crate) async fn list(State(app): State<App>) -> Result<Json<Value>, Problem> {
+    let mut rows = Vec::new();
+    for state in app.connections() {
+        let server = app.engine.server_can(&state.name).await?;
+        rows.push(json!(ListedConnection { state, server }));
+    }
+    Ok(page(rows, None))
 }
 
 pub(crate) async fn one(State(app): State<App>, Path(name): Path<String>) -> Result<Json<Connection>, Problem> {
     let state = app.connections().into_iter().find(|c| c.name == name);
     let state = state.ok_or_else(|| Problem::not_found(format!("there is no connection '{name}'")))?;
-    Ok(Json(Connection { state, reconciliation: app.engine.reports(&name) }))
+    let server = app.engine.server_can(&name).await?;
+    Ok(Json(Connection { state, reconciliation: app.engine.reports(&name), server }))
 }
 
 pub(crate) async fn reconcile(

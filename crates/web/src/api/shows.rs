@@ -19,7 +19,7 @@ use crate::problem::Problem;
 use crate::who::Who;
 use axum::Json;
 use axum::extract::{Path, State};
-use look::{Counts, Found, entity, may_see};
+use look::{Counts, Door, Found, ScanView, Waitlist, entity, may_see};
 use pasarela_domain::model::{Order, Product, Show, ShowStatus, Ticket};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,8 @@ pub(crate) struct WholeShow {
     show: Show,
     counts: Counts,
     products: Vec<Product>,
+    door: Door,
+    waitlist: Waitlist,
 }
 
 /// An order with where it is.
@@ -62,6 +64,17 @@ pub(crate) struct TicketView {
     /// Connection that tells of it.
     connection: String,
     ticket: Ticket,
+}
+
+/// A ticket with where it is, and when it was scanned.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "WholeTicket")]
+pub(crate) struct WholeTicket {
+    /// Connection that tells of it.
+    connection: String,
+    ticket: Ticket,
+    /// Its last scan by each list of the show, the earliest first.
+    scans: Vec<ScanView>,
 }
 
 /// Which shows.
@@ -147,7 +160,9 @@ pub(crate) async fn one(
     let counts = look::counts(&app, std::slice::from_ref(&show)).await?.pop().unwrap_or_default();
     let products = look::parts::<Product>(&app, &show, "product", None, look::MANY).await?;
     let products = products.rows.into_iter().map(|(_, p)| p).collect();
-    Ok(Json(WholeShow { connection, show: show.data, counts, products }))
+    let door = look::door(&app, &show).await?;
+    let waitlist = look::waitlist(&app, &show).await?;
+    Ok(Json(WholeShow { connection, show: show.data, counts, products, door, waitlist }))
 }
 
 pub(crate) async fn orders(
@@ -189,7 +204,9 @@ pub(crate) async fn ticket(
     who: Who,
     State(app): State<App>,
     Path((connection, id)): Path<(String, String)>,
-) -> Result<Json<TicketView>, Problem> {
+) -> Result<Json<WholeTicket>, Problem> {
     let found: Found<Ticket> = entity(&app, &who, (Tickets, Action::ReadPersonal), &connection, "ticket", &id).await?;
-    Ok(Json(TicketView { connection, ticket: found.data }))
+    let scans = look::scans(&app, &connection, &found.data.show_id, &[&found.data.id]).await?;
+    let scans = scans.into_iter().map(|(_, scan)| scan).collect();
+    Ok(Json(WholeTicket { connection, ticket: found.data, scans }))
 }

@@ -69,7 +69,7 @@ fn page_of(name: &str) -> Option<&'static str> {
 /// How many, how long or how much, by what the alarm is about.
 fn value(w: Words, name: &str, value: f64) -> String {
     match name {
-        "work_stuck" | "care_behind" | "registry_unasked" => span(w, value * 1e3),
+        "work_stuck" | "care_behind" | "registry_unasked" | "people_behind" => span(w, value * 1e3),
         "log_large" | "disk_low" | "space_unused" | "intake_capped" => bytes(w, value),
         _ => w.number(value as u64),
     }

@@ -13,7 +13,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use pasarela_connector::Environment;
-use pasarela_engine::{ConnectionState, PauseError};
+use pasarela_engine::{ConnectionState, PauseError, ServerCan};
 use pasarela_store::{PauseKind, PauseRow};
 
 /// Longest reason for a pause.
@@ -57,6 +57,8 @@ pub(super) struct ConnectionView {
     pub(super) calls: Vec<(Mark, String)>,
     /// Its provider has a model that the account can be brought to.
     pub(super) model: bool,
+    /// What its server can and cannot do; filled where it is shown.
+    pub(super) server: Vec<String>,
 }
 
 #[derive(Template)]
@@ -68,7 +70,12 @@ struct ConnectionsPage {
 }
 
 pub(super) async fn list(State(app): State<App>, visit: Visit, Query(notice): Query<Notice>) -> Response {
-    let connections = views(&app, &visit);
+    let mut connections = views(&app, &visit);
+    for connection in &mut connections {
+        // What cannot be read is not told: how the rest stands matters more.
+        let can = app.engine.server_can(&connection.name).await.unwrap_or_default();
+        connection.server = can.iter().map(|t| server(visit.w, t)).collect();
+    }
     let frame = Frame::new(&app, &visit, "connections.title", "connections").await;
     html(&ConnectionsPage { frame, connections, notice: notice.key() })
 }
@@ -76,6 +83,17 @@ pub(super) async fn list(State(app): State<App>, visit: Visit, Query(notice): Qu
 /// All connections.
 pub(super) fn views(app: &App, visit: &Visit) -> Vec<ConnectionView> {
     app.connections().into_iter().map(|c| view(app, visit.w, c)).collect()
+}
+
+/// `Lista de espera: no, desde 1.7.0`
+fn server(w: Words, can: &ServerCan) -> String {
+    let name = if w.tag() == "en" { &can.en } else { &can.es };
+    let word = match can.has {
+        Some(true) => w.t("connections.can").to_owned(),
+        Some(false) => w.with("connections.cannot", &can.since),
+        None => w.with("connections.unseen", &can.since),
+    };
+    format!("{name}: {word}")
 }
 
 fn view(app: &App, w: Words, state: ConnectionState) -> ConnectionView {
@@ -127,6 +145,7 @@ fn view(app: &App, w: Words, state: ConnectionState) -> ConnectionView {
             .map(|(outcome, n)| (Mark::new(w, "outcome", outcome), w.number(n)))
             .collect(),
         model: app.engine.has_model(&state.name),
+        server: Vec::new(),
         name: state.name,
     }
 }

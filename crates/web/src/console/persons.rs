@@ -201,6 +201,12 @@ fn record(w: Words, r: &HubRecord) -> RecordRow {
         let field = w.named("person_field", field);
         should.map(|should| format!("{field}: {should}"))
     });
+    let cleared = r
+        .differs
+        .clear
+        .iter()
+        .map(|field| format!("{}: {}", w.named("person_field", field.as_str()), w.t("persons.empty")));
+    let differs = differs.chain(cleared);
     let order = r.order_id.as_ref().filter(|_| matches!(r.kind.as_str(), "order" | "ticket"));
     RecordRow {
         born: r.born.to_string(),

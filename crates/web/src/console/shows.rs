@@ -1,5 +1,6 @@
-//! `/desfiles`: what is on sale, how the hall of a show fills, and its orders. Whoever may not see guests sees numbers.
+//! `/desfiles`: what is on sale, how the hall of a show fills, who came in, and its orders. Whoever may not see guests sees numbers.
 
+mod door;
 pub(super) mod order;
 
 use super::chart::{self, Series};
@@ -154,6 +155,9 @@ struct ShowPage {
     numbers: Numbers,
     chart: Option<String>,
     sold: Vec<Sold>,
+    door: Option<door::Door>,
+    /// Key and number of those who wait, bought, or let it run out.
+    waits: Vec<(&'static str, String)>,
     /// None: the visitor may not see guests.
     orders: Option<Vec<OrderRow>>,
     query: String,
@@ -185,6 +189,9 @@ pub(super) async fn show(
     let orders: Vec<Order> = look::all_parts(&app, &show, "order").await.map_err(wrong)?;
     let tickets: Vec<Ticket> = look::all_parts(&app, &show, "ticket").await.map_err(wrong)?;
     let products: Vec<Product> = look::all_parts(&app, &show, "product").await.map_err(wrong)?;
+    let came = look::door(&app, &show).await.map_err(wrong)?;
+    let waitlist = look::waitlist(&app, &show).await.map_err(wrong)?;
+    let valid = tickets.iter().filter(|t| t.status == TicketStatus::Active).count() as u64;
     let guests = look::may_see(&app, &who, (Tickets, Action::ReadPersonal), &show);
     let offers = |action: &str| app.engine.manifest(&connection).is_some_and(|m| m.action(action).is_some());
     let may_write = look::may_see(&app, &who, (Shows, Action::Write), &show);
@@ -205,6 +212,8 @@ pub(super) async fn show(
         numbers: numbers(w, &orders, &tickets),
         chart: sales(w, &orders, now),
         sold: sold(w, &products, &tickets),
+        door: door::door(w, &came, valid),
+        waits: door::waits(w, waitlist),
         found: w.count("shows.orders", matching.len() as u64),
         orders: guests.then(|| shown.map(|o| order_row(w, &connection, o, now)).collect()),
         older,

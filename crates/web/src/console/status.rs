@@ -111,6 +111,7 @@ impl Status {
             (w.t("status.capped").to_owned(), rings("intake_capped"), "failed", "failed", alarms_page),
             (w.t("status.space").to_owned(), rings("space_unused"), "waits", "waits", alarms_page),
             (w.t("status.care").to_owned(), rings("care_behind"), "waits", "waits", alarms_page),
+            (w.t("status.people").to_owned(), rings("people_behind"), "failed", "failed", alarms_page),
             (w.t("status.log").to_owned(), rings("log_large"), "waits", "waits", alarms_page),
             (w.t("status.disk").to_owned(), rings("disk_low"), "failed", "failed", alarms_page),
             (
@@ -180,6 +181,7 @@ mod tests {
             about("reconciliation_failed", &["crm"]),
             about("api_version_ends", &["wa"]),
             about("work_stuck", &[]),
+            about("people_behind", &[]),
             about("log_large", &[]),
             about("disk_low", &[]),
         ];
@@ -191,6 +193,7 @@ mod tests {
             "1 conciliación incompleta",
             "1 conexión cuya versión de API termina pronto",
             "Hay trabajo detenido",
+            "El mapa de personas va atrasado",
             "El registro de la base crece",
             "Queda poco disco",
             "3 en proceso",

@@ -38,11 +38,36 @@ pub(crate) async fn seed(hub: &Hub) {
             "ends_at": null, "time_zone": "America/Bogota", "currency": "COP",
             "venue": { "name": "Plaza de Artesanos", "address": null, "city": "Bogotá" } });
         let (show_id, ticket_id, product_id) = (show.to_owned(), format!("9{show}"), format!("3{show}"));
+        let list = |id: &str, name: &str, tickets: Value| {
+            json!({ "id": id, "name": name, "show_id": show,
+            "tickets": tickets, "came": tickets, "open": true, "product_ids": [] })
+        };
+        let scan = |list: &str, at: &str, undone: bool| {
+            json!({ "id": "7001", "ticket_id": format!("9{show}"),
+            "show_id": show, "list_id": list, "at": at, "undone": undone })
+        };
+        let (front_id, side_id) = (format!("22{show}"), format!("23{show}"));
+        let (front, side) = (list(&front_id, "Puerta principal", json!(4)), list(&side_id, "", Value::Null));
+        let came = scan(&front_id, "2030-11-27T00:40:00Z", false);
+        let went = scan(&side_id, "2030-11-27T00:30:00Z", true);
+        let wait = |id: &str, status: &str| {
+            json!({ "id": id, "show_id": show, "contact": contact("Luisa", "luisa@correo.example"),
+            "status": status, "tier_id": "1", "place": null, "joined_at": null, "offered_until": null, "order_id": null })
+        };
+        let (waits_id, gone_id) = (format!("1{show}"), format!("2{show}"));
+        let (waits, gone) = (wait(&waits_id, "waiting"), wait(&gone_id, "cancelled"));
+        let (came_id, went_id) = (format!("9{show}:{front_id}"), format!("9{show}:{side_id}"));
         for (kind, id, data) in [
             ("show", &show_id, &whole),
             ("order", &show_id, &order),
             ("ticket", &ticket_id, &ticket),
             ("product", &product_id, &product),
+            ("waitlist_entry", &waits_id, &waits),
+            ("waitlist_entry", &gone_id, &gone),
+            ("door_list", &front_id, &front),
+            ("door_list", &side_id, &side),
+            ("check_in", &came_id, &came),
+            ("check_in", &went_id, &went),
         ] {
             let parent = (kind != "show").then(|| sealer.hash(&["entity", &tienda.to_string(), "show", show]));
             entities.push(EntityUpsert {
@@ -119,6 +144,18 @@ async fn a_show_has_its_own_orders_and_tickets_and_no_others() {
     assert_eq!(get("/shows?status=draft").await.1["data"], json!([]));
     let (_, whole) = get("/shows/tienda/7").await;
     assert_eq!(whole["products"][0]["id"], "37", "{whole}");
+    assert_eq!(
+        whole["door"],
+        json!({ "inside": 1, "lists": [
+            { "id": "237", "name": "", "tickets": null, "inside": 0, "open": true },
+            { "id": "227", "name": "Puerta principal", "tickets": 4, "inside": 1, "open": true },
+        ] }),
+        "a scan that was undone is no guest inside"
+    );
+    assert_eq!(whole["waitlist"], json!({ "waiting": 1, "offered": 0, "purchased": 0, "expired": 0 }));
+    let (_, ticket) = get("/tickets/tienda/97").await;
+    let scans: Vec<_> = ticket["scans"].as_array().unwrap().iter().map(|s| (&s["list"], &s["undone"])).collect();
+    assert_eq!(scans, [(&json!(""), &json!(true)), (&json!("Puerta principal"), &json!(false))], "{ticket}");
     let (_, orders) = get("/shows/tienda/7/orders").await;
     assert_eq!(orders["data"].as_array().unwrap().len(), 1);
     assert_eq!(orders["data"][0]["order"]["buyer"]["email"], "manuela@correo.example");
@@ -150,7 +187,12 @@ async fn a_producer_sees_the_shows_of_the_grant_and_nothing_of_the_others() {
         assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
         assert!(!other.contains("Camila"), "{path}");
     }
-    assert_eq!(page(&hub, "/pedidos/tienda/7", &own).await.0, StatusCode::OK);
+    assert!(show.contains("Esperan un cupo") && !show.contains("luisa@"), "how many wait, and not who");
+    assert!(show.contains("Entraron") && show.contains("1 de 4") && show.contains("Lista 237"), "who came, by list");
+    let (status, order) = page(&hub, "/pedidos/tienda/7", &own).await;
+    assert_eq!(status, StatusCode::OK);
+    let scans = (order.find("Entró, y se deshizo"), order.find("Puerta principal"));
+    assert!(matches!(scans, (Some(undone), Some(came)) if undone < came), "the earliest first: {order}");
 
     // Who may not see guests sees numbers.
     let viewer = as_role(&hub, json!({ "role": "viewer" })).await;

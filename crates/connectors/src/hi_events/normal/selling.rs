@@ -1,9 +1,9 @@
-//! From the provider's words to the hub's: how a show sells.
+//! From the provider's words to the hub's: how a show sells, and by which lists it lets in.
 
 use super::super::wire;
 use super::{filled, moment, money};
 use pasarela_connector::Unread;
-use pasarela_domain::model::{Affiliate, Capacity, DaySales, PromoCode, ShowSales, Stock, TierStock};
+use pasarela_domain::model::{Affiliate, Capacity, DaySales, DoorList, PromoCode, ShowSales, Stock, TierStock};
 use pasarela_domain::{Currency, EmailAddress};
 
 fn ids(ids: &[wire::Id]) -> Vec<String> {
@@ -60,6 +60,19 @@ pub(in crate::hi_events) fn capacity(wire: &wire::CapacityAssignment, show: &wir
         places: wire.capacity,
         taken: wire.used_capacity,
         active: wire.status != "INACTIVE",
+        product_ids: ids(&products),
+    }
+}
+
+pub(in crate::hi_events) fn door_list(wire: &wire::CheckInList, show: &wire::Id) -> DoorList {
+    let products: Vec<wire::Id> = wire.products.iter().map(|p| p.id.clone()).collect();
+    DoorList {
+        id: wire.id.0.clone(),
+        name: wire.name.clone(),
+        show_id: show.0.clone(),
+        tickets: Some(wire.total_attendees),
+        came: Some(wire.checked_in_attendees),
+        open: Some(!wire.is_expired && wire.is_active != Some(false)),
         product_ids: ids(&products),
     }
 }

@@ -3,7 +3,7 @@
 use super::seen::{Hook, Level, Seen, Show};
 use crate::hi_events::effects::EVENT_TYPES;
 use crate::hi_events::questions::{Asks, Question, Questions, plain};
-use pasarela_connector::provision::{Change, Plan, PlanStep, Shown};
+use pasarela_connector::provision::{Change, Draft, Judged, Plan, Stands, blocked, create, keep, update};
 use serde_json::{Value, json};
 
 /// A step.
@@ -28,22 +28,6 @@ impl Step {
     }
 }
 
-/// A step as it stands.
-pub(super) struct Stands {
-    pub(super) step: Step,
-    what: String,
-    pub(super) change: Change,
-    why: String,
-    pub(super) draft: Option<Draft>,
-}
-
-/// A request below the base.
-pub(super) struct Draft {
-    pub(super) method: &'static str,
-    pub(super) path: String,
-    pub(super) body: Value,
-}
-
 /// The connection's own settings, and what was seen.
 pub(super) struct Planner<'a> {
     pub(super) connection: &'a str,
@@ -58,28 +42,20 @@ pub(super) struct Planner<'a> {
     pub(super) seen: &'a Seen,
 }
 
-type Judged = (Change, String, Option<Draft>);
-
 impl Planner<'_> {
     pub(super) fn plan(&self) -> Plan {
-        let shown = self.steps().into_iter().map(|stands| {
-            let request = stands.draft.filter(|_| stands.change.is_todo());
-            PlanStep {
-                id: stands.step.id(),
-                what: stands.what,
-                why: stands.why,
-                change: stands.change,
-                request: request.map(|d| Shown { method: d.method.to_owned(), path: d.path, body: d.body }),
-            }
-        });
-        Plan { steps: shown.collect(), missing: Vec::new(), advice: self.advice() }
+        Plan {
+            steps: self.steps().into_iter().map(Stands::shown).collect(),
+            missing: Vec::new(),
+            advice: self.advice(),
+        }
     }
 
-    pub(super) fn step(&self, id: &str) -> Option<Stands> {
-        self.steps().into_iter().find(|s| s.step.id() == id)
+    pub(super) fn step(&self, id: &str) -> Option<Stands<Step>> {
+        self.steps().into_iter().find(|s| s.id == id)
     }
 
-    fn steps(&self) -> Vec<Stands> {
+    fn steps(&self) -> Vec<Stands<Step>> {
         let mut steps = Vec::new();
         if self.seen.by_show {
             for show in &self.seen.shows {
@@ -94,19 +70,20 @@ impl Planner<'_> {
                 let step = Step::Question(show.id.clone(), question.name());
                 let title = question.title.as_deref().unwrap_or_default();
                 let what = format!("question “{title}” of “{}” ({})", show.title, question.wire_type());
-                let (change, why, draft) = self.unless_refused(&step, self.question(show, question, make.per_ticket));
-                steps.push(Stands { step, what, change, why, draft });
+                steps.push(self.stands(step, what, self.question(show, question, make.per_ticket)));
             }
         }
         steps
     }
 
-    /// What was refused in this run would be again.
-    fn unless_refused(&self, step: &Step, judged: Judged) -> Judged {
-        match self.seen.refused.get(&step.id()) {
-            Some(why) if judged.0.is_todo() => (Change::Blocked, why.clone(), None),
+    /// A step as it stands. What was refused in this run would be again.
+    fn stands(&self, step: Step, what: String, judged: Judged) -> Stands<Step> {
+        let id = step.id();
+        let judged = match self.seen.refused.get(&id) {
+            Some(why) if judged.0.is_todo() => blocked(why),
             _ => judged,
-        }
+        };
+        Stands::new(step, id, what, judged)
     }
 
     /// Webhooks of this level that call this hub, the one that counts first.
@@ -117,28 +94,26 @@ impl Planner<'_> {
         ours
     }
 
-    fn webhook(&self, level: Level, of: &str, steps: &mut Vec<Stands>) {
+    fn webhook(&self, level: Level, of: &str, steps: &mut Vec<Stands<Step>>) {
         let ours = self.ours(&level);
         let step = Step::Hook(level.clone());
-        let (change, why, draft) = self.unless_refused(&step, self.judge_webhook(&level, &ours));
-        let replaces = change == Change::Create;
-        steps.push(Stands { step, what: format!("webhook{of} to this hub"), change, why, draft });
+        let first = self.stands(step, format!("webhook{of} to this hub"), self.judge_webhook(&level, &ours));
+        let replaces = first.change == Change::Create;
+        steps.push(first);
         // Beside the one whose secret the hub has, what others send is refused; beside one that is to be made, too.
         let kept = if replaces { None } else { ours.first() };
         let lost = |h: &&&Hook| h.enabled && (h.is_refused() || !self.has_secret && !h.made_now);
         for hook in ours.iter().filter(lost).filter(|h| kept.is_none_or(|k| k.id != h.id)) {
             let step = Step::Pause(level.clone(), hook.id);
-            let why = "all that it sends is refused: the hub has not its secret, which is told only once".to_owned();
-            let path = format!("{}/{}", self.hooks(&level), hook.id);
-            let draft = Draft { method: "PUT", path, body: body(&hook.url, &hook.types, "PAUSED") };
             let judged = if replaces {
-                (Change::Blocked, "waits until another one stands in for it".to_owned(), None)
+                blocked("waits until another one stands in for it")
             } else {
-                (Change::Update, why, Some(draft))
+                let path = format!("{}/{}", self.hooks(&level), hook.id);
+                let why = "all that it sends is refused: the hub has not its secret, which is told only once";
+                update(why, draft("PUT", path, body(&hook.url, &hook.types, "PAUSED")))
             };
-            let (change, why, draft) = self.unless_refused(&step, judged);
             let what = format!("webhook {}{of}, whose secret nobody has: paused", hook.id);
-            steps.push(Stands { step, what, change, why, draft });
+            steps.push(self.stands(step, what, judged));
         }
     }
 
@@ -152,30 +127,19 @@ impl Planner<'_> {
     fn judge_webhook(&self, level: &Level, ours: &[&Hook]) -> Judged {
         let Some(address) = self.hook else {
             let why = "the hub has no address that Hi.Events could reach: set server.public_url";
-            return (Change::Blocked, why.to_owned(), None);
+            return blocked(why);
         };
         if address.len() > 255 {
-            return (
-                Change::Blocked,
-                "its address is longer than the 255 characters that Hi.Events keeps".into(),
-                None,
-            );
+            return blocked("its address is longer than the 255 characters that Hi.Events keeps");
         }
         let all: Vec<String> = EVENT_TYPES.iter().map(|t| (*t).to_owned()).collect();
         let make = |why: &str| match self.place {
-            Some(_) => {
-                let draft = Draft { method: "POST", path: self.hooks(level), body: body(address, &all, "ENABLED") };
-                (Change::Create, why.to_owned(), Some(draft))
-            }
-            None => (
-                Change::Blocked,
-                format!(
-                    "{why}; Hi.Events makes the secret and tells it once: write webhook_secrets = [\"vault:{0}-webhook\"] \
-                     on [connections.{0}] and start the hub again, so that it can be kept",
-                    self.connection
-                ),
-                None,
-            ),
+            Some(_) => create(why, draft("POST", self.hooks(level), body(address, &all, "ENABLED"))),
+            None => blocked(format!(
+                "{why}; Hi.Events makes the secret and tells it once: write webhook_secrets = [\"vault:{0}-webhook\"] \
+                 on [connections.{0}] and start the hub again, so that it can be kept",
+                self.connection
+            )),
         };
         let Some(hook) = ours.first() else {
             return make("nothing is told to this hub");
@@ -189,17 +153,15 @@ impl Planner<'_> {
             let more = missing.iter().map(|t| (*t).to_owned());
             let types: Vec<String> = hook.types.iter().cloned().chain(more).collect();
             let path = format!("{}/{}", self.hooks(level), hook.id);
-            Some(Draft { method: "PUT", path, body: body(&hook.url, &types, "ENABLED") })
+            draft("PUT", path, body(&hook.url, &types, "ENABLED"))
         };
         match (hook.enabled, missing.is_empty()) {
-            (true, true) => (Change::Keep, format!("webhook {} tells all {} types", hook.id, EVENT_TYPES.len()), None),
-            (false, true) => (Change::Update, format!("webhook {} is paused, and is resumed", hook.id), complete()),
-            (true, false) => {
-                (Change::Update, format!("webhook {} does not tell {}", hook.id, missing.join(", ")), complete())
-            }
+            (true, true) => keep(format!("webhook {} tells all {} types", hook.id, EVENT_TYPES.len())),
+            (false, true) => update(format!("webhook {} is paused, and is resumed", hook.id), complete()),
+            (true, false) => update(format!("webhook {} does not tell {}", hook.id, missing.join(", ")), complete()),
             (false, false) => {
                 let why = format!("webhook {} is paused, and does not tell {}", hook.id, missing.join(", "));
-                (Change::Update, why, complete())
+                update(why, complete())
             }
         }
     }
@@ -210,10 +172,10 @@ impl Planner<'_> {
         let title = question.title.as_deref().unwrap_or_default();
         let titled = || show.questions.iter().find(|a| plain(&a.title) == plain(title));
         if let Some(asked) = asked.or_else(titled) {
-            return (Change::Keep, format!("question {} asks it", asked.id), None);
+            return keep(format!("question {} asks it", asked.id));
         }
         if per_ticket && show.products.is_empty() {
-            return (Change::Blocked, "it is asked for each ticket, and the show sells none yet".into(), None);
+            return blocked("it is asked for each ticket, and the show sells none yet");
         }
         let make = question.make.clone().unwrap_or_default();
         let options = question.options();
@@ -227,8 +189,7 @@ impl Planner<'_> {
             "is_hidden": false,
             "description": make.description,
         });
-        let draft = Draft { method: "POST", path: format!("/events/{}/questions", show.id), body };
-        (Change::Create, "the show does not ask it".into(), Some(draft))
+        create("the show does not ask it", draft("POST", format!("/events/{}/questions", show.id), body))
     }
 
     fn advice(&self) -> Vec<String> {
@@ -290,6 +251,11 @@ impl Planner<'_> {
         }
         advice
     }
+}
+
+/// Every id that a request names was seen.
+fn draft(method: &'static str, path: String, body: Value) -> Draft {
+    Draft { method, path, body, ready: true }
 }
 
 /// All three always: without status or types the provider fails with a 500.

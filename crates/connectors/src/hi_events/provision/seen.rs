@@ -17,16 +17,6 @@ pub(super) struct Seen {
     pub(super) refused: BTreeMap<String, String>,
 }
 
-impl Seen {
-    pub(super) fn read(value: &Value) -> Self {
-        Self::deserialize(value).unwrap_or_default()
-    }
-
-    pub(super) fn write(&self) -> Value {
-        serde_json::to_value(self).unwrap_or_default()
-    }
-}
-
 /// Whose events a webhook tells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -3,7 +3,7 @@
 use super::seen::{Asked, Hook, Level, Seen, Show};
 use crate::hi_events::reconcile::{PER_PAGE, list, organizer, running, text_id};
 use crate::hi_events::{HiEventsConnector, reconcile, wire};
-use pasarela_connector::provision::{Survey, Wanted};
+use pasarela_connector::provision::{self, Survey, Wanted};
 use pasarela_connector::{Answer, Ctx, Outcome, Request};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ pub(super) fn next(
     };
     let Some((state, answer)) = answer else {
         // What was refused, and whose secret was told, stays so within a run; all else is read anew.
-        let known = known.map(Seen::read).unwrap_or_default();
+        let known = known.map(provision::seen::<Seen>).unwrap_or_default();
         let hooks = known.hooks.into_iter().filter(|h| h.made_now).collect();
         let seen = Seen { refused: known.refused, hooks, ..Seen::default() };
         let state = State { seen, read: Read::Hooks(Level::Organizer), page: 1, then: Vec::new() };
@@ -70,7 +70,7 @@ pub(super) fn next(
             let state = State { read, page: 1, ..state };
             call(on, &organizer, &state)
         }
-        None => Survey::Seen(state.seen.write()),
+        None => Survey::Seen(provision::written(&state.seen)),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A check-in does not change its ticket's time, and lists give their rows in no fixed order: only
 //! walking finds it. What each list showed is remembered, so that a new scan is told, a scan that
-//! was undone is told, and a known one costs nothing. A row that a walk did not show is not judged.
+//! was undone is told, and a known one costs nothing. The lists themselves are told as they stand, without what opens them. A row that a walk did not show is not judged.
 //! Not found: scans of the minutes before a list's end whose webhook was lost, as the provider
 //! closes the list to everyone.
 
@@ -24,6 +24,9 @@ struct Cursor {
     known: BTreeMap<String, Known>,
     #[serde(default)]
     walk: Option<Walk>,
+    /// Were known scans told since scans are kept? Once all of them are, as an earlier version only told of them.
+    #[serde(default)]
+    kept: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -78,7 +81,8 @@ pub(super) fn poll(
             let rows: wire::Page = body(answer, now)?;
             let show = walk.shows.present().unwrap_or_default();
             let known = cursor.known.entry(id.clone()).or_default();
-            records = rows.data.iter().flat_map(|row| compare(known, row, &id, show)).collect();
+            let again = !cursor.kept;
+            records = rows.data.iter().flat_map(|row| compare(known, row, &id, show, again)).collect();
             if rows.more_after(walk.page, PER_PAGE) {
                 walk.page = walk.page.saturating_add(1);
             } else {
@@ -88,7 +92,7 @@ pub(super) fn poll(
     } else if answer.status == 404 {
         walk.lists_page = 0;
     } else {
-        take_lists(&mut walk, &body(answer, now)?);
+        records = take_lists(&mut walk, body(answer, now)?);
     }
     go_on(cursor, walk, records)
 }
@@ -100,7 +104,8 @@ fn next_list(walk: &mut Walk) {
     walk.page = 1;
 }
 
-fn take_lists(walk: &mut Walk, rows: &wire::Page) {
+/// The lists that are walked, and each as it stands.
+fn take_lists(walk: &mut Walk, rows: wire::Page) -> Vec<Record> {
     for row in &rows.data {
         let Some(id) = text_id(row, "id") else {
             continue;
@@ -116,6 +121,13 @@ fn take_lists(walk: &mut Walk, rows: &wire::Page) {
         }
     }
     walk.lists_page = if rows.more_after(walk.lists_page, PER_PAGE) { walk.lists_page.saturating_add(1) } else { 0 };
+    let show = walk.shows.present().unwrap_or_default().to_owned();
+    let stands = |mut row: Value| {
+        // Whoever has it checks people in: it is written down nowhere.
+        row.as_object_mut().map(|r| r.shift_remove("short_id"));
+        Record { body: json!({ "record": "door_list", "show": show, "data": row }) }
+    };
+    rows.data.into_iter().map(stands).collect()
 }
 
 /// Goes into a path.
@@ -134,26 +146,28 @@ fn go_on(mut cursor: Cursor, mut walk: Walk, records: Vec<Record>) -> Polled {
         cursor.walk = Some(walk);
     } else {
         cursor.known.retain(|list, _| walk.found.contains(list));
+        cursor.kept = true;
     }
     page(records, &cursor, more)
 }
 
-/// What a row tells beyond what is known.
-fn compare(known: &mut Known, row: &Value, list: &str, show: &str) -> Vec<Record> {
+/// What a row tells beyond what is known; `again`: and what of it is known.
+fn compare(known: &mut Known, row: &Value, list: &str, show: &str, again: bool) -> Vec<Record> {
     let Some(ticket) = text_id(row, "id") else {
         return Vec::new();
     };
     let scan = row.get("check_in").filter(|c| c.is_object());
     let present = scan.and_then(|c| text_id(c, "id"));
     let before = known.get(&ticket).cloned();
-    if before.as_ref().map(|(id, _)| id) == present.as_ref() {
+    let same = before.as_ref().map(|(id, _)| id) == present.as_ref();
+    if same && (!again || present.is_none()) {
         return Vec::new();
     }
     let mut attendee = row.clone();
     attendee.as_object_mut().map(|a| a.shift_remove("check_in"));
     let data = |id: &str, at: Option<&str>| json!({ "id": id, "check_in_list_id": list, "event_id": show, "checked_in_at": at, "attendee": attendee });
     let mut records = Vec::new();
-    if let Some((id, at)) = before {
+    if let Some((id, at)) = before.filter(|_| !same) {
         let data = data(&id, at.as_deref());
         records.push(Record { body: json!({ "record": "check_in", "undone": true, "data": data }) });
         known.remove(&ticket);

@@ -5,7 +5,7 @@ mod sales;
 
 use super::hooks::Outbox;
 use super::php;
-use super::state::{Affiliate, Discount, Kind, List, Product, Promo, Question, Show, Tax, Tier};
+use super::state::{Affiliate, Discount, Kind, List, Product, Promo, Question, Show, Tax, Tier, Waiting};
 use super::{HiEventsSimulator, Setting, resources::datetime};
 use jiff::Timestamp;
 use pasarela_domain::{Currency, Money};
@@ -105,6 +105,18 @@ struct ScanArgs {
     list: Option<Value>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JoinWaitlist {
+    show_id: Id,
+    /// Label or id of the tier; the first one when absent.
+    tier: Option<Value>,
+    first_name: String,
+    #[serde(default)]
+    last_name: String,
+    email: String,
+}
+
 pub(super) fn act(
     sim: &mut HiEventsSimulator,
     command: &str,
@@ -159,6 +171,7 @@ pub(super) fn act(
         }
         "create_promo" => create_promo(sim, read(command, args)?, now),
         "create_affiliate" => create_affiliate(sim, read(command, args)?, now),
+        "join_waitlist" => join_waitlist(sim, read(command, args)?, now),
         "scan" | "undo_scan" => scan(sim, command, &read(command, args)?, now, out),
         "close_list" => {
             #[derive(Deserialize)]
@@ -288,6 +301,33 @@ fn set_status(
         return Err(format!("there is no show {show}"));
     }
     Ok(json!({ "show_id": show, "status": status }))
+}
+
+fn join_waitlist(sim: &mut HiEventsSimulator, args: JoinWaitlist, now: Timestamp) -> Result<Value, String> {
+    let show = args.show_id.0;
+    let wanted = args.tier.as_ref().map(|t| t.as_str().map_or_else(|| t.to_string(), str::to_owned));
+    let of_show = sim.state.products.iter().filter(|p| p.show == show);
+    let is_it =
+        |t: &&Tier| wanted.as_ref().is_none_or(|w| t.label.as_deref() == Some(w.as_str()) || t.id.to_string() == *w);
+    let tier = of_show.flat_map(|p| &p.tiers).find(is_it).map(|t| t.id);
+    let tier = tier.ok_or_else(|| format!("join_waitlist: show {show} has no such tier"))?;
+    let id = sim.state.id(Kind::Waiting);
+    sim.state.waitlist.push(Waiting {
+        id,
+        show,
+        tier,
+        first_name: args.first_name,
+        last_name: args.last_name,
+        email: args.email,
+        status: "WAITING",
+        locale: "es".into(),
+        offered_at: None,
+        expires_at: None,
+        order: None,
+        created_at: now,
+        updated_at: now,
+    });
+    Ok(json!({ "entry_id": id, "tier_id": tier }))
 }
 
 impl HiEventsSimulator {

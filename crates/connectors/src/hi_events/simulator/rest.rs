@@ -5,6 +5,7 @@ mod check_ins;
 mod checkout;
 mod records;
 mod shows;
+mod waitlist;
 mod webhooks;
 
 use super::hooks::{Level, Outbox};
@@ -184,6 +185,10 @@ fn private(
                 ("GET" | "PUT" | "PATCH", ["settings"]) => shows::settings(sim, method, show, body),
                 ("GET", ["stats"]) => shows::stats(state, show, now),
                 ("POST", ["products"]) => shows::create_product(sim, show, body, now, out),
+                // Servers before 1.7.0 have none.
+                (_, ["waitlist", rest @ ..]) if sim.config.setting_bool("waitlist") != Some(false) => {
+                    waitlist::route(sim, method, show, rest, query, &url, body, now)
+                }
                 (_, [kind, rest @ ..]) if catalogue::KINDS.contains(kind) => {
                     catalogue::route(sim, method, show, kind, rest, query, &url, body, now)
                 }

@@ -20,9 +20,10 @@ pub(super) struct State {
     pub(super) capacities: Vec<Capacity>,
     pub(super) messages: Vec<Message>,
     pub(super) carts: Vec<Cart>,
+    pub(super) waitlist: Vec<Waiting>,
     /// Refunds that Stripe has not confirmed yet.
     refunds: Vec<(Timestamp, u64, Money)>,
-    next: [u64; 16],
+    next: [u64; 17],
 }
 
 pub(super) struct Show {
@@ -240,6 +241,23 @@ pub(super) struct Cart {
     pub(super) order: Option<u64>,
 }
 
+/// Somebody on a waitlist.
+pub(super) struct Waiting {
+    pub(super) id: u64,
+    pub(super) show: u64,
+    pub(super) tier: u64,
+    pub(super) first_name: String,
+    pub(super) last_name: String,
+    pub(super) email: String,
+    pub(super) status: &'static str,
+    pub(super) locale: String,
+    pub(super) offered_at: Option<Timestamp>,
+    pub(super) expires_at: Option<Timestamp>,
+    pub(super) order: Option<u64>,
+    pub(super) created_at: Timestamp,
+    pub(super) updated_at: Timestamp,
+}
+
 /// Kinds of ids, each with a row of its own.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
@@ -259,6 +277,7 @@ pub(super) enum Kind {
     Category,
     Message,
     Cart,
+    Waiting,
 }
 
 impl State {
@@ -277,8 +296,9 @@ impl State {
             capacities: Vec::new(),
             messages: Vec::new(),
             carts: Vec::new(),
+            waitlist: Vec::new(),
             refunds: Vec::new(),
-            next: [118, 54, 201, 3301, 4401, 9001, 22, 7001, 5000, 76, 6, 4, 5, 31, 61, 1],
+            next: [118, 54, 201, 3301, 4401, 9001, 22, 7001, 5000, 76, 6, 4, 5, 31, 61, 1, 901],
         }
     }
 
@@ -411,6 +431,11 @@ impl State {
 
     /// What has become due by now.
     pub(super) fn settle(&mut self, now: Timestamp) {
+        for entry in self.waitlist.iter_mut().filter(|w| w.status == "OFFERED") {
+            if entry.expires_at.is_some_and(|at| at <= now) {
+                (entry.status, entry.updated_at) = ("OFFER_EXPIRED", now);
+            }
+        }
         let (due, later) = std::mem::take(&mut self.refunds).into_iter().partition(|(at, ..)| *at <= now);
         self.refunds = later;
         let due: Vec<(Timestamp, u64, Money)> = due;

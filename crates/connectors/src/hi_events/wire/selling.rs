@@ -98,3 +98,22 @@ pub(in crate::hi_events) struct DayStats {
     #[serde(default, deserialize_with = "or_default")]
     pub(in crate::hi_events) total_refunded: Amount,
 }
+
+/// A row of `GET /events/{id}/check-in-lists`. Its short id opens the list to anybody, and is not read here.
+#[derive(Debug, Deserialize)]
+pub(in crate::hi_events) struct CheckInList {
+    pub(in crate::hi_events) id: Id,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(in crate::hi_events) name: String,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(in crate::hi_events) total_attendees: u64,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(in crate::hi_events) checked_in_attendees: u64,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(in crate::hi_events) is_expired: bool,
+    /// Null: it is.
+    #[serde(default)]
+    pub(in crate::hi_events) is_active: Option<bool>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(in crate::hi_events) products: Vec<Named>,
+}

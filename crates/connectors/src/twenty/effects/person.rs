@@ -20,6 +20,16 @@ use serde_json::{Map, Value, json};
 /// Fields that have an input of their own.
 const OWN_FIELDS: [&str; 5] = ["name", "emails", "phones", "jobTitle", "companyId"];
 
+/// A field that can be emptied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::twenty) enum Emptied {
+    /// The e-mail. Further addresses of the record stay.
+    Email,
+    /// The phone. Further numbers of the record stay.
+    Phone,
+}
+
 /// A person as a flow knows them. Needs an id, an e-mail, a phone or a key; blank values are left out.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -42,6 +52,9 @@ pub(in crate::twenty) struct Input {
     /// Surnames, where they are known apart; wins over `name`.
     #[serde(default)]
     last_name: Option<String>,
+    /// Fields to empty. Only these are: a value that is not given stays as it is in Twenty.
+    #[serde(default)]
+    clear: Option<Vec<Emptied>>,
     /// Role or job title.
     #[serde(default)]
     job_title: Option<String>,
@@ -110,6 +123,21 @@ pub(super) fn row(on: &Connection, n: usize, input: &Value) -> Result<Row, Box<O
         // The server takes the country out of the international form itself; a national number alone
         // is refused (contract 2.4).
         body.insert("phones".into(), json!({ "primaryPhoneNumber": phone.as_e164() }));
+    }
+    for field in input.clear.iter().flatten() {
+        let (name, part) = match field {
+            Emptied::Email => ("emails", json!({ "primaryEmail": "" })),
+            // A country without a number would be left behind.
+            Emptied::Phone => (
+                "phones",
+                json!({ "primaryPhoneNumber": "", "primaryPhoneCountryCode": "", "primaryPhoneCallingCode": "" }),
+            ),
+        };
+        if body.insert(name.into(), part).is_some() {
+            return Err(invalid(format!(
+                "{name}: a value is given, and it is to be emptied; leave one of the two out"
+            )));
+        }
     }
     if let Some(title) = filled(&input.job_title) {
         body.insert("jobTitle".into(), json!(title));

@@ -6,6 +6,7 @@
 
 mod look;
 mod run;
+mod wide;
 
 pub(super) use run::{begin, on};
 

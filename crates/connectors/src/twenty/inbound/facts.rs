@@ -2,6 +2,7 @@
 
 use crate::twenty::wire::{self, Common, Object};
 use pasarela_connector::{EntityWrite, Fact, Unread};
+use pasarela_domain::identity::Field;
 use pasarela_domain::model::{Company, Contact, Deal, Person, Record};
 use pasarela_domain::{Currency, Money, PersonId};
 use serde::Deserialize;
@@ -134,6 +135,7 @@ pub(in crate::twenty) fn person(record: &Value, deleted: bool) -> Result<Person,
             // People type anything into a CRM: what is no address is no way to reach them.
             email: wire.emails.primary_email.parse().ok(),
             phone: phone.parse().ok(),
+            empty: empty(record),
             ..Contact::default()
         },
         job_title: some(&wire.job_title),
@@ -145,6 +147,13 @@ pub(in crate::twenty) fn person(record: &Value, deleted: bool) -> Result<Person,
             .and_then(|fields| fields.values().find_map(|v| v.as_str()?.parse::<PersonId>().ok()))
             .map(|id| id.to_string()),
     })
+}
+
+/// What the record says is empty. A part that was not sent, or that a role may not read, is not among it.
+fn empty(record: &Value) -> Vec<Field> {
+    let parts = [(Field::Email, "/emails/primaryEmail"), (Field::Phone, "/phones/primaryPhoneNumber")];
+    let blank = |part: &str| record.pointer(part).and_then(Value::as_str).is_some_and(|text| text.trim().is_empty());
+    parts.into_iter().filter(|(_, part)| blank(part)).map(|(field, _)| field).collect()
 }
 
 fn company(record: &Value, common: &Common, deleted: bool) -> Result<Company, Unread> {

@@ -1,96 +1,17 @@
 //! What differs between the model and what was seen, step by step, and the request of each.
 
+mod steps;
+mod views;
+
+pub(super) use steps::Step;
+
 use super::METADATA;
-use super::model::{self, FieldDef, Kind, Layout, ObjectDef, ViewDef};
+use super::model::{self, FieldDef, Kind, ObjectDef};
 use super::seen::{Field, Seen, Surface};
-use pasarela_connector::provision::{Change, MissingRight, Plan, PlanStep, Shown};
+use pasarela_connector::provision::{
+    Change, Draft, Judged, MissingRight, Plan, Stands, blocked, conflict, create, keep, update,
+};
 use serde_json::{Map, Value, json};
-
-/// In place of a secret, where a request is shown.
-const HIDDEN: &str = "…";
-
-/// A step of the model.
-#[derive(Clone, Copy)]
-pub(super) enum Step {
-    Object(&'static ObjectDef),
-    Field(&'static FieldDef),
-    /// The stages that deals move through.
-    Stages,
-    View(&'static ViewDef),
-    Filter(&'static ViewDef),
-    Column(&'static ViewDef, &'static str),
-    Hook,
-}
-
-impl Step {
-    /// All of them, in their order: what others refer to comes first.
-    fn all() -> Vec<Self> {
-        let views = model::VIEWS.iter().flat_map(|v| {
-            let filter = v.only.map(|_| Self::Filter(v));
-            let columns = v.columns.iter().map(|c| Self::Column(v, c));
-            std::iter::once(Self::View(v)).chain(filter).chain(columns)
-        });
-        let model = model::OBJECTS.iter().map(Self::Object).chain(model::FIELDS.iter().map(Self::Field));
-        model.chain([Self::Stages]).chain(views).chain([Self::Hook]).collect()
-    }
-
-    /// Stable name.
-    pub(super) fn id(&self) -> String {
-        match self {
-            Self::Object(o) => format!("object:{}", o.singular),
-            Self::Field(f) => format!("field:{}.{}", f.object, f.name),
-            Self::Stages => format!("options:{}.{}", model::STAGE.0, model::STAGE.1),
-            Self::View(v) => format!("view:{}/{}", v.object, v.name),
-            Self::Filter(v) => format!("filter:{}/{}", v.object, v.name),
-            Self::Column(v, c) => format!("column:{}/{}/{c}", v.object, v.name),
-            Self::Hook => "webhook".to_owned(),
-        }
-    }
-
-    fn surface(&self) -> Surface {
-        match self {
-            Self::Object(_) | Self::Field(_) | Self::Stages => Surface::Model,
-            Self::View(_) | Self::Filter(_) | Self::Column(..) => Surface::Views,
-            Self::Hook => Surface::Webhooks,
-        }
-    }
-
-    fn what(&self, hub_id: &str) -> String {
-        match self {
-            Self::Object(o) => format!("object {} ({})", o.singular, o.label),
-            Self::Field(f) => {
-                let name = if matches!(f.kind, Kind::HubId) { hub_id } else { f.name };
-                let unique = if matches!(f.kind, Kind::HubId) { ", unique" } else { "" };
-                let to = if let Kind::One(target, _) = f.kind { format!(" to {target}") } else { String::new() };
-                format!("field {}.{name} ({}{unique}{to})", f.object, f.kind.type_name())
-            }
-            Self::Stages => "stages of opportunities".to_owned(),
-            Self::View(v) => format!("view “{}” of {} ({})", v.name, v.object, v.layout.type_name()),
-            Self::Filter(v) => format!("filter of the view “{}”", v.name),
-            Self::Column(v, c) => format!("column {c} of the view “{}”", v.name),
-            Self::Hook => "webhook to this hub".to_owned(),
-        }
-    }
-}
-
-/// A step as it stands.
-pub(super) struct Kept {
-    pub(super) step: Step,
-    pub(super) surface: Surface,
-    pub(super) change: Change,
-    pub(super) why: String,
-    /// What would be sent.
-    pub(super) draft: Option<Draft>,
-}
-
-/// A request below the base.
-pub(super) struct Draft {
-    pub(super) method: &'static str,
-    pub(super) path: String,
-    pub(super) body: Value,
-    /// Are all ids known that it names?
-    pub(super) ready: bool,
-}
 
 /// The model, the connection's own settings, and what was seen.
 pub(super) struct Planner<'a> {
@@ -101,44 +22,29 @@ pub(super) struct Planner<'a> {
     pub(super) seen: &'a Seen,
 }
 
-type Judged = (Change, String, Option<Draft>);
-
 impl Planner<'_> {
     pub(super) fn plan(&self) -> Plan {
-        let kept: Vec<Kept> = Step::all().into_iter().map(|s| self.stands(s)).collect();
+        let all: Vec<Stands<Step>> = Step::all().into_iter().map(|s| self.stands(s)).collect();
         let lacking = |surface: Surface| {
-            let steps: Vec<String> = kept
-                .iter()
-                .filter(|k| k.surface == surface && k.change == Change::Blocked)
-                .map(|k| k.step.id())
-                .collect();
-            MissingRight { right: surface.right().to_owned(), advice: surface.advice().to_owned(), steps }
+            let steps = all.iter().filter(|s| s.step.surface() == surface && s.change == Change::Blocked);
+            MissingRight {
+                right: surface.right().to_owned(),
+                advice: surface.advice().to_owned(),
+                steps: steps.map(|s| s.id.clone()).collect(),
+            }
         };
         let missing = self.seen.denied.iter().map(|s| lacking(*s)).filter(|m| !m.steps.is_empty()).collect();
-        let steps = kept.into_iter().map(|k| self.shown(k)).collect();
-        Plan { steps, missing, advice: Vec::new() }
+        Plan { steps: all.into_iter().map(Stands::shown).collect(), missing, advice: Vec::new() }
     }
 
     /// One step as it stands.
-    pub(super) fn step(&self, id: &str) -> Option<Kept> {
+    pub(super) fn step(&self, id: &str) -> Option<Stands<Step>> {
         Step::all().into_iter().find(|s| s.id() == id).map(|s| self.stands(s))
     }
 
-    fn shown(&self, kept: Kept) -> PlanStep {
-        let request = kept.draft.filter(|_| kept.change.is_todo()).map(|d| {
-            let mut body = d.body;
-            if let Some(secret) = body.get_mut("secret") {
-                *secret = json!(HIDDEN);
-            }
-            Shown { method: d.method.to_owned(), path: d.path, body }
-        });
-        PlanStep { id: kept.step.id(), what: kept.step.what(self.hub_id), why: kept.why, change: kept.change, request }
-    }
-
-    fn stands(&self, step: Step) -> Kept {
-        let surface = step.surface();
-        let (change, why, draft) = self.judged(&step, surface);
-        Kept { step, surface, change, why, draft }
+    fn stands(&self, step: Step) -> Stands<Step> {
+        let judged = self.judged(&step, step.surface());
+        Stands::new(step, step.id(), step.what(self.hub_id), judged)
     }
 
     fn judged(&self, step: &Step, surface: Surface) -> Judged {
@@ -269,7 +175,7 @@ impl Planner<'_> {
         let names: Vec<&str> = new.iter().map(|(label, _, _)| *label).collect();
         let why = format!("it lacks {}; the {} that are there stay", names.join(", "), there.len());
         let path = format!("{}/{}", path("fields"), field.id);
-        (Change::Update, why, Some(Draft { method: "PATCH", path, body: json!({ "options": options }), ready: true }))
+        update(why, Draft { method: "PATCH", path, body: json!({ "options": options }), ready: true })
     }
 
     fn new_field(&self, def: &FieldDef, name: &str) -> Draft {
@@ -306,122 +212,6 @@ impl Planner<'_> {
         Draft { method: "POST", path: path("fields"), body, ready }
     }
 
-    fn view(&self, def: &ViewDef) -> Judged {
-        if let Some(seen) = self.seen.view(def) {
-            let wanted = def.layout.type_name();
-            return if seen.kind == wanted {
-                keep("it is there")
-            } else {
-                conflict(format!("there is a view of this name of the type {}, and not {wanted}", seen.kind))
-            };
-        }
-        if let Some(why) = self.object_stops(def.object) {
-            return blocked(why);
-        }
-        let (object, mut ready) = self.object_id(def.object);
-        let mut body =
-            json!({ "name": def.name, "objectMetadataId": object, "type": def.layout.type_name(), "icon": def.icon });
-        if let Layout::Kanban(by, sum) = def.layout {
-            if let Some(why) = self.field_stops(def.object, by, "SELECT") {
-                return blocked(why);
-            }
-            let (by, known) = self.field_id(def.object, by);
-            ready &= known;
-            put(&mut body, "mainGroupByFieldMetadataId", Some(by));
-            if let Some(sum) = sum {
-                let (sum, known) = self.field_id(def.object, sum);
-                ready &= known;
-                put(&mut body, "kanbanAggregateOperation", Some("SUM".into()));
-                put(&mut body, "kanbanAggregateOperationFieldMetadataId", Some(sum));
-            }
-        }
-        create("it is not there", Draft { method: "POST", path: path("views"), body, ready })
-    }
-
-    /// Why a view can not stand on this field: it is of another type, or could not be made.
-    fn field_stops(&self, object: &str, field: &str, kind: &str) -> Option<String> {
-        if self.seen.refused.contains_key(&format!("field:{object}.{field}")) {
-            return Some(format!("the field {object}.{field} could not be made"));
-        }
-        let seen = self.seen.field(object, field).filter(|f| f.kind != kind || !f.active)?;
-        Some(format!("{object}.{field} is in conflict ({})", seen.kind))
-    }
-
-    /// Whatever is of a view waits for it; a view in conflict is left alone.
-    fn within_view(&self, def: &'static ViewDef) -> Result<Value, String> {
-        if self.seen.refused.contains_key(&Step::View(def).id()) {
-            return Err("its view could not be made".to_owned());
-        }
-        match (self.seen.view(def), self.view(def)) {
-            (Some(view), (Change::Keep, ..)) => Ok(json!(view.id)),
-            (None, (Change::Create, ..)) => Ok(json!(format!("{{{{{}.view.id}}}}", def.name))),
-            _ => Err("its view is in conflict, or waits".to_owned()),
-        }
-    }
-
-    fn filter(&self, def: &'static ViewDef) -> Judged {
-        let Some((field, choice)) = def.only else { return keep("it has none") };
-        let view = match self.within_view(def) {
-            Ok(view) => view,
-            Err(why) => return blocked(why),
-        };
-        if let Some(why) = self.field_stops(def.object, field, "SELECT") {
-            return blocked(why);
-        }
-        if let Some(seen) = self.seen.view(def) {
-            if self.seen.filters.iter().any(|(v, _)| *v == seen.id) {
-                return keep("the view has a filter");
-            }
-            // Columns come after the filter: whoever has columns and no filter took it away.
-            if self.seen.columns.iter().any(|(v, _)| *v == seen.id) {
-                return keep("people took the filter away");
-            }
-        }
-        let (id, known) = self.field_id(def.object, field);
-        let ready = known && self.seen.view(def).is_some();
-        let body = json!({ "viewId": view, "fieldMetadataId": id, "operand": "IS", "value": [choice] });
-        create("it is not there", Draft { method: "POST", path: path("viewFilters"), body, ready })
-    }
-
-    fn column(&self, def: &'static ViewDef, column: &str) -> Judged {
-        let view = match self.within_view(def) {
-            Ok(view) => view,
-            Err(why) => return blocked(why),
-        };
-        let (id, known) = self.field_id(def.object, column);
-        let place = def.columns.iter().position(|c| *c == column).unwrap_or_default();
-        if let Some(seen) = self.seen.view(def) {
-            let there: Vec<&str> =
-                self.seen.columns.iter().filter(|(v, _)| *v == seen.id).map(|(_, f)| f.as_str()).collect();
-            if known && there.iter().any(|f| json!(f) == id) {
-                return keep("it is there");
-            }
-            // Ours, cut off in the middle: the first ones of those that can be are there, and nothing else. Else people
-            // arranged it.
-            let can = def.columns.iter().filter_map(|c| self.seen.field(def.object, c));
-            let ours = can.take(there.len()).all(|field| there.contains(&field.id.as_str()));
-            if !there.is_empty() && !ours {
-                return keep("people arranged the columns of this view");
-            }
-        }
-        if !known && !self.is_planned(def.object, column) {
-            return blocked(format!("this workspace has no {}.{column}", def.object));
-        }
-        let ready = known && self.seen.view(def).is_some();
-        let body = json!({ "viewId": view, "fieldMetadataId": id, "isVisible": true, "size": 180, "position": place });
-        create("it is not there", Draft { method: "POST", path: path("viewFields"), body, ready })
-    }
-
-    /// Will the model make this field?
-    fn is_planned(&self, object: &str, field: &str) -> bool {
-        let own = model::OBJECTS.iter().any(|o| o.singular == object) && field == "name";
-        let planned = || {
-            let def = model::FIELDS.iter().find(|f| f.object == object && f.name == field)?;
-            Some(self.field(def).0.is_todo() && !self.seen.refused.contains_key(&Step::Field(def).id()))
-        };
-        own || planned().unwrap_or(false)
-    }
-
     fn webhook(&self) -> Judged {
         let Some(hook) = self.hook else {
             return blocked("the hub has no address that Twenty could reach: set server.public_url");
@@ -455,7 +245,7 @@ impl Planner<'_> {
         }
         let path = format!("{}/{}", path("webhooks"), seen.id);
         let draft = Draft { method: "PATCH", path, body: Value::Object(body), ready: true };
-        (Change::Update, why.join("; "), Some(draft))
+        update(why.join("; "), draft)
     }
 
     /// The object's id, or where it will come from.
@@ -497,20 +287,4 @@ fn put(body: &mut Value, key: &str, value: Option<Value>) {
     if let (Some(body), Some(value)) = (body.as_object_mut(), value) {
         body.insert(key.to_owned(), value);
     }
-}
-
-fn create(why: &str, draft: Draft) -> Judged {
-    (Change::Create, why.to_owned(), Some(draft))
-}
-
-fn keep(why: &str) -> Judged {
-    (Change::Keep, why.to_owned(), None)
-}
-
-fn conflict(why: impl Into<String>) -> Judged {
-    (Change::Conflict, why.into(), None)
-}
-
-fn blocked(why: impl Into<String>) -> Judged {
-    (Change::Blocked, why.into(), None)
 }

@@ -123,14 +123,6 @@ impl Hook {
 }
 
 impl Seen {
-    pub(super) fn read(value: &Value) -> Self {
-        Self::deserialize(value).unwrap_or_default()
-    }
-
-    pub(super) fn write(&self) -> Value {
-        serde_json::to_value(self).unwrap_or_default()
-    }
-
     pub(super) fn field(&self, object: &str, field: &str) -> Option<&Field> {
         self.objects.get(object)?.fields.get(field)
     }

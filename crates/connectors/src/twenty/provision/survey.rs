@@ -5,7 +5,7 @@ use super::{METADATA, is_denied, model};
 use crate::twenty::Connection;
 use crate::twenty::effects::judge;
 use crate::twenty::wire::ErrorBody;
-use pasarela_connector::provision::{Survey, Wanted};
+use pasarela_connector::provision::{self, Survey, Wanted};
 use pasarela_connector::{Answer, Ctx, Outcome, Request};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -74,7 +74,7 @@ pub(super) fn next(
 ) -> Survey {
     let Some((state, answer)) = answer else {
         // What this run was refused stays refused; all else is read anew.
-        let known = known.map(Seen::read).unwrap_or_default();
+        let known = known.map(provision::seen::<Seen>).unwrap_or_default();
         let seen = Seen { denied: known.denied, absent: known.absent, refused: known.refused, ..Seen::default() };
         let state = State { seen, read: Read::Objects, page: 0, then: vec![Read::Hooks] };
         return call(on, &state, None);
@@ -107,7 +107,7 @@ pub(super) fn next(
             state = State { read, page: 0, ..state };
             call(on, &state, None)
         }
-        None => Survey::Seen(state.seen.write()),
+        None => Survey::Seen(provision::written(&state.seen)),
     }
 }
 

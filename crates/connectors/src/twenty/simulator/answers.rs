@@ -64,6 +64,10 @@ impl Refusal {
         Answer::json(self.status, &self.body)
     }
 
+    pub(super) fn body(&self) -> &Value {
+        &self.body
+    }
+
     /// In words, for people at the interface.
     pub(super) fn text(&self) -> String {
         let text = self.body.pointer("/messages/0").or_else(|| self.body.get("message"));

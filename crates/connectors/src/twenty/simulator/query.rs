@@ -81,9 +81,9 @@ fn limit(params: &Params) -> Result<usize, Refusal> {
     }
 }
 
-fn order(object: &ObjectType, store: &Store, params: &Params) -> Result<Vec<Key>, Refusal> {
+fn order(object: &ObjectType, store: &Store, text: &str) -> Result<Vec<Key>, Refusal> {
     let mut keys = Vec::new();
-    for item in params.get("order_by").unwrap_or_default().split(',').filter(|i| !i.is_empty()) {
+    for item in text.split(',').filter(|i| !i.is_empty()) {
         let (path, direction) = match item.split_once('[') {
             Some((path, rest)) => (path, rest.trim_end_matches(']')),
             None => (item, "AscNullsFirst"),
@@ -206,50 +206,89 @@ pub(super) fn select<'s>(
     with_bin: bool,
 ) -> Result<Vec<&'s Record>, Refusal> {
     let filter = params.get("filter").map(|text| Filter::parse(object, store, text)).transpose()?;
-    let bin = with_bin || filter.as_ref().is_some_and(Filter::names_deleted_at);
-    let live = |r: &&Record| bin || r.get("deletedAt").is_none_or(Value::is_null);
-    let fits = |r: &&Record| filter.as_ref().is_none_or(|f| f.holds(store, object, r));
-    Ok(store.all(object.plural).filter(live).filter(fits).collect())
+    Ok(fitting(store, object, filter.as_ref(), with_bin))
 }
 
-/// A page, as the body of the answer.
-pub(super) fn page(store: &Store, object: &'static ObjectType, params: &Params) -> Result<Value, Refusal> {
-    let limit = limit(params)?;
-    let nested = depth(params)?;
-    let keys = order(object, store, params)?;
-    let mut rows: Vec<(Values, &Record)> =
-        select(store, object, params, false)?.into_iter().map(|r| (Values::of(&keys, r), r)).collect();
+fn fitting<'s>(store: &'s Store, object: &ObjectType, filter: Option<&Filter>, with_bin: bool) -> Vec<&'s Record> {
+    let bin = with_bin || filter.is_some_and(Filter::names_deleted_at);
+    let live = |r: &&Record| bin || r.get("deletedAt").is_none_or(Value::is_null);
+    let fits = |r: &&Record| filter.is_none_or(|f| f.holds(store, object, r));
+    store.all(object.plural).filter(live).filter(fits).collect()
+}
+
+/// What a list is asked for.
+pub(super) struct Listing {
+    pub(super) filter: Option<Filter>,
+    /// As REST writes it: `createdAt[DescNullsLast]`.
+    pub(super) order: String,
+    pub(super) limit: usize,
+    pub(super) after: Option<String>,
+    pub(super) before: Option<String>,
+}
+
+/// A page of a list: rows with their cursors.
+pub(super) struct Rows<'s> {
+    pub(super) total: usize,
+    pub(super) rows: Vec<(String, &'s Record)>,
+    next: bool,
+    previous: bool,
+}
+
+impl Rows<'_> {
+    pub(super) fn info(&self) -> Value {
+        let cursor = |row: Option<&(String, &Record)>| row.map(|(cursor, _)| cursor.clone());
+        json!({
+            "startCursor": cursor(self.rows.first()),
+            "endCursor": cursor(self.rows.last()),
+            "hasNextPage": self.next,
+            "hasPreviousPage": self.previous,
+        })
+    }
+}
+
+/// A page of the records that fit.
+pub(super) fn list<'s>(store: &'s Store, object: &'static ObjectType, ask: &Listing) -> Result<Rows<'s>, Refusal> {
+    let keys = order(object, store, &ask.order)?;
+    let found = fitting(store, object, ask.filter.as_ref(), false);
+    let mut rows: Vec<(Values, &Record)> = found.into_iter().map(|r| (Values::of(&keys, r), r)).collect();
     rows.sort_by(|a, b| compare_by(&keys, &a.0, &b.0));
     let total = rows.len();
-    let (from, to) = match (params.get("starting_after"), params.get("ending_before")) {
+    let (from, to) = match (&ask.after, &ask.before) {
         (Some(_), Some(_)) => {
             return Err(Refusal::bad("Only one of 'starting_after' and 'ending_before' can be given"));
         }
         (Some(text), None) => {
             let cursor = Values::from_cursor(&keys, text)?;
             let from = rows.partition_point(|(v, _)| compare_by(&keys, v, &cursor) != Ordering::Greater);
-            (from, from.saturating_add(limit).min(total))
+            (from, from.saturating_add(ask.limit).min(total))
         }
         (None, Some(text)) => {
             let cursor = Values::from_cursor(&keys, text)?;
             let to = rows.partition_point(|(v, _)| compare_by(&keys, v, &cursor) == Ordering::Less);
-            (to.saturating_sub(limit), to)
+            (to.saturating_sub(ask.limit), to)
         }
-        (None, None) => (0, limit.min(total)),
+        (None, None) => (0, ask.limit.min(total)),
     };
     let shown = rows.get(from..to).unwrap_or_default();
-    let cursor = |row: Option<&(Values, &Record)>| row.map(|(values, _)| values.cursor(&keys));
-    let list: Vec<Value> = shown.iter().map(|(_, r)| shape(store, object, r, nested)).collect();
-    Ok(json!({
-        "data": { object.plural: list },
-        "totalCount": total,
-        "pageInfo": {
-            "startCursor": cursor(shown.first()),
-            "endCursor": cursor(shown.last()),
-            "hasNextPage": to < total,
-            "hasPreviousPage": from > 0,
-        },
-    }))
+    let rows = shown.iter().map(|(values, record)| (values.cursor(&keys), *record)).collect();
+    Ok(Rows { total, rows, next: to < total, previous: from > 0 })
+}
+
+/// A page, as the body of REST's answer.
+pub(super) fn page(store: &Store, object: &'static ObjectType, params: &Params) -> Result<Value, Refusal> {
+    let limit = limit(params)?;
+    let nested = depth(params)?;
+    let text = |name: &str| params.get(name).map(str::to_owned);
+    let ask = Listing {
+        filter: params.get("filter").map(|text| Filter::parse(object, store, text)).transpose()?,
+        order: text("order_by").unwrap_or_default(),
+        limit,
+        after: text("starting_after"),
+        before: text("ending_before"),
+    };
+    let page = list(store, object, &ask)?;
+    let shown: Vec<Value> = page.rows.iter().map(|(_, r)| shape(store, object, r, nested)).collect();
+    Ok(json!({ "data": { object.plural: shown }, "totalCount": page.total, "pageInfo": page.info() }))
 }
 
 /// A record as an answer shows it: at depth 1 with the records it points at (lists of those that

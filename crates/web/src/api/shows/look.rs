@@ -5,11 +5,12 @@ use crate::policy::{Action, Resource};
 use crate::problem::Problem;
 use crate::who::Who;
 use pasarela_domain::EntityRef;
-use pasarela_domain::model::{Order, Product, Show, Ticket};
+use pasarela_domain::model::{DoorList, Order, Product, Scan, Show, Ticket, WaitlistEntry, WaitlistStatus};
 use pasarela_store::Page;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Parts that are read at once where all of them are wanted.
 pub(crate) const MANY: u32 = 500;
@@ -32,6 +33,56 @@ pub(crate) struct Counts {
     pub(crate) orders: u64,
     /// Tickets, whatever became of them.
     pub(crate) tickets: u64,
+}
+
+/// Who came through the door of a show.
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
+#[schemars(rename = "ShowDoor")]
+pub(crate) struct Door {
+    /// Tickets that came in and did not go out again, each once.
+    pub(crate) inside: u64,
+    /// By list, in the order of their names. The same ticket may come in by several.
+    pub(crate) lists: Vec<DoorView>,
+}
+
+/// A list by which a door lets in.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "ShowDoorList")]
+pub(crate) struct DoorView {
+    /// Provider's id.
+    pub(crate) id: String,
+    /// Name; empty until it was read.
+    pub(crate) name: String,
+    /// Tickets that it lets in; null until it was read.
+    pub(crate) tickets: Option<u64>,
+    /// Those of them that came in by it and did not go out again.
+    pub(crate) inside: u64,
+    /// Does it let anybody in now? Null until it was read.
+    pub(crate) open: Option<bool>,
+}
+
+/// Who waits for a place at a show, where it has a waitlist.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "ShowWaitlist")]
+pub(crate) struct Waitlist {
+    /// Wait.
+    pub(crate) waiting: u64,
+    /// Were offered a place, and have not answered.
+    pub(crate) offered: u64,
+    /// Bought the place that was offered.
+    pub(crate) purchased: u64,
+    /// Let the offer run out.
+    pub(crate) expired: u64,
+}
+
+/// A scan of a ticket, with the name of its list.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "ScanView")]
+pub(crate) struct ScanView {
+    #[serde(flatten)]
+    pub(crate) scan: Scan,
+    /// Name of the list; empty until it was read.
+    pub(crate) list: String,
 }
 
 /// Which show it belongs to.
@@ -137,4 +188,71 @@ pub(crate) async fn all_parts<T: DeserializeOwned>(
             None => return Ok(all),
         }
     }
+}
+
+/// Who came through a show's door.
+pub(crate) async fn door(app: &App, show: &Found<Show>) -> Result<Door, Problem> {
+    let lists: Vec<DoorList> = all_parts(app, show, "door_list").await?;
+    let scans: Vec<Scan> = all_parts(app, show, "check_in").await?;
+    let scans = || scans.iter().filter(|s| !s.undone);
+    let mut by_list: BTreeMap<&str, u64> = BTreeMap::new();
+    for scan in scans() {
+        *by_list.entry(&scan.list_id).or_default() += 1;
+    }
+    let inside = scans().map(|s| s.ticket_id.as_str()).collect::<BTreeSet<_>>().len() as u64;
+    let view = |l: &DoorList| DoorView {
+        id: l.id.clone(),
+        name: l.name.clone(),
+        tickets: l.tickets,
+        inside: by_list.get(l.id.as_str()).copied().unwrap_or_default(),
+        open: l.open,
+    };
+    let mut lists: Vec<DoorView> = lists.iter().map(view).collect();
+    lists.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
+    Ok(Door { inside, lists })
+}
+
+/// Who waits for a place.
+pub(crate) async fn waitlist(app: &App, show: &Found<Show>) -> Result<Waitlist, Problem> {
+    let entries: Vec<WaitlistEntry> = all_parts(app, show, "waitlist_entry").await?;
+    let mut count = Waitlist::default();
+    for entry in entries {
+        match entry.status {
+            WaitlistStatus::Waiting => count.waiting += 1,
+            WaitlistStatus::Offered => count.offered += 1,
+            WaitlistStatus::Purchased => count.purchased += 1,
+            WaitlistStatus::OfferExpired => count.expired += 1,
+            WaitlistStatus::Cancelled | WaitlistStatus::Other => {}
+        }
+    }
+    Ok(count)
+}
+
+/// The last scan of each of these tickets by each list of their show, the earliest first, with the ticket's place among
+/// them.
+pub(crate) async fn scans(
+    app: &App,
+    connection: &str,
+    show: &str,
+    tickets: &[&str],
+) -> Result<Vec<(usize, ScanView)>, Problem> {
+    let Some(number) = app.engine.connection_id(connection) else { return Ok(Vec::new()) };
+    let found = app.engine.parts_of_show(number, show, "door_list", None, MANY).await?;
+    let lists: Vec<DoorList> = found.rows.into_iter().filter_map(|p| serde_json::from_value(p.data).ok()).collect();
+    let asked: Vec<(usize, &DoorList, EntityRef)> = tickets
+        .iter()
+        .enumerate()
+        .flat_map(|(n, t)| lists.iter().map(move |l| (n, l, EntityRef::new("check_in", Scan::key(t, &l.id)))))
+        .collect();
+    let mut all = Vec::new();
+    for bite in asked.chunks(MANY as usize) {
+        let wanted = bite.iter().map(|(_, _, entity)| (number, entity.clone())).collect();
+        let (_, rows) = app.engine.store().lookup(Vec::new(), wanted).await?;
+        for ((place, list, _), row) in bite.iter().zip(rows) {
+            let scan: Option<Scan> = row.and_then(|r| serde_json::from_slice(&r.data).ok());
+            all.extend(scan.map(|scan| (*place, ScanView { scan, list: list.name.clone() })));
+        }
+    }
+    all.sort_by_key(|(_, view)| view.scan.at);
+    Ok(all)
 }

@@ -29,7 +29,9 @@ pub(in crate::api) fn routes() -> Routes {
         .get(
             "/shows/{connection}/{id}",
             shows::one,
-            op(may(Read, Shows), "One show, with what is sold for it").answers::<shows::WholeShow>().problems(&[404]),
+            op(may(Read, Shows), "One show, with what is sold for it and who came in")
+                .answers::<shows::WholeShow>()
+                .problems(&[404]),
         )
         .get(
             "/shows/{connection}/{id}/orders",
@@ -57,7 +59,9 @@ pub(in crate::api) fn routes() -> Routes {
         .get(
             "/tickets/{connection}/{id}",
             shows::ticket,
-            op(may(ReadPersonal, Tickets), "One ticket").answers::<shows::TicketView>().problems(&[404]),
+            op(may(ReadPersonal, Tickets), "One ticket, and when it was scanned")
+                .answers::<shows::WholeTicket>()
+                .problems(&[404]),
         )
         .get(
             "/refunds",

@@ -1,5 +1,6 @@
 //! `/pedidos/{connection}/{id}`: one order with its tickets, and what a guest may ask for.
 
+use super::door::{Scanned, scanned};
 use super::{after, order_state};
 use crate::App;
 use crate::api::shows::look::{self, Found, OfShow as _};
@@ -38,6 +39,7 @@ struct TicketView {
     email: String,
     mark: Mark,
     active: bool,
+    scans: Vec<Scanned>,
 }
 
 /// Which deeds the provider offers, and the visitor may ask for.
@@ -103,6 +105,14 @@ pub(in crate::console) async fn show(
         price: w.money(&l.unit_price),
         total: w.money(&l.total),
     };
+    let ids: Vec<&str> = order.tickets.iter().map(|t| t.id.as_str()).collect();
+    let scans = look::scans(&app, &connection, &order.show_id, &ids).await.map_err(|e| problem(&visit, e))?;
+    let mut tickets: Vec<TicketView> = order.tickets.iter().map(|t| ticket(w, t)).collect();
+    for (place, view) in &scans {
+        if let Some(ticket) = tickets.get_mut(*place) {
+            ticket.scans.push(scanned(w, view, now));
+        }
+    }
     let page = OrderPage {
         notice: notice.key(),
         here: format!("/pedidos/{connection}/{id}"),
@@ -115,7 +125,7 @@ pub(in crate::console) async fn show(
         promo: order.promo_code.clone(),
         lines: order.lines.iter().map(line).collect(),
         sums: sums(w, &order),
-        tickets: order.tickets.iter().map(|t| ticket(w, t)).collect(),
+        tickets,
         answers: order.answers.iter().map(|a| answer(&order, a)).collect(),
         offers,
         refund,
@@ -166,6 +176,7 @@ fn ticket(w: Words, ticket: &Ticket) -> TicketView {
         email: holder.email.as_ref().map(|e| e.as_str().to_owned()).unwrap_or_default(),
         mark: Mark { tone, shape, word: w.named("ticket", name) },
         active: ticket.status != TicketStatus::Cancelled,
+        scans: Vec::new(),
     }
 }
 

@@ -99,6 +99,12 @@ pub(super) const ROWS: &[Row] = &[
         "RNE sin consultar: campañas en pausa. Revisa la conexión, o consulta la lista e impórtala con pasarela rne import.",
         "The RNE is not asked: campaigns wait. Look at the connection, or consult the list and bring it in by pasarela rne import.",
     ),
+    ("alarm.people_behind", "El mapa de personas va atrasado", "The map of persons is behind"),
+    (
+        "alarm_help.people_behind",
+        "Lo que llega espera para saber de quién es. El registro del hub dice por qué; sigue solo cuando eso pasa.",
+        "What comes in waits to be known whose it is. The hub's log says why; it goes on by itself once that is over.",
+    ),
     ("alarm.database_damaged", "Base de datos dañada", "Database is damaged"),
     (
         "alarm_help.database_damaged",

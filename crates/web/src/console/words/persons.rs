@@ -85,6 +85,7 @@ pub(super) const ROWS: &[Row] = &[
     ("persons.counts", "Vale lo que dice {}", "What {} says counts"),
     ("persons.accept", "Dejarlo así", "Leave it as it is"),
     ("persons.accepted", "{} lo dejó así", "{} left it as it is"),
+    ("persons.empty", "vacío", "empty"),
     ("person_field.name", "Nombre", "Name"),
     ("person_field.first_name", "Nombres", "Given names"),
     ("person_field.last_name", "Apellidos", "Surnames"),

@@ -3,7 +3,9 @@
 use super::super::HiEventsSimulator;
 use super::super::hooks::Outbox;
 use super::super::php;
-use super::super::state::{Answered, Discount, Item, Kind, Order, Question, State, Ticket, line_rollup, order_rollup};
+use super::super::state::{
+    Answered, Discount, Item, Kind, Order, Question, State, Ticket, Waiting, line_rollup, order_rollup,
+};
 use super::{Id, money, read};
 use jiff::{SignedDuration, Timestamp};
 use pasarela_domain::Money;
@@ -345,6 +347,15 @@ fn sell(sim: &mut HiEventsSimulator, args: Sell, now: Timestamp, out: &mut Outbo
         items,
         answers,
     });
+    // Whoever had an offer has bought it.
+    let state = &mut sim.state;
+    if let Some(order) = state.orders.last() {
+        let mine =
+            |w: &&mut Waiting| w.show == show && w.status == "OFFERED" && w.email.eq_ignore_ascii_case(&order.email);
+        for entry in state.waitlist.iter_mut().filter(mine) {
+            (entry.status, entry.order, entry.updated_at) = ("PURCHASED", Some(id), now);
+        }
+    }
     for (ticket, _) in &made {
         sim.tell_ticket("attendee.created", *ticket, now, out);
     }

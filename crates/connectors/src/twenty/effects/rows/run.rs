@@ -3,6 +3,7 @@
 //! its id, which tells others what changed; an upsert tells nothing of composites (contract 0.3).
 
 use super::look::{self, Choice, Seen, filter};
+use super::wide::{self, Heard};
 use super::{BATCH, Reader, Row, body, plan};
 use crate::twenty::Connection;
 use crate::twenty::effects::judge::{Reach, is_duplicate, is_missing, is_unknown_field, refusal};
@@ -26,6 +27,8 @@ const PAGE: &str = "200";
 enum At {
     /// Which records are there?
     Look(usize, usize),
+    /// The same for more of them than an address can name.
+    Wide(usize, usize),
     /// The write.
     Write(usize, usize),
     /// The address is taken from a record of the hub's that is no longer its owner.
@@ -90,8 +93,12 @@ struct Run<'a> {
 pub(in crate::twenty::effects) fn begin(on: &Connection, read: Reader, inputs: &[Value]) -> Step {
     let (rows, refused) = plan(on, read, inputs);
     let known = matches!(rows.as_slice(), [row] if row.given.is_some() && !row.revive && !row.only_new);
-    let looks = look::ranges(&rows, BATCH, true).into_iter().map(|(from, to)| At::Look(from, to));
-    let writes = look::ranges(&rows, BATCH, false).into_iter().map(|(from, to)| At::Write(from, to));
+    let ranges = look::ranges(&rows, BATCH, false);
+    let looks = ranges.iter().flat_map(|&(from, to)| match looks(&rows, from, to) {
+        several if several.len() > 1 && on.graphql() => vec![At::Wide(from, to)],
+        all => all,
+    });
+    let writes = ranges.iter().map(|&(from, to)| At::Write(from, to));
     let todo = if known { vec![At::Patch(0)] } else { looks.chain(writes).collect() };
     let hub = on.hub_field().is_some();
     let progress = Progress {
@@ -104,6 +111,12 @@ pub(in crate::twenty::effects) fn begin(on: &Connection, read: Reader, inputs: &
         ended: BTreeMap::new(),
     };
     Run { on, inputs: inputs.len(), rows, refused, progress }.next()
+}
+
+/// The looks by REST at a range of rows of one object.
+fn looks(rows: &[Row], from: usize, to: usize) -> Vec<At> {
+    let part = rows.get(from..to).unwrap_or_default();
+    look::ranges(part, BATCH, true).into_iter().map(|(a, b)| At::Look(from + a, from + b)).collect()
 }
 
 /// Goes on with an answer.
@@ -128,7 +141,7 @@ pub(in crate::twenty::effects) fn on(
 fn read_state(state: &Value, rows: usize) -> Option<Progress> {
     let progress = Progress::deserialize(state).ok()?;
     let fits = |at: &At| match *at {
-        At::Look(from, to) | At::Write(from, to) => from < to && to <= rows,
+        At::Look(from, to) | At::Wide(from, to) | At::Write(from, to) => from < to && to <= rows,
         At::Patch(row) | At::Free(row) => row < rows,
     };
     (progress.v == 3 && fits(&progress.now) && progress.todo.iter().all(fits)).then_some(progress)
@@ -172,6 +185,10 @@ impl Run<'_> {
                 let object = rows.first()?.object;
                 let filter = filter(&rows, object, self.hub_field());
                 Some(Request::get(url(object)).query([("limit", PAGE), ("filter", &filter)]))
+            }
+            At::Wide(from, to) => {
+                let rows: Vec<&Row> = self.open(from, to).into_iter().map(|(_, row)| row).collect();
+                Some(wide::request(self.on, rows.first()?.object, &rows, self.hub_field()))
             }
             At::Free(n) => {
                 let row = self.rows.get(n)?;
@@ -228,6 +245,7 @@ impl Run<'_> {
         }
         match self.progress.now {
             At::Look(from, to) => self.looked(from, to, answer, ctx),
+            At::Wide(from, to) => self.looked_wide(from, to, answer, ctx),
             At::Patch(row) if is_duplicate(answer) || is_missing(answer) => {
                 // The address is another record's, or the record is in the bin or gone: a look says which.
                 self.progress.todo = vec![At::Look(row, row + 1), At::Write(row, row + 1)];
@@ -263,6 +281,28 @@ impl Run<'_> {
             self.progress.todo.insert(0, At::Look(from, middle));
             return self.next();
         }
+        self.shown(from, to, records)
+    }
+
+    fn looked_wide(mut self, from: usize, to: usize, answer: &Answer, ctx: &Ctx<'_>) -> Step {
+        let Some(object) = self.rows.get(from).map(|r| r.object) else { return self.end(None) };
+        match wide::hear(answer, object) {
+            Heard::Records(records, false) => self.shown(from, to, &records),
+            Heard::Refused(refused) => match refusal(&refused, ctx) {
+                Some((_, outcome)) => self.end(Some(outcome)),
+                None => self.end(Some(unreadable(answer))),
+            },
+            Heard::Records(_, true) | Heard::Nothing => {
+                let looks = looks(&self.rows, from, to);
+                self.progress.todo.splice(0..0, looks);
+                self.next()
+            }
+        }
+    }
+
+    /// What is to become of rows whose records were looked up.
+    fn shown(mut self, from: usize, to: usize, records: &[Value]) -> Step {
+        let Some(object) = self.rows.get(from).map(|r| r.object) else { return self.end(None) };
         let choices: Vec<(usize, Choice)> =
             self.open(from, to).into_iter().map(|(n, row)| (n, look::choose(row, records, self.hub_field()))).collect();
         for (n, choice) in choices {

@@ -45,6 +45,15 @@ impl Filter {
         Ok(Self::And(list(object, store, text, 0)?))
     }
 
+    /// A filter as GraphQL writes it: `{ "emails": { "primaryEmail": { "in": [...] } } }`.
+    pub(in crate::twenty::simulator) fn of_input(
+        object: &ObjectType,
+        store: &Store,
+        input: &Value,
+    ) -> Result<Self, Refusal> {
+        of_input(object, store, "", input, 0)
+    }
+
     pub(in crate::twenty::simulator) fn names_deleted_at(&self) -> bool {
         match self {
             Self::And(all) | Self::Or(all) => all.iter().any(Self::names_deleted_at),
@@ -104,6 +113,20 @@ fn one(object: &ObjectType, store: &Store, text: &str, depth: usize) -> Result<F
         let known = COMPARATORS.join(", ");
         return Err(Refusal::bad(format!("'filter' invalid for '{text}', comparator {comparator} not in {known}")));
     }
+    let values = match value.strip_prefix('[').and_then(|v| v.strip_suffix(']')) {
+        Some(items) => split(items).into_iter().map(unquote).collect(),
+        None => vec![unquote(value)],
+    };
+    condition(object, store, path, comparator, values)
+}
+
+fn condition(
+    object: &ObjectType,
+    store: &Store,
+    path: &str,
+    comparator: &str,
+    values: Vec<String>,
+) -> Result<Filter, Refusal> {
     if !knows(object, store, path) {
         return Err(Refusal::unknown_field(object.singular, path));
     }
@@ -112,10 +135,6 @@ fn one(object: &ObjectType, store: &Store, text: &str, depth: usize) -> Result<F
             "Operator \"{comparator}\" is not valid for field \"{path}\" of type RAW_JSON - Allowed operators: is, like"
         )));
     }
-    let values = match value.strip_prefix('[').and_then(|v| v.strip_suffix(']')) {
-        Some(items) => split(items).into_iter().map(unquote).collect(),
-        None => vec![unquote(value)],
-    };
     if matches!(schema_kind(object, path), Some(schema::Kind::Relation(_))) || path == "id" {
         let bad = values
             .iter()
@@ -125,6 +144,37 @@ fn one(object: &ObjectType, store: &Store, text: &str, depth: usize) -> Result<F
         }
     }
     Ok(Filter::Is { path: path.to_owned(), comparator: comparator.to_owned(), values })
+}
+
+/// The members of a GraphQL filter below a path: conditions, combined conditions, parts of composites.
+fn of_input(object: &ObjectType, store: &Store, path: &str, input: &Value, depth: usize) -> Result<Filter, Refusal> {
+    if depth > DEEPEST {
+        return Err(Refusal::bad("'filter' invalid. It is nested too deeply"));
+    }
+    let below = |path: &str, input: &Value| of_input(object, store, path, input, depth + 1);
+    let several = |input: &Value| match input {
+        Value::Array(list) => list.iter().map(|one| below("", one)).collect::<Result<Vec<_>, _>>(),
+        one => Ok(vec![below("", one)?]),
+    };
+    let mut all = Vec::new();
+    for (name, value) in input.as_object().into_iter().flatten() {
+        all.push(match name.as_str() {
+            "and" if path.is_empty() => Filter::And(several(value)?),
+            "or" if path.is_empty() => Filter::Or(several(value)?),
+            "not" if path.is_empty() => Filter::Not(Box::new(below("", value)?)),
+            name if !path.is_empty() && COMPARATORS.contains(&name) => {
+                let text = |v: &Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
+                let values = match value {
+                    Value::Array(list) => list.iter().map(text).collect(),
+                    one => vec![text(one)],
+                };
+                condition(object, store, path, name, values)?
+            }
+            name if path.is_empty() => below(name, value)?,
+            name => below(&format!("{path}.{name}"), value)?,
+        });
+    }
+    Ok(Filter::And(all))
 }
 
 fn schema_kind(object: &ObjectType, path: &str) -> Option<schema::Kind> {
