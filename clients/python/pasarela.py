@@ -228,14 +228,6 @@ Back = TypedDict(
 # What allows that personal data goes abroad
 Basis = Union[Literal["contract"], Literal["consent"], Literal["declaration"]]
 
-# What becomes of the money of a cancelled order
-CancelOrder = TypedDict(
-    "CancelOrder",
-    {
-        "refund": NotRequired[bool],
-    },
-)
-
 # A run that was ended
 Cancelled = TypedDict(
     "Cancelled",
@@ -1524,6 +1516,15 @@ PageOfPublicKey = TypedDict(
 )
 
 # A page of a list, newest first
+PageOfRefund = TypedDict(
+    "PageOfRefund",
+    {
+        "data": list["Refund"],
+        "next_cursor": Union[str, None],
+    },
+)
+
+# A page of a list, newest first
 PageOfReport = TypedDict(
     "PageOfReport",
     {
@@ -1812,6 +1813,37 @@ RecordDiffers = TypedDict(
         "clear": NotRequired[list["PersonField"]],
     },
 )
+
+# A request for a refund, and what came of it
+Refund = TypedDict(
+    "Refund",
+    {
+        "connection": str,
+        "order_id": str,
+        "number": int,
+        "order_number": str,
+        "show_id": str,
+        "amount": "Money",
+        "refunded_before": "Money",
+        "cancel_order": bool,
+        "reason": str,
+        "state": "RefundState",
+        "asked_by": "Somebody",
+        "asked_at": str,
+        "expires_at": str,
+        "decided_by": Union["Somebody", None],
+        "decided_at": Union[str, None],
+        "outcome": Union["RefundOutcome", None],
+        "why": Union[str, None],
+        "event_id": Union["EventId", None],
+    },
+)
+
+# What came of a refund
+RefundOutcome = Union[Literal["under_way"], Literal["done"], Literal["already"], Literal["refused"], Literal["unknown"], Literal["stuck"]]
+
+# Where a request stands
+RefundState = Union[Literal["waiting"], Literal["approved"], Literal["refused"], Literal["withdrawn"], Literal["expired"]]
 
 # A step that was refused
 RefusedStep = TypedDict(
@@ -2196,6 +2228,15 @@ Snapshot = TypedDict(
         "found_missing": int,
         "found_different": int,
         "found_extra": int,
+    },
+)
+
+# Somebody who works in the hub
+Somebody = TypedDict(
+    "Somebody",
+    {
+        "id": str,
+        "name": str,
     },
 )
 
@@ -2762,6 +2803,14 @@ class Pasarela(Caller):
         """One ticket, and when it was scanned."""
         return cast("WholeTicket", self.call(f"/api/v1/tickets/{part(connection)}/{part(id)}", "GET", {}, None, None))
 
+    def get_refunds(self, *, open: Optional[bool] = None, limit: Optional[int] = None, cursor: Optional[str] = None) -> "PageOfRefund":
+        """Requests to give money back, newest first."""
+        return cast("PageOfRefund", self.call("/api/v1/refunds", "GET", {"open": open, "limit": limit, "cursor": cursor}, None, None))
+
+    def get_refunds_by_connection_by_id_by_number(self, connection: str, id: str, number: str) -> "Refund":
+        """One request to give money back: the order's, by its number from 1."""
+        return cast("Refund", self.call(f"/api/v1/refunds/{part(connection)}/{part(id)}/{part(number)}", "GET", {}, None, None))
+
     def post_shows_by_connection_by_id_publish(self, connection: str, id: str, body: Optional["NothingMore"] = None, *, once: Optional[Once] = None) -> "Asked":
         """Make a show public."""
         return cast("Asked", self.call(f"/api/v1/shows/{part(connection)}/{part(id)}/publish", "POST", {}, body, once))
@@ -2770,7 +2819,7 @@ class Pasarela(Caller):
         """Archive a show."""
         return cast("Asked", self.call(f"/api/v1/shows/{part(connection)}/{part(id)}/archive", "POST", {}, body, once))
 
-    def post_orders_by_connection_by_id_cancel(self, connection: str, id: str, body: Optional["CancelOrder"] = None, *, once: Optional[Once] = None) -> "Asked":
+    def post_orders_by_connection_by_id_cancel(self, connection: str, id: str, body: Optional["NothingMore"] = None, *, once: Optional[Once] = None) -> "Asked":
         """Cancel an order."""
         return cast("Asked", self.call(f"/api/v1/orders/{part(connection)}/{part(id)}/cancel", "POST", {}, body, once))
 

@@ -102,9 +102,6 @@ export type Back = { "deed": DeedId };
 /** What allows that personal data goes abroad */
 export type Basis = "contract" | "consent" | "declaration";
 
-/** What becomes of the money of a cancelled order */
-export type CancelOrder = { "refund"?: boolean };
-
 /** A run that was ended */
 export type Cancelled = { "id": RunId; "status": RunStatus };
 
@@ -467,6 +464,9 @@ export type PageOfPauseRow = { "data": Array<PauseRow>; "next_cursor": string | 
 export type PageOfPublicKey = { "data": Array<PublicKey>; "next_cursor": string | null };
 
 /** A page of a list, newest first */
+export type PageOfRefund = { "data": Array<Refund>; "next_cursor": string | null };
+
+/** A page of a list, newest first */
 export type PageOfReport = { "data": Array<Report>; "next_cursor": string | null };
 
 /** A page of a list, newest first */
@@ -556,6 +556,15 @@ export type Reason = { "reason"?: string | null };
 
 /** What a record should say and does not. Only fields that such a record can carry */
 export type RecordDiffers = { "name"?: string | null; "first_name"?: string | null; "last_name"?: string | null; "email"?: EmailAddress | null; "phone"?: Phone | null; "clear"?: Array<PersonField> };
+
+/** A request for a refund, and what came of it */
+export type Refund = { "connection": string; "order_id": string; "number": number; "order_number": string; "show_id": string; "amount": Money; "refunded_before": Money; "cancel_order": boolean; "reason": string; "state": RefundState; "asked_by": Somebody; "asked_at": string; "expires_at": string; "decided_by": Somebody | null; "decided_at": string | null; "outcome": RefundOutcome | null; "why": string | null; "event_id": EventId | null };
+
+/** What came of a refund */
+export type RefundOutcome = "under_way" | "done" | "already" | "refused" | "unknown" | "stuck";
+
+/** Where a request stands */
+export type RefundState = "waiting" | "approved" | "refused" | "withdrawn" | "expired";
 
 /** A step that was refused */
 export type RefusedStep = { "id": string; "what": string; "why": string };
@@ -662,6 +671,9 @@ export type Shown2 = { "method": string; "path": string; "body": unknown };
 
 /** A reading of the counters */
 export type Snapshot = { "accepted": number; "known": number; "refused": number; "capped": number; "care_failed": number; "decided": number; "duplicates": number; "quarantined": number; "events": number; "conflicts": number; "decide_failures": number; "runs": number; "runs_done": number; "dead": number; "unknown": number; "deferred": number; "dropped": number; "stale": number; "backstop": number; "breaker_opened": number; "reconciled": number; "reconcile_failed": number; "found_missing": number; "found_different": number; "found_extra": number };
+
+/** Somebody who works in the hub */
+export type Somebody = { "id": string; "name": string };
 
 /** How much of the file is used. All 0 where the database is a server's */
 export type Space = { "bytes": number; "free_bytes": number; "gives_back": boolean };
@@ -1069,6 +1081,16 @@ export class Pasarela extends Caller {
     return this.call(`/api/v1/tickets/${part(connection)}/${part(id)}`, "GET", undefined, undefined);
   }
 
+  /** Requests to give money back, newest first. */
+  getRefunds(query?: { "open"?: boolean; "limit"?: number; "cursor"?: string }): Promise<PageOfRefund> {
+    return this.call(`/api/v1/refunds`, "GET", query, undefined);
+  }
+
+  /** One request to give money back: the order's, by its number from 1. */
+  getRefundsByConnectionByIdByNumber(connection: string, id: string, number: string): Promise<Refund> {
+    return this.call(`/api/v1/refunds/${part(connection)}/${part(id)}/${part(number)}`, "GET", undefined, undefined);
+  }
+
   /** Make a show public. */
   postShowsByConnectionByIdPublish(connection: string, id: string, body?: NothingMore, once?: Once): Promise<Asked> {
     return this.call(`/api/v1/shows/${part(connection)}/${part(id)}/publish`, "POST", undefined, body, once);
@@ -1080,7 +1102,7 @@ export class Pasarela extends Caller {
   }
 
   /** Cancel an order. */
-  postOrdersByConnectionByIdCancel(connection: string, id: string, body?: CancelOrder, once?: Once): Promise<Asked> {
+  postOrdersByConnectionByIdCancel(connection: string, id: string, body?: NothingMore, once?: Once): Promise<Asked> {
     return this.call(`/api/v1/orders/${part(connection)}/${part(id)}/cancel`, "POST", undefined, body, once);
   }
 
