@@ -13,7 +13,7 @@ use crate::standing::Said;
 use jiff::Timestamp;
 use pasarela_connector::Source;
 use pasarela_domain::EntityRef;
-use pasarela_domain::identity::Mention;
+use pasarela_domain::identity::{Claim, Mention};
 use pasarela_store::{Error, EventFilter, EventRow, NewDelivery, RecordWrite, Work, Worked};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -301,7 +301,11 @@ impl Table<'_> {
     /// Reads in few looks what these words will ask for.
     pub(super) async fn prefetch(&mut self, words: &[(String, Mention, Timestamp)]) -> Result<(), Error> {
         let born: Vec<_> = words.iter().map(|(brand, m, _)| self.born(brand, &m.source)).collect();
-        let keys: Vec<String> = words.iter().flat_map(|(brand, m, _)| self.keys_of(brand, m)).collect();
+        let mut keys: Vec<String> = words.iter().flat_map(|(brand, m, _)| self.keys_of(brand, m)).collect();
+        // Who names these records: else each would be asked for alone.
+        keys.extend(
+            words.iter().filter_map(|(brand, m, _)| self.claim_key(brand, &Claim::Record { record: m.source.clone() })),
+        );
         self.read(born, Vec::new()).await?;
         self.read_named(&keys).await
     }

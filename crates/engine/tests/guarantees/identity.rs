@@ -371,10 +371,16 @@ async fn a_season_of_two_thousand_guests_and_ten_thousand_contacts_are_taken_in_
         })
         .collect();
     let begun = std::time::Instant::now();
-    let report = hub.engine.import_people("default", rows).await.unwrap();
-    let import = begun.elapsed();
-    assert_eq!(report.created, 10_000, "{:?}", report.rows.iter().find(|r| r.state != ContactState::Created));
-    hub.mapped().await;
+    let mut import = std::time::Duration::ZERO;
+    // As the command sends them. What a thousand are told is decided before the next ones come: a debug build on a busy
+    // machine has not the patience for all of them at the end.
+    for some in rows.chunks(1000) {
+        let part = std::time::Instant::now();
+        let report = hub.engine.import_people("default", some.to_vec()).await.unwrap();
+        import += part.elapsed();
+        assert_eq!(report.created, 1000, "{:?}", report.rows.iter().find(|r| r.state != ContactState::Created));
+        hub.mapped().await;
+    }
     let told = begun.elapsed();
     // What it took, for whoever asks; the bound is for a debug build on a machine that has other work.
     drop(writeln!(

@@ -121,6 +121,12 @@ fn what_the_crm_removed_is_emptied_in_its_other_record_and_nobody_writes_it_back
     let edit = |args: Value| sandbox.act("crm", "edit_person", args);
     edit(json!({ "email": "v.rios@correo.example", "job_title": "Compradora" }));
     person("the CRM's record to be hers", &|p| contacts(p) == 1 && p["records"].as_array().unwrap().len() == 3);
+    // The order's own flow looks for the buyer by the address: it has found them.
+    until("what the order brings to be through", || {
+        let list = hub.get("/api/v1/effects?limit=200", &key).json();
+        let all = list["data"].as_array().unwrap_or_else(|| panic!("{list}"));
+        all.iter().all(|e| !["queued", "calling"].contains(&e["state"].as_str().unwrap())).then_some(())
+    });
     let crm = || sandbox.view("crm", "people").as_array().unwrap().clone();
     let record = |id: &Value| crm().into_iter().find(|p| p["id"] == *id).unwrap();
     let made = crm().remove(0);
