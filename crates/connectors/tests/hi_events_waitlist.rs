@@ -159,11 +159,7 @@ fn a_row_that_is_not_listed_any_more_is_told_as_gone() {
 #[test]
 fn what_a_server_can_do_is_known_by_what_it_answers() {
     let has = |world: &World, name: &str| {
-        world
-            .models
-            .iter()
-            .find(|(e, _)| e.kind == "trait" && e.id == name)
-            .map(|(_, (d, ..))| d["has"].clone())
+        world.models.iter().find(|(e, _)| e.kind == "trait" && e.id == name).map(|(_, (d, ..))| d["has"].clone())
     };
     let mut new = World::new(json!({}));
     new.poll("selling");

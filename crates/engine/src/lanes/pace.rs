@@ -8,6 +8,8 @@ use std::time::Duration;
 /// Failures in a row that open the breaker.
 pub(super) const BREAKER_FAILURES: u32 = 6;
 const BREAKER_FIRST: Duration = Duration::from_secs(2);
+/// Nobody comes with a time that is older; a clock that is has been set back.
+const LATEST: Duration = Duration::from_secs(60);
 const BREAKER_CAP: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -148,11 +150,14 @@ impl Pace {
 
     fn refill(&mut self, now: Timestamp) -> bool {
         let Some(Rate { burst, every }) = self.limits.rate else { return true };
-        // Whoever waited for the store comes with a time of before: the bucket's own never goes back, or the same
-        // moment would fill it twice.
-        let passed = now.duration_since(self.refilled).as_secs_f64().max(0.0);
-        self.tokens = (self.tokens + passed / every.as_secs_f64().max(1e-9)).min(f64::from(burst.max(1)));
-        self.refilled = self.refilled.max(now);
+        // Whoever waited for the store comes with a time of before: the same moment must not fill it twice. A clock
+        // that was set back is another matter: it may take long until it is there again.
+        let passed = now.duration_since(self.refilled);
+        self.tokens =
+            (self.tokens + passed.as_secs_f64().max(0.0) / every.as_secs_f64().max(1e-9)).min(f64::from(burst.max(1)));
+        if passed.is_positive() || passed.unsigned_abs() > LATEST {
+            self.refilled = now;
+        }
         self.tokens >= 1.0
     }
 

@@ -54,13 +54,13 @@ pub(super) fn answer(store: &Store, request: &Request, limited: Option<&Answer>)
     let mut data = Map::new();
     let mut errors = Vec::new();
     for field in fields.items.iter().map(plain) {
-        let found = field.and_then(|field| {
+        let found = field.map(|field| {
             let key = field.alias.clone().unwrap_or_else(|| field.name.clone());
             let value = match limited {
                 Some(refused) => Err(Failed::Refused(Refusal::whole(429, refused.parse().unwrap_or_default()))),
                 None => root(store, field, &variables),
             };
-            Ok((key, value))
+            (key, value)
         });
         match found {
             Ok((key, Ok(value))) => {
