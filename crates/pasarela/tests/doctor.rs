@@ -246,7 +246,8 @@ fn server_said(settings: Value, more: impl FnOnce(&Hub, &str)) -> (String, Strin
     let table = world.table(
         "boleteria",
         "hi-events",
-        "webhook_secrets = [\"uno\"]\nemail = \"hub@marca.example\"\npassword = \"doce-letras\"\norganizer_id = 3",
+        "webhook_secrets = [\"uno\"]\nemail = \"hub@marca.example\"\npassword = \"doce-letras\"\norganizer_id = 3\n\
+         limits = { per_minute = 1500 }",
     );
     world.configure(&format!("http://{}", place.public), &table);
     let (_, key) = place.key("read,write,role:privacy");

@@ -77,6 +77,7 @@ fn a_name_that_was_corrected_is_brought_to_older_tickets_and_ends_there() {
 
 #[test]
 fn what_the_crm_removed_is_emptied_in_its_other_record_and_nobody_writes_it_back() {
+    // Fewer calls than a minute allows, so none has to wait.
     let place = Place::new();
     let addr = SocketAddr::from(([127, 0, 0, 1], free_port()));
     place.write(&format!(
@@ -84,9 +85,10 @@ fn what_the_crm_removed_is_emptied_in_its_other_record_and_nobody_writes_it_back
          [people.fields]\nemail = [\"crm\", \"*\"]\nphone = [\"crm\", \"*\"]\n\
          [connections.boleteria]\nprovider = \"hi-events\"\nbase_url = \"http://{addr}/boleteria\"\nallow_private_targets = true\n\
          webhook_secrets = [\"uno\"]\nemail = \"hub@marca.example\"\npassword = \"doce-letras\"\norganizer_id = 3\n\
-         reconcile_every = \"30d\"\n\
+         reconcile_every = \"30d\"\nlimits = {{ per_minute = 1500 }}\n\
          [connections.crm]\nprovider = \"twenty\"\nbase_url = \"http://{addr}/crm\"\nallow_private_targets = true\n\
-         webhook_secrets = [\"dos\"]\napi_key = \"clave\"\napi_key_name = \"pasarela-hub\"\nreconcile_every = \"30d\"\n"
+         webhook_secrets = [\"dos\"]\napi_key = \"clave\"\napi_key_name = \"pasarela-hub\"\nreconcile_every = \"30d\"\n\
+         calls_per_minute = 1500\n"
     ));
     let sandbox = Sandbox::start(&place, addr);
     until("the double", || {
