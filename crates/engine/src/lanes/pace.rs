@@ -8,9 +8,9 @@ use std::time::Duration;
 /// Failures in a row that open the breaker.
 pub(super) const BREAKER_FAILURES: u32 = 6;
 const BREAKER_FIRST: Duration = Duration::from_secs(2);
-/// Nobody comes with a time that is older; a clock that is has been set back.
-const LATEST: Duration = Duration::from_secs(60);
 const BREAKER_CAP: Duration = Duration::from_secs(60);
+/// Nobody comes with a time that is older than this; a clock that is has been set back.
+const LATEST: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Breaker {
